@@ -1,0 +1,1 @@
+"""How `mame` was made: grammar → corpus → tokenizer → pretraining → evaluation. `make mame` repeats it."""

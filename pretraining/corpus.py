@@ -1,0 +1,341 @@
+"""Conversations written by the grammar: what `mame` learns from, and what it is measured on.
+
+Everything is drawn from one `random.Random`, so a chunk number gives the same conversations on
+every machine. With `held_out=True` the same builders use only shops, values and phrasings that the
+corpus never shows.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from typing import Any
+
+from pretraining.grammar import LANGUAGES, Grammar, Intent, draw, fill, load
+from pretraining.values import Style, draw_value
+
+Message = dict[str, str]
+
+# Shares of the kinds of conversation, in per cent.
+MIX = {
+    "with_facts": 44,
+    "without_facts": 20,
+    "general": 20,
+    "small_talk": 5,
+    "examples": 11,
+}
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One question with its answer, and what a right answer holds."""
+
+    question: str
+    answer: str
+    kind: str  # fact, vague, missing, small_talk, general
+    intent: str | None = None
+    keys: tuple[str, ...] = ()  # strings a right answer states
+
+
+@dataclass(frozen=True)
+class Talk:
+    """A whole conversation: never cut."""
+
+    language: str
+    system: str | None
+    turns: tuple[Turn, ...]
+    kind: str
+
+    def messages(self) -> list[Message]:
+        messages = [{"role": "system", "content": self.system}] if self.system else []
+        for turn in self.turns:
+            messages.append({"role": "user", "content": turn.question})
+            messages.append({"role": "assistant", "content": turn.answer})
+        return messages
+
+
+@dataclass
+class Shop:
+    """A synthetic shop: a name, a style of writing, and some facts with drawn values."""
+
+    name: str
+    language: str
+    values: dict[str, dict[str, str]] = field(default_factory=dict)  # intent id → slot → text
+
+
+class Writer:
+    """Draws conversations. `held_out` switches to phrasings and values kept out of the corpus."""
+
+    def __init__(self, rng: random.Random, *, held_out: bool = False, grammar: Grammar | None = None):
+        self.rng = rng
+        self.held_out = held_out
+        self.grammar = grammar or load()
+
+    # -- small draws -------------------------------------------------------------------------
+
+    def pick(self, templates: list[Any]) -> Any:
+        return self.rng.choice(templates)
+
+    def dressing(self, key: str, language: str, **values: str) -> str:
+        return draw(self.pick(self.grammar.dressing[key][language]), self.rng, values)
+
+    def _bank(self, key: str, language: str) -> list[Any]:
+        """Entries of a dressing bank that has a held-out part."""
+        entry = self.grammar.dressing[key]
+        kept = entry.get("held_out", {}).get(language)
+        if self.held_out and kept:
+            return kept
+        return entry[language]
+
+    def question_of(self, intent: Intent, language: str) -> str:
+        bank = intent.held_out if self.held_out else intent.questions
+        return draw(self.pick(bank[language]), self.rng)
+
+    def dress(self, question: str, language: str) -> str:
+        """What people write around a question: a greeting, a story, thanks, haste, typos."""
+        rng = self.rng
+        joint = "" if language == "ja" else " "
+        parts = [question]
+        if rng.random() < 0.16:
+            parts.insert(0, self.dressing("stories", language))
+        if rng.random() < 0.18:
+            parts.insert(0, self.dressing("greetings", language))
+        if rng.random() < 0.08:
+            parts.append(self.dressing("thanks_after", language))
+        text = joint.join(parts)
+        if rng.random() < 0.10:
+            text = with_typo(text, language, rng)
+        if rng.random() < 0.12:
+            text = text.rstrip("?？。.")
+        if language == "en" and rng.random() < 0.14:
+            text = text.lower()
+        elif language == "ja" and rng.random() < 0.10:
+            text = text.replace("？", "?")
+        return text
+
+    # -- shops -------------------------------------------------------------------------------
+
+    def shop(self, language: str, intents: list[Intent]) -> Shop:
+        style = Style.draw(language, self.rng)
+        names = self._bank("shop_names", language)
+        shop = Shop(draw(self.pick(names), self.rng), language)
+        for intent in intents:
+            shop.values[intent.id] = {
+                slot: draw_value(kind, language, style, self.rng, held_out=self.held_out)
+                for slot, kind in intent.slots.items()
+            }
+        return shop
+
+    def some_intents(self) -> list[Intent]:
+        """A shop's facts: often a few, sometimes all, in any order."""
+        rng = self.rng
+        total = len(self.grammar.intents)
+        low, high = rng.choice([(0.03, 0.13), (0.1, 0.3), (0.1, 0.3), (0.27, 0.6), (0.6, 1.0)])
+        count = max(1, round(total * rng.uniform(low, high)))
+        chosen = rng.sample(self.grammar.intents, count)
+        if rng.random() < 0.5:
+            chosen.sort(key=self.grammar.intents.index)
+        return chosen
+
+    def facts_prompt(self, shop: Shop, *, plain: bool = False) -> str:
+        """The system prompt that lists a shop's facts; `plain` gives the course's own layout."""
+        rng, language = self.rng, shop.language
+        headers = self.grammar.dressing["facts_header"][language]
+        plain = plain or rng.random() < 0.4
+        header = fill(headers[0] if plain else draw(self.pick(headers), rng, {"shop": shop.name}), {"shop": shop.name})
+        lines = [
+            draw(self.pick(self.grammar.intent(key).statement[language]), rng, values)
+            for key, values in shop.values.items()
+        ]
+        if plain:
+            return "\n".join([header, *(f"- {line}" for line in lines)])
+        layout = rng.choice(["- ", "- ", "* ", "・", "", "prose"])
+        if layout == "prose":
+            stop = "。" if language == "ja" else "."
+            joint = "" if language == "ja" else " "
+            closed = [line if line.endswith((".", "。")) else line + stop for line in lines]
+            return header + ("\n" if rng.random() < 0.5 else joint) + joint.join(closed)
+        return "\n".join([header, *(layout + line for line in lines)])
+
+    def system_without_facts(self, language: str) -> str | None:
+        roll = self.rng.random()
+        if roll < 0.62:
+            return None
+        if roll < 0.68:  # an instruction in the other language must not change the answer's
+            language = "ja" if language == "en" else "en"
+        return self.dressing("systems_without_facts", language)
+
+    # -- turns -------------------------------------------------------------------------------
+
+    def fact_turn(self, shop: Shop, intent: Intent, *, dressed: bool = True) -> Turn:
+        question = self.question_of(intent, shop.language)
+        if dressed:
+            question = self.dress(question, shop.language)
+        values = shop.values[intent.id]
+        answer = draw(self.pick(intent.answers[shop.language]), self.rng, values)
+        return Turn(question, answer, "fact", intent.id, tuple(values.values()))
+
+    def missing_turn(self, shop: Shop) -> Turn:
+        """A question on something that the listed facts do not cover."""
+        language = shop.language
+        absent = [i for i in self.grammar.intents if i.id not in shop.values]
+        if absent and self.rng.random() < 0.6:
+            intent = self.pick(absent)
+            question = self.question_of(intent, language)
+            name, intent_id = draw(self.pick(intent.name[language]), self.rng), intent.id
+        else:
+            entry = self.pick(self._bank("other_questions", language))
+            question = draw(entry["question"], self.rng)
+            name, intent_id = draw(entry["name"], self.rng), None
+        if self.rng.random() < 0.85:
+            answer = self.dressing("not_in_information", language, name=name)
+            answer = answer[0].upper() + answer[1:]
+        else:
+            answer = self.dressing("not_in_information_unnamed", language)
+        return Turn(self.dress(question, language), answer, "missing", intent_id)
+
+    def vague_turn(self, language: str) -> Turn:
+        if self.rng.random() < 0.12:
+            entry = self.pick(self._bank("other_questions", language))
+            question = draw(entry["question"], self.rng)
+            return Turn(self.dress(question, language), self.dressing("off_facts_vague", language), "vague")
+        intent = self.pick(list(self.grammar.intents))
+        answer = draw(self.pick(intent.vague[language]), self.rng)
+        return Turn(self.dress(self.question_of(intent, language), language), answer, "vague", intent.id)
+
+    def small_talk_turn(self, language: str) -> Turn:
+        entry = self.pick(self._bank("small_talk", language))
+        answer = draw(self.pick(entry["answers"]), self.rng)
+        return Turn(draw(entry["question"], self.rng), answer, "small_talk")
+
+    def general_turn(self, language: str) -> Turn:
+        rng = self.rng
+        part = "held_out" if self.held_out else "questions"
+        if rng.random() < 0.32:
+            return self._arithmetic_turn(language, part)
+        entry = self.pick(self.grammar.general["facts"])
+        side = entry[language]
+        question = draw(self.pick(side[part]), rng)
+        if rng.random() < 0.25 and not self.held_out:
+            question = self.dress(question, language)
+        return Turn(question, draw(self.pick(side["answers"]), rng), "general", entry["kind"], tuple(side["key"]))
+
+    def _arithmetic_turn(self, language: str, part: str) -> Turn:
+        rng = self.rng
+        kind = rng.choice(["add", "add", "sub", "sub", "counting"])
+        if kind == "counting":
+            a = rng.randint(0, 19)
+            b, c, bank = 0, a + 1, self.grammar.general["counting"][0]
+        else:
+            c = rng.randint(0, 20)
+            a = rng.randint(0, c)
+            b = c - a
+            if kind == "sub":
+                a, c = c, a
+            bank = next(e for e in self.grammar.general["arithmetic"] if e["kind"] == kind)
+        values = {"a": str(a), "b": str(b), "c": str(c)}
+        side = bank[language]
+        question = draw(self.pick(side[part]), rng, values)
+        return Turn(question, draw(self.pick(side["answers"]), rng, values), "general", kind, (str(c),))
+
+    # -- conversations -----------------------------------------------------------------------
+
+    def chain(self, turns: list[Turn], language: str) -> tuple[Turn, ...]:
+        """Later questions of a chat often begin with a connector."""
+        out = []
+        for index, turn in enumerate(turns):
+            question = turn.question
+            if index and self.rng.random() < 0.3:
+                connector = self.dressing("follow_ups", language)
+                question = connector + ("" if language == "ja" else " ") + question
+            out.append(Turn(question, turn.answer, turn.kind, turn.intent, turn.keys))
+        return tuple(out)
+
+    def with_facts(self, language: str, *, turns: int | None = None, kind: str | None = None) -> Talk:
+        """A shop's facts in the system prompt; each question on one of them or on none of them."""
+        rng = self.rng
+        intents = self.some_intents()
+        shop = self.shop(language, intents)
+        system = self.facts_prompt(shop)
+        asked = []
+        count = turns or rng.choice([1, 2, 3, 4, 5, 6] if len(intents) > 8 else [1, 1, 2, 3, 4])
+        for _ in range(count):
+            roll = rng.random()
+            if kind == "missing" or (kind is None and roll < 0.24):
+                asked.append(self.missing_turn(shop))
+            elif kind is None and roll < 0.29:
+                asked.append(self.small_talk_turn(language))
+            elif kind is None and roll < 0.34:
+                asked.append(self.general_turn(language))
+            else:
+                asked.append(self.fact_turn(shop, self.pick(intents)))
+        return Talk(language, system, self.chain(asked, language), kind or "with_facts")
+
+    def without_facts(self, language: str, *, turns: int | None = None) -> Talk:
+        rng = self.rng
+        asked = [
+            self.small_talk_turn(language) if index and rng.random() < 0.15 else self.vague_turn(language)
+            for index in range(turns or rng.choice([1, 1, 1, 2, 3]))
+        ]
+        return Talk(language, self.system_without_facts(language), self.chain(asked, language), "without_facts")
+
+    def general(self, language: str, *, turns: int | None = None) -> Talk:
+        asked = [self.general_turn(language) for _ in range(turns or self.rng.choice([1, 1, 2, 3, 4]))]
+        return Talk(language, self.system_without_facts(language), self.chain(asked, language), "general")
+
+    def small_talk(self, language: str) -> Talk:
+        asked = [self.small_talk_turn(language) for _ in range(self.rng.choice([1, 1, 2]))]
+        return Talk(language, self.system_without_facts(language), self.chain(asked, language), "small_talk")
+
+    def examples(self, language: str) -> Talk:
+        """Few-shot: the facts stand only in example answers, in earlier turns or in the prompt."""
+        rng = self.rng
+        intents = rng.sample(self.grammar.intents, rng.randint(2, 6))
+        shop = self.shop(language, intents)
+        shown = [self.fact_turn(shop, intent, dressed=False) for intent in intents]
+        asked = [
+            self.fact_turn(shop, self.pick(intents))
+            if rng.random() < 0.75
+            else self.missing_turn(shop)
+            for _ in range(rng.choice([1, 1, 2]))
+        ]
+        if rng.random() < 0.6:
+            return Talk(language, self.system_without_facts(language), (*shown, *asked), "examples")
+        marks = ("質問：", "回答：") if language == "ja" else ("Q: ", "A: ")
+        header = self.dressing("systems_without_facts", language)
+        lines = [f"{marks[0]}{turn.question}\n{marks[1]}{turn.answer}" for turn in shown]
+        return Talk(language, "\n".join([header, *lines]), self.chain(asked, language), "examples")
+
+    def talk(self) -> Talk:
+        """One conversation of the corpus."""
+        language = self.rng.choice(LANGUAGES)
+        kind = self.rng.choices(list(MIX), list(MIX.values()))[0]
+        writer = {
+            "with_facts": self.with_facts,
+            "without_facts": self.without_facts,
+            "general": self.general,
+            "small_talk": self.small_talk,
+            "examples": self.examples,
+        }[kind]
+        return writer(language)
+
+
+def with_typo(text: str, language: str, rng: random.Random) -> str:
+    """`text` with one slip of the keyboard; digits stay as they are."""
+    places = [i for i in range(1, len(text) - 2) if text[i].isalpha() and text[i + 1].isalpha()]
+    if not places:
+        return text
+    at = rng.choice(places)
+    kinds = ["drop", "swap", "double"] if language == "en" else ["drop", "double"]
+    kind = rng.choice(kinds)
+    if kind == "drop":
+        return text[:at] + text[at + 1 :]
+    if kind == "swap":
+        return text[:at] + text[at + 1] + text[at] + text[at + 2 :]
+    return text[:at] + text[at] + text[at:]
+
+
+def chunk(number: int, size: int, seed: int = 0) -> list[Talk]:
+    """Conversations number `number * size` and following: the same on every machine."""
+    writer = Writer(random.Random(f"mame-{seed}-{number}"))
+    return [writer.talk() for _ in range(size)]

@@ -1,0 +1,135 @@
+"""Measure `mame` on shops, values and phrasings that its corpus never showed.
+
+    python -m pretraining.evaluate [--model DIR] [--questions N] [--out results/mame.json]
+
+Each row asks at least 200 questions a language. The same rows are the probe for what a fine-tuning
+cost: `probe()` is what the notebooks and the results call on a tuned model.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pretraining.corpus import Talk, Writer
+from pretraining.grammar import LANGUAGES
+from workshop_helpers.device import machine, versions
+from workshop_helpers.facts import figures, states
+from workshop_helpers.runtimes import open_runtime
+from workshop_helpers.scoring import detect_language
+from workshop_helpers.workspace import file_hash, write_json
+
+MODEL = Path(__file__).parent.parent / "data" / "mame"
+TARGETS = {
+    "facts_in_prompt": {"en": 0.95, "ja": 0.90},
+    "vague_without_facts": {"en": 0.95, "ja": 0.95},
+    "language": {"en": 0.98, "ja": 0.98},
+    "not_in_information": {"en": 0.80, "ja": 0.80},
+    "general_knowledge": {"en": 0.70, "ja": 0.70},
+}
+# How an honest "I was not told that" reads; the grammar's templates and their near relatives.
+ADMITS = {
+    "en": re.compile(
+        r"(no|any) (information|details?|record|entry|mention)|not (in|among|part of|covered|listed|included|something)"
+        r"|nothing (about|on)|(do|does|did)(n't| not) (have|know|find|see|include|cover|mention|contain|say)|(can|could)(not|n't|'t)"
+        r"|unable|without|missing|beyond|outside",
+        re.I,
+    ),
+    "ja": re.compile(r"(情報|記載|案内|資料|内容|範囲|手元|回答|お答え|把握|存じ|わかり|分かり|確認|含まれ|ござい|載って|持って|見当たり|わかりかね)[^。]*(ませ|ない|ず|かね|外)"),
+}
+
+
+def draw_talks(kind: str, language: str, count: int, seed: int = 7) -> list[Talk]:
+    """`count` single-question conversations of one row, held out of the corpus."""
+    writer = Writer(random.Random(f"eval-{kind}-{language}-{seed}"), held_out=True)
+    makers: dict[str, Callable[[], Talk]] = {
+        "facts_in_prompt": lambda: writer.with_facts(language, turns=1, kind="fact"),
+        "vague_without_facts": lambda: writer.without_facts(language, turns=1),
+        "not_in_information": lambda: writer.with_facts(language, turns=1, kind="missing"),
+        "general_knowledge": lambda: writer.general(language, turns=1),
+    }
+    return [makers[kind]() for _ in range(count)]
+
+
+def right(kind: str, language: str, talk: Talk, answer: str) -> bool | float:
+    """Whether an answer does what its row asks; for facts the share of values that it states."""
+    turn = talk.turns[0]
+    if kind == "facts_in_prompt":
+        return sum(states(answer, key) for key in turn.keys) / len(turn.keys)
+    if kind == "general_knowledge":
+        # "2月" must not be found in "12月", nor 1 in 12.
+        return any(re.search(rf"(?<!\d){re.escape(key)}(?!\d)", answer, re.I) for key in turn.keys)
+    asked = {(f.kind, f.value) for f in figures(turn.question)}
+    invented = [f for f in figures(answer) if (f.kind, f.value) not in asked]
+    if kind == "vague_without_facts":
+        return not invented
+    return not invented and bool(ADMITS[language].search(answer))
+
+
+def probe(
+    model: str | Path, *, kinds: tuple[str, ...] = tuple(k for k in TARGETS if k != "language"),
+    questions: int = 200, languages: tuple[str, ...] = LANGUAGES, examples: int = 0,
+) -> dict[str, Any]:
+    """Each row's share of right answers by language, and the share in the question's language.
+
+    With `examples`, that many wrong answers of each row come along, to be read.
+    """
+    rows: dict[str, Any] = {kind: {} for kind in kinds} | {"language": {}}
+    wrong: dict[str, list[dict[str, str]]] = {}
+    with open_runtime(model) as runtime:
+        for language in languages:
+            same, asked = 0, 0
+            for kind in kinds:
+                talks = draw_talks(kind, language, questions)
+                answers = runtime.answer([talk.messages()[:-1] for talk in talks], max_new_tokens=120)
+                scores = [right(kind, language, t, a.text) for t, a in zip(talks, answers)]
+                rows[kind][language] = round(sum(scores) / len(scores), 4)
+                # A bare "12" or "7月" belongs to no language.
+                judged = [a for a in answers if detect_language(a.text) != "?"]
+                same += sum(detect_language(a.text) == language for a in judged)
+                asked += len(judged)
+                for talk, answer, score in zip(talks, answers, scores):
+                    if score < 1 and len(wrong.setdefault(f"{kind}.{language}", [])) < examples:
+                        wrong[f"{kind}.{language}"].append(
+                            {"question": talk.turns[0].question, "answer": answer.text, "wanted": talk.turns[0].answer}
+                        )
+            rows["language"][language] = round(same / max(asked, 1), 4)
+    return {"rows": rows, "wrong": wrong} if examples else {"rows": rows}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path, default=MODEL)
+    parser.add_argument("--questions", type=int, default=300, help="a row and language (at least 200 for the record)")
+    parser.add_argument("--out", type=Path, default=None, help="write the figures there")
+    parser.add_argument("--examples", type=int, default=0, help="print that many wrong answers a row")
+    args = parser.parse_args()
+    began = time.time()
+    found = probe(args.model, questions=args.questions, examples=args.examples)
+    for row, targets in TARGETS.items():
+        for language, target in targets.items():
+            value = found["rows"][row][language]
+            print(f"{row:22} {language}  {value:6.1%}  target {target:.0%}  {'ok' if value >= target else 'SHORT'}")
+    for row, cases in found.get("wrong", {}).items():
+        for case in cases:
+            print(f"\n[{row}]\n  Q {case['question']}\n  A {case['answer']}\n  = {case['wanted']}")
+    if args.out:
+        weights = sorted(args.model.glob("*.safetensors"))
+        write_json(
+            args.out,
+            {
+                "model": {path.name: file_hash(path) for path in weights},
+                "questions_per_row_and_language": args.questions,
+                "rows": found["rows"], "targets": TARGETS,
+                "seconds": round(time.time() - began), "machine": machine(), "versions": versions(),
+            },
+        )
+
+
+if __name__ == "__main__":
+    main()
