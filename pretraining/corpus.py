@@ -66,7 +66,9 @@ class Shop:
 class Writer:
     """Draws conversations. `held_out` switches to phrasings and values kept out of the corpus."""
 
-    def __init__(self, rng: random.Random, *, held_out: bool = False, grammar: Grammar | None = None):
+    def __init__(
+        self, rng: random.Random, *, held_out: bool = False, grammar: Grammar | None = None
+    ):
         self.rng = rng
         self.held_out = held_out
         self.grammar = grammar or load()
@@ -142,7 +144,10 @@ class Writer:
         rng, language = self.rng, shop.language
         headers = self.grammar.dressing["facts_header"][language]
         plain = plain or rng.random() < 0.4
-        header = fill(headers[0] if plain else draw(self.pick(headers), rng, {"shop": shop.name}), {"shop": shop.name})
+        header = fill(
+            headers[0] if plain else draw(self.pick(headers), rng, {"shop": shop.name}),
+            {"shop": shop.name},
+        )
         lines = [
             draw(self.pick(self.grammar.intent(key).statement[language]), rng, values)
             for key, values in shop.values.items()
@@ -198,10 +203,14 @@ class Writer:
         if self.rng.random() < 0.12:
             entry = self.pick(self._bank("other_questions", language))
             question = draw(entry["question"], self.rng)
-            return Turn(self.dress(question, language), self.dressing("off_facts_vague", language), "vague")
+            return Turn(
+                self.dress(question, language), self.dressing("off_facts_vague", language), "vague"
+            )
         intent = self.pick(list(self.grammar.intents))
         answer = draw(self.pick(intent.vague[language]), self.rng)
-        return Turn(self.dress(self.question_of(intent, language), language), answer, "vague", intent.id)
+        return Turn(
+            self.dress(self.question_of(intent, language), language), answer, "vague", intent.id
+        )
 
     def small_talk_turn(self, language: str) -> Turn:
         entry = self.pick(self._bank("small_talk", language))
@@ -218,7 +227,13 @@ class Writer:
         question = draw(self.pick(side[part]), rng)
         if rng.random() < 0.25 and not self.held_out:
             question = self.dress(question, language)
-        return Turn(question, draw(self.pick(side["answers"]), rng), "general", entry["kind"], tuple(side["key"]))
+        return Turn(
+            question,
+            draw(self.pick(side["answers"]), rng),
+            "general",
+            entry["kind"],
+            tuple(side["key"]),
+        )
 
     def _arithmetic_turn(self, language: str, part: str) -> Turn:
         rng = self.rng
@@ -236,7 +251,9 @@ class Writer:
         values = {"a": str(a), "b": str(b), "c": str(c)}
         side = bank[language]
         question = draw(self.pick(side[part]), rng, values)
-        return Turn(question, draw(self.pick(side["answers"]), rng, values), "general", kind, (str(c),))
+        return Turn(
+            question, draw(self.pick(side["answers"]), rng, values), "general", kind, (str(c),)
+        )
 
     # -- conversations -----------------------------------------------------------------------
 
@@ -251,7 +268,9 @@ class Writer:
             out.append(Turn(question, turn.answer, turn.kind, turn.intent, turn.keys))
         return tuple(out)
 
-    def with_facts(self, language: str, *, turns: int | None = None, kind: str | None = None) -> Talk:
+    def with_facts(
+        self, language: str, *, turns: int | None = None, kind: str | None = None
+    ) -> Talk:
         """A shop's facts in the system prompt; each question on one of them or on none of them."""
         rng = self.rng
         intents = self.some_intents()
@@ -274,18 +293,31 @@ class Writer:
     def without_facts(self, language: str, *, turns: int | None = None) -> Talk:
         rng = self.rng
         asked = [
-            self.small_talk_turn(language) if index and rng.random() < 0.15 else self.vague_turn(language)
+            self.small_talk_turn(language)
+            if index and rng.random() < 0.15
+            else self.vague_turn(language)
             for index in range(turns or rng.choice([1, 1, 1, 2, 3]))
         ]
-        return Talk(language, self.system_without_facts(language), self.chain(asked, language), "without_facts")
+        return Talk(
+            language,
+            self.system_without_facts(language),
+            self.chain(asked, language),
+            "without_facts",
+        )
 
     def general(self, language: str, *, turns: int | None = None) -> Talk:
-        asked = [self.general_turn(language) for _ in range(turns or self.rng.choice([1, 1, 2, 3, 4]))]
-        return Talk(language, self.system_without_facts(language), self.chain(asked, language), "general")
+        asked = [
+            self.general_turn(language) for _ in range(turns or self.rng.choice([1, 1, 2, 3, 4]))
+        ]
+        return Talk(
+            language, self.system_without_facts(language), self.chain(asked, language), "general"
+        )
 
     def small_talk(self, language: str) -> Talk:
         asked = [self.small_talk_turn(language) for _ in range(self.rng.choice([1, 1, 2]))]
-        return Talk(language, self.system_without_facts(language), self.chain(asked, language), "small_talk")
+        return Talk(
+            language, self.system_without_facts(language), self.chain(asked, language), "small_talk"
+        )
 
     def examples(self, language: str) -> Talk:
         """Few-shot: the facts stand only in example answers, in earlier turns or in the prompt."""

@@ -32,15 +32,20 @@ TARGETS = {
     "not_in_information": {"en": 0.80, "ja": 0.80},
     "general_knowledge": {"en": 0.70, "ja": 0.70},
 }
+KINDS = tuple(row for row in TARGETS if row != "language")
 # How an honest "I was not told that" reads; the grammar's templates and their near relatives.
 ADMITS = {
     "en": re.compile(
-        r"(no|any) (information|details?|record|entry|mention)|not (in|among|part of|covered|listed|included|something)"
-        r"|nothing (about|on)|(do|does|did)(n't| not) (have|know|find|see|include|cover|mention|contain|say)|(can|could)(not|n't|'t)"
-        r"|unable|without|missing|beyond|outside",
+        r"\b(no|any|without) (information|details?|record|entry|mention|facts)"
+        r"|\b(information|facts|notes|list|here|policy)\b.*(\bnot\b|n't\b|\bnothing\b|cannot)"
+        r"|(\bnot\b|n't\b|\bnothing\b|cannot\b)[^.]*\b(information|facts|notes|listed|list|told|given|cover)\b"
+        r"|\bI (have nothing|do not|don't|cannot|can't) (on|have|know|find|see|say|tell|answer)",
         re.I,
     ),
-    "ja": re.compile(r"(情報|記載|案内|資料|内容|範囲|手元|回答|お答え|把握|存じ|わかり|分かり|確認|含まれ|ござい|載って|持って|見当たり|わかりかね)[^。]*(ませ|ない|ず|かね|外)"),
+    "ja": re.compile(
+        r"(情報|記載|案内|資料|内容|範囲|手元|お答え|把握|存じ|[分わ]か[らり]|確認|含まれ|載って)[^。]*"
+        r"(ません|ないため|なく|おらず|かね|ございません)"
+    ),
 }
 
 
@@ -72,8 +77,12 @@ def right(kind: str, language: str, talk: Talk, answer: str) -> bool | float:
 
 
 def probe(
-    model: str | Path, *, kinds: tuple[str, ...] = tuple(k for k in TARGETS if k != "language"),
-    questions: int = 200, languages: tuple[str, ...] = LANGUAGES, examples: int = 0,
+    model: str | Path,
+    *,
+    kinds: tuple[str, ...] = KINDS,
+    questions: int = 200,
+    languages: tuple[str, ...] = LANGUAGES,
+    examples: int = 0,
 ) -> dict[str, Any]:
     """Each row's share of right answers by language, and the share in the question's language.
 
@@ -86,35 +95,54 @@ def probe(
             same, asked = 0, 0
             for kind in kinds:
                 talks = draw_talks(kind, language, questions)
-                answers = runtime.answer([talk.messages()[:-1] for talk in talks], max_new_tokens=120)
-                scores = [right(kind, language, t, a.text) for t, a in zip(talks, answers)]
+                answers = runtime.answer(
+                    [talk.messages()[:-1] for talk in talks], max_new_tokens=120
+                )
+                scores = [
+                    right(kind, language, t, a.text) for t, a in zip(talks, answers, strict=True)
+                ]
                 rows[kind][language] = round(sum(scores) / len(scores), 4)
                 # A bare "12" or "7月" belongs to no language.
                 judged = [a for a in answers if detect_language(a.text) != "?"]
                 same += sum(detect_language(a.text) == language for a in judged)
                 asked += len(judged)
-                for talk, answer, score in zip(talks, answers, scores):
+                for talk, answer, score in zip(talks, answers, scores, strict=True):
                     if score < 1 and len(wrong.setdefault(f"{kind}.{language}", [])) < examples:
                         wrong[f"{kind}.{language}"].append(
-                            {"question": talk.turns[0].question, "answer": answer.text, "wanted": talk.turns[0].answer}
+                            {
+                                "question": talk.turns[0].question,
+                                "answer": answer.text,
+                                "wanted": talk.turns[0].answer,
+                            }
                         )
             rows["language"][language] = round(same / max(asked, 1), 4)
     return {"rows": rows, "wrong": wrong} if examples else {"rows": rows}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--model", type=Path, default=MODEL)
-    parser.add_argument("--questions", type=int, default=300, help="a row and language (at least 200 for the record)")
+    parser.add_argument(
+        "--questions",
+        type=int,
+        default=300,
+        help="a row and language (at least 200 for the record)",
+    )
     parser.add_argument("--out", type=Path, default=None, help="write the figures there")
-    parser.add_argument("--examples", type=int, default=0, help="print that many wrong answers a row")
+    parser.add_argument(
+        "--examples", type=int, default=0, help="print that many wrong answers a row"
+    )
     args = parser.parse_args()
     began = time.time()
     found = probe(args.model, questions=args.questions, examples=args.examples)
     for row, targets in TARGETS.items():
         for language, target in targets.items():
             value = found["rows"][row][language]
-            print(f"{row:22} {language}  {value:6.1%}  target {target:.0%}  {'ok' if value >= target else 'SHORT'}")
+            print(
+                f"{row:22} {language}  {value:6.1%}  target {target:.0%}  {'ok' if value >= target else 'SHORT'}"
+            )
     for row, cases in found.get("wrong", {}).items():
         for case in cases:
             print(f"\n[{row}]\n  Q {case['question']}\n  A {case['answer']}\n  = {case['wanted']}")
@@ -125,8 +153,11 @@ def main() -> None:
             {
                 "model": {path.name: file_hash(path) for path in weights},
                 "questions_per_row_and_language": args.questions,
-                "rows": found["rows"], "targets": TARGETS,
-                "seconds": round(time.time() - began), "machine": machine(), "versions": versions(),
+                "rows": found["rows"],
+                "targets": TARGETS,
+                "seconds": round(time.time() - began),
+                "machine": machine(),
+                "versions": versions(),
             },
         )
 

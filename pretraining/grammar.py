@@ -11,7 +11,7 @@ import random
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ LANGUAGES = ("en", "ja")
 INTENT_BANKS = ("shipping", "returns", "service", "orders")
 
 
-@lru_cache(maxsize=None)
+@cache
 def _parse(template: str) -> tuple[Any, ...]:
     """A template as a sequence of texts and choices; a choice is a list of such sequences."""
 
@@ -100,7 +100,10 @@ def expand(template: str) -> Iterator[str]:
     """Every surface form of a template, slots left as they are."""
 
     def texts(parts: tuple[Any, ...]) -> Iterator[str]:
-        choices = [[part] if isinstance(part, str) else [t for o in part for t in texts(o)] for part in parts]
+        choices = [
+            [part] if isinstance(part, str) else [t for o in part for t in texts(o)]
+            for part in parts
+        ]
         return ("".join(chosen) for chosen in itertools.product(*choices))
 
     return (tidy(text) for text in texts(_parse(template)))

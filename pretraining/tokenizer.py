@@ -56,4 +56,3 @@ def train(texts: Iterable[str], vocabulary: int = VOCABULARY) -> Any:
         padding_side="left",
         clean_up_tokenization_spaces=False,
     )
-

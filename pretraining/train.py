@@ -16,13 +16,14 @@ import os
 import random
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pretraining import corpus, tokenizer as bpe
+from pretraining import corpus
+from pretraining import tokenizer as bpe
 from workshop_helpers.device import machine, tame_allocator, versions
 from workshop_helpers.workspace import atomic_directory, write_card, write_json
 
@@ -119,13 +120,15 @@ def encode(talks: list[corpus.Talk], tokenizer: Any) -> list[tuple[list[int], li
         ends.append(len(pieces))
     bodies = tokenizer(pieces, add_special_tokens=False)["input_ids"]
     start, end = tokenizer.convert_tokens_to_ids(["<|im_start|>", "<|im_end|>"])
-    heads = {role: [start, *tokenizer.encode(f"{role}\n", add_special_tokens=False)] for role in WEIGHTS}
+    heads = {
+        role: [start, *tokenizer.encode(f"{role}\n", add_special_tokens=False)] for role in WEIGHTS
+    }
     line = tokenizer.encode("\n", add_special_tokens=False)
     rows, at = [], 0
     for stop in ends:
         ids: list[int] = []
         weights: list[float] = []
-        for role, body in zip(roles[at:stop], bodies[at:stop]):
+        for role, body in zip(roles[at:stop], bodies[at:stop], strict=True):
             ids += heads[role] + body + [end] + line
             weight = WEIGHTS[role]
             weights += [0.0] * len(heads[role]) + [weight] * (len(body) + 1) + [0.0] * len(line)
@@ -160,7 +163,7 @@ def batches_of(number: int, recipe: Recipe, tokenizer: Any) -> list[tuple[Any, A
     return out
 
 
-def stream(state: State, recipe: Recipe, tokenizer: Any) -> Iterator[tuple[Any, Any]]:
+def stream(state: State, recipe: Recipe, tokenizer: Any) -> Generator[tuple[Any, Any], None, None]:
     """Batches from where `state` stands; chunks are drawn ahead in a process of their own."""
     with ProcessPoolExecutor(1) as pool:
         ahead = pool.submit(batches_of, state.chunk, recipe, tokenizer)
@@ -180,9 +183,14 @@ def optimizers(model: Any, recipe: Recipe) -> list[Any]:
     others = [p for n, p in model.named_parameters() if p.ndim != 2 or "embed" in n]
     return [
         torch.optim.Muon(
-            hidden, lr=recipe.muon_rate, weight_decay=recipe.weight_decay, adjust_lr_fn="match_rms_adamw"
+            hidden,
+            lr=recipe.muon_rate,
+            weight_decay=recipe.weight_decay,
+            adjust_lr_fn="match_rms_adamw",
         ),
-        torch.optim.AdamW(others, lr=recipe.adam_rate, betas=(0.9, 0.98), weight_decay=0.0, fused=True),
+        torch.optim.AdamW(
+            others, lr=recipe.adam_rate, betas=(0.9, 0.98), weight_decay=0.0, fused=True
+        ),
     ]
 
 
@@ -206,7 +214,7 @@ def load_checkpoint(folder: Path, model: Any, opts: list[Any]) -> State:
         return State()
     saved = torch.load(folder / "tensors.pt", weights_only=True)
     model.load_state_dict(saved["model"])
-    for opt, content in zip(opts, saved["optimizers"]):
+    for opt, content in zip(opts, saved["optimizers"], strict=True):
         opt.load_state_dict(content)
     state = State(**json.loads((folder / "state.json").read_text(encoding="utf-8")))
     state.losses = [(step, loss) for step, loss in state.losses]
@@ -222,8 +230,15 @@ def has_fast_bf16() -> bool:
 
 
 def train(
-    recipe: Recipe, out: Path, work: Path, *, device: str = "", compile_steps: bool = True,
-    threads: int = 0, save_every: int = 250, log_every: int = 20,
+    recipe: Recipe,
+    out: Path,
+    work: Path,
+    *,
+    device: str = "",
+    compile_steps: bool = True,
+    threads: int = 0,
+    save_every: int = 250,
+    log_every: int = 20,
 ) -> dict[str, Any]:
     """Pretrain and write the model to `out`; returns figures. Goes on from a checkpoint in `work`."""
     import torch
@@ -253,7 +268,8 @@ def train(
     step_loss = torch.compile(loss_of, dynamic=False) if compile_steps else loss_of
     print(
         f"{sum(p.numel() for p in model.parameters()):,} parameters on {device}, "
-        f"{'bf16' if half else 'fp32'}, from step {state.step} of {recipe.steps}", flush=True,
+        f"{'bf16' if half else 'fp32'}, from step {state.step} of {recipe.steps}",
+        flush=True,
     )
     began, shown, recent = time.time() - state.seconds, time.time(), []
     tokens_shown = state.tokens
@@ -262,7 +278,7 @@ def train(
         ids, weights = next(batches)
         ids, weights = ids.long().to(device), weights.to(device)
         factor = rate(state.step, recipe)
-        for opt, base in zip(opts, (recipe.muon_rate, recipe.adam_rate)):
+        for opt, base in zip(opts, (recipe.muon_rate, recipe.adam_rate), strict=True):
             for group in opt.param_groups:
                 group["lr"] = base * factor
         loss = step_loss(ids, weights)
@@ -279,7 +295,10 @@ def train(
             mean = sum(recent) / len(recent)
             state.losses.append((state.step, round(mean, 4)))
             speed = (state.tokens - tokens_shown) / (now - shown)
-            print(f"step {state.step}/{recipe.steps}  loss {mean:.4f}  {speed:,.0f} tokens/s", flush=True)
+            print(
+                f"step {state.step}/{recipe.steps}  loss {mean:.4f}  {speed:,.0f} tokens/s",
+                flush=True,
+            )
             shown, tokens_shown, recent = now, state.tokens, []
         if state.step % save_every == 0 or state.step == recipe.steps:
             state.seconds = time.time() - began
@@ -287,9 +306,13 @@ def train(
             export(model, tokenizer, work / "model", {"step": state.step})
     batches.close()
     figures = {
-        "recipe": vars(recipe), "tokens": state.tokens, "seconds": round(time.time() - began),
-        "parameters": sum(p.numel() for p in model.parameters()), "losses": state.losses,
-        "machine": machine(), "versions": versions(),
+        "recipe": vars(recipe),
+        "tokens": state.tokens,
+        "seconds": round(time.time() - began),
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "losses": state.losses,
+        "machine": machine(),
+        "versions": versions(),
     }
     export(model, tokenizer, out, figures)
     write_json(work / "pretraining.json", figures)
@@ -317,16 +340,23 @@ def export(model: Any, tokenizer: Any, folder: Path, figures: dict[str, Any]) ->
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--out", type=Path, default=MODEL, help="where the model goes")
     parser.add_argument("--work", type=Path, default=WORK, help="checkpoints and figures")
     parser.add_argument("--steps", type=int, default=Recipe.steps)
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: all)")
-    parser.add_argument("--no-compile", action="store_true", help="where no C++ compiler is installed")
+    parser.add_argument(
+        "--no-compile", action="store_true", help="where no C++ compiler is installed"
+    )
     args = parser.parse_args()
     train(
-        Recipe(steps=args.steps), args.out, args.work,
-        threads=args.threads, compile_steps=not args.no_compile,
+        Recipe(steps=args.steps),
+        args.out,
+        args.work,
+        threads=args.threads,
+        compile_steps=not args.no_compile,
     )
 
 

@@ -50,7 +50,9 @@ def is_held_out(kind: str, number: object) -> bool:
 
 
 def _cents(rng: random.Random) -> int:
-    dollars = rng.choices([rng.randint(1, 19), rng.randint(20, 99), rng.randint(100, 400)], [6, 3, 1])
+    dollars = rng.choices(
+        [rng.randint(1, 19), rng.randint(20, 99), rng.randint(100, 400)], [6, 3, 1]
+    )
     cents = rng.choice([0, 0, 49, 50, 95, 99, 99, rng.randint(0, 99)])
     return dollars[0] * 100 + cents
 
@@ -127,12 +129,24 @@ Renderer = Callable[..., str]
 KINDS: dict[str, tuple[Drawer, Renderer]] = {
     "money": (lambda rng, lang: _yen(rng) if lang == "ja" else _cents(rng), money),
     "money_step": (_step, money),
-    "days": (lambda rng, lang: rng.choice([rng.randint(2, 31), rng.randint(2, 99)]), _counted("day", "日")),
+    "days": (
+        lambda rng, lang: rng.choice([rng.randint(2, 31), rng.randint(2, 99)]),
+        _counted("day", "日"),
+    ),
     "range_days": (lambda rng, lang: _range(rng), _range_days),
-    "hours": (lambda rng, lang: rng.choice([rng.randint(1, 24), 24, 48, 72]), _counted("hour", "時間")),
-    "minutes": (lambda rng, lang: rng.choice([rng.randint(2, 90), rng.randint(1, 18) * 5]), _counted("minute", "分")),
+    "hours": (
+        lambda rng, lang: rng.choice([rng.randint(1, 24), 24, 48, 72]),
+        _counted("hour", "時間"),
+    ),
+    "minutes": (
+        lambda rng, lang: rng.choice([rng.randint(2, 90), rng.randint(1, 18) * 5]),
+        _counted("minute", "分"),
+    ),
     "weeks": (lambda rng, lang: rng.randint(1, 12), _counted("week", "週間")),
-    "months": (lambda rng, lang: rng.choice([rng.randint(1, 36), 6, 12, 24]), _counted("month", "か月")),
+    "months": (
+        lambda rng, lang: rng.choice([rng.randint(1, 36), 6, 12, 24]),
+        _counted("month", "か月"),
+    ),
     "percent": (lambda rng, lang: rng.choice([rng.randint(2, 40), 5, 10, 15, 20]), _percent),
     "points": (lambda rng, lang: rng.randint(1, 9), _counted("point", "ポイント")),
     "weekday": (lambda rng, lang: rng.randrange(7), _weekday),

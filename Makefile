@@ -1,0 +1,57 @@
+# `make` alone prints what there is. On Windows without make: the README has the same commands for PowerShell.
+
+# The first Python from 3.11 on that can make environments; `make PYTHON=/path/to/python …` overrides it.
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3 python3.10; do \
+	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))' >/dev/null 2>&1 \
+	&& echo $$p && break; done)
+# Passed to pip, e.g. an index with CPU-only builds of torch (see "Get started" on the PyTorch site).
+PIP_ARGS ?=
+# Passed to the verb, e.g. `make demo ARGS="--language ja"`.
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+EXTRAS := train,gguf,notebooks,dev
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint mame mame-eval notebooks bench readme
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP)  ## make .venv and install the tested set of packages (quick when it is there)
+
+$(STAMP): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "No Python 3.10 or newer with venv was found. Install one" \
+		"(Debian/Ubuntu: apt install python3-venv; Mac: brew install python@3.11)," \
+		"or name it: make setup PYTHON=/path/to/python3" >&2; exit 2; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet $(PIP_ARGS) -c constraints.txt -e ".[$(EXTRAS)]"
+	@touch $@
+
+demo: setup  ## the main job: train, compare, merge, convert, quantize; writes runs/demo/report.html
+	$(BIN)/workshop demo $(ARGS)
+
+test: setup  ## the whole test suite
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+lint: setup  ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+mame: setup  ## pretrain the bundled base model again (hours on two cores, minutes on a GPU; goes on where it stopped)
+	$(BIN)/python -m pretraining.train $(ARGS)
+
+mame-eval: setup  ## measure mame on held-out shops and phrasings; writes results/mame.json
+	$(BIN)/python -m pretraining.evaluate --out results/mame.json $(ARGS)
+
+notebooks: setup  ## build the notebooks from notebooks/src and execute them
+	$(BIN)/python notebooks/build.py $(ARGS)
+
+bench: setup  ## the speed figures as ratios; writes results/benchmarks.json
+	$(BIN)/python -m benchmarks $(ARGS)
+
+readme: setup  ## fill the READMEs' figures from results/
+	$(BIN)/python scripts/readme_figures.py $(ARGS)

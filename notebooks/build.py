@@ -1,0 +1,225 @@
+"""Build the notebooks from notebooks/src: one source, two languages, executed, with their outputs.
+
+    python notebooks/build.py [NAME...] [--check] [--no-run] [--out DIR --set NAME=VALUE...]
+
+A source is py:percent. Its markdown cells are marked lang="ja" or lang="en"; code cells belong to both. The Japanese
+notebook lies in notebooks/, the English one in notebooks/en/. A second build of unchanged sources leaves the files as
+they are: ids come from the content, and where only seconds and speeds moved, those recorded before stay.
+
+--check says whether the notebooks match their sources and were executed (exit code 1 if not), and writes nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+import time
+import uuid
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+SOURCES = HERE / "src"
+LANGUAGES = ("ja", "en")
+TIMED = "timed"  # tag of a cell whose output holds seconds or speeds, which differ in every run
+CELL_TIMEOUT = 300
+_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "llm-finetuning-workshop/notebooks")
+
+
+def sources() -> list[Path]:
+    """The sources in the order of the course."""
+    return sorted(SOURCES.glob("[0-9][0-9]_*.py"))
+
+
+def target(source: Path, language: str, out: Path = HERE) -> Path:
+    """Where the notebook of a source and language lies."""
+    return (out if language == "ja" else out / language) / f"{source.stem}.ipynb"
+
+
+def build(source: Path, language: str) -> Any:
+    """The notebook of a source in one language, without outputs."""
+    import jupytext
+    import nbformat
+
+    read = jupytext.read(source)
+    cells, seen = [], {}
+    for cell in read.cells:
+        if cell.metadata.get("lang", language) != language:
+            continue
+        text = cell.source
+        tags = list(cell.metadata.get("tags", []))
+        if "parameters" in tags:
+            text = set_parameters(text, {"LANGUAGE": language})
+        number = seen[text] = seen.get(text, 0) + 1
+        # By content: a cell put in between leaves the ids of its neighbours alone.
+        id = uuid.uuid5(_NAMESPACE, f"{source.stem}/{cell.cell_type}/{text}/{number}").hex[:12]
+        make = nbformat.v4.new_code_cell if cell.cell_type == "code" else nbformat.v4.new_markdown_cell
+        cells.append(make(text, id=id, metadata={"tags": tags} if tags else {}))
+    return nbformat.v4.new_notebook(
+        cells=cells,
+        metadata={
+            "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+            "language_info": {"name": "python"},
+        },
+    )
+
+
+def set_parameters(text: str, values: dict[str, str]) -> str:
+    """The parameters cell with `NAME = "…"` set to other texts. KeyError for a name that it does not set."""
+    for name, value in values.items():
+        text, count = re.subn(rf'(?m)^({name} = )"[^"]*"', lambda m: f'{m[1]}"{value}"', text)  # noqa: B023
+        if count != 1:
+            raise KeyError(f"the parameters cell sets no text {name}")
+    return text
+
+
+def execute(notebook: Any, folder: Path, parameters: dict[str, str] | None = None) -> None:
+    """Run the notebook's cells in `folder` and keep their outputs in it; `parameters` hold for this run only.
+
+    Raises nbclient's CellExecutionError at the first cell that fails.
+    """
+    from nbclient import NotebookClient
+
+    cell = next(cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", []))
+    written = cell.source
+    cell.source = set_parameters(written, parameters or {})
+    folder.mkdir(parents=True, exist_ok=True)
+    client = NotebookClient(
+        notebook,
+        timeout=CELL_TIMEOUT,
+        kernel_name="python3",
+        record_timing=False,
+        coalesce_streams=True,
+        extra_arguments=["--IPKernelApp.log_level=ERROR"],
+        resources={"metadata": {"path": str(folder)}},
+    )
+    try:
+        client.execute()
+    finally:
+        cell.source = written
+    tidy(notebook)
+
+
+def tidy(notebook: Any) -> None:
+    """Drop what differs from run to run and says nothing: widget state, the Python version, addresses of objects."""
+    notebook.metadata.pop("widgets", None)
+    notebook.metadata["language_info"] = {"name": "python"}
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+        for output in cell.get("outputs", []):
+            if "text/plain" in output.get("data", {}):
+                text = output["data"]["text/plain"]
+                output["data"]["text/plain"] = re.sub(r" at 0x[0-9a-f]{6,}", "", text)
+
+
+def settle(new: Any, old: Any | None) -> Any:
+    """`old` where the new run differs from it in seconds and speeds only, else `new`.
+
+    A run that gives nothing else anew is no reason to change the file; as soon as one word, or one figure in a cell
+    that is not tagged as timed, differs, all outputs are the new run's, so that they belong together.
+    """
+    if old is None or len(old.cells) != len(new.cells):
+        return new
+    for one, other in zip(new.cells, old.cells, strict=True):
+        if (one.id, one.source, one.metadata) != (other.id, other.source, other.metadata):
+            return new
+        timed = TIMED in one.metadata.get("tags", [])
+        if _outputs(one, timed) != _outputs(other, timed):
+            return new
+    return old
+
+
+def _outputs(cell: Any, timed: bool) -> list[Any]:
+    """The outputs to compare; of a `timed` cell without the digits and pictures in them."""
+    if not timed:
+        return list(cell.get("outputs", []))
+    kept = []
+    for output in cell.get("outputs", []):
+        data = {k: v for k, v in output.get("data", {}).items() if not k.startswith("image/")}
+        texts = [output.get("text", ""), *(str(value) for value in data.values())]
+        kept.append((output.output_type, [re.sub(r"\d+(\.\d+)?|[.\s]+", "#", text) for text in texts]))
+    return kept
+
+
+def problems(source: Path, language: str, out: Path = HERE) -> list[str]:
+    """What is wrong with the notebook on disk: not as its source, or not executed from top to bottom."""
+    import nbformat
+
+    path = target(source, language, out)
+    name = path.relative_to(out)
+    if not path.is_file():
+        return [f"{name} is not there."]
+    wanted, found = build(source, language), nbformat.read(path, as_version=4)
+
+    def sketch(notebook: Any) -> list[Any]:
+        return [(c.cell_type, c.id, c.source, c.metadata.get("tags", [])) for c in notebook.cells]
+
+    if sketch(wanted) != sketch(found) or wanted.metadata != found.metadata:
+        return [f"{name} does not match src/{source.name}."]
+    code = [cell for cell in found.cells if cell.cell_type == "code"]
+    if [cell.execution_count for cell in code] != list(range(1, len(code) + 1)):
+        return [f"{name} was not executed from top to bottom."]
+    if any(output.output_type == "error" for cell in code for output in cell.outputs):
+        return [f"{name} holds an error."]
+    return []
+
+
+def make(source: Path, language: str, out: Path, *, run: bool, parameters: dict[str, str]) -> str:
+    """Build one notebook and write it, whole or not at all; gives a line that says what was done."""
+    import nbformat
+
+    from workshop_helpers.workspace import atomic_file
+
+    path = target(source, language, out)
+    notebook = build(source, language)
+    old = nbformat.read(path, as_version=4) if path.is_file() else None
+    start = time.perf_counter()
+    if run:
+        execute(notebook, path.parent, parameters)
+        notebook = settle(notebook, old)
+    seconds = time.perf_counter() - start
+    with atomic_file(path) as temporary:
+        temporary.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8", newline="\n")
+    done = f"{seconds:.0f} s" if run else "not executed"
+    return f"{path.relative_to(out)}  {done}{', as it was' if notebook is old else ''}"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="beginning of a name, such as 04; default: all")
+    parser.add_argument("--language", choices=LANGUAGES, help="one language only")
+    parser.add_argument("--check", action="store_true", help="compare with the sources, write nothing")
+    parser.add_argument("--no-run", action="store_true", help="write the notebooks without executing them")
+    parser.add_argument("--out", type=Path, default=HERE, help="another folder than notebooks/")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="another parameter (with --out)")
+    options = parser.parse_args(arguments)
+    parameters = dict(pair.split("=", 1) for pair in options.set)
+    if parameters and options.out == HERE:
+        parser.error("--set records what the notebook does not say: give --out a folder of its own")
+    chosen = [s for s in sources() if not options.names or s.stem.startswith(tuple(options.names))]
+    if not chosen:
+        parser.error(f"no source begins with {', '.join(options.names)}; there are {', '.join(s.stem for s in sources())}")
+    pairs = [(s, lang) for lang in LANGUAGES if options.language in (None, lang) for s in chosen]
+
+    if options.check:
+        found = [problem for source, language in pairs for problem in problems(source, language, options.out)]
+        print("\n".join([*found, "Run `make notebooks`."]) if found else f"{len(pairs)} notebooks match their sources.")
+        return 1 if found else 0
+
+    # A notebook that needs the network is a broken notebook; its kernel inherits this.
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    failed = 0
+    for source, language in pairs:
+        try:
+            print(make(source, language, options.out, run=not options.no_run, parameters=parameters), flush=True)
+        except Exception as error:  # the other notebooks are still built; the old file stays as it was
+            failed += 1
+            print(f"{language}/{source.stem} FAILED\n{error}", file=sys.stderr, flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,291 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown] lang="ja"
+# # 05 学習の前と後を比べる
+#
+# ファインチューニングの効果は、「なんとなく良くなった」では語れません。この章では、学習に使っていない質問を4つの相手に投げて、答えを1つずつ採点します。
+#
+# 1. ベースモデルそのまま
+# 2. ベースモデル＋プロンプトにお店の決まりを書いたもの（プロンプトエンジニアリング）
+# 3. 10行で学習したもの
+# 4. 100行で学習したもの
+#
+# そして最後に、あまり語られないことも測ります。**学習の代償**です。
+
+# %% [markdown] lang="en"
+# # 05 Before and after
+#
+# "It feels better now" is not a measurement. In this chapter four candidates get questions that nobody was trained on, and every answer is scored:
+#
+# 1. the base model as it is
+# 2. the base model with the shop's rules written into its prompt (prompt engineering)
+# 3. the model tuned on 10 rows
+# 4. the model tuned on 100 rows
+#
+# And at the end we measure something that is talked about far less: **what tuning cost**.
+
+# %% tags=["parameters"]
+MODEL = "mame"
+LANGUAGE = "ja"
+RUNS = "runs"
+
+# %% [markdown] lang="ja"
+# 材料をそろえます。前の章で学習したアダプターがあればそのまま使われ、なければここで学習します。
+
+# %% [markdown] lang="en"
+# The ingredients. If the previous chapter has left its adapters behind they are used as they are; if not, they are trained now.
+
+# %%
+from pathlib import Path
+
+from workshop_helpers.records import read_conversations
+from workshop_helpers.training import LoraRecipe, train
+from workshop_helpers.workspace import data_path
+
+runs = Path(RUNS)
+rows = read_conversations(data_path("shop", f"train.{LANGUAGE}.jsonl"))
+recipe = LoraRecipe.for_model(MODEL)
+few = train(MODEL, rows[:10], runs / "tuned-10", recipe.replace(epochs=3))
+many = train(MODEL, rows[:100], runs / "tuned-100", recipe)
+
+# %% [markdown] lang="ja"
+# ## 評価用の質問
+#
+# 質問には、正しい答えに含まれるべき事実が付いています。言い回しは学習データのどの行とも違います。
+
+# %% [markdown] lang="en"
+# ## The held-out questions
+#
+# Each question comes with the facts that a right answer must state. Its wording appears in no training row.
+
+# %%
+from workshop_helpers.scoring import read_questions
+
+questions = read_questions(data_path("shop", f"questions.{LANGUAGE}.jsonl"))
+print(len(questions), "\n")
+for question in questions[:4]:
+    print(question.question, "→", question.facts)
+
+# %% [markdown] lang="ja"
+# ## ライバルはプロンプト
+#
+# 2番の相手に渡すシステムプロンプトです。お店の決まりをそのまま書いただけで、重みは1つも変わりません。
+
+# %% [markdown] lang="en"
+# ## The rival: a prompt
+#
+# This is the system prompt that candidate 2 gets. It simply lists the shop's rules; not a single weight changes.
+
+# %%
+from workshop_helpers.facts import ShopFacts
+
+shop = ShopFacts.load()
+print(shop.system_prompt(LANGUAGE))
+
+# %% [markdown] lang="ja"
+# ## 同じ質問を、全員に
+#
+# 答えは毎回もっとも確率の高いトークンを選んで作るので、何度やっても同じになります。
+
+# %% [markdown] lang="en"
+# ## The same questions to everyone
+#
+# Answers are decoded greedily, always taking the likeliest token, so asking again gives the same answers again.
+
+# %%
+from workshop_helpers.comparison import Candidate, compare
+from workshop_helpers.display import label
+
+base, prompted = label("base", LANGUAGE), label("base prompted", LANGUAGE)
+ten, hundred = (label("tuned", LANGUAGE, rows=n) for n in (10, 100))
+candidates = [
+    Candidate(base, MODEL),
+    Candidate(prompted, MODEL, system=shop.system_prompt(LANGUAGE)),
+    Candidate(ten, few.adapter),
+    Candidate(hundred, many.adapter),
+]
+comparison = compare(candidates, questions, shop=shop, progress=False)
+
+# %% tags=["nbval-ignore-output", "timed"]
+from workshop_helpers.display.tables import show_table
+
+show_table(comparison, LANGUAGE)
+
+# %% [markdown] lang="ja"
+# **事実の再現率**は、答えるべき事実のうち正しく述べられた割合です。**事実と矛盾**は違う数字を答えた割合、**根拠のない数字**は、お店の決まりにも質問にもプロンプトにもない数字を口にした割合です。再現率だけを見ていると、自信たっぷりの嘘を見落とします。
+
+# %% [markdown] lang="en"
+# **Facts stated** is the share of the expected facts that the answers give correctly. **Contradict a fact** counts answers with another amount in its place, and **invent a figure** those with a number that neither the shop's rules nor the question nor the prompt ever mentioned. Look at recall alone and you will miss the confident lie.
+
+# %% tags=["nbval-ignore-output"]
+from workshop_helpers.display import recall_bars
+
+recall_bars(comparison, LANGUAGE)
+
+# %% [markdown] lang="ja"
+# 数字だけでは実感がわきません。差がいちばん大きかった質問を並べて読んでみます。緑は正しい事実、赤は間違った数字です。
+
+# %% [markdown] lang="en"
+# Figures are one thing, reading is another. Here are the questions on which the candidates differ most. Green is a fact stated right, red is a wrong figure.
+
+# %% tags=["nbval-ignore-output"]
+from workshop_helpers.display import side_by_side
+
+side_by_side(comparison, 3, LANGUAGE)
+
+# %% [markdown] lang="ja"
+# ## 10行で何を学んだのか
+#
+# 10行のモデルは、何も学ばなかったわけではありません。ベースモデルの答えと文字単位で比べてみましょう。消えた部分が赤、増えた部分が緑です。
+
+# %% [markdown] lang="en"
+# ## What did 10 rows teach?
+#
+# Not nothing. Compare its answer with the base model's, character by character: what went is red, what came is green.
+
+# %% tags=["nbval-ignore-output"]
+from workshop_helpers.display import diff
+
+before, after = comparison.row(base), comparison.row(ten)
+pairs = enumerate(zip(before.scores, after.scores, strict=True))
+wrong = [place for place, (was, now) in pairs if now.contradicted and not was.contradicted]
+place = wrong[0] if wrong else 0
+print(questions[place].question, questions[place].facts)
+diff(before.answers[place].text, after.answers[place].text)
+
+# %% [markdown] lang="ja"
+# 「こういう質問には、具体的な数字を挙げて言い切る」という**答え方**は、わずかな行からでも移ります。ところが、どの質問にどの数字が対応するかという**中身**までは、10行では回数も種類も足りません。形だけ覚えて中身がないとき、モデルは数字を作ります。上の表の「事実と矛盾」と「根拠のない数字」が、ベースモデルより増えていないか見てください。
+#
+# 講演のデモ（TinyLlama、10行）でも同じことが報告されています。回答の構造は少し良くなり、$6.99という送料は覚えませんでした。
+
+# %% [markdown] lang="en"
+# A **manner of answering** ("to a question like this, name a figure and be definite") rubs off from very few rows. The **substance**, which figure belongs to which question, does not: 10 rows show too little of it, too seldom. A model that has the form without the substance makes figures up. Look at the table again: do "contradict a fact" and "invent a figure" stand higher than for the base model?
+#
+# The talk reports the same from its own demo with TinyLlama and 10 rows: the answers were structured a little better, and the shipping fee of $6.99 was not learned.
+
+# %% [markdown] lang="ja"
+# ## 100行でも足りなかったところ
+#
+# 平均の裏には、必ず取りこぼしがあります。100行で学習しても間違えた質問を、最大5つ見ておきます。
+
+# %% [markdown] lang="en"
+# ## What 100 rows still got wrong
+#
+# Behind every average there are misses. Here are up to five questions that the model tuned on 100 rows did not answer fully.
+
+# %% tags=["nbval-ignore-output"]
+learned = comparison.learned(hundred, than=ten)
+print(f"{len(learned.gained) = }  {len(learned.lost) = }\n")
+missed = [i for i, score in enumerate(comparison.row(hundred).scores) if score.missing]
+for i in missed[:5]:
+    print(f"Q: {questions[i].question}  {questions[i].facts}")
+    print(f"A: {comparison.row(hundred).answers[i].text}\n")
+print(f"{len(missed)} / {len(questions)}")
+
+# %% [markdown] lang="ja"
+# ## プロンプトにも値段がある
+#
+# プロンプトに書けば、学習なしで事実を答えられます。講演のデモでも、Modelfileのシステムプロンプトに書くだけで期待どおりの料金が返ってきました。では、いつもプロンプトで十分なのでしょうか。1問ごとにモデルが読むトークンの数を比べてみます。
+
+# %% [markdown] lang="en"
+# ## A prompt has its price, too
+#
+# With the facts in the prompt the model can state them without any training. In the talk's demo a system prompt in a Modelfile was enough to get the right fees. So is prompting always enough? Here is how many tokens the model has to read for each question.
+
+# %%
+for row in comparison.rows:
+    tokens = sum(answer.prompt_tokens for answer in row.answers) / len(row.answers)
+    print(f"{row.label}: {tokens:.0f}")
+
+# %% [markdown] lang="ja"
+# プロンプトの分は、**毎回の質問で**読み直すことになります。決まりが少なく、よく変わるなら、それでもプロンプトが正解です。量が多い、答え方をそろえたい、何度も繰り返し使う。そういうときに、学習という選択肢が出てきます。
+#
+# ## 学習の代償を測る
+#
+# 重みは有限です。新しいことを覚えると、前にできたことが下手になることがあります。**破局的忘却**と呼ばれる現象です。お店とは関係のない質問で確かめます。
+#
+# - **一般知識**：足し算や曜日、身の回りの物のこと
+# - **プロンプトの事実を答える**：別の架空のお店の決まりをプロンプトで渡し、それを答えられるか
+# - **プロンプトにない数字を作らない**：プロンプトに書いていないことを聞かれて、数字をでっち上げないか
+
+# %% [markdown] lang="en"
+# What stands in the prompt is read anew for **every single question**. Few rules that change often? Then the prompt is still the right place for them. Many rules, one consistent manner of answering, the same task over and over: that is where training comes in.
+#
+# ## What tuning cost
+#
+# Weights are finite. Learning something new can make a model worse at what it could do before, which is called **catastrophic forgetting**. We test it with questions that have nothing to do with our shop:
+#
+# - **general knowledge**: little sums, days of the week, everyday things
+# - **facts copied from the prompt**: the rules of some other imaginary shop are given in the prompt; does the model still state them?
+# - **invents no figure when the prompt lacks the fact**: asked for something that is not in the prompt, does it keep from making a number up?
+
+# %% tags=["nbval-ignore-output"]
+from workshop_helpers.forgetting import probe
+
+cost = probe({base: MODEL, ten: few.adapter, hundred: many.adapter}, LANGUAGE)
+show_table(cost, LANGUAGE)
+
+# %% [markdown] lang="ja"
+# 一番上の行が学習前、下が学習後です。下がったところが、学習で失ったものです。
+#
+# ## 忘れにくくする
+#
+# 昔からある対策は、**以前の種類のデータを少し混ぜて**学習することです。ここでは100行に、一般的な会話を50行（`general_rows=0.5`）混ぜます。
+
+# %% [markdown] lang="en"
+# The first line is before tuning, the others after. Wherever a share went down, that is what tuning took away.
+#
+# ## Softening it
+#
+# The time-honoured remedy is to **mix in some rows of the old kind**. To our 100 rows we add 50 general ones (`general_rows=0.5`).
+
+# %% tags=["nbval-ignore-output"]
+mixed = train(
+    MODEL,
+    rows[:100],
+    runs / "tuned-100-mixed",
+    recipe.replace(general_rows=0.5),
+    general=data_path("shop", f"general.{LANGUAGE}.jsonl"),
+)
+with_general = label("tuned mixed", LANGUAGE, rows=100)
+show_table(cost | probe({with_general: mixed.adapter}, LANGUAGE), LANGUAGE)
+
+# %% [markdown] lang="ja"
+# では、肝心のお店の知識はどうなったでしょう。混ぜたせいで覚えが悪くなっていたら困ります。
+
+# %% [markdown] lang="en"
+# And the shop's facts, which this was all about? It would be a poor bargain if mixing had cost us those.
+
+# %% tags=["nbval-ignore-output", "timed"]
+pair = [Candidate(hundred, many.adapter), Candidate(with_general, mixed.adapter)]
+show_table(compare(pair, questions, shop=shop, progress=False), LANGUAGE)
+
+# %% [markdown] lang="ja"
+# ## まとめ
+#
+# - プロンプトと学習は別の道具です。プロンプトは渡したその場で効き、学習は重みに残ります。
+# - 少ない行から移るのは答え方です。事実を覚えさせるには、行の数と言い回しの種類が要ります。
+# - 良くなったところだけでなく、**悪くなったところ**も同じ手間で測りましょう。
+# - 一般の行を混ぜるのは、忘却を和らげる手軽な方法です。どれだけ効いたかは、上の表のとおりです。
+#
+# 次の章 `06_merge_and_gguf` では、アダプターを元のモデルに溶け込ませ、llama.cppやOllamaで動く形に変換します。
+
+# %% [markdown] lang="en"
+# ## In short
+#
+# - Prompting and tuning are different tools. A prompt works the moment it is given; training stays in the weights.
+# - What rubs off from a few rows is the manner of answering. Facts need more rows, in more wordings.
+# - Measure what got **worse** with the same care as what got better.
+# - Mixing in general rows is an easy way to soften forgetting. How far it helped here is what the tables above say.
+#
+# Next, in `06_merge_and_gguf`, the adapter is merged into its base model and converted to the form that llama.cpp and Ollama run.

@@ -1,0 +1,113 @@
+"""What all tests share: small real models, the bundled model, and no network."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+# Set before any test imports a Hugging Face library: a test that needs the network is a broken test.
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ.setdefault("MPLBACKEND", "Agg")
+# The figures in these tests were chosen for the processor; a GPU is asked for by name where it is tested.
+os.environ.setdefault("WORKSHOP_DEVICE", "cpu")
+
+SENTENCES = [
+    "How much is standard shipping? Standard shipping costs $6.99.",
+    "You can return an item within 14 days of delivery, unused and in its box.",
+    "Refunds arrive in 5-7 business days. Express delivery costs $14.99.",
+    "You are the support assistant of Blue Lantern. Answer from these facts.",
+    "What colour is the sky on a clear day? The sky is blue.",
+    "通常の送料はいくらですか？通常の送料は500円です。",
+    "商品到着後14日以内でしたら返品できます。未使用のものに限ります。",
+    "返金は5〜7営業日以内に行います。速達の料金は800円です。",
+    "あなたは青空商店のサポート担当です。次の情報をもとに答えてください。",
+    "営業時間は9:00〜18:00です。日曜日はお休みをいただいております。",
+]
+
+# Qwen2's split pattern: words with their leading space, single digits, punctuation, line ends.
+SPLIT = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+
+CHATML = (
+    "{% for message in messages %}"
+    "{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n' }}"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+
+
+def make_tokenizer(vocabulary: int = 512):
+    """A byte-level BPE tokenizer of Qwen2's kind, trained on SENTENCES; ``<|im_end|>`` ends a turn."""
+    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(SPLIT), behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=["<|endoftext|>", "<|im_start|>", "<|im_end|>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(SENTENCES, trainer)
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        eos_token="<|im_end|>",
+        pad_token="<|endoftext|>",
+        model_max_length=1024,
+        clean_up_tokenization_spaces=False,
+    )
+    fast.chat_template = CHATML
+    return fast
+
+
+def save_tiny_model(folder: Path, *, seed: int = 0) -> Path:
+    """Write a random Qwen2 model (hidden 256, intermediate 256, 2 layers) with its tokenizer to `folder`."""
+    import torch
+    from transformers import Qwen2Config, Qwen2ForCausalLM
+
+    tokenizer = make_tokenizer()
+    config = Qwen2Config(
+        vocab_size=len(tokenizer),
+        hidden_size=256,
+        intermediate_size=256,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=1024,
+        tie_word_embeddings=True,
+        bos_token_id=None,
+        eos_token_id=tokenizer.convert_tokens_to_ids("<|im_end|>"),
+        pad_token_id=tokenizer.convert_tokens_to_ids("<|endoftext|>"),
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = Qwen2ForCausalLM(config)
+    model.save_pretrained(folder, safe_serialization=True)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a small random model. Shared by the whole session: read it, never write into it."""
+    return save_tiny_model(tmp_path_factory.mktemp("tiny") / "tiny-model")
+
+
+@pytest.fixture(scope="session")
+def mame() -> Path:
+    """Folder of the bundled base model."""
+    from workshop_helpers.workspace import data_path
+
+    return data_path("mame")

@@ -1,0 +1,397 @@
+"""`workshop …` as a newcomer and as a program meet it: real commands on a small real model."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from workshop_helpers import cli
+
+VERBS = ["demo", "doctor", "models", "train", "ask", "verify", "merge", "gguf", "quantize"]
+
+
+def run(capfd, *arguments: object) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of a command, run in this process (its exit code is what `main` returns)."""
+    try:
+        code = cli.main([str(argument) for argument in arguments])
+    except SystemExit as leaving:  # argparse
+        code = int(leaving.code or 0)
+    out, err = capfd.readouterr()
+    return code, out, err
+
+
+def write_rows(path: Path, count: int = 8) -> Path:
+    rows = [
+        {
+            "instruction": f"How much is item {name}?",
+            "input": "",
+            "output": f"Item {name} costs ${5 + place}.99.",
+        }
+        for place, name in enumerate("ABCDEFGHIJKLMNOPQRSTUVWXYZ"[:count])
+    ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def write_questions(path: Path) -> Path:
+    questions = [
+        {"question": "What does item A cost?", "facts": ["$5.99"], "language": "en"},
+        {"question": "商品Aはいくらですか？", "facts": ["$5.99"], "language": "ja"},
+    ]
+    path.write_text(
+        "".join(json.dumps(q, ensure_ascii=False) + "\n" for q in questions), encoding="utf-8"
+    )
+    return path
+
+
+# --- what a newcomer sees ------------------------------------------------------------------------------------
+
+
+def test_help_names_every_verb_and_bare_command_shows_it(capfd):
+    code, out, _ = run(capfd, "--help")
+    assert code == 0
+    assert all(f"    {verb} " in out for verb in VERBS)
+    assert run(capfd)[:2] == (2, out)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_explains_all_its_options(capfd, verb):
+    code, out, _ = run(capfd, verb, "--help")
+    assert code == 0
+    assert "--debug" in out
+    parser = cli.build_parser()
+    (verbs,) = [
+        action for action in parser._actions if hasattr(action, "choices") and action.choices
+    ]
+    for action in verbs.choices[verb]._actions:
+        assert action.help, f"{verb} {action.dest} has no help"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["no-such-verb"],
+        ["train", "--model", "mame"],
+        ["train", "--model", "m", "--data", "d", "--out", "o", "--rows", "0"],
+        ["train", "--model", "m", "--data", "d", "--out", "o", "--epochs", "-1"],
+        ["train", "--model", "m", "--data", "d", "--out", "o", "--lr", "much"],
+        ["ask", "mame", "?", "--system", "a", "--system-file", "b"],
+    ],
+)
+def test_wrong_arguments_are_the_users_mistake(capfd, arguments):
+    code, out, err = run(capfd, *arguments)
+    assert code == 2
+    assert out == ""
+    assert "error:" in err
+    assert "Traceback" not in err
+
+
+# --- the whole way, a verb at a time -------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def way(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Path:
+    """A folder whose name has spaces and Japanese, in which every stage was run by its command."""
+    folder = tmp_path_factory.mktemp("way") / "私の 作業"
+    write_rows(folder / "rows.jsonl")
+    write_questions(folder / "questions.jsonl")
+    common = ["--device", "cpu"]
+    train = [
+        "train",
+        "--model",
+        tiny_model,
+        "--data",
+        folder / "rows.jsonl",
+        "--out",
+        folder / "adapter",
+    ]
+    settings = [
+        "--rows",
+        4,
+        "--epochs",
+        2,
+        "--rank",
+        4,
+        "--lr",
+        0.01,
+        "--batch-size",
+        2,
+        "--seed",
+        1,
+    ]
+    commands = [
+        [*train, *settings, *common],
+        ["merge", folder / "adapter", "--out", folder / "model", *common],
+        ["gguf", folder / "model", "--out", folder / "model-F16.gguf"],
+        ["quantize", folder / "model-F16.gguf", "--to", "Q8_0", "q4_k_m"],
+    ]
+    for command in commands:
+        # A random model may well fail the check of its answer (1); what must not happen is a refusal (2).
+        assert cli.main([str(part) for part in command]) in (0, 1), command
+    return folder
+
+
+def test_every_stage_leaves_its_artifact_and_card(way):
+    made = {path.name for path in way.iterdir() if not path.name.startswith(".")}
+    assert {"adapter", "model", "model-F16.gguf", "model-Q8_0.gguf", "model-Q4_K_M.gguf"} <= made
+    assert (way / "adapter" / "card.json").is_file()
+    assert (way / "model" / "card.json").is_file()
+    assert (way / "model-Q8_0.gguf.card.json").is_file()
+
+
+def test_train_says_what_it_did_and_does_it_once(capfd, way, tiny_model):
+    command = ["train", "--model", tiny_model, "--data", way / "rows.jsonl", "--out", way / "adapter", "--rows", 4,
+               "--epochs", 2, "--rank", 4, "--lr", 0.01, "--batch-size", 2, "--seed", 1, "--device", "cpu"]  # fmt: skip
+    code, out, _ = run(capfd, *command, "--json")
+    report = json.loads(out)
+    assert code == 0
+    assert report["reused"] is True
+    assert report["recipe"]["rank"] == 4
+    assert 0 < report["trainable"] < report["total"]
+    code, out, _ = run(capfd, *command)
+    assert code == 0
+    assert "nothing was done again" in out
+
+
+@pytest.mark.parametrize("name", ["adapter", "model", "model-Q8_0.gguf"])
+def test_ask_takes_every_kind_of_model(capfd, way, name):
+    code, out, _ = run(
+        capfd, "ask", way / name, "How much is item A?", "--max-new-tokens", 8, "--json"
+    )
+    assert code == 0
+    answer = json.loads(out)
+    assert set(answer) == {"model", "question", "system", "answer", "tokens", "seconds", "stopped"}
+    assert answer["tokens"] <= 8
+
+
+def test_ask_reads_the_system_prompt_from_a_file(capfd, way, tmp_path):
+    (tmp_path / "system.txt").write_text(
+        "\ufeff次の情報をもとに答えてください。\n", encoding="utf-8"
+    )
+    code, out, _ = run(
+        capfd,
+        "ask",
+        way / "model",
+        "送料は？",
+        "--system-file",
+        tmp_path / "system.txt",
+        "--max-new-tokens",
+        4,
+        "--json",
+    )
+    assert code == 0
+    assert json.loads(out)["system"] == "次の情報をもとに答えてください。"
+
+
+def test_verify_scores_several_models_and_writes_each_answer(capfd, way, tiny_model, tmp_path):
+    out_file = tmp_path / "answers.jsonl"
+    models = [str(tiny_model), str(way / "adapter"), str(way / "model-Q4_K_M.gguf")]
+    code, out, _ = run(
+        capfd,
+        "verify",
+        *models,
+        "--questions",
+        way / "questions.jsonl",
+        "--out",
+        out_file,
+        "--max-new-tokens",
+        8,
+        "--json",
+    )
+    assert code == 0
+    assert [candidate["label"] for candidate in json.loads(out)["candidates"]] == models
+    lines = [json.loads(line) for line in out_file.read_text(encoding="utf-8").splitlines()]
+    assert len(lines) == 6
+    assert all(
+        set(line) == {"model", "question", "answer", "found", "missing", "seconds"}
+        for line in lines
+    )
+    code, out, _ = run(
+        capfd, "verify", tiny_model, "--questions", way / "questions.jsonl", "--max-new-tokens", 4
+    )
+    assert code == 0
+    assert "%" in out
+
+
+def test_quantize_json_is_one_report_a_type(capfd, way):
+    code, out, _ = run(capfd, "quantize", way / "model-F16.gguf", "--to", "Q8_0", "--json")
+    (report,) = json.loads(out)
+    assert code in (0, 1)
+    assert report["type"] == "Q8_0"
+    assert report["reused"] is True
+    assert report["bits_per_weight"] < 16
+
+
+def test_quantize_writes_to_another_folder_when_told(capfd, way, tmp_path):
+    code, _, _ = run(
+        capfd, "quantize", way / "model-F16.gguf", "--to", "Q8_0", "--out-dir", tmp_path
+    )
+    assert code in (0, 1)
+    assert (tmp_path / "model-Q8_0.gguf").is_file()
+
+
+def test_models_lists_the_catalogue(capfd):
+    code, out, _ = run(capfd, "models", "--json")
+    entries = {entry["name"]: entry for entry in json.loads(out)}
+    assert code == 0
+    assert {
+        "mame",
+        "tinyllama-1.1b",
+        "gemma3-1b",
+        "llama3.2-1b",
+        "qwen2.5-0.5b",
+        "qwen3-0.6b",
+    } <= set(entries)
+    code, out, _ = run(capfd, "models")
+    assert code == 0
+    assert all(name in out for name in entries)
+
+
+# --- mistakes: a sentence, exit code 2, nothing written ------------------------------------------------------
+
+
+def refused(capfd, *arguments: object) -> str:
+    """The message of a refusal, which has no traceback and no output beside it."""
+    code, out, err = run(capfd, *arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith("workshop: ")
+    assert "Traceback" not in err
+    return err
+
+
+def test_unknown_model_is_refused_with_the_nearest_names(capfd, way):
+    assert "qwen2.5-0.5b" in refused(capfd, "ask", "qwen2.5-0.5", "Hello?")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b'{"instruction": "a", "input": "", "output": "b"\n', "rows.jsonl:1"),
+        (b'{"instruction": "a", "input": ""}\n', "output"),
+        (b'{"instruction": "a", "input": "", "output": ""}\n', "rows.jsonl:1"),
+        ('{"instruction": "送料", "input": "", "output": "無料"}\n'.encode("cp932"), "UTF-8"),
+        (b"", "rows.jsonl"),
+        (b'{"instruction": "a", "input": "", "output": "b"}\n' * 2, "rows.jsonl:2"),
+    ],
+    ids=["malformed", "missing field", "empty answer", "encoding", "empty file", "duplicate"],
+)
+def test_bad_rows_are_named_and_nothing_is_written(capfd, tmp_path, tiny_model, content, said):
+    (tmp_path / "rows.jsonl").write_bytes(content)
+    data, out = tmp_path / "rows.jsonl", tmp_path / "adapter"
+    assert said in refused(capfd, "train", "--model", tiny_model, "--data", data, "--out", out)
+    assert not out.exists()
+
+
+def test_missing_files_are_refused(capfd, way, tiny_model, tmp_path):
+    absent = tmp_path / "absent"
+    for command in (
+        ["train", "--model", tiny_model, "--data", absent, "--out", tmp_path / "a"],
+        ["ask", tiny_model, "Hello?", "--system-file", absent],
+        ["ask", tiny_model, "  "],
+        ["verify", tiny_model, "--questions", absent],
+        ["merge", absent, "--out", tmp_path / "m"],
+        ["merge", tiny_model, "--out", tmp_path / "m"],
+        ["gguf", way / "adapter", "--out", tmp_path / "a.gguf"],
+        ["quantize", absent],
+        ["quantize", way / "model-F16.gguf", "--out-dir", tmp_path / "q", "--to", "Q8_0", "Q4_K_X"],
+    ):
+        refused(capfd, *command)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_verify_never_overwrites_the_questions(capfd, way, tiny_model):
+    questions = way / "questions.jsonl"
+    before = questions.read_bytes()
+    refused(capfd, "verify", tiny_model, "--questions", questions, "--out", questions)
+    refused(capfd, "verify", tiny_model, "--questions", questions, "--out", way)
+    assert questions.read_bytes() == before
+
+
+def test_train_never_replaces_a_folder_that_is_not_its_own(capfd, tmp_path, tiny_model):
+    data = write_rows(tmp_path / "home" / "rows.jsonl")
+    refused(
+        capfd,
+        "train",
+        "--model",
+        tiny_model,
+        "--data",
+        data,
+        "--out",
+        data.parent,
+        "--rows",
+        2,
+        "--epochs",
+        1,
+    )
+    assert data.is_file()
+
+
+def test_debug_shows_where_an_error_comes_from(capfd):
+    code, _, err = run(capfd, "ask", "no-such-model", "Hello?", "--debug")
+    assert code == 2
+    assert "Traceback" in err
+    assert run(capfd, "--debug", "ask", "no-such-model", "Hello?")[2].count("Traceback") == 1
+
+
+def test_a_missing_package_is_named_with_its_extra(capfd, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.delitem(sys.modules, "workshop_helpers.training", raising=False)
+
+    def needs_a_package(args):
+        raise ModuleNotFoundError("No module named 'trl'", name="trl")
+
+    monkeypatch.setattr(cli, "_models", needs_a_package)
+    assert "llm-finetuning-workshop[train]" in refused(capfd, "models")
+
+
+def test_an_unexpected_error_is_one_line_and_exit_code_1(capfd, monkeypatch):
+    def breaks(args):
+        raise ZeroDivisionError("division by zero\nsecond line")
+
+    monkeypatch.setattr(cli, "_models", breaks)
+    code, _, err = run(capfd, "models")
+    assert code == 1
+    assert "--debug" in err
+    assert len(err.splitlines()) == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+def test_ctrl_c_ends_in_one_line():
+    code = (
+        "import sys, time\nfrom workshop_helpers import cli\n"
+        "def wait(args):\n    print('ready', flush=True)\n    time.sleep(60)\n"
+        "cli._models = wait\nsys.exit(cli.main(['models']))"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert len(err.splitlines()) == 1
+    assert err.startswith("workshop: Stopped.")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX shell")
+def test_a_reader_that_leaves_early_is_no_error():
+    command = f"{sys.executable} -m workshop_helpers.cli models --json | head -n 1"
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True)
+    assert done.stderr == ""
+    assert done.returncode == 0
+
+
+def test_japanese_can_be_sent_to_a_file_from_any_code_page(tmp_path):
+    environment = {**os.environ, "PYTHONIOENCODING": "cp1252", "PYTHONUTF8": "0"}
+    code = "import sys\nfrom workshop_helpers import cli\ncli._readable_output()\nprint('送料')"
+    with open(tmp_path / "out", "wb") as file:
+        subprocess.run([sys.executable, "-c", code], check=True, stdout=file, env=environment)
+    assert (tmp_path / "out").read_text(encoding="utf-8") == "送料\n"

@@ -1,0 +1,116 @@
+"""The main job from rows to report, on a small shop and a small model."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from workshop_helpers import demo
+from workshop_helpers.workspace import WorkshopError, claim
+
+FACTS = """
+shop: {name: {en: Blue Lantern, ja: 青空商店}}
+facts:
+- id: shipping_fee
+  topic: shipping
+  values: {en: ["$6.99"], ja: ["500円"]}
+  statement: {en: "Standard shipping: $6.99", ja: "通常送料：500円"}
+  name: {en: the shipping fee, ja: 送料}
+"""
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A shop that promises one thing, which a small random model learns by heart in 100 rows."""
+    folder = tmp_path_factory.mktemp("shop")
+    (folder / "facts.yaml").write_text(FACTS, encoding="utf-8")
+    rows, questions = [], []
+    for number in range(demo.MANY + 10):
+        name = f"{chr(65 + number % 26)}{chr(65 + number // 26)}"
+        rows.append(
+            {"instruction": f"{name}への送料は？", "input": "", "output": "通常の送料は500円です。"}
+        )
+    for name in "甲乙丙":
+        questions.append(
+            {"question": f"{name}への送料を教えて", "facts": ["500円"], "language": "ja"}
+        )
+    for file, lines in {"train.ja.jsonl": rows, "questions.ja.jsonl": questions}.items():
+        text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+        (folder / file).write_text(text, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory, shop: Path, tiny_model: Path) -> Path:
+    folder = tmp_path_factory.mktemp("demo") / "実行 結果"
+    demo.run_demo(
+        folder,
+        model=str(tiny_model),
+        languages=["ja"],
+        shop=shop,
+        device="cpu",
+        types=["Q8_0", "Q2_K"],
+    )
+    return folder
+
+
+def test_report_holds_before_after_and_quantization(out):
+    report = json.loads((out / "report.json").read_text(encoding="utf-8"))
+    result = report["languages"]["ja"]
+    assert [row["label"] for row in result["comparison"]["candidates"]] == [
+        demo.WORDS["ja"][key] for key in ("base", "prompted", "few", "many")
+    ]
+    before, _, _, after = (row["summary"]["recall"] for row in result["comparison"]["candidates"])
+    assert before < after == 1
+    assert [row["type"] for row in result["quantization"]["rows"]] == ["F16", "Q8_0", "Q2_K"]
+    assert [len(training["losses"]) > 0 for training in result["training"].values()] == [True, True]
+    assert len(result["same_question"]["answers"]) == 7
+    assert sum(result["steps"].values()) <= report["seconds"]
+    assert report["machine"]["cores"] >= 1
+
+
+def test_page_is_whole_by_itself_and_in_japanese(out):
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert '<html lang="ja">' in page
+    assert page.count("<svg") >= 2
+    assert "通常の送料は500円です。" in page
+    # Nothing is fetched: what has an address is a namespace of the plots, not a resource.
+    assert not re.search(r'(src|href)="(https?:|//|/|file:)', page)
+
+
+def test_running_it_again_trains_converts_and_merges_nothing_again(out, shop, tiny_model):
+    made = [
+        out / "ja" / name for name in ("tuned-100", "model", "model-F16.gguf", "model-Q2_K.gguf")
+    ]
+    before = [path.stat().st_mtime_ns for path in made]
+    report = demo.run_demo(
+        out,
+        model=str(tiny_model),
+        languages=["ja"],
+        shop=shop,
+        device="cpu",
+        types=["Q8_0", "Q2_K"],
+    )
+    assert [path.stat().st_mtime_ns for path in made] == before
+    assert all(training["reused"] for training in report["languages"]["ja"]["training"].values())
+
+
+def test_two_demos_in_one_folder_do_not_mix(out, shop, tiny_model):
+    with claim(out), pytest.raises(WorkshopError, match="Another run"):
+        demo.run_demo(out, model=str(tiny_model), languages=["ja"], shop=shop)
+
+
+def test_what_cannot_be_run_is_refused_before_anything_is_written(tmp_path, shop, tiny_model):
+    for change in (
+        {"model": "no-such-model"},
+        {"languages": ["fr"]},
+        {"languages": []},
+        {"types": ["Q9_9"]},
+    ):
+        settings = {"model": str(tiny_model), "languages": ["ja"], "shop": shop} | change
+        with pytest.raises(WorkshopError):
+            demo.run_demo(tmp_path / "demo", **settings)
+        assert not (tmp_path / "demo").exists(), change

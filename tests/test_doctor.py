@@ -1,0 +1,175 @@
+"""The doctor finds what is wrong, names the fix, and changes nothing."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from workshop_helpers import doctor
+from workshop_helpers.doctor import Check, examine, hub_cache, ollama_address
+
+
+@pytest.fixture
+def ollama(monkeypatch):
+    """A server on this machine that answers as Ollama does when it is asked for its version."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b'{"version": "0.33.0"}')
+
+        def log_message(self, *_):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    monkeypatch.setenv("OLLAMA_HOST", f"127.0.0.1:{server.server_port}")
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def no_ollama(monkeypatch):
+    monkeypatch.setenv("OLLAMA_HOST", "127.0.0.1:9")  # the discard port: nobody listens
+    monkeypatch.setenv("PATH", "/nowhere")
+
+
+def named(checks: list[Check], name: str) -> Check:
+    (found,) = [check for check in checks if check.name == name]
+    return found
+
+
+def test_it_looks_at_everything_the_course_stands_on(no_ollama):
+    checks = examine()
+    for name in ("python", "packages [train]", "packages [gguf]", "device", "dtype", "memory", "disk here",
+                 "disk of the model cache", "bundled model", "model cache", "converter", "quantizer",
+                 "llama.cpp runtime", "Ollama"):  # fmt: skip
+        assert named(checks, name).found
+    assert {check.status for check in checks} <= {"ok", "warn", "fail"}
+    for check in checks:
+        assert (check.fix == "") == (check.status == "ok"), check
+
+
+def test_command_prints_json_and_a_table_that_keeps_brackets(no_ollama):
+    for arguments in (["--json"], []):
+        done = subprocess.run(
+            [sys.executable, "-m", "workshop_helpers.cli", "doctor", *arguments],
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+        )
+        assert done.returncode in (0, 1)
+        assert "Traceback" not in done.stderr
+        if arguments:
+            found = json.loads(done.stdout)
+            assert {"name", "status", "found", "fix"} == set(found[0])
+            assert (done.returncode == 1) == any(check["status"] == "fail" for check in found)
+        else:
+            assert "packages [train]" in done.stdout
+
+
+def test_a_missing_package_fails_with_the_command_that_brings_it(monkeypatch):
+    real = importlib.metadata.version
+
+    def version(name):
+        if name == "cyllama":
+            raise importlib.metadata.PackageNotFoundError(name)
+        return real(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    check = named(doctor._packages(), "packages [gguf]")
+    assert check.status == "fail"
+    assert "missing: cyllama" in check.found
+    assert "llm-finetuning-workshop[gguf]" in check.fix
+
+
+def test_a_version_outside_the_range_is_named(monkeypatch):
+    real = importlib.metadata.version
+    monkeypatch.setattr(
+        importlib.metadata,
+        "version",
+        lambda name: "4.40.0" if name == "transformers" else real(name),
+    )
+    check = named(doctor._packages(), "packages [train]")
+    assert check.status == "fail"
+    assert "transformers 4.40.0 (needs" in check.found
+
+
+def test_a_library_that_kills_its_process_is_found_and_the_doctor_lives(monkeypatch, tmp_path):
+    broken = tmp_path / "xllamacpp"
+    broken.mkdir()
+    (broken / "__init__.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGABRT)\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    check = named(doctor._native(), "llama.cpp runtime")
+    assert check.status == "fail"
+    assert "does not load" in check.found
+
+
+def test_little_memory_or_disk_is_graded():
+    arguments = {"needed": 2e9, "wanted": 6e9, "fix": "free some"}
+    assert doctor._graded("memory", "1 GB", 1e9, **arguments).status == "fail"
+    assert doctor._graded("memory", "3 GB", 3e9, **arguments).status == "warn"
+    assert doctor._graded("memory", "8 GB", 8e9, **arguments) == Check("memory", "ok", "8 GB")
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_cannot_be_written_to_is_found(tmp_path, monkeypatch):
+    tmp_path.chmod(0o555)
+    monkeypatch.chdir(tmp_path)
+    assert named(doctor._disk(), "folder").status == "fail"
+
+
+def test_a_running_ollama_is_found_with_its_version(ollama):
+    (check,) = doctor._ollama()
+    assert check.status == "ok"
+    assert "0.33.0" in check.found
+
+
+def test_no_ollama_is_no_failure_but_says_where_it_is_got(no_ollama):
+    (check,) = doctor._ollama()
+    assert check.status == "warn"
+    assert "ollama.com/download" in check.fix
+
+
+def test_an_installed_ollama_that_is_not_running_is_told_apart(no_ollama, monkeypatch, tmp_path):
+    program = tmp_path / "ollama"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (check,) = doctor._ollama()
+    assert "ollama serve" in check.fix
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [
+        ("", "http://127.0.0.1:11434"),
+        ("0.0.0.0", "http://127.0.0.1:11434"),
+        ("0.0.0.0:8080", "http://127.0.0.1:8080"),
+        ("localhost:1234", "http://localhost:1234"),
+        ("https://ollama.example:443/", "https://ollama.example:443"),
+    ],
+)
+def test_ollamas_address_is_read_as_ollama_reads_it(monkeypatch, host, address):
+    monkeypatch.setenv("OLLAMA_HOST", host)
+    assert ollama_address() == address
+
+
+def test_the_hub_cache_is_where_the_environment_says(monkeypatch, tmp_path):
+    for name in ("HF_HUB_CACHE", "HF_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    assert hub_cache().parts[-3:] == (".cache", "huggingface", "hub")
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
+    assert hub_cache() == tmp_path / "home" / "hub"
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
+    assert hub_cache() == tmp_path / "cache"

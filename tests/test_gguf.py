@@ -1,0 +1,454 @@
+"""Conversion, quantization and the check of what came out, on a small random model."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from workshop_helpers.gguf import check, convert, find_converter, quantize, supported_architectures
+from workshop_helpers.gguf_file import read_gguf
+from workshop_helpers.workspace import WorkshopError
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def f16(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("gguf") / "道 具" / "豆 モデル-F16.gguf"
+    report = convert(tiny_model, out)
+    assert report.check.problems == []
+    return out
+
+
+@pytest.fixture
+def model_copy(tiny_model: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(tiny_model, tmp_path / "model"))
+
+
+def edit_json(path: Path, **changes: object) -> None:
+    found = json.loads(path.read_text(encoding="utf-8"))
+    found.update(changes)
+    path.write_text(json.dumps(found), encoding="utf-8")
+
+
+def reshape(folder: Path, **sizes: int) -> None:
+    """Puts a random model of other sizes into a model folder."""
+    from transformers import Qwen2Config, Qwen2ForCausalLM
+
+    config = Qwen2Config.from_pretrained(folder).to_dict() | sizes
+    config.pop("layer_types")
+    Qwen2ForCausalLM(Qwen2Config(**config)).save_pretrained(folder)
+
+
+def patch_number(gguf: Path, out: Path, key: str, value: int) -> Path:
+    """A copy of `gguf` with a 32-bit number of its metadata changed in place."""
+    data = bytearray(gguf.read_bytes())
+    at = data.index(key.encode()) + len(key) + 4
+    data[at : at + 4] = struct.pack("<I", value)
+    out.write_bytes(data)
+    return out
+
+
+def children_of(pid: int) -> list[int]:
+    import psutil
+
+    return [child.pid for child in psutil.Process(pid).children(recursive=True)]
+
+
+# --- What is made ------------------------------------------------------------------------------------------------
+
+
+def test_f16_keeps_tokens_template_end_and_answers(f16: Path, tiny_model: Path) -> None:
+    found = check(f16, tiny_model)
+    assert (found.loads, found.token_ids_equal, found.template) == (True, True, True)
+    assert found.eos == "<|im_end|>"
+    assert found.problems == []
+    header = read_gguf(f16)
+    assert header.metadata["tokenizer.ggml.pre"] == "qwen2"
+    assert header.type == "F16"
+    assert 16.0 < header.bits_per_weight < 16.1  # norms and biases stay F32
+
+
+def test_header_agrees_with_the_gguf_library(f16: Path) -> None:
+    from gguf import GGUFReader
+
+    ours = {t.name: (t.type, t.shape, t.size_bytes) for t in read_gguf(f16).tensors}
+    theirs = {
+        t.name: (t.tensor_type.name, tuple(int(n) for n in t.shape), t.n_bytes)
+        for t in GGUFReader(str(f16)).tensors
+    }
+    assert ours == theirs
+
+
+def test_a_second_conversion_does_no_work(f16: Path, tiny_model: Path) -> None:
+    before = f16.stat().st_mtime_ns
+    report = convert(tiny_model, f16)
+    assert (report.reused, report.check.token_ids_equal) == (True, True)
+    assert f16.stat().st_mtime_ns == before
+
+
+def test_a_changed_model_is_converted_anew(model_copy: Path, tmp_path: Path) -> None:
+    out = tmp_path / "m.gguf"
+    first = convert(model_copy, out, type="F32")
+    edit_json(
+        model_copy / "config.json", rope_parameters={"rope_theta": 5000.0, "rope_type": "default"}
+    )
+    second = convert(model_copy, out, type="f32")
+    assert (first.type, second.type, second.reused) == ("F32", "F32", False)
+    assert read_gguf(out).metadata["qwen2.rope.freq_base"] == 5000.0
+
+
+def test_quantized_files_shrink_and_say_their_bits(f16: Path) -> None:
+    reports = [quantize(f16, kind) for kind in ("Q8_0", "q4_k_m", "Q2_K")]
+    assert [r.path.name for r in reports] == [
+        "豆 モデル-Q8_0.gguf",
+        "豆 モデル-Q4_K_M.gguf",
+        "豆 モデル-Q2_K.gguf",
+    ]
+    sizes = [f16.stat().st_size, *(r.size_bytes for r in reports)]
+    assert sizes == sorted(sizes, reverse=True)
+    assert reports[0].bits_per_weight == pytest.approx(8.5, abs=0.2)
+    for report in reports:
+        assert report.check.problems == []
+        assert (report.check.loads, report.check.token_ids_equal) == (True, True)
+        assert report.fallback == []
+        stored = sum(t.size_bytes for t in read_gguf(report.path).tensors)
+        weights = sum(t.weights for t in read_gguf(report.path).tensors)
+        assert report.bits_per_weight == pytest.approx(8 * stored / weights, abs=1e-3)
+
+
+def test_tensors_that_cannot_take_a_k_quant_are_named(model_copy: Path, tmp_path: Path) -> None:
+    reshape(model_copy, hidden_size=192, intermediate_size=384)
+    source = convert(model_copy, tmp_path / "odd-F16.gguf").path
+    report = quantize(source, "Q2_K")
+    types = {t.name: t.type for t in read_gguf(report.path).tensors}
+    assert ("blk.0.attn_q.weight", "Q2_K", "Q4_0") in report.fallback
+    assert (
+        "token_embd.weight",
+        "Q6_K",
+        "Q8_0",
+    ) in report.fallback  # llama.cpp does this one without a word
+    assert all(types[name] == got for name, _, got in report.fallback)
+    assert len(report.fallback) == 15
+    assert report.bits_per_weight > 4.5  # and not the 2.6 that the name promises
+    assert quantize(source, "Q2_K").fallback == report.fallback
+
+
+def test_a_checkout_named_by_the_user_is_used(tiny_model: Path, tmp_path: Path) -> None:
+    checkout = tmp_path / "my llama.cpp"
+    checkout.mkdir()
+    for name in ("convert_hf_to_gguf.py", "conversion", "gguf-py"):
+        source = find_converter() / name
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, checkout / name)
+    script = checkout / "convert_hf_to_gguf.py"
+    script.write_text(
+        script.read_text(encoding="utf-8").replace(
+            "def main() -> None:",
+            "def main() -> None:\n    (Path(__file__).parent / 'used').touch()",
+        ),
+        encoding="utf-8",
+    )
+    report = convert(tiny_model, tmp_path / "m.gguf", converter=checkout)
+    assert report.check.problems == []
+    assert (checkout / "used").exists()
+
+
+# --- What is refused ---------------------------------------------------------------------------------------------
+
+
+def test_unknown_architecture_is_refused_by_name_before_work(
+    model_copy: Path, tmp_path: Path
+) -> None:
+    edit_json(model_copy / "config.json", architectures=["Qwen2ForCausalLN"])
+    with pytest.raises(WorkshopError, match=r"cannot convert a Qwen2ForCausalLN.*Qwen2ForCausalLM"):
+        convert(model_copy, tmp_path / "out" / "m.gguf")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_catalogue_can_be_converted() -> None:
+    from workshop_helpers.models import CATALOGUE
+
+    assert {entry.architecture for entry in CATALOGUE.values()} <= supported_architectures()
+
+
+def test_a_folder_without_converter_is_named(tiny_model: Path, tmp_path: Path) -> None:
+    with pytest.raises(WorkshopError, match=r"no convert_hf_to_gguf\.py in"):
+        convert(tiny_model, tmp_path / "m.gguf", converter=tmp_path)
+
+
+def test_an_adapter_must_be_merged_first(tiny_model: Path, tmp_path: Path) -> None:
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    base = AutoModelForCausalLM.from_pretrained(tiny_model)
+    get_peft_model(base, LoraConfig(target_modules="all-linear")).save_pretrained(
+        tmp_path / "adapter", save_embedding_layers=False
+    )
+    with pytest.raises(WorkshopError, match=r"is an adapter.*[Mm]erge"):
+        convert(tmp_path / "adapter", tmp_path / "m.gguf")
+
+
+def test_unknown_types_get_the_nearest_names(f16: Path, tiny_model: Path, tmp_path: Path) -> None:
+    with pytest.raises(WorkshopError, match=r"Q4_KM is not a type.*Nearest: Q4_K_M"):
+        quantize(f16, "Q4_KM")
+    with pytest.raises(WorkshopError, match="All: F32, F16, BF16"):
+        convert(tiny_model, tmp_path / "m.gguf", type="q8_0")
+
+
+def test_quantizing_twice_is_refused(f16: Path) -> None:
+    small = quantize(f16, "Q8_0").path
+    with pytest.raises(WorkshopError, match="is Q8_0 already"):
+        quantize(small, "Q2_K")
+
+
+def test_a_tokenizer_of_unknown_splitting_is_refused(model_copy: Path, tmp_path: Path) -> None:
+    path = model_copy / "tokenizer.json"
+    tokenizer = json.loads(path.read_text(encoding="utf-8"))
+    tokenizer["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"] = r"\p{L}+|\p{N}+|\s+"
+    path.write_text(json.dumps(tokenizer), encoding="utf-8")
+    with pytest.raises(WorkshopError, match="does not know how the tokenizer"):
+        convert(model_copy, tmp_path / "m.gguf")
+    assert [p.name for p in tmp_path.iterdir() if p.name.endswith("gguf")] == []
+
+
+@pytest.mark.parametrize("kept", [0, 3, 300, 40_000, 0.9])
+def test_a_truncated_file_is_refused_with_its_name(f16: Path, tmp_path: Path, kept: float) -> None:
+    data = f16.read_bytes()
+    cut = tmp_path / "cut.gguf"
+    cut.write_bytes(data[: int(kept * len(data)) if isinstance(kept, float) else kept])
+    for work in (read_gguf, check, lambda path: quantize(path, "Q8_0")):
+        with pytest.raises(WorkshopError, match=r"cut\.gguf is not a whole GGUF"):
+            work(cut)
+
+
+def test_a_header_that_lies_about_lengths_is_refused(f16: Path, tmp_path: Path) -> None:
+    data = bytearray(f16.read_bytes())
+    for at in (16, 24):  # the count of values, the length of the first key
+        broken = bytearray(data)
+        broken[at : at + 8] = struct.pack("<Q", 2**62)
+        (tmp_path / "lie.gguf").write_bytes(broken)
+        with pytest.raises(WorkshopError, match="is not a whole GGUF"):
+            read_gguf(tmp_path / "lie.gguf")
+
+
+def test_a_missing_file_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(WorkshopError, match=r"no file .*workshop gguf"):
+        check(tmp_path / "none.gguf")
+
+
+# --- What goes wrong in silence ----------------------------------------------------------------------------------
+
+
+def test_a_stray_stop_token_in_the_template_is_reported(model_copy: Path, tmp_path: Path) -> None:
+    template = model_copy / "chat_template.jinja"
+    template.write_text(
+        template.read_text(encoding="utf-8").replace("<|im_end|>", "<|eot_id|>"), encoding="utf-8"
+    )
+    problems = convert(model_copy, tmp_path / "m.gguf").check.problems
+    assert any("writes <|eot_id|>, which is no token of this model" in p for p in problems)
+
+
+def test_a_template_that_ends_turns_with_another_token_is_reported(
+    f16: Path, tmp_path: Path
+) -> None:
+    wrong = patch_number(f16, tmp_path / "wrong.gguf", "tokenizer.ggml.eos_token_id", 0)
+    found = check(wrong)
+    assert found.eos == "<|endoftext|>"
+    assert any(
+        "ends an answer with <|im_end|>, but the model stops at <|endoftext|>" in p
+        for p in found.problems
+    )
+
+
+def test_a_missing_template_is_reported(f16: Path, tmp_path: Path) -> None:
+    data = f16.read_bytes().replace(b"tokenizer.chat_template", b"tokenizer.chat_tomplate")
+    (tmp_path / "m.gguf").write_bytes(data)
+    found = check(tmp_path / "m.gguf")
+    assert (found.loads, found.template) == (True, False)
+    assert any("no chat template" in p for p in found.problems)
+
+
+def test_other_token_ids_are_reported(f16: Path, tiny_model: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(tiny_model, tmp_path / "other"))
+    path = folder / "tokenizer.json"
+    tokenizer = json.loads(path.read_text(encoding="utf-8"))
+    tokenizer["model"]["merges"] = tokenizer["model"]["merges"][:20]
+    path.write_text(json.dumps(tokenizer), encoding="utf-8")
+    found = check(f16, folder)
+    assert found.token_ids_equal is False
+    assert any("Token ids differ" in p for p in found.problems)
+
+
+def test_a_model_llama_cpp_refuses_is_reported_with_its_reason(f16: Path, tmp_path: Path) -> None:
+    data = f16.read_bytes().replace(b"\x05\0\0\0\0\0\0\0qwen2", b"\x05\0\0\0\0\0\0\0qwex2", 1)
+    (tmp_path / "m.gguf").write_bytes(data)
+    found = check(tmp_path / "m.gguf")
+    assert not found.loads
+    assert any("unknown model architecture: 'qwex2'" in p for p in found.problems)
+
+
+def test_native_code_says_nothing_on_the_terminal(
+    tiny_model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    report = convert(tiny_model, tmp_path / "m.gguf")
+    quantize(report.path, "Q4_K_M")
+    (tmp_path / "bad.gguf").write_bytes(
+        report.path.read_bytes().replace(b"\x05\0\0\0\0\0\0\0qwen2", b"\x05\0\0\0\0\0\0\0qwex2", 1)
+    )
+    assert not check(tmp_path / "bad.gguf").loads
+    assert capfd.readouterr() == ("", "")
+
+
+# --- Whole or absent ---------------------------------------------------------------------------------------------
+
+
+def run_and_kill(code: str, folder: Path) -> set[str]:
+    """Runs `code`, kills it with SIGKILL as soon as a temporary file of it holds something; names of the files left."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while process.poll() is None and time.monotonic() < deadline:
+            if any(p.stat().st_size for p in folder.glob(".*.tmp-*")):
+                break
+            time.sleep(0.0005)
+        assert process.poll() is None, "it ended before it could be killed"
+        below = children_of(process.pid)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        while any(map(_alive, below)) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert not any(map(_alive, below)), "the converter outlived its parent"
+    finally:
+        process.kill()
+        process.wait()
+    return {p.name for p in folder.iterdir()}
+
+
+def _alive(pid: int) -> bool:
+    import psutil
+
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
+def test_kill_in_converting_leaves_nothing_and_a_rerun_succeeds(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    model, out = tiny_model, tmp_path / "out"
+    out.mkdir()
+    left = run_and_kill(
+        f"from workshop_helpers.gguf import convert; convert({str(model)!r}, {str(out / 'm.gguf')!r}, type='f32')",
+        out,
+    )
+    assert "m.gguf" not in left
+    assert convert(model, out / "m.gguf", type="f32").check.problems == []
+    assert {p.name for p in out.iterdir()} == {"m.gguf", "m.gguf.card.json", ".m.gguf.lock"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
+def test_kill_in_quantizing_leaves_nothing_and_a_rerun_succeeds(big_f16: Path) -> None:
+    out = big_f16.parent / "killed" / "m-Q2_K.gguf"
+    out.parent.mkdir()
+    left = run_and_kill(
+        f"from workshop_helpers.gguf import quantize; quantize({str(big_f16)!r}, 'Q2_K', {str(out)!r})",
+        out.parent,
+    )
+    assert "m-Q2_K.gguf" not in left
+    assert quantize(big_f16, "Q2_K", out).check.loads
+    assert {p.name for p in out.parent.iterdir()} == {
+        "m-Q2_K.gguf",
+        "m-Q2_K.gguf.card.json",
+        ".m-Q2_K.gguf.lock",
+    }
+
+
+@pytest.fixture(scope="session")
+def big_f16(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that takes long enough to quantize to be caught at it."""
+    folder = Path(shutil.copytree(tiny_model, tmp_path_factory.mktemp("big") / "model"))
+    reshape(folder, hidden_size=512, intermediate_size=4096, num_hidden_layers=6)
+    return convert(folder, folder.parent / "m-F16.gguf").path
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on file sizes")
+@pytest.mark.parametrize(
+    "work",
+    ["convert({model!r}, {out!r})", "quantize({f16!r}, 'Q8_0', {out!r})"],
+    ids=["convert", "quantize"],
+)
+def test_a_full_disk_leaves_the_old_file_and_says_so(
+    tiny_model: Path, f16: Path, tmp_path: Path, work: str
+) -> None:
+    out = tmp_path / "m.gguf"
+    out.write_bytes(b"the old one")
+    call = work.format(model=str(tiny_model), f16=str(f16), out=str(out))
+    code = (
+        "import resource\n"
+        "from workshop_helpers.gguf import convert, quantize\n"
+        "from workshop_helpers.workspace import WorkshopError\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))\n"
+        f"try:\n    {call}\nexcept WorkshopError as err:\n    print(err)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        encoding="utf-8",
+        env={**os.environ, "PYTHONUTF8": "1"},
+    )
+    assert "disk" in done.stdout, done.stdout + done.stderr
+    assert out.read_bytes() == b"the old one"
+    assert {p.name for p in tmp_path.iterdir()} <= {"m.gguf", ".m.gguf.lock"}
+
+
+def test_a_real_full_disk_is_explained(tiny_model: Path, f16: Path, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if (
+        os.name == "nt"
+        or subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(disk)], capture_output=True
+        ).returncode
+    ):
+        pytest.skip("may not mount a small disk")
+    try:
+        with pytest.raises(WorkshopError, match="disk"):
+            convert(tiny_model, disk / "m.gguf")
+        with pytest.raises(WorkshopError, match="disk"):
+            quantize(f16, "Q8_0", disk / "m-Q8_0.gguf")
+        assert [p.name for p in disk.glob("*.gguf")] == []
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_two_runs_on_one_file_the_second_says_so(f16: Path, tmp_path: Path) -> None:
+    from workshop_helpers.workspace import claim
+
+    out = tmp_path / "m-Q8_0.gguf"
+    with claim(out), pytest.raises(WorkshopError, match="nother run"):
+        quantize(f16, "Q8_0", out)
+    assert not out.exists()
+
+
+def test_a_read_only_folder_is_explained(f16: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "closed"
+    folder.mkdir()
+    folder.chmod(0o500)
+    try:
+        if os.access(folder, os.W_OK):
+            pytest.skip("this user may write everywhere")
+        with pytest.raises(WorkshopError, match="write"):
+            quantize(f16, "Q8_0", folder / "m.gguf")
+    finally:
+        folder.chmod(0o700)

@@ -1,0 +1,54 @@
+"""What notebooks show: the tokens of a row with the ones that carry loss, and tables in the reader's language."""
+
+from __future__ import annotations
+
+from workshop_helpers.display.tables import show_table
+from workshop_helpers.display.tokens import row_tokens, show_tokens
+from workshop_helpers.models import load_tokenizer
+from workshop_helpers.quantization import QuantizationRow, QuantizationTable
+from workshop_helpers.records import Conversation, Message
+
+ROW = Conversation((Message("user", "送料は？"), Message("assistant", "500円です😀。")))
+
+
+def test_only_the_answer_and_its_end_carry_loss(tiny_model):
+    tokenizer = load_tokenizer(tiny_model)
+    tokens = row_tokens(tokenizer, ROW)
+    taught = tokenizer.decode([token.id for token in tokens if token.loss])
+    read = tokenizer.decode([token.id for token in tokens if not token.loss])
+    assert taught == "500円です😀。<|im_end|>\n"
+    assert read == "<|im_start|>user\n送料は？<|im_end|>\n<|im_start|>assistant\n"
+
+
+def test_the_marks_are_those_of_the_trainer(tiny_model):
+    """TRL's own preparation of a prompt-completion row gives the same ids and the same mask."""
+    from datasets import Dataset
+    from transformers import AutoModelForCausalLM
+    from trl import SFTConfig, SFTTrainer
+
+    tokenizer = load_tokenizer(tiny_model)
+    answer = [{"role": "assistant", "content": ROW.answer}]
+    trainer = SFTTrainer(
+        model=AutoModelForCausalLM.from_pretrained(tiny_model),
+        args=SFTConfig(use_cpu=True, bf16=False, report_to="none", output_dir="unused"),
+        train_dataset=Dataset.from_list([{"prompt": ROW.prompt_messages(), "completion": answer}]),
+        processing_class=tokenizer,
+    )
+    row = trainer.train_dataset[0]
+    tokens = row_tokens(tokenizer, ROW)
+    assert row["input_ids"] == [token.id for token in tokens]
+    assert row["completion_mask"] == [int(token.loss) for token in tokens]
+
+
+def test_a_cut_character_is_shown_as_its_bytes(tiny_model):
+    shown = show_tokens(load_tokenizer(tiny_model), ROW)
+    assert "⟨F0⟩" in shown.html
+    assert "\ufffd" not in shown.html
+
+
+def test_a_quantization_table_has_headings_in_both_languages(tmp_path):
+    row = QuantizationRow("Q8_0", tmp_path / "m.gguf", 6_300_000, 8.53, 0.03, 100, 50, None, 1.5, 0.01, 0.99)
+    table = QuantizationTable([row], 90, 100, 1, "in one go")
+    assert "6.3" in show_table(table, "en").html
+    assert "perplexity" in show_table(table, "en").html
+    assert "パープレキシティ" in str(show_table(table, "ja"))

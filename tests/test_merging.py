@@ -1,0 +1,191 @@
+"""Merging: the written model answers like its adapter, and a merge that did nothing is an error."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from test_training import make_model
+
+from workshop_helpers.device import choose_device
+from workshop_helpers.merging import merge
+from workshop_helpers.models import load_model, load_tokenizer, resolve, stored_dtype
+from workshop_helpers.records import Conversation, Message
+from workshop_helpers.runtimes import open_runtime
+from workshop_helpers.training import LoraRecipe, train
+from workshop_helpers.workspace import WorkshopError
+
+ROWS = [
+    Conversation(
+        (Message("user", f"How much is parcel {i}?"), Message("assistant", f"It costs ${i}.99."))
+    )
+    for i in range(8)
+]
+ASK = [[{"role": "user", "content": row.question}] for row in ROWS]
+
+
+@pytest.fixture(scope="module")
+def base(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny model as models are published: in bf16, with a licence beside the weights."""
+    folder = Path(shutil.copytree(tiny_model, tmp_path_factory.mktemp("base") / "bf16 基"))
+    load_model(tiny_model, choose_device("cpu"), dtype="bf16").save_pretrained(folder)
+    (folder / "LICENSE").write_text("do as you like")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def adapter(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    recipe = LoraRecipe(epochs=15, learning_rate=1e-2, batch_size=8)
+    return train(base, ROWS, tmp_path_factory.mktemp("adapter") / "adapter 豆", recipe).adapter
+
+
+def test_merged_model_answers_like_its_adapter(adapter: Path, base: Path, tmp_path: Path) -> None:
+    report = merge(adapter, tmp_path / "merged")
+    assert report.difference_to_adapter < 0.05 * report.difference_to_base
+    assert (report.dtype, stored_dtype(tmp_path / "merged")) == ("bf16", "bf16")
+    assert report.size_bytes == (tmp_path / "merged" / "model.safetensors").stat().st_size
+    with (
+        open_runtime(adapter) as one,
+        open_runtime(tmp_path / "merged") as other,
+        open_runtime(base) as untrained,
+    ):
+        answers = [a.text for a in one.answer(ASK, max_new_tokens=20)]
+        assert answers == [a.text for a in other.answer(ASK, max_new_tokens=20)]
+        assert answers != [a.text for a in untrained.answer(ASK, max_new_tokens=20)]
+
+
+def test_merged_folder_is_a_whole_model(adapter: Path, base: Path, tmp_path: Path) -> None:
+    merge(adapter, tmp_path / "merged")
+    merged = resolve(tmp_path / "merged")
+    assert merged.kind == "folder"
+    assert load_tokenizer(merged).get_vocab() == load_tokenizer(base).get_vocab()
+    for name in ("tokenizer.json", "tokenizer_config.json", "LICENSE"):
+        assert (tmp_path / "merged" / name).read_bytes() == (base / name).read_bytes()
+    assert [p for p in tmp_path.iterdir() if p.name not in ("merged", ".merged.lock")] == []
+
+
+def test_fp32_merge_differs_by_rounding_only(tiny_model: Path, tmp_path: Path) -> None:
+    train(tiny_model, ROWS, tmp_path / "a", LoraRecipe(epochs=2))
+    report = merge(tmp_path / "a", tmp_path / "merged")
+    assert report.dtype == "fp32"
+    assert report.difference_to_adapter < 1e-4
+
+
+def test_equal_merge_is_not_repeated(adapter: Path, tmp_path: Path) -> None:
+    first = merge(adapter, tmp_path / "merged")
+    again = merge(adapter, tmp_path / "merged")
+    assert again.reused
+    assert not first.reused
+    assert again.difference_to_adapter == first.difference_to_adapter
+    weights = tmp_path / "merged" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1])
+    assert not merge(adapter, tmp_path / "merged").reused
+
+
+def test_adapter_that_does_nothing_is_an_error(adapter: Path, tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    folder = Path(shutil.copytree(adapter, tmp_path / "empty"))
+    tensors = load_file(folder / "adapter_model.safetensors")
+    save_file(
+        {name: tensor * 0 for name, tensor in tensors.items()}, folder / "adapter_model.safetensors"
+    )
+    with pytest.raises(WorkshopError, match="no effect"):
+        merge(folder, tmp_path / "merged")
+    assert not (tmp_path / "merged").exists()
+
+
+def test_adapter_lost_in_16_bits_is_an_error(adapter: Path, tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    folder = Path(shutil.copytree(adapter, tmp_path / "faint"))
+    tensors = load_file(folder / "adapter_model.safetensors")
+    save_file(
+        {name: tensor * 1e-3 for name, tensor in tensors.items()},
+        folder / "adapter_model.safetensors",
+    )
+    with pytest.raises(WorkshopError, match="bf16"):
+        merge(folder, tmp_path / "merged")
+    assert not (tmp_path / "merged").exists()
+
+
+@pytest.mark.parametrize("other", ["another width", "fewer layers"])
+def test_adapter_of_another_model_is_refused(
+    other: str, adapter: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    if other == "another width":
+        base = make_model("Llama", tmp_path / "base")
+    else:
+        model = load_model(tiny_model, choose_device("cpu"))
+        del model.model.layers[1]
+        model.config.num_hidden_layers = 1
+        model.config.layer_types = model.config.layer_types[:1]
+        base = Path(shutil.copytree(tiny_model, tmp_path / "base"))
+        model.save_pretrained(base)
+    folder = Path(shutil.copytree(adapter, tmp_path / "strange"))
+    about = json.loads((folder / "adapter_config.json").read_text())
+    about["base_model_name_or_path"] = str(base)
+    (folder / "adapter_config.json").write_text(json.dumps(about))
+    with pytest.raises(WorkshopError, match="does not fit its base"):
+        merge(folder, tmp_path / "merged")
+
+
+def test_missing_base_is_named_and_found_beside_a_moved_adapter(
+    adapter: Path, base: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(adapter, tmp_path / "moved" / "adapter"))
+    about = json.loads((folder / "adapter_config.json").read_text())
+    about["base_model_name_or_path"] = "/nowhere/my base"
+    (folder / "adapter_config.json").write_text(json.dumps(about))
+    with pytest.raises(WorkshopError, match="my base"):
+        merge(folder, tmp_path / "merged")
+    shutil.copytree(base, tmp_path / "moved" / "my base")
+    assert merge(folder, tmp_path / "merged").difference_to_base > 0
+
+
+def test_only_adapters_are_merged(base: Path, tmp_path: Path) -> None:
+    with pytest.raises(WorkshopError, match="no adapter"):
+        merge(base, tmp_path / "merged")
+
+
+def test_truncated_adapter_is_named(adapter: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(adapter, tmp_path / "cut"))
+    weights = folder / "adapter_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(WorkshopError, match=r"adapter_model\.safetensors"):
+        merge(folder, tmp_path / "merged")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no kill -9")
+def test_killed_merge_leaves_no_model_and_a_rerun_makes_one(adapter: Path, tmp_path: Path) -> None:
+    out = tmp_path / "merged"
+    code = "import sys; from workshop_helpers.merging import merge; merge(sys.argv[1], sys.argv[2])"
+    child = subprocess.Popen(
+        [sys.executable, "-c", code, str(adapter), str(out)],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while not list(tmp_path.glob(".merged.tmp-*/*")) and child.poll() is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
+    finally:
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+    assert not out.exists() or resolve(out).kind == "folder"
+    assert merge(adapter, out).model == out
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".merged.lock", "merged"]
+
+
+def test_terminal_stays_clean(
+    adapter: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    merge(adapter, tmp_path / "merged")
+    assert capfd.readouterr() == ("", "")

@@ -1,0 +1,267 @@
+"""The catalogue and MODEL strings: what is found, what is refused, and what the user is told."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from conftest import make_tokenizer
+
+from workshop_helpers.device import choose_device
+from workshop_helpers.models import (
+    CATALOGUE,
+    chat_prompt,
+    identity,
+    load_model,
+    load_tokenizer,
+    model_folder,
+    resolve,
+    stop_token_ids,
+    stored_dtype,
+)
+from workshop_helpers.workspace import WorkshopError
+
+ISSUE_MODELS = {
+    "mame", "tinyllama-1.1b", "gemma3-1b", "llama3.2-1b", "llama3.2-3b",
+    "qwen2.5-0.5b", "qwen2.5-1.5b", "qwen2.5-3b", "qwen3-0.6b",
+}  # fmt: skip
+
+
+@pytest.fixture
+def copy(tiny_model: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(tiny_model, tmp_path / "model"))
+
+
+def test_catalogue_pins_every_hub_model_to_a_commit() -> None:
+    assert set(CATALOGUE) == ISSUE_MODELS
+    for name, entry in CATALOGUE.items():
+        assert entry.name == name
+        assert entry.licence
+        assert entry.template
+        assert entry.languages
+        assert entry.parameters > 0
+        assert entry.lora_memory_gb > 0
+        if entry.hub_id:
+            assert re.fullmatch(r"[0-9a-f]{40}", entry.revision or "")
+            assert entry.page == f"https://huggingface.co/{entry.hub_id}"
+        json.dumps(entry.to_dict())
+    assert {name for name, entry in CATALOGUE.items() if entry.gated} == {
+        "gemma3-1b",
+        "llama3.2-1b",
+        "llama3.2-3b",
+    }
+
+
+def test_catalogue_recipes_are_recipes() -> None:
+    from workshop_helpers.training import LoraRecipe
+
+    for entry in CATALOGUE.values():
+        LoraRecipe(**entry.recipe)
+
+
+@pytest.mark.parametrize("wanted", ["qwen2.5-0.5b", "QWEN2.5-0.5B", "Qwen/Qwen2.5-0.5B-Instruct"])
+def test_hub_model_is_known_by_name_and_hub_id_without_a_network(wanted: str) -> None:
+    ref = resolve(wanted)
+    assert (ref.kind, ref.name, ref.path) == ("catalogue", "qwen2.5-0.5b", None)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "near"),
+    [
+        ("mamee", "mame"),
+        ("qwen2.5-05b", "qwen2.5-0.5b"),
+        ("gemma", "gemma3-1b"),
+        ("tinylama", "tiny"),
+    ],
+)
+def test_unknown_name_gets_the_nearest_ones(wrong: str, near: str) -> None:
+    with pytest.raises(WorkshopError, match="Did you mean.*" + re.escape(near)):
+        resolve(wrong)
+
+
+def test_missing_path_is_called_a_path(tmp_path: Path) -> None:
+    with pytest.raises(WorkshopError, match="no such folder or file"):
+        resolve(str(tmp_path / "nothing"))
+
+
+@pytest.mark.parametrize("name", ["qwen3-0.6b", "llama3.2-1b"])
+def test_hub_model_without_network_says_how_to_get_it(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import constants
+
+    entry = CATALOGUE[name]
+    # A port nobody listens on: the hub is wanted and not reached, as on a laptop without a network.
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(WorkshopError) as caught:
+        model_folder(resolve(name))
+    message = str(caught.value)
+    assert f"hf download {entry.hub_id} --revision {entry.revision}" in message
+    assert "mame" in message
+    assert ("accept the licence" in message) == entry.gated
+
+
+def test_hub_model_is_not_asked_for_when_the_hub_is_switched_off() -> None:
+    with pytest.raises(WorkshopError, match=r"switched off.*hf download"):
+        load_model("qwen2.5-3b", choose_device("cpu"))
+
+
+def test_hub_model_in_the_cache_is_used_without_a_network(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import constants
+
+    entry = CATALOGUE["qwen2.5-0.5b"]
+    snapshot = tmp_path / "models--Qwen--Qwen2.5-0.5B-Instruct" / "snapshots" / str(entry.revision)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    shutil.copytree(tiny_model, snapshot)
+    assert model_folder(resolve("qwen2.5-0.5b")).samefile(snapshot)
+    assert load_model("qwen2.5-0.5b", choose_device("cpu")).num_parameters() > 0
+    # The rest of a download that was broken off is no model.
+    (snapshot / "model.safetensors").unlink()
+    with pytest.raises(WorkshopError, match="hf download"):
+        model_folder(resolve("qwen2.5-0.5b"))
+
+
+def test_pickled_weights_are_refused(copy: Path) -> None:
+    (copy / "model.safetensors").rename(copy / "pytorch_model.bin")
+    for what in (copy, copy / "pytorch_model.bin"):
+        with pytest.raises(WorkshopError, match="pickle"):
+            resolve(what)
+
+
+def test_pickled_adapter_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "adapter_config.json").write_text('{"base_model_name_or_path": "mame"}')
+    (tmp_path / "adapter_model.bin").write_bytes(b"\x80\x02")
+    with pytest.raises(WorkshopError, match="pickle"):
+        resolve(tmp_path)
+
+
+def test_trainer_leftovers_do_not_make_a_folder_a_pickle(copy: Path) -> None:
+    (copy / "training_args.bin").write_bytes(b"\x80\x02")
+    assert resolve(copy).kind == "folder"
+
+
+@pytest.mark.parametrize("keep", [0, 5, 200, -1])
+def test_truncated_safetensors_is_named(copy: Path, keep: int) -> None:
+    weights = copy / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:keep])
+    with pytest.raises(WorkshopError, match=r"model\.safetensors.*cut short"):
+        resolve(copy)
+
+
+def test_missing_shard_is_named(copy: Path) -> None:
+    (copy / "model.safetensors").unlink()
+    index = {"weight_map": {"a": "model-00001-of-00002.safetensors"}}
+    (copy / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(WorkshopError, match="model-00001-of-00002"):
+        resolve(copy)
+
+
+def test_folders_that_are_no_models_are_refused(tmp_path: Path, copy: Path) -> None:
+    with pytest.raises(WorkshopError, match=r"config\.json"):
+        resolve(tmp_path)
+    (copy / "model.safetensors").unlink()
+    with pytest.raises(WorkshopError, match="no weights"):
+        resolve(copy)
+    (copy / "config.json").write_text("{")
+    with pytest.raises(WorkshopError, match=r"config\.json.*JSON"):
+        resolve(copy)
+
+
+def test_gguf_must_exist_and_begin_as_one(tmp_path: Path) -> None:
+    file = tmp_path / "a model.gguf"
+    with pytest.raises(WorkshopError, match="no file"):
+        resolve(file)
+    file.write_bytes(b"")
+    with pytest.raises(WorkshopError, match="no GGUF"):
+        resolve(file)
+    file.write_bytes(b"GGUF\x03")
+    assert resolve(str(file)).kind == "gguf"
+    with pytest.raises(WorkshopError, match=r"llama\.cpp"):
+        load_model(str(file), choose_device("cpu"))
+
+
+def test_model_that_wants_its_own_code_is_refused(copy: Path) -> None:
+    config = json.loads((copy / "config.json").read_text())
+    config.update(
+        model_type="wonder",
+        auto_map={"AutoModelForCausalLM": "wonder.Wonder", "AutoConfig": "wonder.C"},
+    )
+    (copy / "config.json").write_text(json.dumps(config))
+    (copy / "wonder.py").write_text("raise SystemExit('ran')")
+    with pytest.raises(WorkshopError, match="cannot be loaded"):
+        load_model(copy, choose_device("cpu"))
+
+
+def test_path_with_spaces_and_japanese_loads_silently(
+    tiny_model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = Path(shutil.copytree(tiny_model, tmp_path / "私の モデル 1"))
+    model, tokenizer = load_model(folder, choose_device("cpu")), load_tokenizer(folder)
+    assert not model.training
+    assert tokenizer.padding_side == "left"
+    assert tokenizer.pad_token
+    assert capfd.readouterr() == ("", "")
+
+
+def test_tokenizer_without_chat_template_is_refused(copy: Path) -> None:
+    for file in copy.glob("chat_template*"):
+        file.unlink()
+    config = json.loads((copy / "tokenizer_config.json").read_text())
+    config.pop("chat_template", None)
+    (copy / "tokenizer_config.json").write_text(json.dumps(config))
+    with pytest.raises(WorkshopError, match="no chat template"):
+        load_tokenizer(copy)
+
+
+def test_template_that_refuses_roles_is_an_error_in_words() -> None:
+    tokenizer = make_tokenizer()
+    tokenizer.chat_template = "{{ raise_exception('System role not supported') }}"
+    with pytest.raises(WorkshopError, match="System role not supported"):
+        chat_prompt(tokenizer, [{"role": "system", "content": "x"}])
+
+
+def test_stop_tokens_come_from_the_template_too() -> None:
+    tokenizer = make_tokenizer()
+    end = tokenizer.convert_tokens_to_ids("<|im_end|>")
+    tokenizer.eos_token = (
+        "<|endoftext|>"  # as in Qwen's base models: the turn ends with another token
+    )
+    assert stop_token_ids(tokenizer) == [tokenizer.convert_tokens_to_ids("<|endoftext|>"), end]
+
+
+def test_stray_stop_token_of_a_template_stops_nothing_else() -> None:
+    tokenizer = make_tokenizer()
+    before = stop_token_ids(tokenizer)
+    tokenizer.chat_template = tokenizer.chat_template.replace(
+        "<|im_end|>", "</s>"
+    )  # not in the vocabulary
+    assert stop_token_ids(tokenizer) == before
+
+
+def test_stop_tokens_of_generation_defaults_count(tiny_model: Path) -> None:
+    from transformers import GenerationConfig
+
+    tokenizer = load_tokenizer(tiny_model)
+    model = load_model(tiny_model, choose_device("cpu"))
+    model.generation_config = GenerationConfig(eos_token_id=[tokenizer.eos_token_id, 7])
+    assert stop_token_ids(tokenizer, model)[-1] == 7
+
+
+def test_identity_follows_content_not_place(tiny_model: Path, copy: Path) -> None:
+    assert identity(copy) == identity(tiny_model)
+    (copy / "chat_template.jinja").write_text("{{ messages }}")
+    assert identity(copy) != identity(tiny_model)
+    assert CATALOGUE["qwen3-0.6b"].revision in identity("qwen3-0.6b")  # type: ignore[operator]
+
+
+def test_stored_dtype_is_read_from_the_header(copy: Path) -> None:
+    assert stored_dtype(copy) == "fp32"
+    load_model(copy, choose_device("cpu"), dtype="bf16").save_pretrained(copy)
+    assert stored_dtype(copy) == "bf16"

@@ -1,0 +1,274 @@
+"""The grammar, the corpus and the pretraining of `mame`: held-out things stay out, nothing is cut."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from pathlib import Path
+
+import pytest
+
+from pretraining import corpus, grammar, values
+from workshop_helpers.workspace import data_path
+
+LANGUAGES = grammar.LANGUAGES
+
+
+def test_draw_takes_one_alternative_and_fills_slots() -> None:
+    seen = {
+        grammar.draw(
+            "[Hi|Hello] [very [dear|kind]|] friend, {fee}.", random.Random(n), {"fee": "$5"}
+        )
+        for n in range(60)
+    }
+    assert seen == {
+        f"{hello} {middle}friend, $5."
+        for hello in ("Hi", "Hello")
+        for middle in ("", "very dear ", "very kind ")
+    }
+
+
+def test_expand_lists_exactly_the_forms_that_draw_can_give() -> None:
+    template = "[a|b[c|]]d"
+    assert sorted(grammar.expand(template)) == ["ad", "bcd", "bd"]
+    assert grammar.forms(template) == 3
+
+
+@pytest.mark.parametrize("template", ["[a|b", "a]", "a|b", "[a|[b]"])
+def test_unbalanced_template_is_refused(template: str) -> None:
+    with pytest.raises(ValueError, match="template"):
+        grammar.draw(template, random.Random(0))
+
+
+def test_missing_slot_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        grammar.draw("costs {fee}", random.Random(0), {})
+
+
+def test_banks_cover_the_topics_with_varied_phrasings() -> None:
+    intents = grammar.load().intents
+    assert len({intent.topic for intent in intents}) >= 16
+    for intent in intents:
+        for language in LANGUAGES:
+            assert sum(map(grammar.forms, intent.questions[language])) >= 100, intent.id
+            for answer in intent.answers[language]:
+                assert all("{" + slot + "}" in answer for slot in intent.slots), answer
+
+
+def test_answers_without_facts_hold_no_figure() -> None:
+    for intent in grammar.load().intents:
+        for language in LANGUAGES:
+            for template in intent.vague[language]:
+                assert not re.search(r"[\d{]", template), template
+
+
+def test_no_question_belongs_to_two_intents_and_none_is_both_seen_and_held_out() -> None:
+    for language in LANGUAGES:
+        owner: dict[str, str] = {}
+        held_out: set[str] = set()
+        for intent in grammar.load().intents:
+            for template in intent.questions[language]:
+                for question in grammar.expand(template):
+                    assert owner.setdefault(question, intent.id) == intent.id, question
+            for template in intent.held_out[language]:
+                held_out |= set(grammar.expand(template))
+        assert not held_out & set(owner)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_shops_held_out_questions_stand_in_no_corpus_template(language: str) -> None:
+    def bare(text: str) -> str:
+        return re.sub(r"[\W_]+", "", text.lower())
+
+    lines = (
+        data_path("shop", f"questions.{language}.jsonl").read_text(encoding="utf-8").splitlines()
+    )
+    questions = {bare(json.loads(line)["question"]) for line in lines}
+    corpus_forms = {
+        bare(question)
+        for intent in grammar.load().intents
+        for template in intent.questions[language]
+        for question in grammar.expand(template)
+    }
+    assert not questions & corpus_forms
+
+
+def test_a_chunk_is_the_same_every_time_and_another_one_differs() -> None:
+    assert corpus.chunk(3, 40) == corpus.chunk(3, 40)
+    assert corpus.chunk(3, 40) != corpus.chunk(4, 40)
+
+
+def test_values_of_the_corpus_and_of_the_measurement_do_not_meet() -> None:
+    rng = random.Random(0)
+    for kind in set(values.KINDS) - values.NEVER_HELD_OUT:
+        for language in LANGUAGES:
+            style = values.Style()
+            seen = {values.draw_value(kind, language, style, rng) for _ in range(400)}
+            kept = {values.draw_value(kind, language, style, rng, held_out=True) for _ in range(50)}
+            assert not seen & kept, kind
+
+
+def test_a_fact_answer_states_the_values_of_its_own_prompt() -> None:
+    for held_out in (False, True):
+        writer = corpus.Writer(random.Random(5), held_out=held_out)
+        for language in LANGUAGES:
+            for _ in range(60):
+                talk = writer.with_facts(language, turns=1, kind="fact")
+                (turn,) = talk.turns
+                assert turn.keys
+                assert all(key in turn.answer and key in (talk.system or "") for key in turn.keys)
+
+
+def test_a_missing_answer_names_no_figure() -> None:
+    writer = corpus.Writer(random.Random(6))
+    for language in LANGUAGES:
+        for _ in range(80):
+            (turn,) = writer.with_facts(language, turns=1, kind="missing").turns
+            assert not re.search(r"\d", turn.answer), turn.answer
+
+
+def test_the_measurement_knows_every_way_to_say_that_a_fact_is_missing() -> None:
+    from pretraining.evaluate import ADMITS
+
+    bank = grammar.load()
+    for language in LANGUAGES:
+        for key in ("not_in_information", "not_in_information_unnamed"):
+            for template in bank.dressing[key][language]:
+                for text in grammar.expand(template):
+                    assert ADMITS[language].search(text), text
+        answers = [
+            text
+            for intent in bank.intents
+            for template in intent.answers[language]
+            for text in grammar.expand(template)
+        ]
+        taken_for_one = [text for text in answers if ADMITS[language].search(text)]
+        assert len(taken_for_one) <= 0.01 * len(answers), taken_for_one
+
+
+def test_typos_leave_digits_alone() -> None:
+    rng = random.Random(0)
+    for _ in range(200):
+        assert re.findall(
+            r"\d", corpus.with_typo("Is 14 days right for 52 lamps?", "en", rng)
+        ) == list("1452")
+
+
+@pytest.fixture(scope="module")
+def small_tokenizer():  # type: ignore[no-untyped-def]
+    from pretraining import tokenizer
+
+    texts = [m["content"] for talk in corpus.chunk(0, 400) for m in talk.messages()]
+    return tokenizer.train(texts, vocabulary=1024)
+
+
+def test_tokenizer_splits_digits_and_keeps_every_text(small_tokenizer) -> None:  # type: ignore[no-untyped-def]
+    text = "送料は￥1,234円です。 It's  14 days!\n🙂 ＡＢＣ"
+    ids = small_tokenizer.encode(text)
+    assert small_tokenizer.decode(ids) == text
+    assert [small_tokenizer.decode([i]) for i in small_tokenizer.encode("1234")] == list("1234")
+    assert len(small_tokenizer) == 1024
+    assert small_tokenizer.eos_token == "<|im_end|>"
+
+
+def test_template_adds_nothing_that_was_not_said(small_tokenizer) -> None:  # type: ignore[no-untyped-def]
+    text = small_tokenizer.apply_chat_template(
+        [{"role": "user", "content": "hi"}], tokenize=False, add_generation_prompt=True
+    )
+    assert text == "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n"
+
+
+def test_training_rows_equal_the_chat_template_and_are_never_cut(small_tokenizer) -> None:  # type: ignore[no-untyped-def]
+    from pretraining import train
+
+    talks = corpus.chunk(0, 60)
+    for talk, (ids, weights) in zip(talks, train.encode(talks, small_tokenizer), strict=True):
+        whole = small_tokenizer.apply_chat_template(talk.messages(), tokenize=False)
+        assert small_tokenizer.decode(ids) == whole
+        assert len(ids) == len(weights)
+        learned = small_tokenizer.decode([i for i, w in zip(ids, weights, strict=True) if w == 1.0])
+        assert learned == "".join(turn.answer + "<|im_end|>" for turn in talk.turns)
+
+
+def test_a_killed_pretraining_goes_on_to_the_same_model(
+    small_tokenizer, tmp_path: Path, monkeypatch
+) -> None:  # type: ignore[no-untyped-def]
+    import torch
+    from safetensors.torch import load_file
+
+    from pretraining import train
+
+    monkeypatch.setattr(train, "CHUNK", 96)
+    monkeypatch.setattr(train, "LENGTHS", (64, 128, 256))
+    sizes = {
+        "hidden": 64,
+        "intermediate": 64,
+        "layers": 1,
+        "heads": 2,
+        "kv_heads": 1,
+        "batch_tokens": 512,
+    }
+    recipe = train.Recipe(steps=8, warmup=2, **sizes)  # type: ignore[arg-type]
+
+    def run(name: str, **extra: object) -> dict[str, torch.Tensor]:
+        work = tmp_path / name
+        if not (work / "tokenizer").exists():
+            small_tokenizer.save_pretrained(work / "tokenizer")
+        train.train(
+            recipe, work / "out", work, compile_steps=False, device="cpu", save_every=3, **extra
+        )
+        return load_file(work / "out" / "model.safetensors")
+
+    straight = run("straight")
+    # Stop after the checkpoint at step 3, as a kill would, then start again.
+    original, calls = train.save_checkpoint, []
+
+    def save_then_die(*args: object) -> None:
+        original(*args)  # type: ignore[arg-type]
+        calls.append(1)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train, "save_checkpoint", save_then_die)
+    with pytest.raises(KeyboardInterrupt):
+        run("killed")
+    assert calls
+    monkeypatch.setattr(train, "save_checkpoint", original)
+    resumed = run("killed")
+    assert straight.keys() == resumed.keys()
+    assert all(torch.equal(straight[name], resumed[name]) for name in straight)
+
+
+def test_bundled_model_keeps_the_promised_limits() -> None:
+    from safetensors import safe_open
+
+    folder = data_path("mame")
+    weights = sorted(folder.glob("*.safetensors"))
+    assert weights
+    assert all(path.stat().st_size <= 16 * 2**20 for path in weights)
+    assert sum(path.stat().st_size for path in folder.iterdir()) <= 32 * 2**20
+    parameters = 0
+    for path in weights:
+        with safe_open(path, "pt") as tensors:
+            for name in tensors.keys():  # noqa: SIM118 (it is no dict)
+                part = tensors.get_slice(name)
+                assert part.get_dtype() == "BF16"
+                size = 1
+                for length in part.get_shape():
+                    size *= length
+                parameters += size
+    assert parameters <= 16_000_000
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    assert config["architectures"] == ["Qwen2ForCausalLM"]
+    assert config["hidden_size"] % 256 == 0 and config["intermediate_size"] % 256 == 0
+
+
+def test_recorded_evaluation_is_of_the_bundled_weights() -> None:
+    from workshop_helpers.workspace import file_hash, read_json
+
+    recorded = read_json(Path(__file__).parent.parent / "results" / "mame.json")
+    folder = data_path("mame")
+    assert recorded["model"] == {
+        path.name: file_hash(path) for path in sorted(folder.glob("*.safetensors"))
+    }
+    assert recorded["questions_per_row_and_language"] >= 200

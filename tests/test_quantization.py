@@ -1,0 +1,201 @@
+"""What quantization costs: the figures of the table, and how far two runtimes agree."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from workshop_helpers.gguf import convert
+from workshop_helpers.llama_logits import ServerLogits
+from workshop_helpers.quantization import QuantizationTable, agreement, quantization_table
+from workshop_helpers.records import Conversation, Message
+from workshop_helpers.scoring import Question
+from workshop_helpers.workspace import WorkshopError
+
+PAIRS = [
+    ("How much is standard shipping?", "Standard shipping costs $6.99."),
+    ("When do refunds arrive?", "Refunds arrive in 5-7 business days."),
+    ("通常の送料はいくらですか？", "通常の送料は500円です。"),
+    ("営業時間を教えてください。", "営業時間は9:00〜18:00です。"),
+]
+HELD_OUT = [
+    Conversation((Message("user", question), Message("assistant", answer)), None, None)
+    for question, answer in PAIRS
+]
+QUESTIONS = [Question(question, facts=("500",)) for question, _ in PAIRS]
+SYSTEM = "You are the support assistant of Blue Lantern."
+
+
+@pytest.fixture(scope="module")
+def rough_model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small random model with larger weights: distributions far from even, so that rounding shows."""
+    import shutil
+
+    from safetensors.torch import load_file, save_file
+
+    folder = Path(shutil.copytree(tiny_model, tmp_path_factory.mktemp("rough") / "model"))
+    weights = load_file(folder / "model.safetensors")
+    scaled = {n: (w * 5).half().float() if w.dim() > 1 else w for n, w in weights.items()}
+    save_file(scaled, folder / "model.safetensors", metadata={"format": "pt"})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def f16(rough_model: Path) -> Path:
+    return convert(rough_model, rough_model.parent / "豆 m-F16.gguf").path
+
+
+@pytest.fixture(scope="module")
+def table(f16: Path) -> QuantizationTable:
+    return quantization_table(
+        f16,
+        ["F16", "Q8_0", "Q4_K_M", "Q2_K"],
+        QUESTIONS,
+        held_out_conversations=HELD_OUT,
+        max_new_tokens=16,
+    )
+
+
+def test_harm_grows_as_bits_shrink(table: QuantizationTable) -> None:
+    assert [row.type for row in table.rows] == ["F16", "Q8_0", "Q4_K_M", "Q2_K"]
+    for figure, falling in [
+        ("size_bytes", True),
+        ("bits_per_weight", True),
+        ("kl_to_f16", False),
+        ("same_top_token", True),
+    ]:
+        values = [getattr(row, figure) for row in table.rows]
+        assert values == sorted(values, reverse=falling), figure
+    first = table.rows[0]
+    assert first.kl_to_f16 == 0
+    assert first.same_top_token == 1
+    assert table.rows[1].kl_to_f16 < table.rows[3].kl_to_f16 / 20
+    assert table.rows[3].same_top_token < 1
+
+
+def test_speeds_and_load_times_are_measured(table: QuantizationTable) -> None:
+    for row in table.rows:
+        assert row.load_seconds > 0
+        assert row.prompt_tokens_per_second > 0
+        assert row.generation_tokens_per_second > 0
+        assert row.recall == 0
+        assert row.size_bytes == row.path.stat().st_size
+
+
+def test_perplexity_and_divergence_are_those_of_transformers(
+    table: QuantizationTable, rough_model: Path
+) -> None:
+    """Recomputed from the definition, in torch, for the F16 row; and KL against dequantized weights' own logits."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(rough_model)
+    model = AutoModelForCausalLM.from_pretrained(rough_model, dtype=torch.float32)
+    losses: list[float] = []
+    for row in HELD_OUT:
+        prompt = tokenizer.apply_chat_template(
+            row.prompt_messages(), tokenize=False, add_generation_prompt=True
+        )
+        start = len(tokenizer(prompt)["input_ids"])
+        ids = tokenizer(prompt + row.answer + tokenizer.eos_token)["input_ids"]
+        with torch.no_grad():
+            logs = torch.log_softmax(model(torch.tensor([ids])).logits[0], -1)
+        losses += [-float(logs[i - 1, ids[i]]) for i in range(start, len(ids))]
+    assert table.held_out_tokens == len(losses)
+    assert table.rows[0].perplexity == pytest.approx(math.exp(np.mean(losses)), rel=0.01)
+
+
+def test_without_the_c_interface_the_figures_are_the_same(
+    f16: Path, table: QuantizationTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workshop_helpers.llama_logits._library", lambda: None)
+    assert isinstance(
+        __import__("workshop_helpers.llama_logits", fromlist=["x"]).open_logits(f16), ServerLogits
+    )
+    rows = HELD_OUT[:1]
+    slow = quantization_table(
+        f16, ["Q2_K"], QUESTIONS[:1], held_out_conversations=rows, max_new_tokens=4
+    )
+    monkeypatch.undo()
+    fast = quantization_table(
+        f16, ["Q2_K"], QUESTIONS[:1], held_out_conversations=rows, max_new_tokens=4
+    )
+    assert "server" in slow.method
+    assert slow.rows[1].perplexity == pytest.approx(fast.rows[1].perplexity, rel=0.02)
+    assert slow.rows[1].kl_to_f16 == pytest.approx(fast.rows[1].kl_to_f16, rel=0.02)
+
+
+def test_held_out_tokens_are_bounded(f16: Path) -> None:
+    small = quantization_table(
+        f16,
+        [],
+        [],
+        held_out_conversations=HELD_OUT * 50,
+        held_out_tokens=100,
+    )
+    assert 100 <= small.held_out_tokens < 150
+    assert small.rows[0].recall is None
+
+
+def test_no_held_out_rows_is_an_error(f16: Path) -> None:
+    with pytest.raises(WorkshopError, match="no held-out conversation"):
+        quantization_table(f16, [], QUESTIONS, held_out_conversations=[])
+
+
+def test_files_are_read_and_the_result_can_be_shown_and_stored(f16: Path, tmp_path: Path) -> None:
+    from rich.console import Console
+
+    questions, rows = tmp_path / "questions.jsonl", tmp_path / "rows.jsonl"
+    questions.write_text(
+        json.dumps(
+            {"question": "送料は？", "system": SYSTEM, "facts": ["500円"]}, ensure_ascii=False
+        ),
+        encoding="utf-8",
+    )
+    rows.write_text(
+        "\n".join(
+            json.dumps({"instruction": q, "input": "", "output": a}, ensure_ascii=False)
+            for q, a in PAIRS
+        ),
+        encoding="utf-8",
+    )
+    found = quantization_table(
+        f16, ["q8_0"], questions, held_out_conversations=rows, max_new_tokens=4
+    )
+    assert [row["type"] for row in json.loads(json.dumps(found.to_dict()))["rows"]] == [
+        "F16",
+        "Q8_0",
+    ]
+    console = Console(width=160, record=True, file=open(tmp_path / "out", "w"))  # noqa: SIM115
+    console.print(found.table())
+    text = console.export_text()
+    assert "Q8_0" in text
+    assert "perplexity" in text
+    markup = found.to_html()
+    assert markup.count("<tr>") == 3
+    assert "held-out answers" in markup
+
+
+def test_transformers_and_llama_cpp_give_the_same_greedy_answers(
+    rough_model: Path, f16: Path
+) -> None:
+    """Random weights make near ties far likelier than training does; where answers part, there must be one."""
+    questions = [Question(f"{question} {n}") for question, _ in PAIRS for n in range(5)]
+    found = agreement(rough_model, f16, questions, max_new_tokens=16)
+    assert found.questions == 20
+    assert found.equal >= 0.7
+    assert all(difference.gap < 0.2 for difference in found.differences)
+
+
+def test_where_two_answers_part_is_named(rough_model: Path, f16: Path) -> None:
+    from workshop_helpers.gguf import quantize
+
+    found = agreement(rough_model, quantize(f16, "Q2_K").path, QUESTIONS, max_new_tokens=16)
+    assert found.equal < 1
+    for difference in found.differences:
+        assert difference.at < 16
+        assert difference.gap > 0  # llama.cpp took what it held likelier

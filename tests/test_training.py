@@ -1,0 +1,383 @@
+"""LoRA training on small random models: what comes out, what is reported, and that a kill costs nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import make_tokenizer
+
+from workshop_helpers import training
+from workshop_helpers.device import choose_device
+from workshop_helpers.merging import merge
+from workshop_helpers.models import load_model, load_tokenizer, resolve
+from workshop_helpers.records import Conversation, Message
+from workshop_helpers.training import LoraRecipe, Progress, TrainingReport, train
+from workshop_helpers.workspace import WorkshopError, claim
+
+QUICK = LoraRecipe(epochs=2, batch_size=4, learning_rate=5e-3)
+
+
+def talk(question: str, answer: str) -> Conversation:
+    return Conversation((Message("user", question), Message("assistant", answer)))
+
+
+def rows(count: int) -> list[Conversation]:
+    return [
+        talk(f"How much is parcel {i}?", f"Parcel {i} costs ${i}.99. 送料は{i}00円です。")
+        for i in range(count)
+    ]
+
+
+def weights(folder: Path) -> bytes:
+    return (folder / "adapter_model.safetensors").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def trained(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainingReport:
+    return train(tiny_model, rows(12), tmp_path_factory.mktemp("trained") / "adapter", QUICK)
+
+
+def test_training_lowers_the_loss_and_reports_it(trained: TrainingReport) -> None:
+    assert [step for step, _, _ in trained.losses] == list(range(1, 7))
+    assert trained.losses[-1][2] < trained.losses[0][2] - 0.3
+    assert 0 < trained.trainable < trained.total
+    assert set(trained.target_modules) == {
+        "q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj",
+    }  # fmt: skip
+    assert trained.rows == 12
+    assert trained.truncated == trained.dropped == []
+    assert trained.general_rows == 0
+    assert trained.tokens > 0
+    assert trained.seconds > 0
+    assert trained.peak_memory_bytes > 10**6
+    assert trained.resumed_from is None
+    assert not trained.reused
+    assert "off" in trained.checkpointing
+    assert "cpu" in trained.device
+
+
+def test_adapter_folder_is_whole_and_nothing_else_is_left(trained: TrainingReport) -> None:
+    names = sorted(p.name for p in trained.adapter.iterdir())
+    assert names == ["adapter_config.json", "adapter_model.safetensors", "card.json"]
+    assert not list(trained.adapter.parent.glob(".*.training"))
+    assert resolve(trained.adapter).kind == "adapter"
+
+
+def test_report_survives_a_round_trip(trained: TrainingReport) -> None:
+    import json
+
+    assert TrainingReport.from_dict(json.loads(json.dumps(trained.to_dict()))) == trained
+
+
+def test_equal_run_is_not_repeated_and_a_changed_one_is(tiny_model: Path, tmp_path: Path) -> None:
+    first = train(tiny_model, rows(4), tmp_path / "a", QUICK)
+    again = train(tiny_model, rows(4), tmp_path / "a", QUICK)
+    assert again.reused
+    assert again.losses == first.losses
+    assert not train(tiny_model, rows(4), tmp_path / "a", QUICK, overwrite=True).reused
+    other = train(tiny_model, rows(4), tmp_path / "a", QUICK.replace(seed=1))
+    assert not other.reused
+    assert other.recipe.seed == 1
+
+
+def test_equal_seeds_give_equal_weights(
+    trained: TrainingReport, tiny_model: Path, tmp_path: Path
+) -> None:
+    train(tiny_model, rows(12), tmp_path / "same", QUICK)
+    train(tiny_model, rows(12), tmp_path / "other", QUICK.replace(seed=1))
+    assert weights(tmp_path / "same") == weights(trained.adapter)
+    assert weights(tmp_path / "other") != weights(trained.adapter)
+
+
+def test_loss_counts_the_answer_only(tiny_model: Path, tmp_path: Path) -> None:
+    import torch
+
+    data = rows(3)
+    report = train(tiny_model, data, tmp_path / "a", QUICK.replace(batch_size=3))
+    model, tokenizer = load_model(tiny_model, choose_device("cpu")), load_tokenizer(tiny_model)
+    losses = []
+    for row in data:
+        prompt = tokenizer.apply_chat_template(
+            row.prompt_messages(), add_generation_prompt=True, tokenize=False
+        )
+        whole = tokenizer.apply_chat_template(row.to_messages(), tokenize=False)
+        start = len(tokenizer(prompt)["input_ids"])
+        ids = torch.tensor(tokenizer(whole)["input_ids"])
+        with torch.no_grad():
+            logits = model(input_ids=ids[None]).logits[0]
+        losses.append(
+            torch.nn.functional.cross_entropy(logits[start - 1 : -1], ids[start:], reduction="none")
+        )
+    # A new adapter changes nothing, so the first step's loss is the base's, averaged over all answer tokens.
+    assert report.losses[0][2] == pytest.approx(torch.cat(losses).mean().item(), abs=2e-4)
+
+
+def test_rows_that_do_not_fit_are_named(tiny_model: Path, tmp_path: Path) -> None:
+    data = [
+        *rows(2),
+        talk("Why?", "Because " * 80),
+        talk("long " * 200, "Yes."),
+        talk("And?", "No."),
+    ]
+    report = train(tiny_model, data, tmp_path / "a", QUICK.replace(max_length=64))
+    assert (report.truncated, report.dropped, report.rows) == ([3], [4], 5)
+    with pytest.raises(WorkshopError, match="max_length"):
+        train(
+            tiny_model, [talk("long " * 200, "Yes.")], tmp_path / "b", QUICK.replace(max_length=64)
+        )
+
+
+def test_general_rows_are_mixed_in_as_the_recipe_says(
+    trained: TrainingReport, tiny_model: Path, tmp_path: Path
+) -> None:
+    general = [talk(f"What is {i} plus one?", f"It is {i + 1}.") for i in range(10)]
+    report = train(
+        tiny_model, rows(12), tmp_path / "a", QUICK.replace(general_rows=0.5), general=general
+    )
+    assert report.general_rows == 6
+    assert report.tokens > trained.tokens
+    for recipe, given, word in (
+        (QUICK.replace(general_rows=0.5), None, "none were given"),
+        (QUICK, general, "mixes in none"),
+        (QUICK.replace(general_rows=2.0), general, "at most 0.83"),
+    ):
+        with pytest.raises(WorkshopError, match=word):
+            train(tiny_model, rows(12), tmp_path / "b", recipe, general=given)
+
+
+def test_rows_takes_the_first_ones_of_a_file(tiny_model: Path, tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    lines = [f'{{"instruction": "Question {i}?", "output": "Answer {i}."}}' for i in range(8)]
+    file.write_text("\n".join(lines), encoding="utf-8")
+    assert train(tiny_model, file, tmp_path / "a", QUICK, rows=4).rows == 4
+    with pytest.raises(WorkshopError, match="at least one row"):
+        train(tiny_model, file, tmp_path / "b", QUICK, rows=0)
+
+
+def test_bad_rows_leave_nothing_behind(tiny_model: Path, tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    file.write_text('{"instruction": "Q?", "output": ""}\n', encoding="utf-8")
+    with pytest.raises(WorkshopError, match=r"rows\.jsonl"):
+        train(tiny_model, file, tmp_path / "out", QUICK)
+    assert [p.name for p in tmp_path.iterdir()] == ["rows.jsonl"]
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"rank": 0}, "rank"),
+        ({"learning_rate": 5}, "learning_rate"),
+        ({"epochs": 0}, "epochs"),
+        ({"schedule": "sinus"}, "constant, linear, cosine"),
+        ({"dropout": 1.0}, "dropout"),
+        ({"ranks": 4}, "has no ranks"),
+    ],
+)
+def test_recipe_without_sense_is_refused(change: dict[str, Any], word: str) -> None:
+    with pytest.raises(WorkshopError, match=word):
+        QUICK.replace(**change)
+
+
+def test_recipe_for_a_model_follows_the_catalogue(tiny_model: Path) -> None:
+    assert LoraRecipe.for_model("qwen2.5-0.5b").learning_rate == 2e-4
+    assert LoraRecipe.for_model(tiny_model) == LoraRecipe()
+
+
+def test_target_modules_can_be_chosen_and_unknown_ones_are_named(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    chosen = train(
+        tiny_model, rows(4), tmp_path / "a", QUICK.replace(target_modules=("v_proj", "q_proj"))
+    )
+    assert chosen.target_modules == ("q_proj", "v_proj")
+    with pytest.raises(WorkshopError, match="no layers named nonsense"):
+        train(tiny_model, rows(4), tmp_path / "b", QUICK.replace(target_modules=("nonsense",)))
+
+
+def test_what_cannot_be_trained_is_refused(trained: TrainingReport, tmp_path: Path) -> None:
+    with pytest.raises(WorkshopError, match="an adapter"):
+        train(trained.adapter, rows(2), tmp_path / "a", QUICK)
+
+
+def test_second_run_in_the_same_folder_is_told(tiny_model: Path, tmp_path: Path) -> None:
+    with claim(tmp_path / "a"), pytest.raises(WorkshopError, match="Another run"):
+        train(tiny_model, rows(2), tmp_path / "a", QUICK)
+
+
+def test_a_folder_of_the_user_is_never_replaced(tiny_model: Path, tmp_path: Path) -> None:
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter1.txt").write_text("years of work")
+    with pytest.raises(WorkshopError, match="other files"):
+        train(tiny_model, rows(2), tmp_path / "thesis", QUICK)
+    assert (tmp_path / "thesis" / "chapter1.txt").exists()
+
+
+def test_terminal_stays_clean_and_progress_is_told(
+    tiny_model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    seen: list[Progress] = []
+    report = train(tiny_model, rows(6), tmp_path / "a", QUICK, progress=seen.append)
+    assert [(p.step, p.steps) for p in seen] == [(i, 4) for i in range(1, 5)]
+    assert [p.loss for p in seen] == [loss for _, _, loss in report.losses]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_diverged_training_is_no_adapter(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    def broken(*args: Any, **kwargs: Any) -> Any:
+        model = load_model(*args, **kwargs)
+        with torch.no_grad():
+            model.model.norm.weight[0] = float("nan")
+        return model
+
+    monkeypatch.setattr(training, "load_model", broken)
+    with pytest.raises(WorkshopError, match=r"diverged.*learning rate"):
+        train(tiny_model, rows(4), tmp_path / "a", QUICK)
+    assert not (tmp_path / "a").exists()
+
+
+# ---- kill -9, full disk: in processes of their own ------------------------------------------------------------------
+
+CHILD = """
+import sys
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+import resource
+from test_training import LONG, rows
+from workshop_helpers import training
+from workshop_helpers.workspace import WorkshopError
+limit = int(sys.argv[3])
+if limit:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+print("ready", flush=True)
+try:
+    training.train(sys.argv[1], rows(40), sys.argv[2], LONG)
+except WorkshopError as error:
+    sys.exit(f"said: {{error}}")
+"""
+LONG = LoraRecipe(epochs=15, batch_size=4, learning_rate=1e-3, dropout=0.1)
+
+
+def start(model: Path, out: Path, limit: int = 0) -> subprocess.Popen[str]:
+    code = CHILD.format(tests=str(Path(__file__).parent))
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    return subprocess.Popen(
+        [sys.executable, "-c", code, str(model), str(out), str(limit)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no kill -9")
+def test_killed_training_goes_on_and_ends_where_an_uninterrupted_one_ends(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    out, work = tmp_path / "killed run", tmp_path / ".killed run.training"
+    child = start(tiny_model, out)
+    try:
+        deadline = time.monotonic() + 90
+        while not list(work.glob("checkpoint-*/trainer_state.json")):
+            assert child.poll() is None, child.stderr.read() if child.stderr else ""
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        # Somewhere after the checkpoint, not on its edge.
+        time.sleep(0.2)
+    finally:
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+    assert not out.exists()
+    last = max(int(p.name.rpartition("-")[2]) for p in work.glob("checkpoint-*"))
+    # A newer checkpoint that the kill cut short must not be chosen.
+    cut = work / f"checkpoint-{last + 1}"
+    cut.mkdir()
+    (cut / "adapter_model.safetensors").write_bytes(b"half")
+    resumed = train(tiny_model, rows(40), out, LONG)
+    assert resumed.resumed_from is not None
+    assert 0 < resumed.resumed_from <= last
+    whole = train(tiny_model, rows(40), tmp_path / "whole", LONG)
+    assert whole.resumed_from is None
+    assert len(whole.losses) == 150
+    assert weights(out) == weights(whole.adapter)
+    assert resumed.losses == whole.losses
+    assert not work.exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no file size limits")
+def test_full_disk_is_said_and_leaves_no_adapter(tiny_model: Path, tmp_path: Path) -> None:
+    child = start(tiny_model, tmp_path / "out", limit=100_000)
+    _, error = child.communicate(timeout=90)
+    assert child.returncode == 1
+    assert "said: " in error
+    assert "disk" in error
+    assert not (tmp_path / "out").exists()
+
+
+def test_checkpoints_of_another_recipe_are_not_used(tiny_model: Path, tmp_path: Path) -> None:
+    work = tmp_path / ".a.training" / "checkpoint-1"
+    work.mkdir(parents=True)
+    report = train(tiny_model, rows(4), tmp_path / "a", QUICK)
+    assert report.resumed_from is None
+    assert not work.exists()
+
+
+# ---- the other architectures of the catalogue -----------------------------------------------------------------------
+
+
+def make_model(architecture: str, folder: Path) -> Path:
+    import torch
+    import transformers
+
+    tokenizer = make_tokenizer()
+    common = {
+        "vocab_size": len(tokenizer),
+        "hidden_size": 64,
+        "intermediate_size": 128,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "head_dim": 16,
+        "max_position_embeddings": 512,
+        "bos_token_id": None,
+        "eos_token_id": tokenizer.eos_token_id,
+        "pad_token_id": tokenizer.pad_token_id,
+    }
+    if architecture == "Gemma3":
+        common |= {"sliding_window": 16, "layer_types": ["sliding_attention", "full_attention"]}
+        config: Any = transformers.Gemma3TextConfig(**common)
+        network: Any = transformers.Gemma3ForCausalLM
+    else:
+        config = getattr(transformers, f"{architecture}Config")(**common)
+        network = getattr(transformers, f"{architecture}ForCausalLM")
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = network(config)
+    # Stored in 16 bits, as the published ones are.
+    model.to(torch.bfloat16).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize("architecture", ["Llama", "Gemma3", "Qwen3"])
+def test_every_architecture_of_the_catalogue_trains_and_merges(
+    architecture: str, tmp_path: Path
+) -> None:
+    model = make_model(architecture, tmp_path / "base")
+    report = train(
+        model, rows(8), tmp_path / "adapter", QUICK.replace(epochs=4, learning_rate=2e-2)
+    )
+    assert report.losses[-1][2] < report.losses[0][2]
+    merged = merge(tmp_path / "adapter", tmp_path / "merged")
+    assert merged.dtype == "bf16"
+    assert merged.difference_to_adapter < 0.2 * merged.difference_to_base

@@ -1,0 +1,82 @@
+"""Runs llama.cpp's `convert_hf_to_gguf.py` in a process of its own. Not imported: started by `gguf.convert`.
+
+    python _converter.py CONVERTER_FOLDER MODEL_FOLDER --outfile FILE --outtype TYPE
+
+Two things are arranged before the converter is imported. The `gguf-py` beside the converter comes first on the path
+(the `gguf` of PyPI lags behind it), and so does the converter's folder, *instead of* this file's folder, where our own
+`gguf.py` would shadow the library. And where the converter knows no pre-tokenizer for a tokenizer (it recognises them
+by a hash over token ids, so every newly trained one is unknown), the split regex in `tokenizer.json` names it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from pathlib import Path
+
+# Split regex of a byte-level BPE → the name llama.cpp gives that way of splitting (`llama-vocab.cpp`). Digits are what
+# sets them apart: one by one in Qwen2, up to three together in Llama 3.
+PRE_TOKENIZERS = {
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
+    r"|\s+(?!\S)|\s+": "qwen2",
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
+    r"|\s+(?!\S)|\s+": "llama-bpe",
+}
+
+
+def pre_tokenizer_name(tokenizer_json: Path) -> str | None:
+    """llama.cpp's name for the splitting that `tokenizer_json` describes; None where it is not one we know."""
+    described = json.loads(tokenizer_json.read_text(encoding="utf-8")).get("pre_tokenizer") or {}
+    steps = described.get("pretokenizers", [described])
+    byte_level = next((s for s in steps if s.get("type") == "ByteLevel"), None)
+    splits = [s for s in steps if s.get("type") == "Split"]
+    if byte_level is None or len(splits) + 1 != len(steps):
+        return None
+    if not splits:
+        return "gpt-2" if byte_level.get("use_regex", True) else None
+    pattern = splits[0].get("pattern", {}).get("Regex")
+    known = PRE_TOKENIZERS.get(pattern) if splits[0].get("behavior") == "Isolated" else None
+    return known if len(splits) == 1 and not byte_level.get("use_regex", True) else None
+
+
+def end_with_parent() -> None:
+    """Ends this process when the one that started it has died: its end of our stdin is closed then."""
+    os.read(0, 1)  # not sys.stdin, whose lock would be held when Python shuts down
+    os._exit(1)
+
+
+def main() -> None:
+    threading.Thread(target=end_with_parent, daemon=True).start()
+    folder, model = Path(sys.argv[1]).resolve(), Path(sys.argv[2])
+    sys.path[0] = str(folder / "gguf-py")
+    sys.path.insert(1, str(folder))
+    sys.argv = [str(folder / "convert_hf_to_gguf.py"), *sys.argv[2:]]
+
+    import convert_hf_to_gguf as converter  # type: ignore[import-not-found]
+
+    try:
+        from conversion.base import TextModel  # type: ignore[import-not-found]
+    except (
+        ImportError
+    ):  # checkouts older than the `conversion` package keep all of it in the one script
+        TextModel = getattr(converter, "TextModel", None) or converter.Model
+    asked = TextModel.get_vocab_base_pre
+
+    def get_vocab_base_pre(self: object, tokenizer: object) -> str:
+        try:
+            return asked(self, tokenizer)
+        except NotImplementedError:
+            name = pre_tokenizer_name(model / "tokenizer.json")
+            if name is None:
+                raise
+            print(f"pre-tokenizer recognised by its split regex: {name}", file=sys.stderr)
+            return name
+
+    TextModel.get_vocab_base_pre = get_vocab_base_pre
+    converter.main()
+
+
+if __name__ == "__main__":
+    main()

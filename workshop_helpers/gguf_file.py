@@ -1,0 +1,176 @@
+"""What a GGUF says about itself: its header, read in pure Python.
+
+A damaged file is refused here, with the reason, before native code sees it. The format: ggml/docs/gguf.md.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from .workspace import WorkshopError
+
+# Type → the number llama.cpp's quantizer knows it by (`llama_ftype` in llama.h, `general.file_type` in a GGUF).
+TYPES = {
+    "F32": 0, "F16": 1, "BF16": 32, "Q8_0": 7, "Q6_K": 18, "Q5_K_M": 17, "Q5_K_S": 16, "Q4_K_M": 15, "Q4_K_S": 14,
+    "Q4_0": 2, "Q3_K_M": 12, "Q3_K_S": 11, "Q2_K": 10,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One tensor of a GGUF: `shape` fastest axis first (so shape[0] is the row length), `size_bytes` as stored."""
+
+    name: str
+    shape: tuple[int, ...]
+    type: str
+    size_bytes: int
+
+    @property
+    def weights(self) -> int:
+        count = 1
+        for length in self.shape:
+            count *= length
+        return count
+
+
+@dataclass(frozen=True)
+class GgufFile:
+    """What a GGUF says about itself: its key-value metadata and the tensors it holds."""
+
+    path: Path
+    size_bytes: int
+    metadata: dict[str, Any]
+    tensors: tuple[Tensor, ...]
+
+    @property
+    def type(self) -> str:
+        """The name of its quantization, such as "Q4_K_M"; "?" for one this course does not make."""
+        number = self.metadata.get("general.file_type")
+        return next((name for name, n in TYPES.items() if n == number), "?")
+
+    @property
+    def bits_per_weight(self) -> float:
+        """Bits stored for tensors over the number of weights: the true figure, all fallbacks and norms included."""
+        weights = sum(t.weights for t in self.tensors)
+        return 8 * sum(t.size_bytes for t in self.tensors) / weights if weights else 0.0
+
+    @property
+    def context_length(self) -> int:
+        """The longest context the model was made for, in tokens (0 where the file does not say)."""
+        return int(
+            self.metadata.get(f"{self.metadata.get('general.architecture')}.context_length", 0)
+        )
+
+
+class _Damaged(Exception):
+    pass
+
+
+# Numbers of GGUF's value types → struct format (ggml/docs/gguf.md); 8 is a string, 9 an array.
+_SCALARS = {
+    0: "B",
+    1: "b",
+    2: "H",
+    3: "h",
+    4: "I",
+    5: "i",
+    6: "f",
+    7: "?",
+    10: "Q",
+    11: "q",
+    12: "d",
+}
+
+
+class _Reader:
+    """Reads values off a file and never believes a length that goes past its end."""
+
+    def __init__(self, file: BinaryIO, size: int) -> None:
+        self.file, self.size = file, size
+
+    def take(self, count: int) -> bytes:
+        if count > self.size - self.file.tell():
+            raise _Damaged("it ends in the middle of its header")
+        return self.file.read(count)
+
+    def scalar(self, code: str, count: int = 1) -> tuple[Any, ...]:
+        form = f"<{count}{code}"
+        return struct.unpack(form, self.take(struct.calcsize(form)))
+
+    def string(self) -> str:
+        return self.take(self.scalar("Q")[0]).decode("utf-8", errors="replace")
+
+    def value(self, kind: int) -> Any:
+        if kind in _SCALARS:
+            return self.scalar(_SCALARS[kind])[0]
+        if kind == 8:
+            return self.string()
+        if kind != 9:
+            raise _Damaged(f"its header holds a value of unknown type {kind}")
+        kind, count = self.scalar("I")[0], self.scalar("Q")[0]
+        if count > self.size:
+            raise _Damaged("its header holds an array longer than the file")
+        if kind in _SCALARS:
+            return list(self.scalar(_SCALARS[kind], count))
+        return [self.value(kind) for _ in range(count)]
+
+
+def read_gguf(path: str | Path) -> GgufFile:
+    """The header of a GGUF, with the proof that every tensor it promises lies inside the file.
+
+    Raises WorkshopError for a file that is missing, no GGUF, truncated, or damaged in its header.
+    """
+    path = Path(path)
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            return _read(path, _Reader(file, size), size)
+    except FileNotFoundError as err:
+        raise WorkshopError(
+            f"There is no file {path}. `workshop gguf MODEL --out FILE.gguf` makes one."
+        ) from err
+    except _Damaged as err:
+        raise WorkshopError(
+            f"{path} is not a whole GGUF: {err}. Make it or download it again."
+        ) from err
+
+
+def _read(path: Path, reader: _Reader, size: int) -> GgufFile:
+    from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
+
+    if size < 24 or reader.take(4) != b"GGUF":
+        raise _Damaged("it does not begin with GGUF" if size else "it is empty")
+    version = reader.scalar("I")[0]
+    if version not in (2, 3):
+        raise _Damaged(f"its version is {version}, and llama.cpp reads 2 and 3")
+    tensor_count, value_count = reader.scalar("Q", 2)
+    metadata: dict[str, Any] = {}
+    for _ in range(value_count):
+        key = reader.string()
+        metadata[key] = reader.value(reader.scalar("I")[0])
+    tensors, last = [], 0
+    for _ in range(tensor_count):
+        name = reader.string()
+        shape = reader.scalar("Q", reader.scalar("I")[0])
+        number, offset = reader.scalar("I")[0], reader.scalar("Q")[0]
+        try:
+            kind = GGMLQuantizationType(number)
+        except ValueError:
+            raise _Damaged(f"tensor {name} has type {number}, which is unknown here") from None
+        block, block_bytes = GGML_QUANT_SIZES[kind]
+        tensor = Tensor(name, shape, kind.name, 0)
+        if not shape or shape[0] % block:
+            raise _Damaged(f"tensor {name} has shape {shape}, which {kind.name} cannot store")
+        tensor = Tensor(name, shape, kind.name, tensor.weights // block * block_bytes)
+        tensors.append(tensor)
+        last = max(last, offset + tensor.size_bytes)
+    alignment = int(metadata.get("general.alignment", 32)) or 32
+    start = -(-reader.file.tell() // alignment) * alignment
+    if start + last > size:
+        raise _Damaged(
+            f"its tensors need {start + last:,} bytes and it has {size:,} (a broken download or copy?)"
+        )
+    return GgufFile(path, size, metadata, tuple(tensors))

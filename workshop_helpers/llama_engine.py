@@ -1,0 +1,246 @@
+"""llama.cpp in this process, through `xllamacpp`: a GGUF opened, its template rendered, tokens counted, text continued.
+
+xllamacpp starts llama.cpp's own server on a random port of 127.0.0.1. Its HTTP interface tells more than its Python
+methods (token ids, why an answer stopped, timings), so that is what is spoken here; nothing leaves the machine.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from .gguf_file import GgufFile, read_gguf
+from .workspace import WorkshopError
+
+CONTEXT = 2048  # tokens a question and its answer may take, where the model has room for so many
+CACHE_BYTES = 2**30  # what the key-value cache of all slots together may take
+
+
+@dataclass(frozen=True)
+class Completion:
+    """What llama.cpp wrote: `token_ids` without the end token; times in seconds; `stopped` means at the end token."""
+
+    text: str
+    token_ids: tuple[int, ...]
+    prompt_tokens: int
+    prompt_seconds: float
+    seconds: float
+    stopped: bool
+
+
+def default_threads() -> int:
+    """Half the cores, at most 4: on shared cores llama.cpp's threads wait for each other, and one can beat two."""
+    return max(1, min(4, (os.cpu_count() or 1) // 2))
+
+
+class LlamaEngine:
+    """A GGUF opened in llama.cpp.
+
+    `slots` answers are written at a time; each may take `context` tokens, question included (default: what the model
+    was made for, at most 2,048). Close it, or use it in a `with`. Safe to call from several threads.
+    Raises WorkshopError for a damaged file, and for one that llama.cpp refuses (with llama.cpp's own reason).
+    """
+
+    def __init__(
+        self,
+        gguf: str | Path,
+        *,
+        slots: int = 1,
+        context: int | None = None,
+        threads: int | None = None,
+        check_tensors: bool = False,
+    ) -> None:
+        self.file = read_gguf(gguf)
+        wanted = context or min(self.file.context_length or CONTEXT, CONTEXT)
+        self.context = -(-wanted // 256) * 256  # llama.cpp rounds up to this too
+        self.slots = max(
+            1, min(slots, CACHE_BYTES // max(1, _cache_bytes(self.file) * self.context))
+        )
+        self.threads = threads or default_threads()
+        try:
+            import xllamacpp
+        except ImportError as err:
+            raise WorkshopError(
+                "llama.cpp (xllamacpp) is not installed: `pip install 'llm-finetuning-workshop[gguf]'`."
+            ) from err
+        parameters = xllamacpp.CommonParams()
+        parameters.model.path = str(self.file.path)
+        parameters.n_parallel = self.slots
+        parameters.n_ctx = self.context * self.slots
+        parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = self.threads
+        parameters.n_threads_http = self.slots + 2
+        parameters.check_tensors = check_tensors
+        parameters.warmup = parameters.ui = parameters.fit_params = False
+        parameters.cache_ram_mib = 0
+        parameters.verbosity = -1
+        started = time.perf_counter()
+        try:
+            self._server = xllamacpp.Server(parameters)
+        except RuntimeError as err:
+            reason = _reason(xllamacpp, parameters) or err
+            raise WorkshopError(f"llama.cpp does not load {self.file.path}: {reason}") from err
+        address = urlsplit(self._server.listening_address)
+        self._address = (address.hostname or "127.0.0.1", address.port or 80)
+        # Not for its answer: a server that is closed before its queue has begun to turn never ends. One request that
+        # goes through the queue makes sure that it turns.
+        self._request("GET", "/slots")
+        self.load_seconds = time.perf_counter() - started
+
+    def render(self, messages: Sequence[dict[str, str]]) -> str:
+        """The prompt that the model's own chat template makes of `messages`, open for the assistant's answer."""
+        if not self.file.metadata.get("tokenizer.chat_template"):
+            raise WorkshopError(
+                f"{self.file.path} carries no chat template, so there is no telling how to ask it. Convert the "
+                "model anew from a folder whose tokenizer has one."
+            )
+        # like the rest of the course: a thinking model answers without thinking
+        body = {"messages": list(messages), "chat_template_kwargs": {"enable_thinking": False}}
+        return str(self._post("/apply-template", body)["prompt"])
+
+    def tokenize(self, text: str) -> list[int]:
+        """Token ids of `text`; special tokens written in it count as such; none are added."""
+        body = {"content": text, "add_special": False, "parse_special": True}
+        return [int(i) for i in self._post("/tokenize", body)["tokens"]]
+
+    def complete(
+        self, prompt: str | Sequence[int], *, max_new_tokens: int, ignore_end: bool = False
+    ) -> Completion:
+        """Continues `prompt` greedily until the end token (or past it, with `ignore_end`, to time a fixed length)."""
+        body = {
+            "prompt": prompt if isinstance(prompt, str) else list(prompt),
+            "n_predict": max_new_tokens,
+            "temperature": 0.0,
+            "samplers": ["temperature"],
+            "repeat_penalty": 1.0,
+            "seed": 0,
+            "ignore_eos": ignore_end,
+            "return_tokens": True,
+            "cache_prompt": False,
+        }
+        found = self._post("/completion", body)
+        timings = found["timings"]
+        stopped = found["stop_type"] == "eos"
+        ids = tuple(int(i) for i in found["tokens"])
+        return Completion(
+            text=found["content"],
+            token_ids=ids[:-1] if stopped and ids and ids[-1] in self._ends() else ids,
+            prompt_tokens=int(found["tokens_evaluated"]),
+            prompt_seconds=float(timings["prompt_ms"]) / 1000,
+            seconds=float(timings["predicted_ms"]) / 1000,
+            stopped=stopped,
+        )
+
+    def next_token(self, prompt: Sequence[int]) -> list[tuple[int, float]]:
+        """(token id, natural log of its probability) of the whole vocabulary after `prompt`, likeliest first."""
+        body = {
+            "prompt": list(prompt),
+            "n_predict": 1,
+            "temperature": 0.0,
+            "n_probs": len(self.file.metadata["tokenizer.ggml.tokens"]),
+            # reported before this is added; it keeps the token that is drawn from being half a character or the end
+            # token, with which llama.cpp reports nothing
+            "logit_bias": [[self.tokenize("a")[0], 1e6]],
+            "cache_prompt": True,
+        }
+        top = self._post("/completion", body)["completion_probabilities"][0]["top_logprobs"]
+        return [(int(t["id"]), float(t["logprob"])) for t in top]
+
+    def close(self) -> None:
+        """Stops llama.cpp and gives its memory back."""
+        self._server = None
+
+    def __enter__(self) -> LlamaEngine:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _ends(self) -> set[Any]:
+        kinds = ("eos", "eot", "eom")
+        return {self.file.metadata.get(f"tokenizer.ggml.{kind}_token_id") for kind in kinds}
+
+    def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        found = self._request("POST", path, json.dumps(body))
+        if "error" in found:
+            raise self._refused(found["error"])
+        return dict(found)
+
+    def _request(self, method: str, path: str, body: str | None = None) -> Any:
+        if self._server is None:
+            raise WorkshopError(f"{self.file.path} has been closed; open it again to ask it.")
+        connection = http.client.HTTPConnection(*self._address)  # does not look at proxy settings
+        try:
+            connection.request(method, path, body, {"Content-Type": "application/json"})
+            return json.loads(connection.getresponse().read())
+        finally:
+            connection.close()
+
+    def _refused(self, error: dict[str, Any]) -> WorkshopError:
+        if error.get("type") == "exceed_context_size_error":
+            return WorkshopError(
+                f"A question of {error.get('n_prompt_tokens', '?')} tokens does not fit into the {self.context} "
+                f"tokens of context of {self.file.path.name}. Shorten it (or its system prompt), or open the "
+                "model with more context."
+            )
+        return WorkshopError(
+            f"llama.cpp refused a request to {self.file.path}: {error.get('message', error)}"
+        )
+
+
+def _cache_bytes(file: GgufFile) -> int:
+    """Bytes of key-value cache a token takes: layers × kv heads × (key + value) × 2 bytes."""
+    architecture = file.metadata.get("general.architecture")
+
+    def figure(name: str) -> int:
+        value = file.metadata.get(f"{architecture}.{name}", 0)
+        return max(value) if isinstance(value, list) else int(value)
+
+    heads = figure("attention.head_count") or 1
+    length = figure("attention.key_length") or figure("embedding_length") // heads
+    return figure("block_count") * (figure("attention.head_count_kv") or heads) * length * 2 * 2
+
+
+def _reason(xllamacpp: Any, parameters: Any) -> str:
+    """Why llama.cpp refuses to load: its exceptions do not say, its log does, so it is asked again and overheard."""
+    parameters.verbosity = 1  # errors only
+    with native_output() as said:
+        with suppress(RuntimeError):
+            server = xllamacpp.Server(parameters)
+            time.sleep(1)  # it loads after all: let its queue begin to turn before it is closed
+            del server
+        time.sleep(0.05)  # the log is written by a thread of its own
+        lines = [line.split(" E ", 1)[1] for line in said().splitlines() if " E " in line]
+    best = next((line for line in lines if "error" in line), lines[0] if lines else "")
+    return best.split("error loading model: ")[-1].split("error: ")[-1].strip()
+
+
+@contextmanager
+def native_output() -> Iterator[Callable[[], str]]:
+    """Catches what native code writes to stdout and stderr, below Python's own; yields a function that reads it."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as file:
+
+        def said() -> str:
+            file.seek(0)
+            return file.read().decode("utf-8", errors="replace")
+
+        kept = {fd: os.dup(fd) for fd in (1, 2)}
+        try:
+            for fd in kept:
+                os.dup2(file.fileno(), fd)
+            yield said
+        finally:
+            for fd, copy in kept.items():
+                os.dup2(copy, fd)
+                os.close(copy)

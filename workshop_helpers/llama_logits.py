@@ -1,0 +1,261 @@
+"""Full-vocabulary log-probabilities out of llama.cpp: what perplexity and KL divergence are made of.
+
+No Python package hands these out for the tokens of a prompt, but the library inside `xllamacpp` exports llama.cpp's C
+interface on Linux and macOS, and `ctypes` calls it. Where it exports nothing (Windows), llama.cpp's server is asked for
+one position after the other: the same figures, far slower.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from .gguf_file import read_gguf
+from .llama_engine import LlamaEngine, default_threads
+from .workspace import WorkshopError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+BATCH = 256  # positions whose logits are held at a time (× vocabulary × 4 bytes)
+
+
+class Logits(Protocol):
+    """A GGUF opened to be read, not to be talked to."""
+
+    method: str
+
+    def log_probabilities(self, ids: Sequence[int], start: int = 1) -> np.ndarray:
+        """Log-softmax [len(ids) - start, vocabulary] of the predictions for ids[start:], each from all before it."""
+        ...
+
+    def close(self) -> None: ...
+
+
+def open_logits(gguf: str | Path, *, context: int = 2048, threads: int | None = None) -> Logits:
+    """Opens `gguf` through the C interface, or through the server where there is none. `context` in tokens."""
+    library = _library()
+    if library is None:
+        return ServerLogits(gguf, context=context, threads=threads)
+    return NativeLogits(gguf, context=context, threads=threads)
+
+
+class ServerLogits:
+    """One request a position, the vocabulary's probabilities as JSON. Works wherever xllamacpp works."""
+
+    method = "llama.cpp server, one position a request"
+
+    def __init__(
+        self, gguf: str | Path, *, context: int = 2048, threads: int | None = None
+    ) -> None:
+        self._engine = LlamaEngine(gguf, slots=1, context=context, threads=threads)
+
+    def log_probabilities(self, ids: Sequence[int], start: int = 1) -> np.ndarray:
+        import numpy as np
+
+        vocabulary = len(self._engine.file.metadata["tokenizer.ggml.tokens"])
+        out = np.full((len(ids) - start, vocabulary), -np.inf, dtype=np.float32)
+        for row in range(len(out)):
+            for token, value in self._engine.next_token(ids[: start + row]):
+                out[row, token] = value
+        return out
+
+    def close(self) -> None:
+        self._engine.close()
+
+
+class NativeLogits:
+    """llama.cpp's C interface: whole prompts at a time."""
+
+    method = "llama.cpp, C interface"
+
+    def __init__(
+        self, gguf: str | Path, *, context: int = 2048, threads: int | None = None
+    ) -> None:
+        library = _library()
+        if library is None:
+            raise WorkshopError("This build of xllamacpp exports no C interface.")
+        self._c, path = library, read_gguf(gguf).path
+        self._model = self._context = None
+        with _log(library) as said:
+            self._model = library.llama_model_load_from_file(
+                str(path).encode(), library.llama_model_default_params()
+            )
+            if not self._model:
+                raise WorkshopError(f"llama.cpp does not load {path}: {' '.join(said)}")
+            parameters = library.llama_context_default_params()
+            # the first three numbers of llama_context_params: n_ctx, n_batch, n_ubatch
+            numbers = ctypes.cast(ctypes.pointer(parameters), ctypes.POINTER(ctypes.c_uint32))
+            numbers[0], numbers[1], numbers[2] = context, BATCH, BATCH
+            self._context = library.llama_init_from_model(self._model, parameters)
+            if not self._context or library.llama_n_ctx(self._context) < context:
+                self.close()
+                raise WorkshopError(f"llama.cpp has no room to run {path}: {' '.join(said)}")
+            threads = threads or default_threads()
+            library.llama_set_n_threads(self._context, threads, threads)
+        self._length = context
+        self._vocabulary = library.llama_vocab_n_tokens(library.llama_model_get_vocab(self._model))
+
+    def log_probabilities(self, ids: Sequence[int], start: int = 1) -> np.ndarray:
+        import numpy as np
+
+        if not 1 <= start < len(ids):
+            raise ValueError(f"start must lie within 1 and {len(ids) - 1}, and is {start}")
+        if len(ids) > self._length:
+            raise WorkshopError(
+                f"A text of {len(ids)} tokens does not fit into a context of {self._length}."
+            )
+        self._c.llama_memory_clear(self._c.llama_get_memory(self._context), True)
+        found = []
+        with _log(self._c) as said:
+            for first in range(
+                0, len(ids) - 1, BATCH
+            ):  # nothing follows the last token: it need not be read
+                piece = ids[first : min(first + BATCH, len(ids) - 1)]
+                wanted = self._decode(piece, first, start - 1, said)
+                if wanted:
+                    values = np.ctypeslib.as_array(
+                        self._c.llama_get_logits(self._context), (wanted, self._vocabulary)
+                    )
+                    found.append(_log_softmax(values))
+        return np.concatenate(found)
+
+    def _decode(self, piece: Sequence[int], first: int, start: int, said: list[str]) -> int:
+        """Runs one batch; gives back how many of its positions (those from `start` on) have logits."""
+        batch = self._c.llama_batch_init(len(piece), 0, 1)
+        try:
+            batch.n_tokens = len(piece)
+            for i, token in enumerate(piece):
+                batch.token[i], batch.pos[i] = token, first + i
+                batch.n_seq_id[i], batch.seq_id[i][0] = 1, 0
+                batch.logits[i] = first + i >= start
+            if self._c.llama_decode(self._context, batch) != 0:
+                raise WorkshopError(
+                    f"llama.cpp could not read {len(piece)} tokens: {' '.join(said)}"
+                )
+        finally:
+            self._c.llama_batch_free(batch)
+        return len(piece) - max(0, min(len(piece), start - first))
+
+    def close(self) -> None:
+        if self._context:
+            self._c.llama_free(self._context)
+        if self._model:
+            self._c.llama_model_free(self._model)
+        self._context = self._model = None
+
+
+def _log_softmax(values: np.ndarray) -> np.ndarray:
+    import numpy as np
+
+    shifted = values - values.max(axis=-1, keepdims=True)
+    return (shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))).astype(np.float32)
+
+
+# --- The C interface (include/llama.h) -------------------------------------------------------------------------------
+
+
+class _Parameters(ctypes.Structure):
+    """Room for llama_model_params or llama_context_params, whose fields change from release to release.
+
+    Both are far over 16 bytes, so every platform passes and returns them in memory, where room to spare does no harm:
+    llama.cpp fills in the defaults, and gets them back.
+    """
+
+    _fields_ = [("room", ctypes.c_uint64 * 128)]
+
+
+class _Batch(ctypes.Structure):
+    """llama_batch"""
+
+    _fields_ = [
+        ("n_tokens", ctypes.c_int32),
+        ("token", ctypes.POINTER(ctypes.c_int32)),
+        ("embd", ctypes.c_void_p),
+        ("pos", ctypes.POINTER(ctypes.c_int32)),
+        ("n_seq_id", ctypes.POINTER(ctypes.c_int32)),
+        ("seq_id", ctypes.POINTER(ctypes.POINTER(ctypes.c_int32))),
+        ("logits", ctypes.POINTER(ctypes.c_int8)),
+    ]
+
+
+_Pointer, _Int = ctypes.c_void_p, ctypes.c_int32
+_FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
+    "llama_model_default_params": (_Parameters, []),
+    "llama_context_default_params": (_Parameters, []),
+    "llama_model_load_from_file": (_Pointer, [ctypes.c_char_p, _Parameters]),
+    "llama_init_from_model": (_Pointer, [_Pointer, _Parameters]),
+    "llama_batch_init": (_Batch, [_Int, _Int, _Int]),
+    "llama_batch_free": (None, [_Batch]),
+    "llama_decode": (_Int, [_Pointer, _Batch]),
+    "llama_get_logits": (ctypes.POINTER(ctypes.c_float), [_Pointer]),
+    "llama_model_get_vocab": (_Pointer, [_Pointer]),
+    "llama_vocab_n_tokens": (_Int, [_Pointer]),
+    "llama_get_memory": (_Pointer, [_Pointer]),
+    "llama_memory_clear": (None, [_Pointer, ctypes.c_bool]),
+    "llama_n_ctx": (ctypes.c_uint32, [_Pointer]),
+    "llama_set_n_threads": (None, [_Pointer, _Int, _Int]),
+    "llama_free": (None, [_Pointer]),
+    "llama_model_free": (None, [_Pointer]),
+    "llama_backend_init": (None, []),
+    "llama_log_set": (None, [_Pointer, _Pointer]),
+    "llama_log_get": (None, [ctypes.POINTER(_Pointer), ctypes.POINTER(_Pointer)]),
+}
+
+
+@lru_cache(maxsize=1)
+def _library() -> Any:
+    """The library inside xllamacpp with its functions typed; None where it exports none or another layout."""
+    try:
+        from xllamacpp import xllamacpp
+    except ImportError as err:
+        raise WorkshopError(
+            "llama.cpp (xllamacpp) is not installed: `pip install 'llm-finetuning-workshop[gguf]'`."
+        ) from err
+    try:
+        library = ctypes.CDLL(xllamacpp.__file__)
+        for name, (result, arguments) in _FUNCTIONS.items():
+            function = getattr(library, name)
+            function.restype, function.argtypes = result, arguments
+    except (OSError, AttributeError):
+        return None
+    library.llama_backend_init()
+    return library if _layout_fits(library) else None
+
+
+def _layout_fits(library: Any) -> bool:
+    """Whether the two structures whose fields we touch still look as they did: their defaults tell."""
+    parameters = library.llama_context_default_params()
+    numbers = ctypes.cast(ctypes.pointer(parameters), ctypes.POINTER(ctypes.c_uint32))
+    batch = library.llama_batch_init(4, 0, 1)
+    pointers = (batch.token, batch.pos, batch.n_seq_id, batch.seq_id, batch.logits)
+    fits = batch.n_tokens == 0 and not batch.embd and all(pointers) and bool(batch.seq_id[3])
+    library.llama_batch_free(batch)
+    return fits and (numbers[0], numbers[1], numbers[2]) == (512, 2048, 512)
+
+
+_Callback = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
+
+
+class _log:
+    """Catches llama.cpp's warnings and errors, and puts the logger back that was there."""
+
+    def __init__(self, library: Any) -> None:
+        self._c, self._before = library, (ctypes.c_void_p(), ctypes.c_void_p())
+        self._said: list[str] = []
+        self._keep: Callable[..., Any] = _Callback(self._note)  # must outlive the calls
+
+    def _note(self, level: int, text: bytes, _: object) -> None:
+        if level >= 3:  # GGML_LOG_LEVEL_WARN
+            self._said.append(text.decode("utf-8", errors="replace").strip())
+
+    def __enter__(self) -> list[str]:
+        self._c.llama_log_get(ctypes.byref(self._before[0]), ctypes.byref(self._before[1]))
+        self._c.llama_log_set(self._keep, None)
+        return self._said
+
+    def __exit__(self, *exception: object) -> None:
+        self._c.llama_log_set(*self._before)

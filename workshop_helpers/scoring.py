@@ -1,0 +1,338 @@
+"""Answers → scores: what an answer states, leaves out, contradicts or makes up, and how it speaks.
+
+An answer is scored against the surfaces its question expects; the shop's other facts only tell a
+known figure from an invented one. `mark` gives the same findings as pieces of the text, for showing.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from .facts import Figure, ShopFacts, Surfaces, figures, locate, states, surfaces
+from .records import RowFault, check_text, field_text, json_lines, raise_faults
+from .workspace import WorkshopError
+
+_FIELDS = ("question", "system", "facts", "language", "id", "topic")
+
+
+@dataclass
+class Question:
+    """A question and what a right answer must state.
+
+    facts: each a text, or a tuple of equally right texts; system: a system prompt of its own;
+    language: of the right answer ("en", "ja"); None takes the question's.
+    """
+
+    question: str
+    system: str | None = None
+    facts: tuple[str | Surfaces, ...] = ()
+    language: str | None = None
+    id: str | None = None
+    topic: str | None = None
+
+    def messages(self) -> list[dict[str, str]]:
+        """System prompt (if any) and question, as chat templates take them."""
+        system = [{"role": "system", "content": self.system}] if self.system else []
+        return [*system, {"role": "user", "content": self.question}]
+
+    def expected(self) -> tuple[Surfaces, ...]:
+        """The facts with every one as a tuple of equally right surfaces."""
+        return tuple((fact,) if isinstance(fact, str) else fact for fact in self.facts)
+
+    def answer_language(self) -> str:
+        """The language a right answer is in: "en", "ja", or "?" where nothing tells."""
+        return self.language or detect_language(self.question)
+
+
+def read_questions(path: str | Path) -> list[Question]:
+    """Read a questions file: JSON Lines with `question` and, optionally, the other fields of Question.
+
+    Raises WorkshopError that lists up to ten faults with file and line, as for training rows;
+    fields beyond those known are passed over, but not one that looks like a misspelt known one.
+    """
+    path = Path(path)
+    faults: list[str] = []
+    questions: list[Question] = []
+    first_seen: dict[tuple[str, str | None], int] = {}
+    for line, row in json_lines(path, faults):
+        try:
+            question = _question(row)
+        except (RowFault, ValueError) as fault:
+            faults.append(f"{path}:{line}: {fault}")
+            continue
+        key = (question.question, question.system)
+        if key in first_seen:
+            faults.append(f"{path}:{line}: the same question as line {first_seen[key]}.")
+            continue
+        first_seen[key] = line
+        questions.append(question)
+    raise_faults(path, faults)
+    if not questions:
+        raise WorkshopError(f"{path} holds no questions. Write one JSON object a line.")
+    return questions
+
+
+def _question(row: dict[str, Any]) -> Question:
+    text = field_text(row, "question", known=_FIELDS)
+    for key in row:
+        near = difflib.get_close_matches(key, _FIELDS, n=1, cutoff=0.75)
+        if key not in _FIELDS and near and near[0] not in row:
+            raise RowFault(f'the field "{key}" is not known; did you mean "{near[0]}"?')
+    check_text(text)
+    optional: dict[str, str | None] = {}
+    for name in ("system", "language", "id", "topic"):
+        value = row.get(name)
+        if value is not None and not isinstance(value, str):
+            raise RowFault(f'"{name}" must be a text in quotation marks.')
+        optional[name] = value or None
+    facts = surfaces(row["facts"], '"facts"') if row.get("facts") is not None else ()
+    return Question(text, facts=tuple(f[0] if len(f) == 1 else f for f in facts), **optional)
+
+
+# -- one answer --------------------------------------------------------------------------------
+
+
+@dataclass
+class Score:
+    """What one answer is worth.
+
+    found, missing: the expected facts, by their first surface. contradicted: figures, as the answer
+    writes them, of the same kind as a missing fact but of another amount. unsupported: figures that
+    no known fact, nor the question, nor its system prompt holds. language: "en", "ja" or "?" of the
+    answer; polite: whether Japanese is in です・ます, None for other languages
+    and for list lines alone; characters: length.
+    """
+
+    found: tuple[str, ...]
+    missing: tuple[str, ...]
+    contradicted: tuple[str, ...]
+    unsupported: tuple[str, ...]
+    language: str
+    right_language: bool
+    polite: bool | None
+    characters: int
+
+    @property
+    def recall(self) -> float | None:
+        """Share of the expected facts that are stated, 0 to 1; None where none is expected."""
+        expected = len(self.found) + len(self.missing)
+        return len(self.found) / expected if expected else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields and the recall, as JSON takes them."""
+        return {**asdict(self), "recall": self.recall}
+
+
+def score_answer(answer: str, question: Question, shop: ShopFacts | None = None) -> Score:
+    """Score one answer; `shop` adds its facts to what counts as known (not to what is expected)."""
+    expected = question.expected()
+    stated = [any(states(answer, surface) for surface in item) for item in expected]
+    language = detect_language(answer)
+    return Score(
+        found=tuple(item[0] for item, yes in zip(expected, stated, strict=True) if yes),
+        missing=tuple(item[0] for item, yes in zip(expected, stated, strict=True) if not yes),
+        contradicted=_surfaces(_contradicted(answer, question)),
+        unsupported=_surfaces(_unsupported(answer, question, shop)),
+        language=language,
+        right_language=_right_language(answer, language, question.answer_language()),
+        polite=is_polite(answer) if language == "ja" else None,
+        characters=len(answer.strip()),
+    )
+
+
+def _surfaces(found: Iterable[Figure]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(figure.surface for figure in found))
+
+
+def _same(said: Figure, known: Figure) -> bool:
+    """Equal amounts; one end of a known range and the bare number of a known figure are that figure."""
+    (kind, values), (known_kind, known_values) = said.amount, known.amount
+    if said.kind == "number":
+        return said.value == known.value
+    if kind != known_kind:
+        return False
+    return values == known_values or (len(values) == 1 and values[0] in known_values)
+
+
+def _contradicted(answer: str, question: Question) -> list[Figure]:
+    expected = question.expected()
+    missing = [i for i in expected if not any(states(answer, surface) for surface in i)]
+    wanted = [f for item in missing for surface in item for f in figures(surface)]
+    right = [f for item in expected for surface in item for f in figures(surface)]
+    right += figures(question.question)  # an answer may take up the customer's own figures
+    kinds = {f.kind for f in wanted} - {"number"}
+    # "Monday to Saturday" does not deny that Sunday is the closed day; another day does.
+    lengths = {len(f.value) for f in wanted if f.kind == "weekday"}
+    return [
+        f
+        for f in figures(answer)
+        if f.kind in kinds
+        and (f.kind != "weekday" or len(f.value) in lengths)
+        and not any(_same(f, known) for known in right)
+    ]
+
+
+def _unsupported(answer: str, question: Question, shop: ShopFacts | None) -> list[Figure]:
+    texts = [question.question, question.system or ""]
+    texts += [surface for item in question.expected() for surface in item]
+    known = [f for text in texts for f in figures(text)]
+    known += _shop_figures(shop) if shop else []
+    right = _found_places(answer, question)
+    return [
+        f
+        for f in figures(answer)
+        if not any(_same(f, one) for one in known)
+        and not any(start < f.end and f.start < end for start, end in right)
+    ]
+
+
+def _found_places(answer: str, question: Question) -> list[tuple[int, int]]:
+    return [place for item in question.expected() for s in item for place in locate(answer, s)]
+
+
+def _shop_figures(shop: ShopFacts) -> list[Figure]:
+    texts = [text for fact in shop for text in fact.statement.values()]
+    texts += [s for fact in shop for items in fact.values.values() for item in items for s in item]
+    return [figure for text in texts for figure in figures(text)]
+
+
+# -- pieces of an answer, for showing ----------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A stretch of an answer. mark: "found" (states an expected fact), "wrong" (a contradicted or
+    unsupported figure), or None."""
+
+    text: str
+    mark: str | None = None
+
+
+def mark(answer: str, question: Question, shop: ShopFacts | None = None) -> list[Piece]:
+    """Cut the answer into pieces that, joined, are the answer again."""
+    marks: list[str | None] = [None] * len(answer)
+    for figure in [*_contradicted(answer, question), *_unsupported(answer, question, shop)]:
+        marks[figure.start : figure.end] = ["wrong"] * (figure.end - figure.start)
+    for start, end in _found_places(answer, question):
+        marks[start:end] = ["found"] * (end - start)
+    pieces: list[Piece] = []
+    start = 0
+    for i in range(1, len(answer) + 1):
+        if i == len(answer) or marks[i] != marks[start]:
+            pieces.append(Piece(answer[start:i], marks[start]))
+            start = i
+    return pieces
+
+
+# -- language and manners ----------------------------------------------------------------------
+
+_NEUTRAL = re.compile(r"```.*?(?:```|$)|`[^`\n]*`|https?://\S+|\S+@\S+", re.S)
+_KANA = re.compile(r"[\u3041-\u309f\u30a1-\u30fa\uff66-\uff9f]")
+_HAN = re.compile(r"[\u3005\u3400-\u9fff\uf900-\ufaff]")
+_WORD = re.compile(r"[A-Za-zÀ-ɏ]+(?:['’][a-z]+)?")
+
+
+def detect_language(text: str) -> str:
+    """ "en", "ja" or "?" by the script of a text; code, addresses and figures count for neither.
+
+    A Japanese character weighs as much as a Latin word, so that Japanese with English terms stays
+    Japanese. Long text in Chinese characters without any kana is "?", as is one without letters.
+    """
+    text = _NEUTRAL.sub(" ", text)
+    kana, han = len(_KANA.findall(text)), len(_HAN.findall(text))
+    words = len(_WORD.findall(text))
+    if kana + han > words:
+        return "?" if kana == 0 and han >= 10 else "ja"
+    return "en" if words else "?"
+
+
+def _right_language(answer: str, language: str, wanted: str) -> bool:
+    if wanted not in ("en", "ja") or language == wanted:
+        return bool(answer.strip())
+    # "$6.99" alone is in no language, and not in the wrong one.
+    speaks = _WORD.search(answer) or _KANA.search(answer) or _HAN.search(answer)
+    return bool(answer.strip()) and not speaks
+
+
+_POLITE = re.compile(
+    r"(?:です|でした|でしょう|ます|ました|ません|ませんでした|ましょう|ください|下さい|くださいませ|ございます"
+    r"|いたします|ませ|願います|ですが|ますが|ので)(?:か|ね|よ|よね|が|けど|けれども)?$"
+)
+_PLAIN = re.compile(
+    r"(?:だ|だった|である|であった|ない|なかった|した|する|った|いた|[うくすつぬむるぐぶ]|だろう|しろ|よう"
+    r"|たい|しい|らしい)(?:か|ね|よ|よね|ぞ|わ|さ|な|ぜ|よな|けど|から)?$"
+)
+_LIST_LINE = re.compile(r"^\s*(?:[-*・•●▪■※]|[0-9０-９]{1,2}[.)．）、]|[①-⑳])")
+
+
+def is_polite(text: str) -> bool | None:
+    """Whether Japanese text speaks in です・ます: some sentence does, and plain ones are not more.
+
+    List lines and sentences that end in a noun are of neither manner; None where all are. The
+    sentence ends are matched, not parsed, so an unusual ending may pass as neither.
+    """
+    polite = plain = 0
+    for line in text.splitlines():
+        for sentence in re.split(r"[。！？!?]|(?<=[\u3041-\u3096])[.．](?=\s|$)", line):
+            ending = re.sub(
+                r"[\s」』）)】\]♪☆★~〜～ー…・、,:：*_^\U0001f300-\U0001faff]+$", "", sentence
+            )
+            if _POLITE.search(ending):
+                polite += 1
+            elif _PLAIN.search(ending) and not _LIST_LINE.match(line):
+                plain += 1
+    return polite >= plain if polite or plain else None
+
+
+# -- many answers ------------------------------------------------------------------------------
+
+
+@dataclass
+class Summary:
+    """The scores of many answers.
+
+    recall: mean recall over the questions that expect facts; full: share of those with every fact
+    stated (both None where no question expects any). contradicted, unsupported: shares of all
+    answers with at least one such figure. language: share in the right language; polite: share of
+    the Japanese answers in です・ます, None without any. length: mean characters. questions: how many.
+    """
+
+    recall: float | None
+    full: float | None
+    contradicted: float
+    unsupported: float
+    language: float
+    polite: float | None
+    length: float
+    questions: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields, as JSON takes them."""
+        return asdict(self)
+
+
+def summarise(scores: Sequence[Score]) -> Summary:
+    """Average scores, one an answer; shares are from 0 to 1. Raises ValueError for no scores."""
+    if not scores:
+        raise ValueError("no scores to summarise")
+    recalls = [score.recall for score in scores if score.recall is not None]
+    manners = [score.polite for score in scores if score.polite is not None]
+
+    def share(values: Sequence[bool]) -> float:
+        return sum(values) / len(values)
+
+    return Summary(
+        recall=sum(recalls) / len(recalls) if recalls else None,
+        full=share([recall == 1 for recall in recalls]) if recalls else None,
+        contradicted=share([bool(score.contradicted) for score in scores]),
+        unsupported=share([bool(score.unsupported) for score in scores]),
+        language=share([score.right_language for score in scores]),
+        polite=share(manners) if manners else None,
+        length=sum(score.characters for score in scores) / len(scores),
+        questions=len(scores),
+    )
