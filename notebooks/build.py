@@ -24,7 +24,7 @@ HERE = Path(__file__).resolve().parent
 SOURCES = HERE / "src"
 LANGUAGES = ("ja", "en")
 TIMED = "timed"  # tag of a cell whose output holds seconds or speeds, which differ in every run
-CELL_TIMEOUT = 300
+CELL_TIMEOUT = 600
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "llm-finetuning-workshop/notebooks")
 
 
@@ -55,8 +55,9 @@ def build(source: Path, language: str) -> Any:
         number = seen[text] = seen.get(text, 0) + 1
         # By content: a cell put in between leaves the ids of its neighbours alone.
         id = uuid.uuid5(_NAMESPACE, f"{source.stem}/{cell.cell_type}/{text}/{number}").hex[:12]
-        make = nbformat.v4.new_code_cell if cell.cell_type == "code" else nbformat.v4.new_markdown_cell
-        cells.append(make(text, id=id, metadata={"tags": tags} if tags else {}))
+        is_code = cell.cell_type == "code"
+        new_cell = nbformat.v4.new_code_cell if is_code else nbformat.v4.new_markdown_cell
+        cells.append(new_cell(text, id=id, metadata={"tags": tags} if tags else {}))
     return nbformat.v4.new_notebook(
         cells=cells,
         metadata={
@@ -139,7 +140,8 @@ def _outputs(cell: Any, timed: bool) -> list[Any]:
     for output in cell.get("outputs", []):
         data = {k: v for k, v in output.get("data", {}).items() if not k.startswith("image/")}
         texts = [output.get("text", ""), *(str(value) for value in data.values())]
-        kept.append((output.output_type, [re.sub(r"\d+(\.\d+)?|[.\s]+", "#", text) for text in texts]))
+        masked = [re.sub(r"\d+(\.\d+)?|[.\s]+", "#", text) for text in texts]
+        kept.append((output.output_type, masked))
     return kept
 
 
@@ -187,25 +189,30 @@ def make(source: Path, language: str, out: Path, *, run: bool, parameters: dict[
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", metavar="NAME", help="beginning of a name, such as 04; default: all")
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="such as 04; default: all")
     parser.add_argument("--language", choices=LANGUAGES, help="one language only")
-    parser.add_argument("--check", action="store_true", help="compare with the sources, write nothing")
-    parser.add_argument("--no-run", action="store_true", help="write the notebooks without executing them")
+    parser.add_argument("--check", action="store_true", help="compare only, write nothing")
+    parser.add_argument("--no-run", action="store_true", help="do not execute")
     parser.add_argument("--out", type=Path, default=HERE, help="another folder than notebooks/")
-    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="another parameter (with --out)")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="a parameter (with --out)"
+    )
     options = parser.parse_args(arguments)
     parameters = dict(pair.split("=", 1) for pair in options.set)
     if parameters and options.out == HERE:
         parser.error("--set records what the notebook does not say: give --out a folder of its own")
     chosen = [s for s in sources() if not options.names or s.stem.startswith(tuple(options.names))]
     if not chosen:
-        parser.error(f"no source begins with {', '.join(options.names)}; there are {', '.join(s.stem for s in sources())}")
+        parser.error(f"there is no such notebook; there are {', '.join(s.stem for s in sources())}")
     pairs = [(s, lang) for lang in LANGUAGES if options.language in (None, lang) for s in chosen]
 
     if options.check:
-        found = [problem for source, language in pairs for problem in problems(source, language, options.out)]
-        print("\n".join([*found, "Run `make notebooks`."]) if found else f"{len(pairs)} notebooks match their sources.")
+        found = [p for source, language in pairs for p in problems(source, language, options.out)]
+        for problem in found:
+            print(problem)
+        print("Run `make notebooks`." if found else f"{len(pairs)} notebooks match their sources.")
         return 1 if found else 0
 
     # A notebook that needs the network is a broken notebook; its kernel inherits this.
@@ -214,8 +221,11 @@ def main(arguments: list[str] | None = None) -> int:
     failed = 0
     for source, language in pairs:
         try:
-            print(make(source, language, options.out, run=not options.no_run, parameters=parameters), flush=True)
-        except Exception as error:  # the other notebooks are still built; the old file stays as it was
+            line = make(
+                source, language, options.out, run=not options.no_run, parameters=parameters
+            )
+            print(line, flush=True)
+        except Exception as error:  # the others are still built; this one's old file stays
             failed += 1
             print(f"{language}/{source.stem} FAILED\n{error}", file=sys.stderr, flush=True)
     return 1 if failed else 0

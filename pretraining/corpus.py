@@ -277,7 +277,8 @@ class Writer:
         shop = self.shop(language, intents)
         system = self.facts_prompt(shop)
         asked = []
-        count = turns or rng.choice([1, 2, 3, 4, 5, 6] if len(intents) > 8 else [1, 1, 2, 3, 4])
+        # A long list of facts pays off only when it is asked many times.
+        count = turns or (rng.randint(3, 10) if len(intents) > 8 else rng.randint(1, 6))
         for _ in range(count):
             roll = rng.random()
             if kind == "missing" or (kind is None and roll < 0.24):

@@ -1,10 +1,11 @@
-"""Fill the figures of README.md and README.ja.md from results/*.json, so that no number is typed by hand.
+"""Fill the figures of README.md, README.ja.md and mame's card from results/*.json: no number is typed by hand.
 
     python scripts/readme_figures.py           write them
     python scripts/readme_figures.py --check   say whether they are up to date (exit code 1 when not)
 
-Three kinds of file are known by what they hold: the evaluation of `mame` (rows and targets), a demo's report
-(languages), and anything else, whose figures are listed as they are. A file may carry a `title` ({"en", "ja"}).
+Files are known by what they hold: the evaluation of `mame` (rows and targets), a demo's report (languages), what a
+benchmark measured (benchmark: its name), and anything else, whose figures are listed as they are. A file may carry a
+`title` ({"en", "ja"}).
 """
 
 from __future__ import annotations
@@ -13,21 +14,24 @@ import argparse
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 READMES = {"en": "README.md", "ja": "README.ja.md"}
+MODEL_CARD = "data/mame/README.md"
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 
 # What describes a measurement and is no figure itself.
 NOT_FIGURES = {"machine", "versions", "model", "made", "inputs", "title", "note"}
+# The order of the sections. How the recipe was found is for those who look for another one.
+ORDER = ("mame", "learning", "quantization", "parity", "speed", "demo")
+LEFT_OUT = ("recipe_search",)
 
 WORDS = {
     "mame": {"en": "`mame`, the base model", "ja": "ベースモデル `mame`"},
     "demo": {"en": "The demo", "ja": "デモ"},
-    "benchmarks": {"en": "Speed", "ja": "速度"},
     "facts_in_prompt": {
         "en": "facts in the system prompt: fact recall",
         "ja": "システムプロンプトに事実あり：事実の再現率",
@@ -61,6 +65,70 @@ WORDS = {
     "figure": {"en": "figure", "ja": "項目"},
     "value": {"en": "measured", "ja": "測定値"},
     "on": {"en": "Measured on", "ja": "測定環境："},
+    "base": {"en": "base", "ja": "ベースモデル"},
+    "prompted": {
+        "en": "base + facts in the prompt",
+        "ja": "ベースモデル＋プロンプトに事実",
+    },
+    "tuned": {"en": "tuned on {} rows", "ja": "{}行で学習"},
+    "general_half": {"en": "… with 50 general rows", "ja": "…一般の行を50行混ぜる"},
+    "general_equal": {"en": "… with 100 general rows", "ja": "…一般の行を100行混ぜる"},
+    "no_general": {"en": "… without general rows", "ja": "…一般の行を混ぜない"},
+    "half_epochs": {"en": "… half the epochs", "ja": "…エポック数を半分"},
+    "quarter_rank": {"en": "… a quarter of the rank", "ja": "…ランクを4分の1"},
+    "half_rate": {"en": "… half the learning rate", "ja": "…学習率を半分"},
+    "right_language": {"en": "right language", "ja": "質問と同じ言語"},
+    "polite": {"en": "polite", "ja": "です・ます"},
+    "train_seconds": {"en": "training, s", "ja": "学習（秒）"},
+    "copied": {"en": "facts from the prompt", "ja": "プロンプトの事実"},
+    "not_invented": {"en": "invents none", "ja": "作り上げない"},
+    "held_out": {
+        "en": "{} held-out questions; median and range of the seeds {}",
+        "ja": "評価用の質問{}問、シード{}の中央値と範囲",
+    },
+    "cost": {
+        "en": "What tuning cost (the general probe, {} questions), and what a recipe can do about it",
+        "ja": "学習の代償（一般の質問{}問）と、レシピでできること",
+    },
+    "questions": {"en": "questions", "ja": "質問数"},
+    "equal": {"en": "the same answer", "ja": "同じ回答"},
+    "at most": {"en": "at most {}", "ja": "{}以下"},
+    "at least": {"en": "at least {}", "ja": "{}以上"},
+    "startup_help": {"en": "`workshop --help`, s", "ja": "`workshop --help`（秒）"},
+    "startup_import": {
+        "en": "`import workshop_helpers`, s",
+        "ja": "`import workshop_helpers`（秒）",
+    },
+    "bare": {"en": "bare Python {}", "ja": "Pythonだけなら{}"},
+    "demo_seconds": {
+        "en": "`make demo` after installation, s",
+        "ja": "インストール後の`make demo`（秒）",
+    },
+    "lora_10": {"en": "LoRA, 10 rows × 3 epochs, {}, s", "ja": "LoRA、10行×3エポック、{}（秒）"},
+    "lora_100": {"en": "LoRA, 100 rows, {}, s", "ja": "LoRA、100行、{}（秒）"},
+    "with_recall": {"en": "{} (facts stated: {})", "ja": "{}（再現率{}）"},
+    "against_trl": {
+        "en": "time to 90 % of the facts, TRL's defaults against ours",
+        "ja": "再現率90 %までの時間、TRLの既定値との比",
+    },
+    "against_trl_same": {
+        "en": "the same with equal rate, epochs and batch size",
+        "ja": "学習率・エポック数・バッチサイズを揃えた場合",
+    },
+    "in_batch": {
+        "en": "{} questions, one by one against in batch",
+        "ja": "質問{}問、1問ずつとまとめての比",
+    },
+    "peak_memory": {
+        "en": "peak memory in batch / one by one",
+        "ja": "最大メモリ（まとめて / 1問ずつ）",
+    },
+    "pretraining_speed": {
+        "en": "pretraining, tokens/s (share of the matmul peak)",
+        "ja": "事前学習、トークン/秒（行列積の最高性能に対する割合）",
+    },
+    "missed": {"en": "missed", "ja": "未達"},
+    "failed": {"en": "could not be measured", "ja": "測定できず"},
     "none": {"en": "Nothing has been measured yet.", "ja": "まだ測定していません。"},
 }
 
@@ -103,6 +171,25 @@ def mame(data: dict[str, Any], language: str) -> str:
     return table(["", word("english", language), word("japanese", language)], rows)
 
 
+def quantized(rows: list[dict[str, Any]], language: str) -> str:
+    """A quantization table."""
+    names = ("type", "size", "bits", "speed", "recall", "perplexity", "kl", "top")
+    cells = [
+        [
+            row["type"],
+            f"{row['size_bytes'] / 1e6:.1f}",
+            f"{row['bits_per_weight']:.2f}",
+            number(float(round(row["generation_tokens_per_second"]))),
+            share(row["recall"]),
+            f"{row['perplexity']:.3f}",
+            f"{row['kl_to_f16']:.4f}",
+            share(row["same_top_token"]),
+        ]
+        for row in rows
+    ]
+    return table([word(key, language) for key in names], cells)
+
+
 def demo(data: dict[str, Any], language: str) -> str:
     """Before and after, and the quantization table, for each language of a demo's report."""
     parts = []
@@ -117,26 +204,190 @@ def demo(data: dict[str, Any], language: str) -> str:
                 [[label, *(share(found.get(key)) for key in keys)] for label, found in summaries],
             )
         )
-        head = [
-            word(key, language)
-            for key in ("type", "size", "bits", "speed", "recall", "perplexity", "kl", "top")
-        ]
-        rows = [
-            [
-                row["type"],
-                f"{row['size_bytes'] / 1e6:.1f}",
-                f"{row['bits_per_weight']:.2f}",
-                number(float(round(row["generation_tokens_per_second"]))),
-                share(row["recall"]),
-                f"{row['perplexity']:.3f}",
-                f"{row['kl_to_f16']:.4f}",
-                share(row["same_top_token"]),
-            ]
-            for row in result["quantization"]["rows"]
-        ]
-        parts.append(table(head, rows))
+        parts.append(quantized(result["quantization"]["rows"], language))
     parts.append(word("all", language).format(number(data["seconds"])))
     return "\n\n".join(parts)
+
+
+def named(label: str, language: str) -> str:
+    """A benchmark's label of a model: `tuned_10` and so on, or a word."""
+    kind, _, rows = label.partition("_")
+    return word(kind, language).format(rows) if kind == "tuned" else word(label, language)
+
+
+def spoken_name(spoken: str, language: str) -> str:
+    return word({"en": "english", "ja": "japanese"}[spoken], language)
+
+
+def ranged(found: dict[str, Any] | None, show: Callable[[float], str]) -> str:
+    """A median, with the range where the runs differ."""
+    if found is None:
+        return "–"
+    middle, low, high = (show(found[key]) for key in ("median", "min", "max"))
+    return (
+        middle if low == high else f"{middle} ({low.removesuffix(' %')}–{high.removesuffix(' %')})"
+    )
+
+
+def learning(data: dict[str, Any], language: str) -> str:
+    """What tuning taught, and what it cost, for each language."""
+    parts = []
+    for spoken, learned in data["learned"].items():
+        order = sorted(learned, key=lambda k: int(k.split("_")[1]) if "_" in k else -1)
+        about = word("held_out", language).format(
+            data["questions"][spoken], ", ".join(map(str, seeds(data)))
+        )
+        parts.append(f"**{spoken_name(spoken, language)}**: {about}")
+        keys: tuple[str, ...] = (
+            "recall",
+            "contradicted",
+            "unsupported",
+            "right_language",
+            "polite",
+        )
+        keys = tuple(key for key in keys if any(key in figures for figures in learned.values()))
+        rows = [(label, learned[label]) for label in order]
+        parts.append(shares(rows, keys, keys, language))
+        forgetting = data["forgetting"][spoken]
+        asked = sum(data["probe_questions"][spoken].values())
+        parts.append(word("cost", language).format(asked))
+        keys = ("recall", "general_knowledge", "facts_in_prompt", "not_in_information")
+        heads = ("recall", "general_knowledge", "copied", "not_invented")
+        parts.append(shares(list(forgetting.items()), keys, heads, language))
+    return "\n\n".join(parts)
+
+
+def seeds(data: dict[str, Any]) -> list[int]:
+    return sorted({run["seed"] for run in data["runs"] if "seed" in run})
+
+
+def shares(
+    rows: list[tuple[str, dict[str, Any]]],
+    keys: tuple[str, ...],
+    heads: tuple[str, ...],
+    language: str,
+) -> str:
+    """A table of shares by model, with the seconds of training."""
+    cells = [
+        [
+            named(label, language),
+            *(ranged(figures.get(key), share) for key in keys),
+            ranged(figures.get("train_seconds"), lambda seconds: f"{seconds:.1f}"),
+        ]
+        for label, figures in rows
+    ]
+    head = ["candidate", *heads, "train_seconds"]
+    return table([word(key, language) for key in head], cells)
+
+
+def quantization(data: dict[str, Any], language: str) -> str:
+    """The quantization table of each language."""
+    parts = []
+    for spoken, found in data["tables"].items():
+        parts += [f"**{spoken_name(spoken, language)}**", quantized(found["rows"], language)]
+    return "\n\n".join(parts)
+
+
+def parity(data: dict[str, Any], language: str) -> str:
+    """How many greedy answers are the same in both runtimes."""
+    head = ["", word("questions", language), word("equal", language)]
+    rows = [
+        [spoken_name(spoken, language), str(found["questions"]), share(found["equal"])]
+        for spoken, found in data["agreement"].items()
+    ]
+    return table(head, rows)
+
+
+def speed(data: dict[str, Any], language: str) -> str:
+    """What took how long, with the targets."""
+    rows = [
+        [what, value if good else f"{value}, **{word('missed', language)}**", target]
+        for what, value, target, good in speeds(data, language)
+    ]
+    return table([word(key, language) for key in ("figure", "value", "target")], rows)
+
+
+def speeds(data: dict[str, Any], language: str) -> Iterator[tuple[str, str, str, bool]]:
+    """(what, measured, target, whether it is met) of each part; a part that failed says so."""
+
+    def limit(part: str, key: str) -> tuple[float, str]:
+        value = data["targets"][part][key]
+        kind, sign = ("at least", "×") if key.endswith("at_least") else ("at most", "")
+        return value, word(kind, language).format(f"{number(value)}{sign}")
+
+    def seconds(found: dict[str, Any]) -> str:
+        return ranged(found, lambda value: f"{value:.2f}")
+
+    done = {}
+    for part in ("startup", "demo", "lora", "trl", "batch", "pretraining"):
+        if "failed" in data.get(part, {}):
+            yield part, word("failed", language), "", False
+        elif part in data:
+            done[part] = data[part]
+    if found := done.get("startup"):
+        bare = word("bare", language).format(f"{found['seconds']['python']['median']:.2f}")
+        for name in ("help", "import"):
+            took = found["seconds"][name]
+            most, target = limit("startup", f"{name}_seconds_at_most")
+            yield (
+                word(f"startup_{name}", language),
+                f"{seconds(took)}; {bare}",
+                target,
+                took["median"] <= most,
+            )
+    if found := done.get("demo"):
+        most, target = limit("demo", "seconds_at_most")
+        yield (
+            word("demo_seconds", language),
+            f"{found['seconds']:.0f}",
+            target,
+            found["seconds"] <= most,
+        )
+    if found := done.get("lora"):
+        for name in ("rows_10", "rows_100"):
+            most, target = limit("lora", f"{name}_seconds_at_most")
+            for spoken, took in found[name].items():
+                what, told, good = (
+                    word(f"lora_{name[5:]}", language),
+                    seconds(took),
+                    took["median"] <= most,
+                )
+                if name == "rows_100":
+                    recall = found["rows_100_recall"][spoken]
+                    told = word("with_recall", language).format(told, share(recall))
+                    good = good and recall >= 0.9
+                yield what.format(spoken_name(spoken, language)), told, target, good
+    if found := done.get("trl"):
+        least, target = limit("trl", "ratio_at_least")
+        for key, ours, aim in (
+            ("ratio", "documented", target),
+            ("ratio_same_settings", "same_settings", ""),
+        ):
+            took = found["seconds"]
+            told = f"{found[key]:.2f}× ({took['trl']['median']:.1f} / {took[ours]['median']:.1f} s)"
+            good = not aim or (found[key] >= least and found["recall"][ours] >= found["goal"])
+            yield word("against_trl" if aim else "against_trl_same", language), told, aim, good
+    if found := done.get("batch"):
+        least, target = limit("batch", "ratio_at_least")
+        one, all_ = (found["seconds"][key]["median"] for key in ("one_by_one", "batch"))
+        told = f"{found['ratio']:.2f}× ({one:.1f} / {all_:.1f} s)"
+        what = word("in_batch", language).format(found["questions"])
+        yield what, told, target, found["ratio"] >= least
+        peaks = " / ".join(
+            f"{found['peak_bytes'][key] / 1e6:,.0f} MB" for key in ("batch", "one_by_one")
+        )
+        yield word("peak_memory", language), peaks, "", True
+    if found := done.get("pretraining"):
+        told = f"{number(round(found['tokens_per_second']))} ({share(found['share_of_peak'])})"
+        yield word("pretraining_speed", language), told, "", True
+
+
+BENCHMARKS: dict[str, Callable[[dict[str, Any], str], str]] = {
+    "learning": learning,
+    "quantization": quantization,
+    "parity": parity,
+    "speed": speed,
+}
 
 
 def listed(data: dict[str, Any], language: str) -> str:
@@ -170,23 +421,25 @@ def machine(data: dict[str, Any], language: str) -> str:
     return f"\n\n<sub>{word('on', language)}{space}{', '.join(map(str, shown))}, Python {found['python']}</sub>"
 
 
-def section(file: Path, language: str) -> str:
-    """One results file as Markdown."""
+def section(file: Path, language: str, top: str = "") -> str:
+    """One results file as Markdown; `top` leads from the page to the repository's top."""
     data = json.loads(file.read_text(encoding="utf-8"))
     title = data.get("title", {}).get(language) or word(file.stem, language)
     if "targets" in data and "rows" in data:
         body = mame(data, language)
+    elif data.get("benchmark") in BENCHMARKS:
+        body = BENCHMARKS[data["benchmark"]](data, language)
     elif "languages" in data:
         body = demo(data, language)
     else:
         body = listed(data, language)
-    source = f"[`results/{file.name}`](results/{file.name})"
+    source = f"[`results/{file.name}`]({top}results/{file.name})"
     return f"### {title}\n\n{body}{machine(data, language)} <sub>{source}</sub>"
 
 
-def filled(text: str, results: list[Path], language: str) -> str:
+def filled(text: str, results: list[Path], language: str, top: str = "") -> str:
     """A README's text with the part between its markers made anew. ValueError when it has no markers."""
-    sections = [section(file, language) for file in results] or [word("none", language)]
+    sections = [section(file, language, top) for file in results] or [word("none", language)]
     pattern = re.compile(re.escape(BEGIN) + ".*?" + re.escape(END), re.DOTALL)
     if len(pattern.findall(text)) != 1:
         raise ValueError(f"the text must hold {BEGIN} … {END} exactly once")
@@ -195,7 +448,7 @@ def filled(text: str, results: list[Path], language: str) -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Write or check both READMEs; 1 when --check finds one out of date."""
+    """Write or check the pages; 1 when --check finds one out of date."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -203,14 +456,20 @@ def main(argv: list[str] | None = None) -> int:
         "--check", action="store_true", help="write nothing; exit code 1 when out of date"
     )
     args = parser.parse_args(argv)
-    known = [ROOT / "results" / f"{stem}.json" for stem in ("mame", "demo", "benchmarks")]
-    others = sorted(path for path in (ROOT / "results").glob("*.json") if path not in known)
+    known = [ROOT / "results" / f"{stem}.json" for stem in ORDER]
+    others = sorted(
+        path
+        for path in (ROOT / "results").glob("*.json")
+        if path not in known and path.stem not in LEFT_OUT
+    )
     results = [path for path in known if path.is_file()] + others
+    pages = [(name, language, results, "") for language, name in READMES.items()]
+    pages.append((MODEL_CARD, "en", [path for path in results if path.stem == "mame"], "../../"))
     stale = []
-    for language, name in READMES.items():
+    for name, language, shown, top in pages:
         path = ROOT / name
         before = path.read_text(encoding="utf-8")
-        after = filled(before, results, language)
+        after = filled(before, shown, language, top)
         if before != after:
             stale.append(name)
             if not args.check:

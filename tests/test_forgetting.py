@@ -40,7 +40,9 @@ def test_no_probe_question_is_trained_on(language):
 
 
 def test_a_fact_counts_by_its_values_and_a_missing_one_by_silence_on_figures():
-    told = Question("Return window?", system="Returns: 9 days.", facts=("9 days",), topic="facts_in_prompt")
+    told = Question(
+        "Return window?", system="Returns: 9 days.", facts=("9 days",), topic="facts_in_prompt"
+    )
     assert _right("You have 9 days.", told) == 1
     assert _right("You have 19 days.", told) == 0
     lacking = Question("I waited 3 days. How much is wrapping?", topic="not_in_information")

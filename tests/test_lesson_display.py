@@ -20,7 +20,7 @@ def test_only_the_answer_and_its_end_carry_loss(tiny_model):
     assert read == "<|im_start|>user\n送料は？<|im_end|>\n<|im_start|>assistant\n"
 
 
-def test_the_marks_are_those_of_the_trainer(tiny_model):
+def test_the_marks_are_those_of_the_trainer(tiny_model, tmp_path):
     """TRL's own preparation of a prompt-completion row gives the same ids and the same mask."""
     from datasets import Dataset
     from transformers import AutoModelForCausalLM
@@ -30,14 +30,14 @@ def test_the_marks_are_those_of_the_trainer(tiny_model):
     answer = [{"role": "assistant", "content": ROW.answer}]
     trainer = SFTTrainer(
         model=AutoModelForCausalLM.from_pretrained(tiny_model),
-        args=SFTConfig(use_cpu=True, bf16=False, report_to="none", output_dir="unused"),
+        args=SFTConfig(use_cpu=True, bf16=False, report_to="none", output_dir=str(tmp_path)),
         train_dataset=Dataset.from_list([{"prompt": ROW.prompt_messages(), "completion": answer}]),
         processing_class=tokenizer,
     )
     row = trainer.train_dataset[0]
     tokens = row_tokens(tokenizer, ROW)
     assert row["input_ids"] == [token.id for token in tokens]
-    assert row["completion_mask"] == [int(token.loss) for token in tokens]
+    assert [label != -100 for label in row["labels"]] == [token.loss for token in tokens]
 
 
 def test_a_cut_character_is_shown_as_its_bytes(tiny_model):
@@ -47,7 +47,9 @@ def test_a_cut_character_is_shown_as_its_bytes(tiny_model):
 
 
 def test_a_quantization_table_has_headings_in_both_languages(tmp_path):
-    row = QuantizationRow("Q8_0", tmp_path / "m.gguf", 6_300_000, 8.53, 0.03, 100, 50, None, 1.5, 0.01, 0.99)
+    row = QuantizationRow(
+        "Q8_0", tmp_path / "m.gguf", 6_300_000, 8.53, 0.03, 100, 50, None, 1.5, 0.01, 0.99
+    )
     table = QuantizationTable([row], 90, 100, 1, "in one go")
     assert "6.3" in show_table(table, "en").html
     assert "perplexity" in show_table(table, "en").html

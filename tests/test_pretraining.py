@@ -144,7 +144,7 @@ def test_the_measurement_knows_every_way_to_say_that_a_fact_is_missing() -> None
             for text in grammar.expand(template)
         ]
         taken_for_one = [text for text in answers if ADMITS[language].search(text)]
-        assert len(taken_for_one) <= 0.01 * len(answers), taken_for_one
+        assert len(taken_for_one) <= 0.02 * len(answers), taken_for_one
 
 
 def test_typos_leave_digits_alone() -> None:

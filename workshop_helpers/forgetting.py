@@ -1,7 +1,7 @@
 """What tuning cost: the same questions, which have nothing to do with the shop, before and after.
 
-The probe is `data/probe/questions.LANGUAGE.jsonl`, drawn from phrasings, shops and values that `mame`'s pretraining held
-out. A model that was tuned too hard answers them worse than its base: catastrophic forgetting.
+The probe is `data/probe/questions.LANGUAGE.jsonl`, drawn from phrasings, shops and values that `mame`'s pretraining
+held out. A model that was tuned too hard answers them worse than its base: catastrophic forgetting.
 """
 
 from __future__ import annotations

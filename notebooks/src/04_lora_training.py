@@ -173,11 +173,12 @@ print(model.model.layers[0])
 # Put a LoRA on every `Linear` but the output head, and count what there is to train, rank by rank: $r \times (\text{inputs} + \text{outputs})$ for each matrix.
 
 # %%
-linear = [m for name, m in model.named_modules() if isinstance(m, torch.nn.Linear) and name != "lm_head"]
+layers = model.get_decoder().named_modules()
+linear = [layer for name, layer in layers if isinstance(layer, torch.nn.Linear)]
 total = sum(parameter.numel() for parameter in model.parameters())
 
 for rank in (2, 8, 32):
-    trainable = sum(rank * (matrix.in_features + matrix.out_features) for matrix in linear)
+    trainable = sum(rank * (layer.in_features + layer.out_features) for layer in linear)
     print(f"rank {rank:2}: {trainable:>9,} / {total:,} = {trainable / total:.1%}")
 
 # %% [markdown] lang="ja"
@@ -200,7 +201,8 @@ for rank in (2, 8, 32):
 from workshop_helpers.training import LoraRecipe, train
 
 recipe = LoraRecipe.for_model(MODEL)
-recipe
+for name, value in recipe.to_dict().items():
+    print(f"{name:22} {value}")
 
 # %% [markdown] lang="ja"
 # 講演のデモと同じく、まず10行を3周します。実際に学習するのはHugging FaceのPEFTとTRLで、`train` はその準備と後片付けをまとめたものです。学習したパラメータの数が、上で数えたものと合うかどうかも見てください。

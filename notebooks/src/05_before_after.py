@@ -122,10 +122,10 @@ from workshop_helpers.display.tables import show_table
 show_table(comparison, LANGUAGE)
 
 # %% [markdown] lang="ja"
-# **事実の再現率**は、答えるべき事実のうち正しく述べられた割合です。**事実と矛盾**は違う数字を答えた割合、**根拠のない数字**は、お店の決まりにも質問にもプロンプトにもない数字を口にした割合です。再現率だけを見ていると、自信たっぷりの嘘を見落とします。
+# **事実の再現率**は、答えるべき事実のうち正しく述べられた割合です。**事実と矛盾**は違う数字を答えた割合、**根拠のない数字**は、お店の決まりにも質問にもプロンプトにもない数字を口にした割合です。再現率だけを見ていると、自信たっぷりの嘘を見落とします。次の図の赤い棒は、このどちらかがあった回答の割合です。
 
 # %% [markdown] lang="en"
-# **Facts stated** is the share of the expected facts that the answers give correctly. **Contradict a fact** counts answers with another amount in its place, and **invent a figure** those with a number that neither the shop's rules nor the question nor the prompt ever mentioned. Look at recall alone and you will miss the confident lie.
+# **Facts stated** is the share of the expected facts that the answers give correctly. **Contradict a fact** counts answers with another amount in its place, and **invent a figure** those with a number that neither the shop's rules nor the question nor the prompt ever mentioned. Look at recall alone and you will miss the confident lie. In the next plot, the red bar is the share of answers with either of the two.
 
 # %% tags=["nbval-ignore-output"]
 from workshop_helpers.display import recall_bars
@@ -146,42 +146,44 @@ side_by_side(comparison, 3, LANGUAGE)
 # %% [markdown] lang="ja"
 # ## 10行で何を学んだのか
 #
-# 10行のモデルは、何も学ばなかったわけではありません。ベースモデルの答えと文字単位で比べてみましょう。消えた部分が赤、増えた部分が緑です。
+# 10行で何かが変わったのでしょうか。答えが変わった質問を1つ選び、ベースモデルの答えと文字単位で比べてみます。消えた部分が赤、増えた部分が緑です。数字を間違えるようになった質問があれば、それを選びます。
 
 # %% [markdown] lang="en"
 # ## What did 10 rows teach?
 #
-# Not nothing. Compare its answer with the base model's, character by character: what went is red, what came is green.
+# Did they change anything? Take a question whose answer changed, and compare with the base model's answer character by character: what went is red, what came is green. If there is a question that the model now answers with a wrong figure, that one is taken.
 
 # %% tags=["nbval-ignore-output"]
 from workshop_helpers.display import diff
 
 before, after = comparison.row(base), comparison.row(ten)
-pairs = enumerate(zip(before.scores, after.scores, strict=True))
-wrong = [place for place, (was, now) in pairs if now.contradicted and not was.contradicted]
-place = wrong[0] if wrong else 0
+places = range(len(questions))
+changed = [i for i in places if before.answers[i].text != after.answers[i].text]
+wrong = [i for i in changed if after.scores[i].contradicted and not before.scores[i].contradicted]
+place = (wrong or changed or [0])[0]
+print(f"{len(changed)} / {len(questions)}\n")
 print(questions[place].question, questions[place].facts)
 diff(before.answers[place].text, after.answers[place].text)
 
 # %% [markdown] lang="ja"
-# 「こういう質問には、具体的な数字を挙げて言い切る」という**答え方**は、わずかな行からでも移ります。ところが、どの質問にどの数字が対応するかという**中身**までは、10行では回数も種類も足りません。形だけ覚えて中身がないとき、モデルは数字を作ります。上の表の「事実と矛盾」と「根拠のない数字」が、ベースモデルより増えていないか見てください。
+# 最初の行は、答えが変わった質問の数です。少ない行からまず移るのは、言い回しや長さ、「数字を挙げて言い切る」といった**答え方**です。どの質問にどの数字が対応するかという**中身**までは、10行では回数も種類も足りません。答え方だけを覚えて中身がないとき、モデルは数字を作ります。上の表の「事実と矛盾」と「根拠のない数字」を、ベースモデルの行と比べてください。
 #
-# 講演のデモ（TinyLlama、10行）でも同じことが報告されています。回答の構造は少し良くなり、$6.99という送料は覚えませんでした。
+# 講演のデモ（TinyLlama、10行）でも同じことが報告されています。回答の構造は少し良くなり、\$6.99という送料は覚えませんでした。
 
 # %% [markdown] lang="en"
-# A **manner of answering** ("to a question like this, name a figure and be definite") rubs off from very few rows. The **substance**, which figure belongs to which question, does not: 10 rows show too little of it, too seldom. A model that has the form without the substance makes figures up. Look at the table again: do "contradict a fact" and "invent a figure" stand higher than for the base model?
+# The first line counts the questions whose answer changed. What rubs off first from a few rows is a **manner of answering**: the wording, the length, the habit of naming a figure and being definite about it. The **substance**, which figure belongs to which question, does not: 10 rows show too little of it, too seldom. A model that has the manner without the substance makes figures up. Go back to the table and compare "contradict a fact" and "invent a figure" with the base model's line.
 #
-# The talk reports the same from its own demo with TinyLlama and 10 rows: the answers were structured a little better, and the shipping fee of $6.99 was not learned.
+# The talk reports the same from its own demo with TinyLlama and 10 rows: the answers were structured a little better, and the shipping fee of \$6.99 was not learned.
 
 # %% [markdown] lang="ja"
 # ## 100行でも足りなかったところ
 #
-# 平均の裏には、必ず取りこぼしがあります。100行で学習しても間違えた質問を、最大5つ見ておきます。
+# 平均の裏に、取りこぼしは隠れていないでしょうか。100行で学習しても答えきれなかった質問を、最大5つ見ておきます。
 
 # %% [markdown] lang="en"
 # ## What 100 rows still got wrong
 #
-# Behind every average there are misses. Here are up to five questions that the model tuned on 100 rows did not answer fully.
+# What is hiding behind the average? Here are up to five questions that the model tuned on 100 rows did not answer fully.
 
 # %% tags=["nbval-ignore-output"]
 learned = comparison.learned(hundred, than=ten)
@@ -195,12 +197,12 @@ print(f"{len(missed)} / {len(questions)}")
 # %% [markdown] lang="ja"
 # ## プロンプトにも値段がある
 #
-# プロンプトに書けば、学習なしで事実を答えられます。講演のデモでも、Modelfileのシステムプロンプトに書くだけで期待どおりの料金が返ってきました。では、いつもプロンプトで十分なのでしょうか。1問ごとにモデルが読むトークンの数を比べてみます。
+# プロンプトに書いておけば、学習しなくても事実を答えられます。どこまで正確かは、上の表のとおりです。講演のデモでも、Modelfileのシステムプロンプトに書くだけで期待どおりの料金が返ってきました。では、いつもプロンプトで十分なのでしょうか。1問ごとにモデルが読むトークンの数を比べてみます。
 
 # %% [markdown] lang="en"
 # ## A prompt has its price, too
 #
-# With the facts in the prompt the model can state them without any training. In the talk's demo a system prompt in a Modelfile was enough to get the right fees. So is prompting always enough? Here is how many tokens the model has to read for each question.
+# With the facts in the prompt a model can state them without any training; the table above says how reliably this one does. In the talk's demo a system prompt in a Modelfile was enough to get the right fees. So is prompting always enough? Here is how many tokens the model has to read for each question.
 
 # %%
 for row in comparison.rows:
@@ -232,7 +234,7 @@ for row in comparison.rows:
 # %% tags=["nbval-ignore-output"]
 from workshop_helpers.forgetting import probe
 
-cost = probe({base: MODEL, ten: few.adapter, hundred: many.adapter}, LANGUAGE)
+cost = probe({base: MODEL, ten: few.adapter, hundred: many.adapter}, LANGUAGE, per_kind=50)
 show_table(cost, LANGUAGE)
 
 # %% [markdown] lang="ja"
@@ -258,7 +260,7 @@ mixed = train(
     general=data_path("shop", f"general.{LANGUAGE}.jsonl"),
 )
 with_general = label("tuned mixed", LANGUAGE, rows=100)
-show_table(cost | probe({with_general: mixed.adapter}, LANGUAGE), LANGUAGE)
+show_table(cost | probe({with_general: mixed.adapter}, LANGUAGE, per_kind=50), LANGUAGE)
 
 # %% [markdown] lang="ja"
 # では、肝心のお店の知識はどうなったでしょう。混ぜたせいで覚えが悪くなっていたら困ります。

@@ -145,7 +145,7 @@ print(f"{merged.difference_to_base = :.4f}")
 from workshop_helpers.gguf import convert
 
 gguf = convert(merged.model, runs / "model-F16.gguf")
-print(f"{gguf.type = }  {gguf.size_bytes = :,}  {gguf.bits_per_weight = :.2f}  {gguf.seconds = :.1f}")
+print(f"{gguf.type = }  {gguf.size_bytes = :,}  {gguf.seconds = :.1f}")
 
 # %% [markdown] lang="ja"
 # ファイルの中をのぞいてみます。前半はモデルの説明書き（メタデータ）、後半は名前の付いた行列の並びです。
@@ -157,7 +157,7 @@ print(f"{gguf.type = }  {gguf.size_bytes = :,}  {gguf.bits_per_weight = :.2f}  {
 from workshop_helpers.gguf_file import read_gguf
 
 inside = read_gguf(gguf.path)
-for key in ("general.architecture", "tokenizer.ggml.model", "tokenizer.ggml.pre", "tokenizer.ggml.eos_token_id"):
+for key in ("general.architecture", "tokenizer.ggml.pre", "tokenizer.ggml.eos_token_id"):
     print(f"{key}: {inside.metadata.get(key)}")
 print(f"\n{len(inside.tensors)} tensors")
 for tensor in inside.tensors[:4]:

@@ -96,8 +96,8 @@ for axis, bits in zip(axes, (8, 4, 2), strict=True):
 # %%
 files = [f16, *(quantize(f16.path, kind) for kind in TYPES)]
 for file in files:
-    print(f"{file.type:7} {file.size_bytes / 1e6:6.2f} MB  {file.bits_per_weight:5.2f} bits/weight", end="")
-    print(f"  fallback: {len(file.fallback)}")
+    size, bits = file.size_bytes / 1e6, file.bits_per_weight
+    print(f"{file.type:7} {size:6.2f} MB  {bits:5.2f} bits/weight  fallback: {len(file.fallback)}")
 
 # %% [markdown] lang="ja"
 # `fallback` は、指定した形式にできず別の形式になった行列の数です。K系の形式は、行の長さが256で割り切れないと使えません。`mame` はそうならない大きさに作ってあります。
@@ -115,7 +115,8 @@ from workshop_helpers.models import CATALOGUE
 talk = {"F16": 6, "Q8_0": 3.2, "Q4_K_M": 1.8, "Q2_K": 1.1}
 weights = CATALOGUE["qwen2.5-3b"].parameters
 for file in files:
-    print(f"{file.type:7} {weights * file.bits_per_weight / 8 / 1e9:4.1f} GB  talk: {talk.get(file.type)} GB")
+    size = weights * file.bits_per_weight / 8 / 1e9
+    print(f"{file.type:7} {size:4.1f} GB  talk: {talk.get(file.type)} GB")
 
 # %% [markdown] lang="ja"
 # ぴったり同じにならないのは、行列ごとに割り当てるビット数が違い、その割合がモデルの形によって変わるからです。

@@ -1,0 +1,135 @@
+"""What quantization costs the tuned model, and whether two runtimes give the same answers.
+
+    python -m benchmarks.quantization [--model mame] [--types Q8_0 Q4_K_M Q2_K] [--quick]
+
+The model tuned on 100 rows with the documented recipe is merged, converted and quantized, in each language. Writes
+results/quantization.json, and results/parity.json: greedy answers of Transformers against llama.cpp's, same weights.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from benchmarks.common import MANY, Settings, parser, percent, save, settings, table, train_rows
+
+TYPES = ("Q8_0", "Q4_K_M", "Q2_K")
+HELD_OUT = 100  # rows at the end of the training file, never trained on here
+TITLES = {
+    "quantization": {"en": "What quantization costs", "ja": "量子化の代償"},
+    "parity": {
+        "en": "The same answers from Transformers and llama.cpp",
+        "ja": "Transformersとllama.cppの回答の一致",
+    },
+}
+
+
+def measure(
+    asked: Settings, language: str, types: tuple[str, ...]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The quantization table and the agreement of one language, as JSON takes them."""
+    from workshop_helpers.facts import ShopFacts
+    from workshop_helpers.gguf import convert
+    from workshop_helpers.merging import merge
+    from workshop_helpers.quantization import agreement, quantization_table
+    from workshop_helpers.records import read_conversations
+    from workshop_helpers.scoring import read_questions
+    from workshop_helpers.training import LoraRecipe
+    from workshop_helpers.workspace import data_path
+
+    questions = read_questions(data_path("shop", f"questions.{language}.jsonl"))
+    held_out = read_conversations(data_path("shop", f"train.{language}.jsonl"))[-HELD_OUT:]
+    if asked.quick:
+        questions, held_out = questions[:8], held_out[:6]
+    recipe = LoraRecipe.for_model(asked.model)
+    asked.say(f"{language}: train, merge, convert")
+    # The name that learning gives it, so that its adapter is found again.
+    tuned = train_rows(
+        asked, language, MANY, recipe, f"tuned_{MANY}-seed{recipe.seed}", overwrite=False
+    )
+    merged = merge(tuned.adapter, asked.folder(language, "model"))
+    f16 = convert(merged.model, asked.folder(language, "model-F16.gguf"))
+    asked.say(f"{language}: quantize and measure")
+    found = quantization_table(
+        f16.path, types, questions, held_out_conversations=held_out, shop=ShopFacts.load()
+    ).to_dict()
+    for row in found["rows"]:
+        row["path"] = Path(row["path"]).name
+    merging = {
+        key: value
+        for key, value in merged.to_dict().items()
+        if key not in ("model", "seconds", "reused")
+    }
+    asked.say(f"{language}: the same questions to both runtimes")
+    equal = asdict(agreement(merged.model, f16.path, questions))
+    return {**found, "merging": merging}, equal
+
+
+def report(quantized: dict[str, Any], parity: dict[str, Any]) -> None:
+    """Both on the terminal."""
+    for language, found in quantized.items():
+        table(
+            f"{language}: {found['questions']} questions, {found['held_out_tokens']} tokens of held-out answers",
+            (
+                "type",
+                "MB",
+                "bits/weight",
+                "load s",
+                "prompt tok/s",
+                "answer tok/s",
+                "recall",
+                "perplexity",
+                "KL",
+                "top",
+            ),
+            [
+                [
+                    row["type"],
+                    f"{row['size_bytes'] / 1e6:.1f}",
+                    f"{row['bits_per_weight']:.2f}",
+                    f"{row['load_seconds']:.2f}",
+                    f"{row['prompt_tokens_per_second']:,.0f}",
+                    f"{row['generation_tokens_per_second']:,.0f}",
+                    percent(row["recall"]),
+                    f"{row['perplexity']:.3f}",
+                    f"{row['kl_to_f16']:.4f}",
+                    percent(row["same_top_token"]),
+                ]
+                for row in found["rows"]
+            ],
+        )
+    for language, found in parity.items():
+        print(
+            f"{language}: {percent(found['equal'])} of {found['questions']} greedy answers equal "
+            "in Transformers and llama.cpp (F16)"
+        )
+        for one in found["differences"]:
+            print(
+                f"  {one['question']}  token {one['at']}: {one['transformers']!r} / {one['llama_cpp']!r}"
+                f"  ({one['gap']:.3f} nats)"
+            )
+
+
+def main(arguments: list[str]) -> int:
+    made = parser(__doc__ or "")
+    made.add_argument("--types", nargs="+", default=list(TYPES), help="(default: %(default)s)")
+    args = made.parse_args(arguments)
+    asked = settings("quantization", args)
+    types = tuple(args.types[:1] if asked.quick else args.types)
+    quantized, parity = {}, {}
+    for language in asked.languages:
+        quantized[language], parity[language] = measure(asked, language, types)
+    report(quantized, parity)
+    # Its twin lies beside it.
+    twin = replace(
+        asked, name="parity", out=args.out.with_name("parity.json") if args.out else None
+    )
+    save(asked, {"title": TITLES["quantization"], "tables": quantized})
+    save(twin, {"title": TITLES["parity"], "agreement": parity})
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

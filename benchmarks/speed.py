@@ -1,0 +1,499 @@
+"""How long things take, as ratios within one run, and against what people would use instead.
+
+    python -m benchmarks.speed [--model mame] [--quick] [--only startup demo lora trl batch pretraining]
+
+startup      `workshop --help` and `import workshop_helpers` against a bare Python
+demo         `workshop demo`, what `make demo` runs after the installation
+lora         10 rows × 3 epochs, and 100 rows with the documented recipe
+trl          the time to 90 % held-out recall against TRL's SFTTrainer with its default arguments at its best batch size
+batch        60 questions in batch against one by one, with the peak memory of each
+pretraining  tokens a second, and the share of the machine's measured matmul peak
+
+With --only, the other figures of an earlier run of the same model on the same machine stay in the file.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.common import (
+    CLEAN_ENVIRONMENT,
+    GOAL,
+    MANY,
+    ROOT,
+    Settings,
+    child,
+    earlier,
+    parser,
+    percent,
+    ratio,
+    save,
+    seconds_range,
+    settings,
+    spread,
+    table,
+    train_rows,
+)
+from workshop_helpers.workspace import WorkshopError, read_json
+
+if TYPE_CHECKING:
+    from workshop_helpers.training import LoraRecipe
+
+FEW, FEW_EPOCHS = 10, 3
+QUESTIONS = 60
+BATCH_SIZES = (8, 4, 16, 2, 1)  # likely ones first: what cannot win any more is not run
+EPOCHS = (2, 3, 4, 5, 6, 8, 10, 12, 16)
+TARGETS: dict[str, dict[str, float]] = {
+    "startup": {"help_seconds_at_most": 0.3, "import_seconds_at_most": 0.15},
+    "demo": {"seconds_at_most": 120},
+    "lora": {"rows_10_seconds_at_most": 3, "rows_100_seconds_at_most": 30},
+    "trl": {"ratio_at_least": 2},
+    "batch": {"ratio_at_least": 4},
+}
+TITLE = {"en": "Speed", "ja": "速度"}
+
+
+# ---- startup and demo -----------------------------------------------------------------------------------------------
+
+
+def _workshop() -> list[str]:
+    """The console script of this environment, else its module."""
+    for name in ("workshop", "workshop.exe"):
+        script = Path(sys.executable).with_name(name)
+        if script.is_file():
+            return [str(script)]
+    return [sys.executable, "-m", "workshop_helpers.cli"]
+
+
+def _wall(command: list[str]) -> float:
+    begun = time.perf_counter()
+    subprocess.run(command, cwd=ROOT, env=CLEAN_ENVIRONMENT, check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - begun
+
+
+def startup(asked: Settings) -> dict[str, Any]:
+    """Wall seconds of whole processes, one after the other in turns."""
+    commands = {
+        "python": [sys.executable, "-c", "pass"],
+        "import": [sys.executable, "-c", "import workshop_helpers"],
+        "help": [*_workshop(), "--help"],
+    }
+    for command in commands.values():  # bytecode is written and the disk is read the first time
+        _wall(command)
+    took: dict[str, list[float]] = {name: [] for name in commands}
+    for _ in range(3 if asked.quick else 11):
+        for name, command in commands.items():
+            took[name].append(_wall(command))
+    medians = {name: statistics.median(values) for name, values in took.items()}
+    loaded = "import sys, workshop_helpers; print('torch' in sys.modules)"
+    told = subprocess.run(
+        [sys.executable, "-c", loaded], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    return {
+        "seconds": {name: spread(values) for name, values in took.items()},
+        "import_over_python_seconds": round(medians["import"] - medians["python"], 4),
+        "help_against_python": ratio(medians["python"], medians["help"]),
+        "import_loads_torch": told.stdout.strip() == "True",
+    }
+
+
+def demo(asked: Settings) -> dict[str, Any]:
+    """Wall seconds of the whole process in an empty folder."""
+    language = (
+        "both" if set(asked.languages) == {"en", "ja"} and not asked.quick else asked.languages[0]
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "demo"
+        command = [
+            *_workshop(),
+            "demo",
+            "--model",
+            asked.model,
+            "--out",
+            str(out),
+            "--language",
+            language,
+        ]
+        seconds = _wall(command)
+        steps = {
+            key: found["steps"]
+            for key, found in read_json(out / "report.json")["languages"].items()
+        }
+    return {"seconds": round(seconds, 2), "language": language, "steps": steps}
+
+
+# ---- training -------------------------------------------------------------------------------------------------------
+
+
+def _recall(asked: Settings, language: str, model: Path) -> float:
+    from workshop_helpers.comparison import Candidate, compare
+    from workshop_helpers.scoring import read_questions
+    from workshop_helpers.workspace import data_path
+
+    questions = read_questions(data_path("shop", f"questions.{language}.jsonl"))
+    asked_ = questions[: 12 if asked.quick else None]
+    recall = compare([Candidate("tuned", model)], asked_, progress=False).rows[0].summary.recall
+    return recall or 0.0
+
+
+def lora(asked: Settings) -> dict[str, Any]:
+    """Seconds from the model on disk to the adapter on disk, imports left out; 100 rows with their recall."""
+    from workshop_helpers.training import LoraRecipe
+
+    recipe = LoraRecipe.for_model(asked.model)
+    few = recipe.replace(epochs=FEW_EPOCHS, general_rows=0.0)
+    found: dict[str, Any] = {"rows_10": {}, "rows_100": {}, "rows_100_recall": {}}
+    for language in asked.languages:
+        # The first training of a process also pays for what the libraries do once.
+        train_rows(asked, language, FEW, few, "speed-10", overwrite=True)
+        times: dict[str, list[float]] = {"rows_10": [], "rows_100": []}
+        for _ in range(1 if asked.quick else 3):
+            for name, rows, one in (("rows_10", FEW, few), ("rows_100", MANY, recipe)):
+                made = train_rows(asked, language, rows, one, f"speed-{rows}", overwrite=True)
+                times[name].append(made.seconds)
+        for name, values in times.items():
+            found[name][language] = spread(values)
+        found["rows_100_recall"][language] = _recall(asked, language, made.adapter)
+        asked.say(f"{language}: {times}")
+    return found
+
+
+class TrlDefault:
+    """A process that trains with TRL's defaults, so that nothing this package sets up reaches it."""
+
+    def __init__(self, asked: Settings, language: str, recipe: LoraRecipe) -> None:
+        from workshop_helpers.models import model_folder, resolve
+        from workshop_helpers.records import read_conversations
+        from workshop_helpers.workspace import data_path
+
+        rows = read_conversations(data_path("shop", f"train.{language}.jsonl"), limit=MANY)
+        self.asked, self.language = asked, language
+        self.task: dict[str, Any] = {
+            "model": str(model_folder(resolve(asked.model)).resolve()),
+            "rows": [
+                {
+                    "prompt": row.prompt_messages(),
+                    "completion": [{"role": "assistant", "content": row.answer}],
+                }
+                for row in rows
+            ],
+            "lora": {"rank": recipe.rank, "alpha": recipe.alpha},
+        }
+        self.stack = ExitStack()
+        self.folder = Path(self.stack.enter_context(tempfile.TemporaryDirectory()))
+        errors = self.folder / "stderr"
+        self.errors = self.stack.enter_context(errors.open("w+", encoding="utf-8"))
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.trl_default"],
+            cwd=ROOT,
+            env=CLEAN_ENVIRONMENT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.errors,
+            text=True,
+        )
+
+    def train(self, rate: float, epochs: float, batch: int) -> dict[str, Any]:
+        """One training and the held-out recall of what it wrote."""
+        out = self.folder / f"{rate:g}-{epochs:g}-{batch}"
+        task = {
+            **self.task,
+            "out": str(out),
+            "learning_rate": rate,
+            "epochs": epochs,
+            "batch_size": batch,
+        }
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(json.dumps(task) + "\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        if not line:
+            self.errors.seek(0)
+            raise WorkshopError(f"TRL's own training failed: {self.errors.read().strip()[-600:]}")
+        found = {"learning_rate": rate, "epochs": epochs, "batch_size": batch, **json.loads(line)}
+        found["recall"] = _recall(self.asked, self.language, out)
+        self.asked.say(
+            f"TRL rate {rate:g}, {epochs:g} epochs of {batch}: {found['seconds']:.1f} s, "
+            f"recall {percent(found['recall'])}"
+        )
+        return found
+
+    def __enter__(self) -> TrlDefault:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        if error is not None:
+            self.process.kill()
+        self.process.wait()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        self.stack.close()
+
+
+def search(
+    train: Callable[[float, float, int], dict[str, Any]],
+    rates: tuple[float, ...],
+    batches: tuple[int, ...] = BATCH_SIZES,
+    ladder: tuple[float, ...] = EPOCHS,
+) -> Iterator[dict[str, Any]]:
+    """Runs until the quickest way to the goal is known: for each batch size and rate the fewest epochs that reach it.
+
+    A run that by the seconds of an epoch so far would take longer than the quickest one is left out: it cannot win.
+    """
+    quickest = float("inf")
+    for batch in batches:
+        an_epoch = 0.0
+        for rate in rates:
+            for epochs in ladder:
+                if an_epoch * epochs >= quickest:
+                    break
+                found = train(rate, epochs, batch)
+                yield found
+                # The least seen: loading the model counts in, so more epochs say it better.
+                each = found["seconds"] / epochs
+                an_epoch = min(an_epoch, each) if an_epoch else each
+                if found["recall"] >= GOAL:
+                    quickest = min(quickest, found["seconds"])
+                    break
+
+
+def best(runs: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """The quickest run that reached the goal."""
+    reached = [run for run in runs if run["recall"] >= GOAL]
+    return min(reached, key=lambda run: run["seconds"]) if reached else None
+
+
+def trl(asked: Settings) -> dict[str, Any]:
+    """The documented recipe, and the same settings in our trainer, against TRL's defaults at their best.
+
+    All train the same LoRA adapter (rank, alpha, every linear layer) on the same 100 rows; the three take turns.
+    """
+    from workshop_helpers.training import LoraRecipe
+
+    language = asked.languages[0]
+    recipe = LoraRecipe.for_model(asked.model)
+    rates: tuple[float, ...] = (
+        recipe.learning_rate,
+        recipe.learning_rate * 2,
+        recipe.learning_rate / 2,
+    )
+    batches: tuple[int, ...] = BATCH_SIZES
+    ladder: tuple[float, ...] = EPOCHS
+    repeats = 3
+    if asked.quick:
+        rates, batches, ladder, repeats = (recipe.learning_rate,), (8,), (1,), 1
+    with TrlDefault(asked, language, recipe) as theirs:
+        theirs.train(rates[0], 0.25, 8)  # the first training pays for what the libraries do once
+        runs = list(search(theirs.train, rates, batches, ladder))
+        chosen = best(runs)
+        if chosen is None:
+            if not asked.quick:
+                raise WorkshopError(
+                    f"TRL's defaults reached {percent(max(run['recall'] for run in runs))} of the facts at most, "
+                    f"not {percent(GOAL)}: there is nothing to compare."
+                )
+            chosen = runs[-1]
+        settings_ = {key: chosen[key] for key in ("learning_rate", "epochs", "batch_size")}
+        same = recipe.replace(**settings_, schedule="linear", warmup=0.0, general_rows=0.0)
+        took: dict[str, list[float]] = {"documented": [], "same_settings": [], "trl": []}
+        recall: dict[str, float] = {}
+        ours = {"documented": recipe, "same_settings": same}
+        train_rows(asked, language, FEW, same.replace(epochs=1), "speed-10", overwrite=True)
+        for _ in range(repeats):
+            for name, one in ours.items():
+                made = train_rows(asked, language, MANY, one, f"speed-{name}", overwrite=True)
+                took[name].append(made.seconds)
+                recall[name] = _recall(asked, language, made.adapter)
+            again = theirs.train(*(chosen[key] for key in settings_))
+            took["trl"].append(again["seconds"])
+            recall["trl"] = again["recall"]
+    medians = {name: statistics.median(values) for name, values in took.items()}
+    return {
+        "language": language,
+        "goal": GOAL,
+        "seconds": {name: spread(values) for name, values in took.items()},
+        "recall": recall,
+        "ratio": ratio(medians["documented"], medians["trl"]),
+        "ratio_same_settings": ratio(medians["same_settings"], medians["trl"]),
+        "trl_settings": settings_,
+        "documented": {key: recipe.to_dict()[key] for key in settings_},
+        "search": runs,
+    }
+
+
+# ---- answering and pretraining --------------------------------------------------------------------------------------
+
+
+def batch(asked: Settings) -> dict[str, Any]:
+    """The same questions in batch and one by one, in turns, each time in a process of its own."""
+    from workshop_helpers.training import LoraRecipe
+
+    language = asked.languages[0]
+    recipe = LoraRecipe.for_model(asked.model)
+    tuned = train_rows(
+        asked, language, MANY, recipe, f"tuned_{MANY}-seed{recipe.seed}", overwrite=False
+    )
+    count = 8 if asked.quick else QUESTIONS
+    shared = (str(tuned.adapter), "--language", language, "--questions", str(count), "--batch-size")
+    found: dict[str, list[dict[str, Any]]] = {"batch": [], "one_by_one": []}
+    for _ in range(1 if asked.quick else 3):
+        found["batch"].append(child("benchmarks.answering", *shared, "0"))
+        found["one_by_one"].append(child("benchmarks.answering", *shared, "1"))
+    seconds = {name: [run["seconds"] for run in runs] for name, runs in found.items()}
+    pairs = list(zip(found["batch"][0]["answers"], found["one_by_one"][0]["answers"], strict=True))
+    return {
+        "language": language,
+        "questions": count,
+        "seconds": {name: spread(values) for name, values in seconds.items()},
+        "ratio": ratio(
+            statistics.median(seconds["batch"]), statistics.median(seconds["one_by_one"])
+        ),
+        "peak_bytes": {
+            name: max(run["peak_bytes"] for run in runs) for name, runs in found.items()
+        },
+        "loaded_bytes": {
+            name: max(run["loaded_bytes"] for run in runs) for name, runs in found.items()
+        },
+        "same_answers": sum(a == b for a, b in pairs) / len(pairs),
+    }
+
+
+def pretraining(asked: Settings) -> dict[str, Any]:
+    """See benchmarks/throughput.py. Without a C++ compiler it is measured uncompiled, and says so."""
+    from workshop_helpers.models import model_folder, resolve
+
+    config = read_json(model_folder(resolve(asked.model)) / "config.json")
+    shared = ("--vocabulary", str(config["vocab_size"]), "--steps", "2" if asked.quick else "12")
+    if asked.quick:
+        return child("benchmarks.throughput", *shared, "--length", "64", "--no-compile")
+    try:
+        return child("benchmarks.throughput", *shared)
+    except WorkshopError as error:
+        asked.say(f"not compiled: {error}")
+        return child("benchmarks.throughput", *shared, "--no-compile")
+
+
+PARTS: dict[str, Callable[[Settings], dict[str, Any]]] = {
+    "startup": startup,
+    "demo": demo,
+    "lora": lora,
+    "trl": trl,
+    "batch": batch,
+    "pretraining": pretraining,
+}
+
+
+# ---- report ---------------------------------------------------------------------------------------------------------
+
+
+def lines(figures: dict[str, Any]) -> Iterator[tuple[str, str, str, bool | None]]:
+    """(what, measured, target, met) of each figure with a target, and of a few without."""
+    done: dict[str, dict[str, Any]] = {
+        name: figures[name] for name in PARTS if "failed" not in figures.get(name, {"failed": ""})
+    }
+    if part := done.get("startup"):
+        for name, shown, key in (
+            ("help", "workshop --help", "help_seconds_at_most"),
+            ("import", "import workshop_helpers", "import_seconds_at_most"),
+        ):
+            took, most = part["seconds"][name], TARGETS["startup"][key]
+            bare = part["seconds"]["python"]["median"]
+            yield (
+                shown,
+                f"{seconds_range(took)}, bare Python {bare:.2f} s",
+                f"≤ {most} s",
+                took["median"] <= most,
+            )
+    if part := done.get("demo"):
+        most = TARGETS["demo"]["seconds_at_most"]
+        yield (
+            f"workshop demo ({part['language']})",
+            f"{part['seconds']:.0f} s",
+            f"≤ {most} s",
+            part["seconds"] <= most,
+        )
+    if part := done.get("lora"):
+        for name in ("rows_10", "rows_100"):
+            most = TARGETS["lora"][f"{name}_seconds_at_most"]
+            for language, took in part[name].items():
+                recall = part["rows_100_recall"][language]
+                also = f", recall {percent(recall)}" if name == "rows_100" else ""
+                good = took["median"] <= most and (name == "rows_10" or recall >= GOAL)
+                yield (
+                    f"LoRA, {name[5:]} rows, {language}",
+                    seconds_range(took) + also,
+                    f"≤ {most} s",
+                    good,
+                )
+    if part := done.get("trl"):
+        least = TARGETS["trl"]["ratio_at_least"]
+        took = part["seconds"]
+        told = f"{part['ratio']:.2f}×: {took['documented']['median']:.1f} s against {took['trl']['median']:.1f} s"
+        good = part["ratio"] >= least and part["recall"]["documented"] >= GOAL
+        yield "90 % recall against TRL's defaults", told, f"≥ {least}×", good
+        told = f"{part['ratio_same_settings']:.2f}×: {took['same_settings']['median']:.1f} s"
+        yield "  with TRL's best settings in our trainer", told, "", None
+    if part := done.get("batch"):
+        least, took = TARGETS["batch"]["ratio_at_least"], part["seconds"]
+        told = f"{part['ratio']:.2f}×: {took['batch']['median']:.1f} s against {took['one_by_one']['median']:.1f} s"
+        yield f"{part['questions']} questions in batch", told, f"≥ {least}×", part["ratio"] >= least
+        peak = part["peak_bytes"]
+        told = f"{peak['batch'] / 1e6:,.0f} MB against {peak['one_by_one'] / 1e6:,.0f} MB"
+        yield "  peak memory", told, "", None
+    if part := done.get("pretraining"):
+        told = (
+            f"{part['tokens_per_second']:,.0f} tokens/s, {part['gflops_used']:,.0f} of {part['gflops_peak']:,.0f} "
+            f"GFLOP/s ({part['dtype']}): {percent(part['share_of_peak'])}"
+        )
+        yield "pretraining", told, "", None
+
+
+def report(figures: dict[str, Any]) -> None:
+    """The figures against their targets on the terminal, and what failed."""
+    signs = {True: "met", False: "NOT met", None: ""}
+    rows = [(what, told, target, signs[good]) for what, told, target, good in lines(figures)]
+    table("Speed, median (range)", ("", "measured", "target", ""), rows)
+    for name in PARTS:
+        if "failed" in figures.get(name, {}):
+            print(f"{name} could not be measured: {figures[name]['failed']}")
+
+
+def main(arguments: list[str]) -> int:
+    made = parser(__doc__ or "")
+    made.add_argument(
+        "--only", nargs="+", choices=PARTS, default=list(PARTS), help="(default: all)"
+    )
+    args = made.parse_args(arguments)
+    asked = settings("speed", args)
+    figures: dict[str, Any] = {"title": TITLE, "targets": TARGETS, **earlier(asked, PARTS)}
+    for name in args.only:
+        asked.say(name)
+        try:
+            figures[name] = PARTS[name](asked)
+        except (WorkshopError, subprocess.CalledProcessError) as error:
+            figures[name] = {"failed": str(error)}
+    report(figures)
+    save(asked, figures)
+    return int(any("failed" in figures.get(name, {}) for name in args.only))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

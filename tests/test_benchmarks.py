@@ -1,0 +1,340 @@
+"""The benchmarks' arithmetic and their recorded results; nothing here asserts how long something takes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import readme_figures
+
+from benchmarks import __main__ as all_of_them
+from benchmarks import common, learning, quantization, recipe_search, speed, throughput
+from workshop_helpers.training import LoraRecipe
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "results"
+# What each file must hold beside its provenance.
+KEYS = {
+    "learning": ("recipe", "questions", "targets", "met", "learned", "forgetting", "runs"),
+    "quantization": ("tables",),
+    "parity": ("agreement",),
+    "speed": ("targets", *speed.PARTS),
+    "recipe_search": ("base", "trials"),
+}
+PROVENANCE = ("benchmark", "made", "model", "machine", "versions", "title")
+
+
+# ---- arithmetic -----------------------------------------------------------------------------------------------------
+
+
+def test_spread_is_median_and_range_and_leaves_unknown_out():
+    assert common.spread([3.0, 1.0, None, 2.0]) == {"median": 2, "min": 1, "max": 3, "runs": 3}
+    assert common.spread([None]) is None
+
+
+def test_ratio_says_how_many_times_as_long_the_other_takes():
+    assert common.ratio(2.0, 5.0) == 2.5
+    assert common.ratio(0.0, 5.0) is None
+
+
+def test_a_missed_target_is_not_rounded_to_a_met_one():
+    assert common.percent(0.8999) == "89.9 %"
+    assert common.percent(0.9) == "90.0 %"
+    assert common.percent(None) == "–"
+
+
+def test_token_flops_count_forward_and_backward():
+    # One weight: 2 operations forward, 4 backward; attention over 10 tokens: 12 · layers · hidden · length.
+    assert throughput.token_flops(1, 0, 0, 0) == 6
+    assert throughput.token_flops(1000, 2, 4, 10) == 6000 + 960
+
+
+def test_the_search_for_trl_leaves_out_what_cannot_win():
+    """An epoch takes 1 s at any batch size here; the goal needs 3 epochs, or 2 with the second rate."""
+    ran = []
+
+    def train(rate: float, epochs: float, batch: int) -> dict[str, float]:
+        ran.append((rate, epochs, batch))
+        enough = epochs >= (2 if rate == 2 else 3)
+        return {"seconds": float(epochs), "recall": 0.95 if enough else 0.5, "epochs": epochs}
+
+    runs = list(speed.search(train, (1, 2), batches=(8, 4), ladder=(1, 2, 3, 4)))
+    assert ran == [(1, 1, 8), (1, 2, 8), (1, 3, 8), (2, 1, 8), (2, 2, 8), (1, 1, 4), (2, 1, 4)]
+    assert speed.best(runs) == {"seconds": 2.0, "recall": 0.95, "epochs": 2}
+    assert speed.best([{"seconds": 1.0, "recall": 0.89}]) is None
+
+
+# ---- what is summed up ----------------------------------------------------------------------------------------------
+
+
+def run(language: str, label: str, recall: float, **more: float) -> dict[str, object]:
+    scores = dict.fromkeys(learning.SCORES, 0.5) | {"recall": recall, "polite": None}
+    return {"language": language, "label": label, **scores, "answer_seconds": 1.0, **more}
+
+
+PROBED = {"general_knowledge": 0.75, "facts_in_prompt": 1.0, "not_in_information": 0.875}
+
+
+def figures_of_learning() -> dict[str, object]:
+    runs = [
+        run("en", "base", 0.0, **PROBED),
+        run("en", "prompted", 0.96),
+        *(run("en", "tuned_10", 0.1 * s, seed=s, train_seconds=1.0) for s in (0, 1, 2)),
+        *(
+            run("en", "tuned_100", 0.9 + s / 100, seed=s, train_seconds=8.0, **PROBED)
+            for s in (0, 1, 2)
+        ),
+    ]
+    learned = learning.summary(runs, (*learning.SCORES, "train_seconds"))
+    return {
+        "benchmark": "learning",
+        "title": learning.TITLE,
+        "questions": {"en": 90},
+        "probe_questions": {"en": {"general_knowledge": 60, "facts_in_prompt": 60}},
+        "targets": {"tuned_10": {"recall_at_most": 0.3}, "tuned_100": {"recall_at_least": 0.9}},
+        "met": learning.verdicts(learned),
+        "learned": learned,
+        "forgetting": learning.summary(
+            [r for r in runs if "general_knowledge" in r],
+            ("recall", *learning.KINDS, "train_seconds"),
+        ),
+        "runs": runs,
+        "seconds": 100.0,
+    }
+
+
+def test_seeds_are_summed_up_and_judged_by_the_worst():
+    figures = figures_of_learning()
+    learned = figures["learned"]["en"]
+    assert learned["tuned_100"]["recall"] == {"median": 0.91, "min": 0.9, "max": 0.92, "runs": 3}
+    assert "polite" not in learned["tuned_100"]
+    assert "train_seconds" not in learned["base"]
+    assert figures["met"] == {"en": {"tuned_10": True, "tuned_100": True}}
+    learned["tuned_100"]["recall"]["min"] = 0.8999
+    assert learning.verdicts(figures["learned"])["en"]["tuned_100"] is False
+
+
+def test_remedies_change_one_thing_and_keep_the_scale_of_the_adapter():
+    recipe = LoraRecipe(rank=8, alpha=16)
+    found = learning.remedies(recipe)
+    assert found["quarter_rank"].alpha / found["quarter_rank"].rank == recipe.alpha / recipe.rank
+    assert found["half_epochs"] == recipe.replace(epochs=recipe.epochs / 2)
+    assert all(changed != recipe for changed in found.values())
+    # A recipe that mixes general rows in is compared with itself without them.
+    mixed = learning.remedies(recipe.replace(general_rows=0.5))
+    assert "general_half" not in mixed
+    assert mixed["no_general"].general_rows == 0
+
+
+def test_a_recipe_that_forgets_less_comes_first_and_one_that_learns_too_little_last():
+    base = {"en": PROBED}
+
+    def trial(recall: float, general: float) -> recipe_search.Trial:
+        record = run("en", "x", recall, seed=0, train_seconds=5.0, **PROBED)
+        record["general_knowledge"] = general
+        return recipe_search.Trial(LoraRecipe(), [record])
+
+    forgets, short, best = trial(0.95, 0.25), trial(0.85, 0.75), trial(0.92, 0.70)
+    assert recipe_search.ranked([forgets, short, best], base) == [best, forgets, short]
+    assert forgets.forgotten(base) == pytest.approx(0.5 / 3)
+
+
+def test_a_recipe_is_read_from_the_command_line():
+    recipe = recipe_search.recipe_of("rank=4,learning_rate=1e-3,schedule=linear", LoraRecipe())
+    assert (recipe.rank, recipe.alpha, recipe.learning_rate, recipe.schedule) == (
+        4,
+        8,
+        1e-3,
+        "linear",
+    )
+    assert recipe_search.candidates(LoraRecipe(), ["rank=8", "epochs=9"], only=True) == [
+        LoraRecipe(),
+        LoraRecipe(epochs=9),
+    ]
+
+
+# ---- reports --------------------------------------------------------------------------------------------------------
+
+SPEED = {
+    "benchmark": "speed",
+    "title": speed.TITLE,
+    "targets": speed.TARGETS,
+    "startup": {
+        "seconds": {
+            name: common.spread([value])
+            for name, value in (("python", 0.02), ("import", 0.1), ("help", 0.4))
+        }
+    },
+    "demo": {"seconds": 100.0, "language": "both"},
+    "lora": {
+        "rows_10": {"en": common.spread([1.0, 1.5, 2.0])},
+        "rows_100": {"en": common.spread([8.0])},
+        "rows_100_recall": {"en": 0.95},
+    },
+    "trl": {
+        "goal": 0.9,
+        "ratio": 2.5,
+        "ratio_same_settings": 2.1,
+        "seconds": {
+            n: common.spread([s])
+            for n, s in (("documented", 8), ("same_settings", 9.5), ("trl", 20))
+        },
+        "recall": {"documented": 0.95, "same_settings": 0.92, "trl": 0.91},
+    },
+    "batch": {
+        "questions": 60,
+        "ratio": 3.5,
+        "seconds": {"batch": common.spread([2.0]), "one_by_one": common.spread([7.0])},
+        "peak_bytes": {"batch": 700e6, "one_by_one": 650e6},
+    },
+    "pretraining": {"failed": "no memory"},
+}
+
+
+def test_speed_report_says_what_is_met_missed_and_failed(capsys):
+    met = {what: good for what, _, _, good in speed.lines(SPEED) if good is not None}
+    assert met["workshop --help"] is False
+    assert met["import workshop_helpers"] is True
+    assert met["90 % recall against TRL's defaults"] is True
+    assert met["60 questions in batch"] is False
+    speed.report(SPEED)
+    assert "pretraining could not be measured: no memory" in capsys.readouterr().out
+
+
+QUANTIZED = {
+    "en": {
+        "questions": 90,
+        "held_out_tokens": 4000,
+        "rows": [
+            {
+                "type": kind,
+                "size_bytes": size,
+                "bits_per_weight": 8.5,
+                "load_seconds": 0.1,
+                "prompt_tokens_per_second": 9000.0,
+                "generation_tokens_per_second": 900.0,
+                "recall": 0.95,
+                "perplexity": 1.25,
+                "kl_to_f16": 0.001,
+                "same_top_token": 0.99,
+            }
+            for kind, size in (("F16", 11_600_000), ("Q8_0", 6_200_000))
+        ],
+    }
+}
+AGREEMENT = {
+    "en": {
+        "equal": 0.9889,
+        "questions": 90,
+        "differences": [
+            {"question": "q", "at": 3, "transformers": "a", "llama_cpp": "b", "gap": 0.01}
+        ],
+    }
+}
+
+
+def test_quantization_and_learning_reports_are_readable(capsys):
+    quantization.report(QUANTIZED, AGREEMENT)
+    learning.report(figures_of_learning())
+    out = capsys.readouterr().out
+    assert "98.8 % of 90 greedy answers equal" in out
+    assert "tuned_100" in out and "91.0 % (90.0–92.0)" in out
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_readme_shows_every_benchmark(language, tmp_path):
+    files = {
+        "learning": figures_of_learning(),
+        "quantization": {
+            "benchmark": "quantization",
+            "title": quantization.TITLES["quantization"],
+            "tables": QUANTIZED,
+        },
+        "parity": {
+            "benchmark": "parity",
+            "title": quantization.TITLES["parity"],
+            "agreement": AGREEMENT,
+        },
+        "speed": SPEED,
+    }
+    shown = {}
+    for name, content in files.items():
+        path = tmp_path / f"{name}.json"
+        path.write_text(json.dumps(content), encoding="utf-8")
+        shown[name] = readme_figures.section(path, language)
+        assert content["title"][language] in shown[name]
+        # No key of the files is shown as it is.
+        assert "_" not in shown[name].replace(f"{name}.json", "").replace("Q8_0", "").replace(
+            "workshop_helpers", ""
+        )
+    assert "91.0 % (90.0–92.0)" in shown["learning"]
+    assert "11.6" in shown["quantization"]
+    assert "98.8 %" in shown["parity"]
+    assert "2.50× (20.0 / 8.0 s)" in shown["speed"]
+    assert "3.50× (7.0 / 2.0 s), **" in shown["speed"]
+
+
+# ---- files and commands ---------------------------------------------------------------------------------------------
+
+
+def test_only_whole_runs_of_the_bundled_model_go_to_results():
+    assert common.Settings("speed", "mame").result == RESULTS / "speed.json"
+    for other in (
+        common.Settings("speed", "mame", quick=True),
+        common.Settings("speed", "/models/other"),
+        common.Settings("speed", "mame", languages=("en",)),
+    ):
+        assert RESULTS not in other.result.parents
+
+
+def test_a_results_file_says_where_it_comes_from_and_is_taken_up_again(tiny_model, tmp_path):
+    asked = common.Settings("speed", str(tiny_model), out=tmp_path / "speed.json", work=tmp_path)
+    common.save(asked, {"title": {}, "batch": {"ratio": 4.5}})
+    found = json.loads(asked.result.read_text(encoding="utf-8"))
+    assert set(PROVENANCE) <= set(found)
+    assert len(found["model"]["files"]["model.safetensors"]) == 64
+    assert str(tiny_model.parent) not in asked.result.read_text(encoding="utf-8")
+    assert common.earlier(asked, ("batch", "trl")) == {"batch": {"ratio": 4.5}}
+    asked.result.write_text(json.dumps({**found, "model": {"name": "another"}}), encoding="utf-8")
+    assert common.earlier(asked, ("batch",)) == {}
+
+
+@pytest.mark.parametrize("name", [*all_of_them.NAMES, *all_of_them.OTHERS])
+def test_every_benchmark_tells_how_it_is_used(name):
+    done = subprocess.run(
+        [sys.executable, "-m", f"benchmarks.{name}", "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "--model" in done.stdout and "--quick" in done.stdout
+
+
+def test_make_bench_names_benchmarks_and_passes_options_on():
+    assert all_of_them.split(["--quick"]) == (["learning", "quantization", "speed"], ["--quick"])
+    assert all_of_them.split(["speed", "--only", "trl"]) == (["speed"], ["--only", "trl"])
+    assert all_of_them.main(["no-such"]) == 2
+
+
+def test_the_matmul_peak_is_a_speed():
+    torch = pytest.importorskip("torch")
+    assert throughput.matmul_peak(torch.float32, "cpu", seconds=0.01) > 1e8
+
+
+@pytest.mark.parametrize("name", KEYS)
+def test_recorded_results_hold_what_the_readme_needs(name):
+    path = RESULTS / f"{name}.json"
+    if not path.exists():
+        pytest.skip(f"{path.name} has not been measured")
+    found = json.loads(path.read_text(encoding="utf-8"))
+    missing = {*PROVENANCE, *KEYS[name]} - set(found)
+    assert not missing
+    assert found["benchmark"] == name and found["quick"] is False
+    assert all(len(digest) == 64 for digest in found["model"]["files"].values())
+    assert str(Path.home()) + "/" not in path.read_text(encoding="utf-8")
+    if name in readme_figures.BENCHMARKS:
+        assert readme_figures.section(path, "ja")
