@@ -50,7 +50,7 @@ mame-eval: setup  ## measure mame on held-out shops and phrasings; writes result
 notebooks: setup  ## build the notebooks from notebooks/src and execute them
 	$(BIN)/python notebooks/build.py $(ARGS)
 
-bench: setup  ## the speed figures as ratios; writes results/benchmarks.json
+bench: setup  ## what tuning teaches, quantization costs, and how fast it all is; writes results/
 	$(BIN)/python -m benchmarks $(ARGS)
 
 readme: setup  ## fill the READMEs' figures from results/

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from workshop_helpers.scoring import Question
     from workshop_helpers.training import LoraRecipe
 
-FEW, FEW_EPOCHS, FEW_AT_MOST = 10, 3, 0.30
+FEW, FEW_EPOCHS, FEW_BATCH, FEW_AT_MOST = 10, 3, 2, 0.30
 SEEDS = (0, 1, 2)
 # As a record names them; "language" is the language of the questions there.
 SCORES = ("recall", "full", "contradicted", "unsupported", "right_language", "polite", "length")
@@ -58,14 +58,12 @@ class Plan:
 def remedies(recipe: LoraRecipe) -> dict[str, LoraRecipe]:
     """The documented recipe with one thing changed that may forget less."""
     found = {
-        "general_half": recipe.replace(general_rows=0.5),
-        "general_equal": recipe.replace(general_rows=1.0),
+        "general_rows": recipe.replace(general_rows=1.0),
         "half_epochs": recipe.replace(epochs=recipe.epochs / 2),
         "quarter_rank": recipe.replace(
             rank=max(1, recipe.rank // 4),
             alpha=recipe.alpha * max(1, recipe.rank // 4) / recipe.rank,
         ),
-        "half_rate": recipe.replace(learning_rate=recipe.learning_rate / 2),
     }
     if recipe.general_rows:
         found["no_general"] = recipe.replace(general_rows=0.0)
@@ -150,6 +148,13 @@ class Bench:
         )
 
 
+def curve_recipe(recipe: LoraRecipe, rows: int) -> LoraRecipe:
+    """For more rows fewer epochs, so that a model learns for about as many steps, but sees each row three times."""
+    epochs = recipe.epochs if rows <= MANY else max(3, round(recipe.epochs * MANY / rows))
+    # Only so many general rows are there, and the curve is about the shop's.
+    return recipe.replace(epochs=min(epochs, recipe.epochs), general_rows=0.0)
+
+
 def summary(
     runs: Iterable[dict[str, Any]], names: Iterable[str]
 ) -> dict[str, dict[str, dict[str, Any]]]:
@@ -190,16 +195,17 @@ def measure(asked: Settings, plan: Plan) -> dict[str, Any]:
         prompt = bench.shop.system_prompt(language)
         bench.examine("prompted", language, asked.model, system=prompt)
         for seed in plan.seeds:
-            few = recipe.replace(seed=seed, epochs=FEW_EPOCHS, general_rows=0.0)
+            few = recipe.replace(
+                seed=seed, epochs=FEW_EPOCHS, batch_size=FEW_BATCH, general_rows=0.0
+            )
             bench.tune(f"tuned_{FEW}", language, FEW, few, probed=seed == plan.seeds[0])
         for seed in plan.seeds:
             bench.tune(f"tuned_{MANY}", language, MANY, recipe.replace(seed=seed), probed=True)
         for name, changed in remedies(recipe).items():
             bench.tune(name, language, MANY, changed, probed=True)
     for rows in plan.curve:
-        # Only so many general rows are there; the curve is about the shop's.
         for language in asked.languages:
-            bench.tune(f"tuned_{rows}", language, rows, recipe.replace(general_rows=0.0))
+            bench.tune(f"tuned_{rows}", language, rows, curve_recipe(recipe, rows))
     learned = summary(
         (run for run in bench.runs if run["label"] not in remedies(recipe)),
         (*SCORES, "train_seconds", "answer_seconds"),

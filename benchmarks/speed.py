@@ -49,10 +49,10 @@ from workshop_helpers.workspace import WorkshopError, read_json
 if TYPE_CHECKING:
     from workshop_helpers.training import LoraRecipe
 
-FEW, FEW_EPOCHS = 10, 3
+FEW, FEW_EPOCHS, FEW_BATCH = 10, 3, 2
 QUESTIONS = 60
 BATCH_SIZES = (8, 4, 16, 2, 1)  # likely ones first: what cannot win any more is not run
-EPOCHS = (2, 3, 4, 5, 6, 8, 10, 12, 16)
+EPOCHS = (3, 4, 5, 6, 8, 10, 12, 15, 20, 25)
 TARGETS: dict[str, dict[str, float]] = {
     "startup": {"help_seconds_at_most": 0.3, "import_seconds_at_most": 0.15},
     "demo": {"seconds_at_most": 120},
@@ -151,7 +151,7 @@ def lora(asked: Settings) -> dict[str, Any]:
     from workshop_helpers.training import LoraRecipe
 
     recipe = LoraRecipe.for_model(asked.model)
-    few = recipe.replace(epochs=FEW_EPOCHS, general_rows=0.0)
+    few = recipe.replace(epochs=FEW_EPOCHS, batch_size=FEW_BATCH, general_rows=0.0)
     found: dict[str, Any] = {"rows_10": {}, "rows_100": {}, "rows_100_recall": {}}
     for language in asked.languages:
         # The first training of a process also pays for what the libraries do once.
@@ -257,14 +257,19 @@ def search(
     """Runs until the quickest way to the goal is known: for each batch size and rate the fewest epochs that reach it.
 
     A run that by the seconds of an epoch so far would take longer than the quickest one is left out: it cannot win.
+    So is the next step of the ladder after less than half the goal.
     """
     quickest = float("inf")
     for batch in batches:
         an_epoch = 0.0
         for rate in rates:
+            far = False
             for epochs in ladder:
                 if an_epoch * epochs >= quickest:
                     break
+                if far:
+                    far = False
+                    continue
                 found = train(rate, epochs, batch)
                 yield found
                 # The least seen: loading the model counts in, so more epochs say it better.
@@ -273,6 +278,7 @@ def search(
                 if found["recall"] >= GOAL:
                     quickest = min(quickest, found["seconds"])
                     break
+                far = found["recall"] < GOAL / 2
 
 
 def best(runs: list[dict[str, Any]]) -> dict[str, Any] | None:

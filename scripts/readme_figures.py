@@ -71,8 +71,10 @@ WORDS = {
         "ja": "ベースモデル＋プロンプトに事実",
     },
     "tuned": {"en": "tuned on {} rows", "ja": "{}行で学習"},
-    "general_half": {"en": "… with 50 general rows", "ja": "…一般の行を50行混ぜる"},
-    "general_equal": {"en": "… with 100 general rows", "ja": "…一般の行を100行混ぜる"},
+    "general_rows": {
+        "en": "… with as many general rows",
+        "ja": "…一般の行を同じ数だけ混ぜる",
+    },
     "no_general": {"en": "… without general rows", "ja": "…一般の行を混ぜない"},
     "half_epochs": {"en": "… half the epochs", "ja": "…エポック数を半分"},
     "quarter_rank": {"en": "… a quarter of the rank", "ja": "…ランクを4分の1"},

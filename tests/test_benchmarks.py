@@ -124,9 +124,16 @@ def test_remedies_change_one_thing_and_keep_the_scale_of_the_adapter():
     assert found["half_epochs"] == recipe.replace(epochs=recipe.epochs / 2)
     assert all(changed != recipe for changed in found.values())
     # A recipe that mixes general rows in is compared with itself without them.
-    mixed = learning.remedies(recipe.replace(general_rows=0.5))
-    assert "general_half" not in mixed
+    mixed = learning.remedies(recipe.replace(general_rows=1.0))
+    assert "general_rows" not in mixed
     assert mixed["no_general"].general_rows == 0
+
+
+def test_more_rows_are_seen_less_often_but_three_times():
+    recipe = LoraRecipe(epochs=10)
+    epochs = [learning.curve_recipe(recipe, rows).epochs for rows in (50, 200, 500)]
+    assert epochs == [10, 5, 3]
+    assert learning.curve_recipe(LoraRecipe(epochs=2), 500).epochs == 2
 
 
 def test_a_recipe_that_forgets_less_comes_first_and_one_that_learns_too_little_last():

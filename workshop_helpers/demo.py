@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 FEW, MANY = 10, 100
 FEW_EPOCHS = 3
+# In the batches of the hundred rows, ten rows would make too few steps to teach anything at all.
+FEW_BATCH = 2
 HELD_OUT = 100  # rows at the end of the training file, never trained on here, that perplexity is measured on
 
 WORDS = {
@@ -193,7 +195,11 @@ def _run(
     again: dict[str, Any] = {"device": device, "overwrite": overwrite}
     with step("train few"):
         few = train(
-            model, rows[:FEW], out / f"tuned-{FEW}", recipe.replace(epochs=FEW_EPOCHS), **again
+            model,
+            rows[:FEW],
+            out / f"tuned-{FEW}",
+            recipe.replace(epochs=FEW_EPOCHS, batch_size=FEW_BATCH),
+            **again,
         )
     with step("train many"):
         many = train(model, rows[:MANY], out / f"tuned-{MANY}", recipe, **again)

@@ -481,6 +481,8 @@ def _arguments(
         per_device_train_batch_size=recipe.batch_size,
         gradient_accumulation_steps=recipe.gradient_accumulation,
         learning_rate=recipe.learning_rate,
+        # General rows bring long prompts: were they spread over all batches, every other row would be padded to them.
+        train_sampling_strategy="group_by_length" if recipe.general_rows else "random",
         lr_scheduler_type="constant_with_warmup"
         if recipe.schedule == "constant"
         else recipe.schedule,

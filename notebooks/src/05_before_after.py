@@ -55,7 +55,7 @@ from workshop_helpers.workspace import data_path
 runs = Path(RUNS)
 rows = read_conversations(data_path("shop", f"train.{LANGUAGE}.jsonl"))
 recipe = LoraRecipe.for_model(MODEL)
-few = train(MODEL, rows[:10], runs / "tuned-10", recipe.replace(epochs=3))
+few = train(MODEL, rows[:10], runs / "tuned-10", recipe.replace(epochs=3, batch_size=2))
 many = train(MODEL, rows[:100], runs / "tuned-100", recipe)
 
 # %% [markdown] lang="ja"
@@ -242,21 +242,21 @@ show_table(cost, LANGUAGE)
 #
 # ## 忘れにくくする
 #
-# 昔からある対策は、**以前の種類のデータを少し混ぜて**学習することです。ここでは100行に、一般的な会話を50行（`general_rows=0.5`）混ぜます。
+# 昔からある対策は、**以前の種類のデータを少し混ぜて**学習することです。ここでは100行に、一般的な会話を20行（`general_rows=0.2`）混ぜます。
 
 # %% [markdown] lang="en"
 # The first line is before tuning, the others after. Wherever a share went down, that is what tuning took away.
 #
 # ## Softening it
 #
-# The time-honoured remedy is to **mix in some rows of the old kind**. To our 100 rows we add 50 general ones (`general_rows=0.5`).
+# The time-honoured remedy is to **mix in some rows of the old kind**. To our 100 rows we add 20 general ones (`general_rows=0.2`).
 
 # %% tags=["nbval-ignore-output"]
 mixed = train(
     MODEL,
     rows[:100],
     runs / "tuned-100-mixed",
-    recipe.replace(general_rows=0.5),
+    recipe.replace(general_rows=0.2),
     general=data_path("shop", f"general.{LANGUAGE}.jsonl"),
 )
 with_general = label("tuned mixed", LANGUAGE, rows=100)
