@@ -21,7 +21,8 @@ KEYS = {
     "learning": ("recipe", "questions", "targets", "met", "learned", "forgetting", "runs"),
     "quantization": ("tables",),
     "parity": ("agreement",),
-    "speed": ("targets", *speed.PARTS),
+    # The comparison with TRL and the pretraining throughput take long and may be measured apart (--only).
+    "speed": ("targets", "startup", "demo", "lora", "batch"),
     "recipe_search": ("base", "trials"),
 }
 PROVENANCE = ("benchmark", "made", "model", "machine", "versions", "title")
