@@ -243,6 +243,14 @@ def peak_memory_bytes() -> int:
         import psutil
 
         return int(psutil.Process().memory_info().peak_wset)
+    # Not getrusage on Linux: a child process starts with its parent's mark there.
+    status = Path("/proc/self/status")
+    if status.exists():
+        marks = [
+            line.split() for line in status.read_text().splitlines() if line.startswith("VmHWM")
+        ]
+        if marks:
+            return int(marks[0][1]) * 1024
     import resource
 
     used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

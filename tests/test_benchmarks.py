@@ -328,6 +328,15 @@ def test_make_bench_names_benchmarks_and_passes_options_on():
     assert all_of_them.main(["no-such"]) == 2
 
 
+def test_peak_memory_is_the_process_own_and_not_its_parents():
+    ballast = bytearray(300 * 2**20)
+    ballast[:: 2**12] = b"x" * len(ballast[:: 2**12])
+    code = "from benchmarks.common import peak_memory_bytes as peak; print(peak())"
+    child = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)
+    assert 2**20 < int(child.stdout) < 200 * 2**20 < common.peak_memory_bytes()
+    del ballast
+
+
 def test_the_matmul_peak_is_a_speed():
     torch = pytest.importorskip("torch")
     assert throughput.matmul_peak(torch.float32, "cpu", seconds=0.01) > 1e8
