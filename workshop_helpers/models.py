@@ -121,7 +121,7 @@ CATALOGUE: dict[str, CatalogueEntry] = {
             qlora_memory_gb=None,
             template="ChatML",
             architecture="Qwen2ForCausalLM",
-            # Picked by hand among about a dozen recipes, by their recall on the shop's own held-out questions: the recall
+            # Picked by hand among about a dozen recipes, by recall on the shop's own held-out questions: the recall
             # that results/ gives for it is therefore somewhat flattering.
             recipe={"rank": 16, "alpha": 64, "learning_rate": 3e-3, "epochs": 8, "batch_size": 4},
             note="Bundled: pretrained by this project on its own corpus, see pretraining/. Memory: an estimate.",
