@@ -29,7 +29,7 @@ from workshop_helpers.workspace import atomic_directory, write_card, write_json
 
 WORK = Path(__file__).parent / "work"
 MODEL = Path(__file__).parent.parent / "data" / "mame"
-LENGTHS = (64, 128, 192, 256, 384, 512, 832)
+LENGTHS = (64, 96, 128, 192, 256, 320, 384, 448, 512, 640, 832)
 CHUNK = 6144  # conversations drawn at a time
 TOKENIZER_CHUNKS = range(1_000_000, 1_000_006)  # never reached by training
 # Answers are what the model is for; questions teach wording; a drawn value in a facts list is noise.
@@ -265,6 +265,8 @@ def train(
         targets = weights[:, 1:].reshape(-1)
         return (each * targets).sum() / targets.sum()
 
+    # One compiled step for each length; past its limit torch would run the rest uncompiled.
+    torch._dynamo.config.recompile_limit = 2 * len(LENGTHS)
     step_loss = torch.compile(loss_of, dynamic=False) if compile_steps else loss_of
     print(
         f"{sum(p.numel() for p in model.parameters()):,} parameters on {device}, "

@@ -160,6 +160,16 @@ def test_train_says_what_it_did_and_does_it_once(capfd, way, tiny_model):
     assert "nothing was done again" in out
 
 
+def test_train_mixes_in_general_rows(capfd, way, tmp_path, tiny_model):
+    general = write_rows(tmp_path / "general.jsonl")
+    command = ["train", "--model", tiny_model, "--data", way / "rows.jsonl", "--out", tmp_path / "a", "--rows", 4,
+               "--epochs", 1, "--device", "cpu", "--general", general]  # fmt: skip
+    assert "general_rows" in refused(capfd, *command)
+    code, out, _ = run(capfd, *command, "--general-rows", 0.5, "--json")
+    assert code == 0
+    assert json.loads(out)["general_rows"] == 2
+
+
 @pytest.mark.parametrize("name", ["adapter", "model", "model-Q8_0.gguf"])
 def test_ask_takes_every_kind_of_model(capfd, way, name):
     code, out, _ = run(

@@ -170,11 +170,13 @@ def test_files_are_read_and_the_result_can_be_shown_and_stored(f16: Path, tmp_pa
         "F16",
         "Q8_0",
     ]
-    console = Console(width=160, record=True, file=open(tmp_path / "out", "w"))  # noqa: SIM115
-    console.print(found.table())
-    text = console.export_text()
-    assert "Q8_0" in text
-    assert "perplexity" in text
+    for language, heading in (("en", "facts"), ("ja", "事実")):
+        console = Console(width=80, record=True, file=open(tmp_path / "out", "w"))  # noqa: SIM115
+        console.print(found.table(language))
+        text = console.export_text()
+        assert "Q8_0" in text
+        assert heading in text
+        assert "…" not in text
     markup = found.to_html()
     assert markup.count("<tr>") == 3
     assert "held-out answers" in markup

@@ -96,11 +96,43 @@ def test_equal_seeds_give_equal_weights(
     assert weights(tmp_path / "other") != weights(trained.adapter)
 
 
+def test_loraplus_gives_b_its_own_learning_rate(tiny_model: Path, tmp_path: Path) -> None:
+    """Adam's first step is as long as the rate, whatever the gradient; A has none while B is zero."""
+    from safetensors.torch import load_file
+
+    one = QUICK.replace(epochs=1, warmup=0, schedule="constant", learning_rate=1e-3)
+    device = choose_device("cpu")
+    moved = []
+    for ratio in (1, 4):
+        out = tmp_path / str(ratio)
+        train(tiny_model, rows(4), out, one.replace(loraplus_ratio=ratio), device=device)
+        tensors = load_file(out / "adapter_model.safetensors")
+        moved.append(max(t.abs().max().item() for n, t in tensors.items() if "lora_B" in n))
+    assert moved[0] == pytest.approx(1e-3, rel=1e-3)
+    assert moved[1] == pytest.approx(4e-3, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("units", "dtype", "attention"), [(None, "fp32", "sdpa"), ("avx512_bf16", "bf16", "eager")]
+)
+def test_a_small_model_trains_in_bf16_only_where_the_processor_has_it(
+    monkeypatch: pytest.MonkeyPatch, tiny_model: Path, units: str | None, dtype: str, attention: str
+) -> None:
+    monkeypatch.setattr(training, "cpu_bf16_units", lambda: units)
+    found = training.training_device("cpu", resolve(tiny_model))
+    assert (found.dtype, found.attention) == (dtype, attention)
+    if units:
+        assert units in found.dtype_reason
+    given = choose_device("cpu")
+    assert training.training_device(given, resolve(tiny_model)) is given
+
+
 def test_loss_counts_the_answer_only(tiny_model: Path, tmp_path: Path) -> None:
     import torch
 
     data = rows(3)
-    report = train(tiny_model, data, tmp_path / "a", QUICK.replace(batch_size=3))
+    device = choose_device("cpu")  # in fp32, so that the figures can be compared
+    report = train(tiny_model, data, tmp_path / "a", QUICK.replace(batch_size=3), device=device)
     model, tokenizer = load_model(tiny_model, choose_device("cpu")), load_tokenizer(tiny_model)
     losses = []
     for row in data:

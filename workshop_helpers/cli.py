@@ -203,7 +203,7 @@ def _train(args: argparse.Namespace) -> int:
 
     given = {
         "epochs": args.epochs, "rank": args.rank, "learning_rate": args.lr, "batch_size": args.batch_size,
-        "seed": args.seed,
+        "seed": args.seed, "general_rows": args.general_rows,
     }  # fmt: skip
     recipe = LoraRecipe.for_model(args.model).replace(
         **{k: v for k, v in given.items() if v is not None}
@@ -214,6 +214,7 @@ def _train(args: argparse.Namespace) -> int:
         args.out,
         recipe,
         rows=args.rows,
+        general=args.general,
         device=args.device,
         overwrite=args.overwrite,
     )
@@ -511,6 +512,15 @@ def build_parser() -> argparse.ArgumentParser:
     add.add_argument("--lr", type=_above_zero, metavar="X", help="learning rate, such as 2e-4")
     add.add_argument("--batch-size", type=_at_least_one, metavar="N", help="rows a step")
     add.add_argument("--seed", type=int, metavar="N", help="the same seed gives the same adapter")
+    add.add_argument(
+        "--general", type=Path, metavar="FILE", help="general rows to mix in against forgetting"
+    )
+    add.add_argument(
+        "--general-rows",
+        type=_above_zero,
+        metavar="X",
+        help="how many of them, as a share of the training rows: 0.5 is one to two",
+    )
     overwrite(add)
 
     add = verb("ask", _ask, "ask a model one question", device=True)

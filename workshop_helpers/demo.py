@@ -267,7 +267,7 @@ def _print(result: Result, console: Console) -> None:
     from rich.text import Text
 
     console.print(result.comparison.table(result.language))
-    console.print(result.quantization.table())
+    console.print(result.quantization.table(result.language))
     answers = Table(
         box=box.SIMPLE_HEAD, title=Text(result.question), title_justify="left", show_header=False
     )

@@ -75,59 +75,86 @@ class QuantizationTable:
         rows = [{**asdict(row), "path": str(row.path)} for row in self.rows]
         return {**asdict(self), "rows": rows}
 
-    @property
-    def note(self) -> str:
+    def note(self, language: str = "en") -> str:
         """What the figures were measured on, in a sentence."""
-        return (
-            f"{self.questions} questions; perplexity, KL divergence and top token over {self.held_out_tokens} tokens "
-            f"of held-out answers ({self.method}); {self.threads} thread{'s' if self.threads > 1 else ''}."
+        return _NOTE[language].format(
+            questions=self.questions,
+            tokens=self.held_out_tokens,
+            method=self.method,
+            threads=self.threads,
         )
 
-    def table(self) -> Any:
-        """The table for the terminal (rich)."""
+    def table(self, language: str = "en") -> Any:
+        """The table for the terminal (rich), with headings in `language` ("en" or "ja")."""
+        from rich import box
         from rich.table import Table
 
-        table = Table(title="What quantization costs", caption=self.note)
-        for name, justify in _COLUMNS:
-            table.add_column(name, justify=justify)  # type: ignore[arg-type]
-        for cells in self._cells():
+        caption = f"{_EXPLAINED[language]} {self.note(language)}"
+        table = Table(
+            box=box.SIMPLE_HEAD, caption=caption, caption_justify="left", padding=(0, 1, 0, 0)
+        )
+        first, *rest = _SHORT[language]
+        table.add_column(first, no_wrap=True)
+        for name in rest:
+            table.add_column(name, justify="right", no_wrap=True)
+        for cells in self.cells():
             table.add_row(*cells)
         return table
 
-    def to_html(self) -> str:
-        """The table as an HTML fragment."""
-        head = "".join(f"<th>{html.escape(name)}</th>" for name, _ in _COLUMNS)
+    def to_html(self, language: str = "en") -> str:
+        """The same table as an HTML fragment."""
+        head = "".join(f"<th>{html.escape(name)}</th>" for name in HEADINGS[language])
         body = "".join(
             f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in cells)}</tr>"
-            for cells in self._cells()
+            for cells in self.cells()
         )
-        note = f"<caption>{html.escape(self.note)}</caption>"
+        note = f"<caption>{html.escape(self.note(language))}</caption>"
         return f'<table class="quantization">{note}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
 
     def _repr_html_(self) -> str:
         return self.to_html()
 
-    def _cells(self) -> Iterator[list[str]]:
+    def cells(self) -> Iterator[list[str]]:
+        """The rows as texts, in the order of `HEADINGS`."""
         for row in self.rows:
             yield [
-                row.type + (f" ({row.fallback} fell back)" if row.fallback else ""),
+                row.type + (f" ({row.fallback}*)" if row.fallback else ""),
                 f"{row.size_bytes / 1e6:,.1f}",
                 f"{row.bits_per_weight:.2f}",
-                f"{row.load_seconds:.2f}",
-                f"{row.prompt_tokens_per_second:,.0f}",
-                f"{row.generation_tokens_per_second:,.0f}",
                 "–" if row.recall is None else f"{row.recall:.0%}",
                 f"{row.perplexity:.3f}",
                 f"{row.kl_to_f16:.4f}",
                 f"{row.same_top_token:.1%}",
+                f"{row.load_seconds:.2f}",
+                f"{row.prompt_tokens_per_second:,.0f}",
+                f"{row.generation_tokens_per_second:,.0f}",
             ]
 
 
-_COLUMNS = (
-    ("type", "left"), ("MB", "right"), ("bits/weight", "right"), ("load s", "right"), ("prompt tok/s", "right"),
-    ("answer tok/s", "right"), ("fact recall", "right"), ("perplexity", "right"), ("KL to F16", "right"),
-    ("same top token", "right"),
-)  # fmt: skip
+# What it costs before how fast it is.
+HEADINGS = {
+    "en": ("type", "MB", "bits/weight", "facts stated", "perplexity", "KL to F16", "same top token", "load s",
+           "prompt tok/s", "answer tok/s"),
+    "ja": ("形式", "MB", "ビット/重み", "事実の再現率", "パープレキシティ", "F16とのKL", "最有力トークンの一致率",
+           "読み込み (秒)", "入力 tok/s", "生成 tok/s"),
+}  # fmt: skip
+# A terminal is 80 characters wide: short headings there, explained below the table.
+_SHORT = {
+    "en": ("type", "MB", "bits", "facts", "ppl", "KL", "top", "load", "in/s", "out/s"),
+    "ja": ("形式", "MB", "bits", "事実", "ppl", "KL", "一致", "読込", "入力/s", "生成/s"),
+}
+_EXPLAINED = {
+    "en": "bits: per weight; facts: stated; ppl: perplexity; KL: to F16; top: same top token; load: seconds; "
+    "in/s, out/s: tokens of prompt and answer a second.",
+    "ja": "bits：重み1個あたり。事実：再現率。ppl：パープレキシティ。KL：F16との差。一致：最有力トークンの一致率。"
+    "読込：秒。入力/s・生成/s：1秒あたりのトークン数。",
+}
+_NOTE = {
+    "en": "{questions} questions; perplexity, KL divergence and top token over {tokens} tokens of held-out answers "
+    "({method}). Threads: {threads}. (n*): n tensors fell back to another type.",
+    "ja": "質問{questions}問。パープレキシティ・KL・最有力トークンは、学習に使っていない回答の{tokens}トークンで計算（{method}）。"
+    "スレッド数：{threads}。(n*)：n個のテンソルは別の形式で保存。",
+}
 
 
 def quantization_table(

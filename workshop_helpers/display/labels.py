@@ -16,6 +16,7 @@ _LABELS: dict[str, dict[str, str]] = {
         "perplexity": "perplexity",
         "same top token": "same top token",
         "size against quality": "Size against quality",
+        "wrong figures": "contradict a fact or invent a figure",
         "recall by model": "What each model states and invents",
         "report title": "From ten rows to a quantized model",
         "report lead": "The same questions, asked before and after. "
@@ -67,7 +68,8 @@ _LABELS: dict[str, dict[str, str]] = {
         "perplexity": "パープレキシティ",
         "same top token": "最有力トークンの一致率",
         "size against quality": "サイズと品質",
-        "recall by model": "モデルごとの正しい事実と根拠のない数字",
+        "wrong figures": "事実と矛盾、または根拠のない数字",
+        "recall by model": "モデルごとの正しい事実と誤った数字",
         "report title": "10行のデータから量子化モデルまで",
         "report lead": "同じ質問を学習の前と後で比べました。数値はすべて、末尾に示す実行環境で実際に測ったものです。",
         "comparison": "学習前と学習後",

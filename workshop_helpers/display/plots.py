@@ -251,7 +251,7 @@ def recall_bars(comparison: Comparison, language: str = "en") -> Plot:
         places = range(len(rows))
         for values, shift, colour, name in (
             (right, -0.19, SERIES[2], label("recall", language)),
-            (wrong, 0.19, WRONG, label("unsupported", language)),
+            (wrong, 0.19, WRONG, label("wrong figures", language)),
         ):
             axes.barh([p + shift for p in places], values, 0.36, color=colour, label=name)
             for place, value in zip(places, values, strict=True):
