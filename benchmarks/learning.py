@@ -71,9 +71,12 @@ def remedies(recipe: LoraRecipe) -> dict[str, LoraRecipe]:
 
 
 class Bench:
-    """Trains, asks and notes; one flat record a model, language and seed."""
+    """Trains, asks and notes; one flat record a model, language and seed.
 
-    def __init__(self, asked: Settings, plan: Plan) -> None:
+    `question_set` names the shop's questions to ask: those that results are reported on, or "validation" to choose by.
+    """
+
+    def __init__(self, asked: Settings, plan: Plan, question_set: str = "questions") -> None:
         from workshop_helpers.facts import ShopFacts
         from workshop_helpers.scoring import read_questions
         from workshop_helpers.workspace import data_path
@@ -81,7 +84,7 @@ class Bench:
         self.asked, self.plan = asked, plan
         self.shop = ShopFacts.load()
         self.questions: dict[str, list[Question]] = {
-            language: read_questions(data_path("shop", f"questions.{language}.jsonl"))[
+            language: read_questions(data_path("shop", f"{question_set}.{language}.jsonl"))[
                 : plan.questions
             ]
             for language in asked.languages

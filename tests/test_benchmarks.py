@@ -12,6 +12,7 @@ import readme_figures
 
 from benchmarks import __main__ as all_of_them
 from benchmarks import common, learning, quantization, recipe_search, speed, throughput
+from workshop_helpers import scoring
 from workshop_helpers.training import LoraRecipe
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -23,7 +24,7 @@ KEYS = {
     "parity": ("agreement",),
     # The comparison with TRL and the pretraining throughput take long and may be measured apart (--only).
     "speed": ("targets", "startup", "demo", "lora", "batch"),
-    "recipe_search": ("base", "trials"),
+    "recipe_search": ("question_set", "questions", "base", "trials"),
 }
 PROVENANCE = ("benchmark", "made", "model", "machine", "versions", "title")
 
@@ -148,6 +149,35 @@ def test_a_recipe_that_forgets_less_comes_first_and_one_that_learns_too_little_l
     forgets, short, best = trial(0.95, 0.25), trial(0.85, 0.75), trial(0.92, 0.70)
     assert recipe_search.ranked([forgets, short, best], base) == [best, forgets, short]
     assert forgets.forgotten(base) == pytest.approx(0.5 / 3)
+
+
+def test_recipes_are_chosen_on_the_validation_questions_only(monkeypatch, tmp_path):
+    """Every question file of the shop that the search opens, with training and answering left out."""
+    read: list[str] = []
+    asked: dict[str, list[str]] = {}
+
+    def reading(path: Path) -> list[scoring.Question]:
+        read.append(path.name)
+        return read_questions(path)
+
+    def examine(bench: learning.Bench, label: str, language: str, *_: object, **__: object):
+        asked[language] = [question.id for question in bench.questions[language]]
+        return run(language, label, 0.95, **PROBED)
+
+    def tune(bench: learning.Bench, label: str, language: str, *_: object, **__: object):
+        return {**examine(bench, label, language), "seed": 0, "train_seconds": 1.0}
+
+    read_questions = scoring.read_questions
+    monkeypatch.setattr(scoring, "read_questions", reading)
+    monkeypatch.setattr(learning.Bench, "examine", examine)
+    monkeypatch.setattr(learning.Bench, "tune", tune)
+    out = tmp_path / "recipe_search.json"
+    arguments = ["--only", "--confirm", "0", "--out", str(out), "--work", str(tmp_path)]
+    assert recipe_search.main(arguments) == 0
+    assert read == ["validation.en.jsonl", "validation.ja.jsonl"]
+    found = json.loads(out.read_text(encoding="utf-8"))
+    assert found["question_set"] == "validation" and found["questions"] == {"en": 58, "ja": 58}
+    assert all(len(ids) == 58 and "shipping_fee-v1" in ids for ids in asked.values())
 
 
 def test_a_recipe_is_read_from_the_command_line():

@@ -130,7 +130,7 @@ CATALOGUE: dict[str, CatalogueEntry] = {
                 "loraplus_ratio": 4,
                 "epochs": 7,
                 "batch_size": 4,
-            },  # fmt: skip
+            },
             note="Bundled: pretrained by this project on its own corpus, see pretraining/. Memory: an estimate.",
         ),
         _hub(

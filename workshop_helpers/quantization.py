@@ -152,8 +152,8 @@ _EXPLAINED = {
 _NOTE = {
     "en": "{questions} questions; perplexity, KL divergence and top token over {tokens} tokens of held-out answers "
     "({method}). Threads: {threads}. (n*): n tensors fell back to another type.",
-    "ja": "質問{questions}問。パープレキシティ・KL・最有力トークンは、学習に使っていない回答の{tokens}トークンで計算（{method}）。"
-    "スレッド数：{threads}。(n*)：n個のテンソルは別の形式で保存。",
+    "ja": "質問{questions}問。パープレキシティ・KL・最有力トークンは、学習に使っていない回答の{tokens}トークンで計算"
+    "（{method}）。スレッド数：{threads}。(n*)：n個のテンソルは別の形式で保存。",
 }
 
 

@@ -58,10 +58,10 @@ class LoraRecipe:
     `rank` and `alpha`: the adapter adds (alpha / rank) · B·A to a weight, A and B of that rank.
     `target_modules`: names of the layers that get one; None takes every linear layer but the output head.
     `loraplus_ratio`: how many times the learning rate of A the one of B is (LoRA+, Hayou et al. 2024,
-    arXiv:2402.12354); 1 is plain LoRA. `epochs`: passes over the rows. `batch_size` · `gradient_accumulation`: rows in one optimiser step.
-    `learning_rate` falls by `schedule` ("constant", "linear", "cosine") after rising over the first `warmup` share
-    of the steps. `max_length`: tokens of prompt and answer together. `general_rows`: rows mixed in against
-    forgetting, as a share of the training rows (0.5: one general row to two of the data).
+    arXiv:2402.12354); 1 is plain LoRA. `epochs`: passes over the rows. `batch_size` · `gradient_accumulation`: rows
+    in one optimiser step. `learning_rate` falls by `schedule` ("constant", "linear", "cosine") after rising over the
+    first `warmup` share of the steps. `max_length`: tokens of prompt and answer together. `general_rows`: rows mixed
+    in against forgetting, as a share of the training rows (0.5: one general row to two of the data).
     """
 
     rank: int = 8
