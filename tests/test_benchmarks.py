@@ -24,6 +24,7 @@ KEYS = {
     "parity": ("agreement",),
     # The comparison with TRL and the pretraining throughput take long and may be measured apart (--only).
     "speed": ("targets", "startup", "demo", "lora", "batch"),
+    "data_check": ("targets", "quick", "full"),
     "recipe_search": ("question_set", "questions", "base", "trials"),
 }
 PROVENANCE = ("benchmark", "made", "model", "machine", "versions", "title")
@@ -353,7 +354,8 @@ def test_every_benchmark_tells_how_it_is_used(name):
 
 
 def test_make_bench_names_benchmarks_and_passes_options_on():
-    assert all_of_them.split(["--quick"]) == (["learning", "quantization", "speed"], ["--quick"])
+    every = ["learning", "quantization", "speed", "data_check"]
+    assert all_of_them.split(["--quick"]) == (every, ["--quick"])
     assert all_of_them.split(["speed", "--only", "trl"]) == (["speed"], ["--only", "trl"])
     assert all_of_them.main(["no-such"]) == 2
 

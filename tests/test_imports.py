@@ -15,21 +15,24 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "workshop_helpers"
 # What only some of the course needs, and what takes long to import.
 HEAVY = {
-    "accelerate", "bitsandbytes", "cyllama", "datasets", "gguf", "IPython", "ipywidgets", "matplotlib", "numpy",
-    "pandas", "peft", "rich", "safetensors", "sentencepiece", "tokenizers", "torch", "transformers", "trl", "xllamacpp",
+    "accelerate", "bitsandbytes", "charset_normalizer", "cyllama", "datasets", "datasketch", "ftfy", "gguf",
+    "IPython", "ipywidgets", "matplotlib", "numpy", "openpyxl", "pandas", "peft", "phonenumbers", "pyarrow",
+    "rich", "safetensors", "scipy", "sentencepiece", "tokenizers", "torch", "transformers", "trl", "xllamacpp",
     "yaml",
 }  # fmt: skip
 
 # From the ground up. A module may import those of its own level and below.
 LEVELS = [
-    {"workspace", "device", "models", "facts", "records", "quality"},
+    {"workspace", "device", "models", "facts", "language", "records", "faq", "chat_server"},
+    {"quality", "making"},
     {"gguf_file", "llama_engine", "_converter"},
     {"training", "merging", "gguf", "modelfile"},
     {"scoring", "llama_logits", "runtimes"},
-    {"comparison", "forgetting", "quantization"},
+    {"comparison", "forgetting", "quantization", "synthesis"},
     {"display"},
-    {"doctor"},
+    {"doctor", "preview"},
     {"demo"},
+    {"data_cli"},
     {"cli", "stage"},
 ]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from workshop_helpers.records import read_conversations
+from workshop_helpers.records import json_lines, open_rows, read_conversations
 from workshop_helpers.workspace import WorkshopError
 
 ALPACA = {"instruction": "How much is shipping?", "input": "", "output": "It costs $6.99."}
@@ -127,7 +127,8 @@ def test_misspelt_field_in_the_first_row_is_recognised(file: Path) -> None:
     assert 'rename it to "completion"' in failure(file, {"prompt": "x", "completions": "y"})
     assert 'rename it to "messages"' in failure(
         file, {"mesages": [{"role": "user", "content": "x"}]}
-    ).replace('"messages" must be a list', 'rename it to "messages"')
+    )
+    assert 'rename it to "output"' in failure(file, {"instruction": "x", "response": "y"})
 
 
 def test_missing_field_tells_what_the_row_has(file: Path) -> None:
@@ -189,11 +190,24 @@ def test_half_a_surrogate_pair_is_refused(file: Path) -> None:
 
 
 @pytest.mark.parametrize(("encoding", "name"), [("cp932", "Shift_JIS"), ("euc_jp", "EUC-JP")])
-def test_wrong_encoding_is_named_with_its_line(file: Path, encoding: str, name: str) -> None:
+def test_a_japanese_encoding_is_read_and_said(file: Path, encoding: str, name: str) -> None:
     text = '{"instruction": "a", "output": "b"}\n{"instruction": "送料はいくらですか", "output": "はい"}\n'
     file.write_bytes(text.encode(encoding))
+    assert [row.question for row in read_conversations(file)] == ["a", "送料はいくらですか"]
+    source = open_rows(file).source
+    assert source.encoding == encoding
+    assert name in source.reason
+
+
+@pytest.mark.parametrize(("encoding", "name"), [("cp932", "Shift_JIS"), ("euc_jp", "EUC-JP")])
+def test_a_line_in_another_encoding_than_the_file_is_named(
+    file: Path, encoding: str, name: str
+) -> None:
+    good = '{"instruction": "返品はできますか", "output": "はい、14日以内なら承ります。"}\n' * 5
+    other = '{"instruction": "送料はいくらですか", "output": "500円です"}\n'
+    file.write_bytes(good.encode() + other.encode(encoding))
     message = failure(file)
-    assert f"{file}:2: not UTF-8" in message
+    assert f"{file}:6: not UTF-8" in message
     assert name in message
 
 
@@ -210,9 +224,17 @@ def test_empty_file_is_refused(file: Path, content: bytes) -> None:
     assert "empty" in message or "no rows" in message
 
 
-def test_json_list_is_told_from_json_lines(file: Path) -> None:
-    file.write_text(json.dumps([ALPACA, ALPACA], indent=1), encoding="utf-8")
-    assert "one JSON list, not JSON Lines" in failure(file)
+def test_json_list_is_read_with_the_line_of_each_row(file: Path) -> None:
+    file.write_text(json.dumps([ALPACA, {**ALPACA, "output": "x"}], indent=1), encoding="utf-8")
+    assert [row.line for row in read_conversations(file)] == [2, 7]
+    file.write_text(json.dumps([ALPACA, ALPACA]), encoding="utf-8")
+    assert "the same row" in failure(file)
+
+
+def test_json_list_of_questions_is_told_from_json_lines(file: Path) -> None:
+    file.write_text(json.dumps([{"question": "a"}]), encoding="utf-8")
+    with pytest.raises(WorkshopError, match="one JSON list"):
+        list(json_lines(file, []))
 
 
 def test_missing_file_names_the_nearest_one_and_a_folder_is_refused(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ the way from rows to a quantized model, one command a step:
   workshop verify mame runs/adapter runs/model-Q2_K.gguf --questions questions.jsonl
 
 all of it on the bundled shop:  workshop demo
+your own rows, before training: workshop data check rows.jsonl
 will it run here?               workshop doctor
 """
 
@@ -90,6 +91,8 @@ def _extra_with(module: str | None) -> str | None:
         "train": ("torch", "transformers", "peft", "trl", "datasets", "accelerate", "safetensors", "matplotlib",
                   "matplotlib_fontja"),
         "gguf": ("cyllama", "xllamacpp", "gguf", "numpy", "sentencepiece"),
+        "data": ("charset_normalizer", "datasketch", "ftfy", "markdown_it", "openpyxl", "orjson", "phonenumbers",
+                 "pyarrow"),
         "notebooks": ("IPython", "ipywidgets"),
         "qlora": ("bitsandbytes",),
     }  # fmt: skip
@@ -619,6 +622,10 @@ def build_parser() -> argparse.ArgumentParser:
         help="folder for the files (default: beside FILE.gguf)",
     )
     overwrite(add)
+
+    from .data_cli import add_data_verbs
+
+    add_data_verbs(verbs, common)
     return parser
 
 

@@ -90,7 +90,7 @@ class LlamaEngine:
             reason = _reason(xllamacpp, parameters) or err
             raise WorkshopError(f"llama.cpp does not load {self.file.path}: {reason}") from err
         address = urlsplit(self._server.listening_address)
-        self._address = (address.hostname or "127.0.0.1", address.port or 80)
+        self.address = (address.hostname or "127.0.0.1", address.port or 80)
         # Not for its answer: a server that is closed before its queue has begun to turn never ends. One request that
         # goes through the queue makes sure that it turns.
         self._request("GET", "/slots")
@@ -178,7 +178,7 @@ class LlamaEngine:
     def _request(self, method: str, path: str, body: str | None = None) -> Any:
         if self._server is None:
             raise WorkshopError(f"{self.file.path} has been closed; open it again to ask it.")
-        connection = http.client.HTTPConnection(*self._address)  # does not look at proxy settings
+        connection = http.client.HTTPConnection(*self.address)  # does not look at proxy settings
         try:
             connection.request(method, path, body, {"Content-Type": "application/json"})
             return json.loads(connection.getresponse().read())

@@ -7,13 +7,13 @@ known figure from an invented one. `mark` gives the same findings as pieces of t
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from .facts import Figure, ShopFacts, Surfaces, figures, locate, states, surfaces
+from .language import detect_language, has_letters, is_polite
 from .records import RowFault, check_text, field_text, json_lines, raise_faults
 from .workspace import WorkshopError
 
@@ -229,64 +229,11 @@ def mark(answer: str, question: Question, shop: ShopFacts | None = None) -> list
     return pieces
 
 
-# -- language and manners ----------------------------------------------------------------------
-
-_NEUTRAL = re.compile(r"```.*?(?:```|$)|`[^`\n]*`|https?://\S+|\S+@\S+", re.S)
-_KANA = re.compile(r"[\u3041-\u309f\u30a1-\u30fa\uff66-\uff9f]")
-_HAN = re.compile(r"[\u3005\u3400-\u9fff\uf900-\ufaff]")
-_WORD = re.compile(r"[A-Za-zÀ-ɏ]+(?:['’][a-z]+)?")
-
-
-def detect_language(text: str) -> str:
-    """ "en", "ja" or "?" by the script of a text; code, addresses and figures count for neither.
-
-    A Japanese character weighs as much as a Latin word, so that Japanese with English terms stays
-    Japanese. Long text in Chinese characters without any kana is "?", as is one without letters.
-    """
-    text = _NEUTRAL.sub(" ", text)
-    kana, han = len(_KANA.findall(text)), len(_HAN.findall(text))
-    words = len(_WORD.findall(text))
-    if kana + han > words:
-        return "?" if kana == 0 and han >= 10 else "ja"
-    return "en" if words else "?"
-
-
 def _right_language(answer: str, language: str, wanted: str) -> bool:
     if wanted not in ("en", "ja") or language == wanted:
         return bool(answer.strip())
     # "$6.99" alone is in no language, and not in the wrong one.
-    speaks = _WORD.search(answer) or _KANA.search(answer) or _HAN.search(answer)
-    return bool(answer.strip()) and not speaks
-
-
-_POLITE = re.compile(
-    r"(?:です|でした|でしょう|ます|ました|ません|ませんでした|ましょう|ください|下さい|くださいませ|ございます"
-    r"|いたします|ませ|願います|ですが|ますが|ので)(?:か|ね|よ|よね|が|けど|けれども)?$"
-)
-_PLAIN = re.compile(
-    r"(?:だ|だった|である|であった|ない|なかった|した|する|った|いた|[うくすつぬむるぐぶ]|だろう|しろ|よう"
-    r"|たい|しい|らしい)(?:か|ね|よ|よね|ぞ|わ|さ|な|ぜ|よな|けど|から)?$"
-)
-_LIST_LINE = re.compile(r"^\s*(?:[-*・•●▪■※]|[0-9０-９]{1,2}[.)．）、]|[①-⑳])")
-
-
-def is_polite(text: str) -> bool | None:
-    """Whether Japanese text speaks in です・ます: some sentence does, and plain ones are not more.
-
-    List lines and sentences that end in a noun are of neither manner; None where all are. The
-    sentence ends are matched, not parsed, so an unusual ending may pass as neither.
-    """
-    polite = plain = 0
-    for line in text.splitlines():
-        for sentence in re.split(r"[。！？!?]|(?<=[\u3041-\u3096])[.．](?=\s|$)", line):
-            ending = re.sub(
-                r"[\s」』）)】\]♪☆★~〜～ー…・、,:：*_^\U0001f300-\U0001faff]+$", "", sentence
-            )
-            if _POLITE.search(ending):
-                polite += 1
-            elif _PLAIN.search(ending) and not _LIST_LINE.match(line):
-                plain += 1
-    return polite >= plain if polite or plain else None
+    return bool(answer.strip()) and not has_letters(answer)
 
 
 # -- many answers ------------------------------------------------------------------------------

@@ -367,6 +367,18 @@ def _fit(tokenizer: Any, conversations: list[Conversation], max_length: int) -> 
     return fit
 
 
+def examples(conversations: Sequence[Conversation]) -> list[dict[str, Any]]:
+    """The rows as TRL's trainer takes them: prompt and completion, so that the loss counts the completion only."""
+    return [
+        {
+            "prompt": c.prompt_messages(),
+            "completion": [{"role": "assistant", "content": c.answer}],
+            "chat_template_kwargs": {"enable_thinking": False},
+        }
+        for c in conversations
+    ]
+
+
 # ---- the run --------------------------------------------------------------------------------------------------------
 
 
@@ -387,7 +399,7 @@ def _train(
         from peft import LoraConfig
         from transformers import PrinterCallback
 
-        trainer_class = _trainer_class(recipe)
+        trainer_class = course_trainer(recipe)
     tame_allocator()
     started = time.perf_counter()
     tokenizer = load_tokenizer(ref)
@@ -411,17 +423,8 @@ def _train(
         with quiet_libraries(), _PeakMemory(device) as peak, _failures_in_words(recipe, work):
             trainer = trainer_class(
                 model=base,
-                args=_arguments(work, recipe, device, max_length, checkpointing),
-                train_dataset=Dataset.from_list(
-                    [
-                        {
-                            "prompt": c.prompt_messages(),
-                            "completion": [{"role": "assistant", "content": c.answer}],
-                            "chat_template_kwargs": {"enable_thinking": False},
-                        }
-                        for c in fit.kept + fit_extra.kept
-                    ]
-                ),
+                args=trainer_arguments(work, recipe, device, max_length, checkpointing),
+                train_dataset=Dataset.from_list(examples(fit.kept + fit_extra.kept)),
                 processing_class=tokenizer,
                 peft_config=LoraConfig(
                     r=recipe.rank,
@@ -494,7 +497,7 @@ def _train(
     return report
 
 
-def _arguments(
+def trainer_arguments(
     work: Path, recipe: LoraRecipe, device: Device, max_length: int, checkpointing: bool
 ) -> Any:
     from trl import SFTConfig
@@ -536,7 +539,7 @@ def _arguments(
     return arguments
 
 
-def _trainer_class(recipe: LoraRecipe) -> Any:
+def course_trainer(recipe: LoraRecipe) -> Any:
     from transformers import Trainer
     from trl import SFTTrainer
 
@@ -544,7 +547,7 @@ def _trainer_class(recipe: LoraRecipe) -> Any:
         """SFTTrainer with LoRA+'s two learning rates, and without what a small run needs not pay for."""
 
         def create_optimizer(self, model: Any = None) -> Any:
-            if recipe.loraplus_ratio == 1 or self.optimizer is not None:
+            if recipe.loraplus_ratio == 1 or getattr(self, "optimizer", None) is not None:
                 return super().create_optimizer(model)
             from peft.optimizers import create_loraplus_optimizer
 

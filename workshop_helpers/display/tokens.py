@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -13,11 +15,20 @@ from .html import Html
 
 @dataclass(frozen=True)
 class Token:
-    """One token: its `id`, its `text` (hex bytes where it is a part of a character), whether it carries `loss`."""
+    """One token: its `id`, its `text` (hex bytes where it is a part of a character), whether it carries `loss`.
+
+    `cut`: it stands behind `max_length`, so the model never sees it.
+    """
 
     id: int
     text: str
     loss: bool
+    cut: bool = False
+
+    @property
+    def shown(self) -> str:
+        """The text with what cannot be seen made visible: spaces, line ends, control and direction characters."""
+        return "".join(_VISIBLE.get(character) or visible(character) for character in self.text)
 
 
 def row_tokens(tokenizer: Any, conversation: Conversation) -> list[Token]:
@@ -29,28 +40,53 @@ def row_tokens(tokenizer: Any, conversation: Conversation) -> list[Token]:
     whole = chat_prompt(tokenizer, conversation.to_messages(), answer=True)
     start = len(_ids(tokenizer, prompt))
     return [
-        Token(id, _text(tokenizer, id), at >= start) for at, id in enumerate(_ids(tokenizer, whole))
+        Token(id, token_text(tokenizer, id), at >= start)
+        for at, id in enumerate(_ids(tokenizer, whole))
     ]
 
 
 def show_tokens(tokenizer: Any, conversation: Conversation) -> Html:
     """The row's tokens as boxes; those that carry loss are green. As text: those between ⟦ and ⟧."""
-    boxes, text, inside = [], [], False
-    for token in row_tokens(tokenizer, conversation):
-        ground = "#2da44e44" if token.loss else "#8882"
-        shown = escape(token.text).replace("\n", "↵").replace(" ", "␣")
+    return token_boxes(row_tokens(tokenizer, conversation))
+
+
+def token_boxes(tokens: Sequence[Token]) -> Html:
+    """Tokens as boxes: green with loss, grey without, struck through in red where they are cut off.
+
+    As text: those with loss between ⟦ and ⟧, the cut ones between ✂ and ✂.
+    """
+    boxes, text, open_mark = [], [], ""
+    for token in tokens:
+        ground = "#e5534b3d" if token.cut else "#2da44e44" if token.loss else "#8882"
+        line = ";text-decoration:line-through" if token.cut else ""
         boxes.append(
             f'<span title="{token.id}" style="background:{ground};border-radius:3px;padding:.1em .25em;margin:1px;'
-            f'display:inline-block;white-space:pre">{shown}</span>{"<br>" if token.text.endswith(chr(10)) else ""}'
+            f'display:inline-block;white-space:pre{line}">{escape(token.shown)}</span>'
+            f"{'<br>' if token.text.endswith(chr(10)) else ''}"
         )
-        if token.loss and not inside:
-            text.append("⟦")
-            inside = True
-        text.append(token.text)
-    if inside:
-        text.append("⟧")
+        mark = "✂" if token.cut else "⟦" if token.loss else ""
+        if mark != open_mark:
+            text += [_CLOSING[open_mark], mark]
+            open_mark = mark
+        text.append("".join(c if c in " \n\t\u3000" else visible(c) for c in token.text))
+    text.append(_CLOSING[open_mark])
     return Html(
         f'<div style="font-family:monospace;line-height:1.9">{"".join(boxes)}</div>', "".join(text)
+    )
+
+
+_CLOSING = {"": "", "⟦": "⟧", "✂": "✂"}
+_VISIBLE = {" ": "␣", "\n": "↵", "\t": "⇥", "\x7f": "␡", "\u3000": "□"}
+
+
+def visible(character: str) -> str:
+    """A character, or a sign for one that controls: no escape sequence may reach a terminal, no mark turn the text."""
+    if character < " ":
+        return chr(0x2400 + ord(character))
+    return (
+        f"⟨U+{ord(character):04X}⟩"
+        if unicodedata.category(character) in ("Cc", "Cf")
+        else character
     )
 
 
@@ -58,7 +94,8 @@ def _ids(tokenizer: Any, text: str) -> list[int]:
     return list(tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
-def _text(tokenizer: Any, id: int) -> str:
+def token_text(tokenizer: Any, id: int) -> str:
+    """The text of one token; where it is a part of a character, its bytes as ⟨E3⟩⟨81⟩."""
     text = str(tokenizer.decode([id]))
     if "\ufffd" not in text:
         return text

@@ -1,0 +1,340 @@
+"""What the model really sees of a training file: each row rendered, cut into tokens, marked where loss is counted.
+
+The tokens and their marks are not worked out here. The trainer of `training` prepares the rows, with the recipe's own
+arguments; this module only shows what came out, and what `max_length` took away.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from .display.html import Html
+from .display.tokens import Token, token_boxes, token_text, visible
+from .models import (
+    ModelRef,
+    chat_prompt,
+    load_tokenizer,
+    model_folder,
+    pick_device,
+    quiet_libraries,
+    resolve,
+)
+from .records import Conversation, Fault, open_rows
+from .training import LoraRecipe, course_trainer, examples, trainer_arguments
+from .workspace import WorkshopError
+
+LABELS = {
+    "en": {
+        "read": "read, no loss",
+        "learned": "learned: carries loss",
+        "cut": "cut off, never seen",
+        "row": "Row {number}",
+        "row of": "{file}, line {line}",
+        "tokens": "{tokens} tokens, {loss} with loss",
+        "truncated": "{cut} tokens of the end are cut off at max_length {length}: the answer is learned without it.",
+        "dropped": "The row is dropped: nothing of its answer lies within the {length} tokens of max_length.",
+        "end": "The token that ends an answer is cut off too, so this row does not teach the model to stop.",
+        "faults": "{count} of the rows before cannot be read:",
+        "model": "as {model} sees them, max_length {length}",
+    },
+    "ja": {
+        "read": "読むだけ（損失なし）",
+        "learned": "学習する（損失あり）",
+        "cut": "切り捨て（モデルには見えない）",
+        "row": "{number}行目",
+        "row of": "{file} の{line}行目",
+        "tokens": "{tokens}トークン、うち損失あり{loss}",
+        "truncated": "max_length {length} を超えた末尾の{cut}トークンは切り捨てられ、回答は途中までしか学べません。",
+        "dropped": "この行は使われません。max_length の{length}トークンに回答がまったく入らないためです。",
+        "end": "回答の終わりを示すトークンも切り捨てられるので、この行からは終わり方を学べません。",
+        "faults": "ここまでに読めない行が{count}行あります。",
+        "model": "{model} から見た姿、max_length {length}",
+    },
+}
+
+
+@dataclass(frozen=True)
+class PreviewedRow:
+    """A row as the model sees it.
+
+    `text`: the rendered template, all of it. `tokens`: all of them, each with its id, whether it carries loss and
+    whether it is `cut` by `max_length`. `dropped`: the trainer leaves the row out, since no answer token is left.
+    """
+
+    conversation: Conversation
+    number: int
+    text: str
+    tokens: tuple[Token, ...]
+    max_length: int
+    dropped: bool
+
+    @property
+    def seen(self) -> int:
+        """Tokens that go through the model."""
+        return 0 if self.dropped else sum(not token.cut for token in self.tokens)
+
+    @property
+    def learned(self) -> int:
+        """Tokens that carry loss."""
+        return 0 if self.dropped else sum(token.loss and not token.cut for token in self.tokens)
+
+    @property
+    def cut(self) -> tuple[Token, ...]:
+        """What `max_length` takes away."""
+        return tuple(token for token in self.tokens if token.cut)
+
+    def remarks(self, language: str = "en") -> list[str]:
+        """What the reader should know about the row, in sentences; none where it fits."""
+        words, cut = LABELS[language], self.cut
+        if not cut:
+            return []
+        if self.dropped:
+            return [words["dropped"].format(length=self.max_length)]
+        remarks = [words["truncated"].format(cut=len(cut), length=self.max_length)]
+        # Behind the token that ends the answer, a template may put a line end that nobody misses.
+        return remarks + ([words["end"]] if any(token.text.strip() for token in cut) else [])
+
+    def heading(self, language: str = "en") -> str:
+        """Where the row stands and how long it is."""
+        words, row = LABELS[language], self.conversation
+        where = (
+            words["row of"].format(file=Path(row.file).name, line=row.line)
+            if row.file is not None and row.line is not None
+            else words["row"].format(number=self.number)
+        )
+        counted = words["tokens"].format(tokens=len(self.tokens), loss=self.learned)
+        return f"{where} · {counted}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, as JSON takes it."""
+        return {
+            "file": self.conversation.file,
+            "line": self.conversation.line,
+            "text": self.text,
+            "tokens": [
+                {"id": t.id, "text": t.text, "loss": t.loss, "cut": t.cut} for t in self.tokens
+            ],
+            "seen": self.seen,
+            "learned": self.learned,
+            "max_length": self.max_length,
+            "dropped": self.dropped,
+        }
+
+
+class Preview(list[PreviewedRow]):
+    """The previewed rows; shows itself in a notebook, and in colours when rich prints it.
+
+    `model`: its name. `faults`: rows that cannot be read and stand among or before those shown.
+    """
+
+    def __init__(
+        self,
+        rows: Iterable[PreviewedRow],
+        *,
+        model: str,
+        max_length: int,
+        language: str = "en",
+        faults: Sequence[Fault] = (),
+    ) -> None:
+        super().__init__(rows)
+        self.model = model
+        self.max_length = max_length
+        self.language = language
+        self.faults = list(faults)
+
+    def __rich__(self) -> Any:
+        from rich.console import Group
+        from rich.text import Text
+
+        words = LABELS[self.language]
+        title = Text(_safe(words["model"].format(model=self.model, length=self.max_length)))
+        legend = Text()
+        for kind in ("read", "learned", "cut"):
+            legend.append(f" {words[kind]} ", style=_SHADES[kind][0])
+            legend.append("  ")
+        parts: list[Any] = [title, legend, Text()]
+        for row in self:
+            parts.append(Text(_safe(row.heading(self.language)), style="bold"))
+            parts.append(rich_tokens(row.tokens))
+            parts += [Text(f"⚠ {remark}", style="yellow") for remark in row.remarks(self.language)]
+            parts.append(Text())
+        if self.faults:
+            parts.append(Text(words["faults"].format(count=len(self.faults)), style="yellow"))
+            parts += [Text(f"  {_safe(str(fault))}") for fault in self.faults[:3]]
+        return Group(*parts)
+
+    def html(self) -> Html:
+        """The rows as boxes, for a notebook or a page; as text: those with loss between ⟦ and ⟧."""
+        words = LABELS[self.language]
+        legend = "".join(
+            f'<span style="background:{ground};border-radius:3px;padding:.1em .4em;margin-right:.6em">'
+            f"{escape(words[kind])}</span>"
+            for kind, ground in (("read", "#8882"), ("learned", "#2da44e44"), ("cut", "#e5534b3d"))
+        )
+        title = words["model"].format(model=self.model, length=self.max_length)
+        out = [f"<p>{escape(title)} &ensp; {legend}</p>"]
+        text = [title]
+        for row in self:
+            boxes, heading = token_boxes(row.tokens), row.heading(self.language)
+            remarks = row.remarks(self.language)
+            out.append(f"<h4>{escape(heading)}</h4>{boxes.html}")
+            out += [f'<p style="color:#b35900">⚠ {escape(remark)}</p>' for remark in remarks]
+            text += [_safe(heading), boxes.text, *(f"⚠ {remark}" for remark in remarks)]
+        if self.faults:
+            said = [words["faults"].format(count=len(self.faults)), *map(str, self.faults[:3])]
+            out.append(f'<p style="color:#b35900">{"<br>".join(map(escape, said))}</p>')
+            text += [_safe(line) for line in said]
+        return Html("".join(out), "\n".join(text))
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return self.html()._repr_mimebundle_()
+
+
+def preview(
+    path: str | Path | Sequence[Conversation],
+    *,
+    model: str | Path | ModelRef = "mame",
+    rows: int = 3,
+    max_length: int | None = None,
+    language: str = "en",
+) -> Preview:
+    """The first `rows` readable rows of a training file (or of conversations) as the model will see them.
+
+    `max_length`: tokens of prompt and answer together; None takes the model's recipe, and never more than the model's
+    own window. `language`: of the labels, "en" or "ja".
+
+    Raises WorkshopError for a file without a readable row, for a model that cannot be trained, for a `rows` or
+    `max_length` that makes no sense, and when the model's template refuses a row.
+    """
+    if rows < 1:
+        raise WorkshopError(f"rows is {rows}; ask for at least one row.")
+    if max_length is not None and max_length < 8:
+        raise WorkshopError(f"max_length is {max_length}; it must be at least 8, as in training.")
+    if language not in LABELS:
+        raise WorkshopError(
+            f'There are no labels in "{language}"; choose from {", ".join(LABELS)}.'
+        )
+    conversations, faults = _first_rows(path, rows)
+    ref = resolve(model)
+    if ref.kind not in ("catalogue", "folder"):
+        raise WorkshopError(
+            f"{ref.name} cannot be trained, so there is nothing to preview. Give a catalogue name or a model folder."
+        )
+    tokenizer = load_tokenizer(ref)
+    length = _length(ref, max_length)
+    # The template's own refusal in words, before the trainer meets it.
+    texts = [chat_prompt(tokenizer, c.to_messages(), answer=True) for c in conversations]
+    whole = prepared(ref, tokenizer, conversations, None)
+    kept = prepared(ref, tokenizer, conversations, length)
+    found = []
+    for place, (conversation, text) in enumerate(zip(conversations, texts, strict=True)):
+        ids, labels = whole.get(place, ([], []))
+        within = len(kept[place][0]) if place in kept else min(length, len(ids))
+        tokens = tuple(
+            Token(id, token_text(tokenizer, id), label != -100, at >= within)
+            for at, (id, label) in enumerate(zip(ids, labels, strict=True))
+        )
+        found.append(PreviewedRow(conversation, place + 1, text, tokens, length, place not in kept))
+    return Preview(found, model=ref.name, max_length=length, language=language, faults=faults)
+
+
+def prepared(
+    ref: ModelRef, tokenizer: Any, conversations: Sequence[Conversation], max_length: int | None
+) -> dict[int, tuple[list[int], list[int]]]:
+    """What training feeds to the model: place of the row → its token ids and labels (-100: no loss).
+
+    A row that the trainer drops is missing. `max_length=None` cuts nothing.
+    """
+    recipe = LoraRecipe.for_model(ref)
+    with quiet_libraries():
+        from datasets import Dataset
+        from transformers import Qwen2Config, Qwen2ForCausalLM
+
+        trainer_class = course_trainer(recipe)
+    # Rows are prepared when a trainer is made, and that needs a model, though no weight is looked at.
+    size = {"vocab_size": 8, "hidden_size": 8, "intermediate_size": 8, "max_position_embeddings": 8}
+    stub = Qwen2ForCausalLM(
+        Qwen2Config(num_hidden_layers=1, num_attention_heads=1, num_key_value_heads=1, **size)
+    )
+    rows = [{**row, "place": place} for place, row in enumerate(examples(conversations))]
+    device = pick_device("cpu", ref)
+    with tempfile.TemporaryDirectory() as work, quiet_libraries():
+        arguments = trainer_arguments(Path(work), recipe, device, max_length or 8, False)
+        arguments.max_length = max_length
+        trainer = trainer_class(
+            model=stub,
+            args=arguments,
+            train_dataset=Dataset.from_list(rows),
+            processing_class=tokenizer,
+        )
+        return {
+            row["place"]: (list(row["input_ids"]), list(row["labels"]))
+            for row in trainer.train_dataset
+        }
+
+
+def _first_rows(
+    path: str | Path | Sequence[Conversation], rows: int
+) -> tuple[list[Conversation], list[Fault]]:
+    found: list[Conversation] = []
+    faults: list[Fault] = []
+    if not isinstance(path, str | Path):
+        found = list(path)[:rows]
+        if not found:
+            raise WorkshopError("There are no rows to preview.")
+        return found, faults
+    with open_rows(path) as reader:
+        for item in reader:
+            if isinstance(item, Fault):
+                faults.append(item)
+                continue
+            found.append(item)
+            if len(found) == rows:
+                break
+    if not found:
+        told = f" The first fault: {faults[0]}" if faults else ""
+        raise WorkshopError(f"{path} holds no row that can be read.{told}")
+    return found, faults
+
+
+def _length(ref: ModelRef, max_length: int | None) -> int:
+    """As in training: the recipe's length, and never more than the model has positions."""
+    with quiet_libraries():
+        from transformers import AutoConfig
+
+        config = AutoConfig.from_pretrained(
+            model_folder(ref), local_files_only=True, trust_remote_code=False
+        )
+    window = getattr(config.get_text_config(), "max_position_embeddings", None)
+    wanted = max_length or LoraRecipe.for_model(ref).max_length
+    return min(wanted, window or wanted)
+
+
+# Neighbours in two shades, so that the borders of the tokens can be seen.
+_SHADES = {
+    "read": ("on grey23", "on grey35"),
+    "learned": ("black on green3", "black on spring_green3"),
+    "cut": ("strike on dark_red", "strike on red3"),
+}
+
+
+def rich_tokens(tokens: Sequence[Token]) -> Any:
+    """The tokens as a rich Text."""
+    from rich.text import Text
+
+    text = Text()
+    for at, token in enumerate(tokens):
+        kind = "cut" if token.cut else "learned" if token.loss else "read"
+        text.append(token.shown, style=_SHADES[kind][at % 2])
+        if token.text.endswith("\n"):
+            text.append("\n")
+    return text
+
+
+def _safe(text: str) -> str:
+    return "".join(c if c in " \n\t\u3000" else visible(c) for c in text)

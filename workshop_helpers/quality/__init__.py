@@ -1,0 +1,22 @@
+"""What is wrong with a training set, row by row and as a whole; cleaning, splitting, leakage."""
+
+from __future__ import annotations
+
+from .check import check
+from .clean import CleanReport, clean
+from .findings import RULES, SEVERITIES, CheckReport, Finding, Rule, finding
+from .split import SplitReport, split
+
+__all__ = [
+    "RULES",
+    "SEVERITIES",
+    "CheckReport",
+    "CleanReport",
+    "Finding",
+    "Rule",
+    "SplitReport",
+    "check",
+    "clean",
+    "finding",
+    "split",
+]

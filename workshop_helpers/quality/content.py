@@ -1,0 +1,575 @@
+"""What must not stand in a training text: garbled characters, control characters, a template's tokens, markup, secrets.
+
+Most rows hold none of it. One pass over a row's bytes sorts them into a few classes (`_CLASSES`), and only a row that
+shows a suspicious class is looked at again, rule by rule. The classes are chosen so that no fault can hide from them.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..records import SPECIAL_TOKEN
+from .findings import Finding, around, finding
+
+if TYPE_CHECKING:
+    from ..records import Conversation
+
+# -- the first look ------------------------------------------------------------------------------
+
+_CONTROLS = bytes([*range(9), *range(11, 32), 127])  # all of C0 but tab and line feed, and DEL
+_NAMES = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-+/"
+_TWO_BYTES = bytes(range(0xC2, 0xE0))  # first bytes of U+0080 to U+07FF: Latin, Greek, Cyrillic …
+_CLASSES = bytes.maketrans(_NAMES + _TWO_BYTES, b"A" * len(_NAMES) + b"\xff" * len(_TWO_BYTES))
+_LONG_NAME = b"A" * 20  # no key of a known provider is shorter
+# What Japanese in UTF-8 turns into where it is read as Shift_JIS (縺 繧 繝, half-width ｱ) or GBK (銇 銈 銉), or the
+# other way round; lost and hidden characters; 外字.
+_ODD = re.compile(
+    "[縺繧繝銇銈銉\ufffdƒ‚ｦ-ﾟ\u200b\ufeff\u2060\u2028\u2029\u202a\u202b\u202d\u202e\u2066-\u2068\ue000-\uf8ff]"
+)
+
+
+def check_content(conversation: Conversation) -> Iterable[Finding]:
+    """`mojibake`, `control-character`, `invisible-character`, `special-token`, `html` and `secret` of one row.
+
+    Every turn is looked at. A clean row costs two to three microseconds a kilobyte.
+    """
+    # A list is joined faster than a generator; the bar cannot make two harmless turns look like a fault.
+    text = "|".join([message.content for message in conversation.messages])
+    try:
+        raw = text.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair, which no file in UTF-8 can hold
+        return list(_findings(conversation))
+    classes = raw.translate(_CLASSES, _CONTROLS)
+    if (
+        len(classes) != len(raw)
+        or _LONG_NAME in classes
+        or "<" in text
+        or "assw" in text
+        or ("&" in text and ";" in text)
+        or ("[" in text and "INST]" in text)
+        or ("@" in text and "://" in text)
+        or ("W" in text and "ASSW" in text)
+        or (
+            not text.isascii()
+            and (b"\xff" in classes or _ODD.search(text) or "パスワ" in text or "暗証" in text)
+        )
+    ):
+        return list(_findings(conversation))
+    return ()
+
+
+def _findings(conversation: Conversation) -> Iterator[Finding]:
+    from .personal import mask  # personal data beside a fault must not stand in the report either
+
+    several = len(conversation.messages) > 3
+    user_talks_of_markup = any(
+        _MARKUP_WORD.search(_IN_BRACKETS.sub(" ", m.content))
+        for m in conversation.messages
+        if m.role != "assistant"
+    )
+    for number, message in enumerate(conversation.messages, start=1):
+        text = message.content
+        where = place_of(message.role, number if several else None)
+        for rule, severity, start, end, what, fix in _faults(text, user_talks_of_markup):
+            shown = around(text, start, end, 80) if rule != "secret" else around(text, start, end)
+            yield finding(
+                rule,
+                conversation,
+                f"{where} {what}",
+                excerpt=visible(mask(shown)[0]),
+                severity=severity,
+                fix=fix,
+            )
+
+
+def place_of(role: str, number: int | None = None) -> str:
+    """How a message calls a turn, as the beginning of a sentence; its number where a row has many turns."""
+    names = {"user": "The question", "assistant": "The answer", "system": "The system prompt"}
+    name = names.get(role, "A turn")
+    return f"{name} (turn {number})" if number else name
+
+
+class _Fault(NamedTuple):
+    rule: str
+    severity: str | None
+    start: int
+    end: int
+    what: str
+    fix: str | None = None
+
+
+def _faults(text: str, about_markup: bool) -> Iterator[_Fault]:
+    yield from _control_characters(text)
+    yield from _mojibake(text)
+    yield from _special_tokens(text)
+    yield from _html(text, about_markup)
+    for secret in find_secrets(text):
+        what = f"holds {secret.kind}: {secret.masked}"
+        yield _Fault("secret", secret.severity, secret.start, secret.end, what)
+
+
+def visible(text: str) -> str:
+    """The text with characters that nobody sees written as ␀-style pictures or U+XXXX."""
+    return _UNSEEN.sub(lambda found: _picture(found[0]), text)
+
+
+def _picture(character: str) -> str:
+    code = ord(character)
+    if code < 32:
+        return chr(0x2400 + code)
+    return "␡" if code == 127 else f"[U+{code:04X}]"
+
+
+# -- characters nobody sees ------------------------------------------------------------------------
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]|\r(?!\n)|\x85")
+_CRLF = re.compile(r"\r\n")
+_HIDDEN = re.compile(
+    # Zero-width joiners and direction marks belong to emoji and to scripts that need them; these do not.
+    "[\u00ad\u200b\u2028\u2029\u202a\u202b\u202d\u202e\u2060\u2066-\u2068\ufeff]"
+)
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u200b\u2028\u2029\u202a-\u202e\u2060\u2066-\u2069\ufeff\ud800-\udfff]"
+)
+
+
+def _control_characters(text: str) -> Iterator[_Fault]:
+    found = _SURROGATE.search(text)
+    if found:
+        what = f"holds half of a surrogate pair (U+{ord(found[0]):04X}), which UTF-8 cannot store."
+        yield _Fault("encoding", None, found.start(), found.end(), what)
+    hits = list(_CONTROL.finditer(text))
+    upper = next((hit for hit in hits if "\x80" <= hit[0] <= "\x9f"), None)
+    if upper and _reread(_run_around(text, upper.start())[2]):  # mojibake, and reported as that
+        hits = [hit for hit in hits if not "\x80" <= hit[0] <= "\x9f"]
+    if hits:
+        yield _counted("control-character", None, hits, "control character")
+    else:
+        returns = list(_CRLF.finditer(text))
+        if returns:
+            yield _counted("control-character", "warning", returns, "Windows line end")._replace(
+                fix="Write line ends as \\n alone."
+            )
+    hits = list(_HIDDEN.finditer(text))
+    if hits:
+        yield _counted("invisible-character", None, hits, "invisible character")
+
+
+def _counted(rule: str, severity: str | None, hits: list[re.Match[str]], name: str) -> _Fault:
+    names = list(dict.fromkeys(_named(hit[0]) for hit in hits))
+    number = f"{len(hits)} {name}s" if len(hits) > 1 else f"the {name}"
+    what = f"holds {number}: {', '.join(names[:5])}{' …' if len(names) > 5 else ''}."
+    return _Fault(rule, severity, hits[0].start(), hits[0].end(), what)
+
+
+_KNOWN = {
+    "\x00": "NUL", "\x07": "bell", "\x08": "backspace", "\x0b": "vertical tab", "\x0c": "form feed",
+    "\r": "carriage return", "\r\n": "CR LF", "\x1b": "escape", "\x7f": "delete", "\x85": "next line",
+    "\xad": "soft hyphen", "\u200b": "zero-width space", "\u2028": "line separator",
+    "\u2029": "paragraph separator", "\u2060": "word joiner", "\ufeff": "byte order mark",
+}  # fmt: skip
+
+
+def _named(character: str) -> str:
+    codes = " ".join(f"U+{ord(one):04X}" for one in character)
+    return f"{codes} ({_KNOWN[character]})" if character in _KNOWN else codes
+
+
+# -- garbled text ----------------------------------------------------------------------------------
+
+# Two characters in a row that are no ASCII and no East Asian script; clean text with a ° or é here and there has none.
+_ODD_PAIR = re.compile("[\x80-\u04ff\u2013-\u2122][\x80-\u04ff\u2010-\u2593]|[ÃÂ] ")
+# 縺れる (to tangle) and 繧繝 (a pattern of cloth) are words; every other use of these characters is mojibake.
+_SJIS = re.compile("縺(?![れらりるろっ])|繧(?!繝)|(?<!繧)繝|[ｦ-ﾟ][一-龥]|[一-龥][ｦ-ﾟ]")
+_EUC = re.compile("(?:[､･][｡-ﾟ]){2}|(?:[¤¥][\xa1-\xfe]){2}")
+_OTHER = re.compile("[銇銈銉]|[‚ƒ][\xa1-\xff‚ƒ‰Š‹Œ‘-”•–—˜™š›œžŸ]|[\x80-\x9f][\x80-\xff]")
+_JAPANESE = re.compile("[ぁ-ゖァ-ヺー一-龥、。]")
+_KANA = re.compile("[ぁ-ゖァ-ヺ]")
+_LETTER = re.compile("[^\x00-\x7f]+(?:[ -~]{1,2}[^\x00-\x7f]+)*")
+_PRIVATE = re.compile("[\ue000-\uf8ff]")
+# (read with, written in): the pairs that spoil Japanese; ftfy knows those that spoil Western text.
+_READINGS = (
+    ("cp932", "utf-8"),
+    ("gb18030", "utf-8"),
+    ("latin-1", "utf-8"),
+    ("latin-1", "cp932"),
+    ("cp1252", "cp932"),
+    ("latin-1", "euc_jp"),
+    ("cp932", "euc_jp"),
+)
+
+
+def _mojibake(text: str) -> Iterator[_Fault]:
+    if text.isascii():
+        return
+    at = text.find("\ufffd")
+    if at >= 0:
+        count = text.count("\ufffd")
+        what = f"holds {count} characters" if count > 1 else "holds a character"
+        what += " lost in a wrong decoding (U+FFFD �)."
+        yield _Fault("mojibake", None, at, at + 1, what)
+        return
+    for pattern in (_SJIS, _EUC, _OTHER):
+        for found in islice(pattern.finditer(text), 5):
+            for start, end, run in _runs(text, found.start()):
+                right = _reread(run)
+                if not right:
+                    continue
+                what = f'is garbled: "{_brief(run)}" was "{_brief(right)}".'
+                yield _Fault("mojibake", None, start, end, what)
+                return
+    if _ODD_PAIR.search(text):
+        from ftfy import fix_encoding
+        from ftfy.badness import BADNESS_RE
+
+        bad = BADNESS_RE.search(text)
+        if bad:
+            start, end, _ = _run_around(text, bad.start())
+            while start and text[start - 1].isalnum():
+                start -= 1
+            while end < len(text) and text[end].isalnum():
+                end += 1
+            run = text[start:end]
+            right = fix_encoding(run)
+            what = f'is garbled: "{_brief(run)}"'
+            what += f' was "{_brief(right)}".' if right != run else "."
+            yield _Fault("mojibake", None, start, max(end, bad.end()), what)
+            return
+    private = _PRIVATE.search(text)
+    if private:
+        what = f"holds a private-use character (U+{ord(private[0]):04X}, 外字), which no font shows alike."
+        yield _Fault("mojibake", "warning", private.start(), private.end(), what)
+
+
+def _brief(text: str) -> str:
+    return visible(text if len(text) <= 24 else text[:23] + "…")
+
+
+def _runs(text: str, at: int) -> Iterator[tuple[int, int, str]]:
+    """The whole run around a place, then shorter pieces from there: clean text may stand beside the garbled."""
+    whole = _run_around(text, at)
+    yield whole
+    for size in (24, 16, 12, 8, 6, 5, 4, 3, 2):
+        if at + size <= whole[1]:
+            yield at, at + size, text[at : at + size]
+
+
+def _run_around(text: str, at: int) -> tuple[int, int, str]:
+    """The stretch of other than ASCII characters around a place, letters between them included; 200 at most."""
+    first = max(0, at - 100)
+    for run in _LETTER.finditer(text, first, at + 100):
+        if run.end() > at:
+            return run.start(), run.end(), run[0]
+    return at, at + 1, text[at : at + 1]
+
+
+def _reread(run: str) -> str | None:
+    """What a run of garbled characters was before, or None where it is not garbled that way.
+
+    Wrong guesses rarely survive: bytes in one encoding are seldom valid, and Japanese, in another. Up to half
+    of the characters may be lost, as they are where the wrong encoding had no character for a byte.
+    """
+    for read_with, written_in in _READINGS:
+        if read_with == "cp1252":
+            raw = b"".join(_cp1252(character) for character in run)
+        else:
+            raw = run.encode(read_with, errors="ignore")
+        right = raw.decode(written_in, errors="replace")
+        beyond_ascii = len(re.sub("[ -~]", "", right))
+        japanese = len(_JAPANESE.findall(right))
+        if written_in == "utf-8":  # nearly nothing but UTF-8 is valid UTF-8
+            if japanese and 2 * japanese >= beyond_ascii:
+                return right
+        elif japanese >= 2 and 10 * japanese >= 9 * beyond_ascii and _KANA.search(right):
+            return right
+    return None
+
+
+def _cp1252(character: str) -> bytes:
+    # The web's cp1252: bytes without a character of their own pass as control characters.
+    try:
+        return character.encode("cp1252")
+    except UnicodeEncodeError:
+        return character.encode("latin-1", errors="ignore")
+
+
+# -- tokens of templates ---------------------------------------------------------------------------
+
+# Kept whole by the tokenizers of the course's models beside those that end a turn.
+_ADDED_TOKEN = re.compile(r"<(?:pad|unk|mask)>|<(?:start|end)_of_image>|<unused\d{1,2}>")
+# Qwen's own words for thoughts and tools: whole tokens, and meant where the rows teach thinking or tools.
+_THOUGHT = re.compile(r"</?(?:think|tool_call|tool_response)>")
+
+
+def _special_tokens(text: str) -> Iterator[_Fault]:
+    if "<" not in text and "[" not in text:
+        return
+    for pattern, severity in ((SPECIAL_TOKEN, None), (_ADDED_TOKEN, None), (_THOUGHT, "warning")):
+        hits = list(pattern.finditer(text))
+        if hits:
+            names = ", ".join(dict.fromkeys(hit[0] for hit in hits))
+            word = "tokens" if len(hits) > 1 else "token"
+            what = f"holds the control {word} {names}."
+            yield _Fault("special-token", severity, hits[0].start(), hits[0].end(), what)
+
+
+# -- HTML ------------------------------------------------------------------------------------------
+
+_FENCE = re.compile(r"(```|~~~)[\s\S]*?(?:\1|\Z)|``[^\n]+?``|`[^`\n]+`")
+_MARKUP_WORD = re.compile(
+    r"\b(?:HTML5?|XHTML|XML|SVG|JSX|TSX|CSS|DOM|React|Vue|Svelte|Angular|Jinja2?|JavaScript|markup|tags?"
+    r"|website|web ?page|BeautifulSoup|XSS)\b|タグ|マークアップ|要素|ウェブページ|スクレイピング"
+    r"|JavaScript|HTML|XML|CSS",
+    re.IGNORECASE,
+)
+_IN_BRACKETS = re.compile(r"<[^<>]*>")
+# No placeholder and no type is called so: one of them alone is markup.
+_SURE = (
+    "br|hr|div|span|table|tbody|thead|tfoot|tr|td|th|ul|ol|li|img|h[1-6]|strong|em|font|center|iframe|script|noscript"
+    "|blockquote|html|figcaption|nobr|tt|dl|dt|dd|fieldset|textarea|marquee|small|sup"
+)
+_TAG = re.compile(
+    rf"<(?:(?P<sure>{_SURE})|(?P<short>[abipqsu])|(?P<word>title|address|code|pre|time|label|input|button|body|head|header"
+    r"|footer|nav|section|article|aside|main|form|select|option|style|link|meta|video|audio|source|figure|sub|del|ins"
+    r"|mark|cite|kbd|samp|var|object|embed|svg|path|canvas|details|summary))"
+    r"(?P<rest>(?:\s+[a-zA-Z_:@][\w:.@-]*(?:\s*=\s*(?:\"[^\"]*\"|'[^']*'|[^\s>\"']+))?)*)\s*(?P<slash>/?)>",
+    re.IGNORECASE,
+)
+_CLOSING = re.compile(
+    rf"</(?:{_SURE}|[abipqu]|title|address|code|pre|label|button|body|head|style|form|section|header|footer|nav|article"
+    r"|aside|main|video|audio|sub|del|ins|mark|svg)\s*>",
+    re.IGNORECASE,
+)
+_COMMENT = re.compile(r"<!--[\s\S]*?-->|<!DOCTYPE\s+html|<!\[CDATA\[", re.IGNORECASE)
+_ENTITY = re.compile(
+    r"&(?:nbsp|amp|lt|gt|quot|apos|copy|reg|yen|hellip|mdash|ndash|rsquo|lsquo|rdquo|ldquo|laquo|raquo|bull|middot"
+    r"|times|trade|euro|#\d{2,6}|#[xX][0-9A-Fa-f]{2,6});"
+)
+_MENTION = re.compile(
+    r"\s*[\"'」』）)]?\s*(?:tags?|elements?|attributes?|stands? for|means?|タグ|要素|属性|って|とは|の意味|コメント)",
+    re.IGNORECASE,
+)
+
+
+def _html(text: str, about_markup: bool) -> Iterator[_Fault]:
+    if "<" not in text and "&" not in text:
+        return
+    prose = _FENCE.sub(lambda found: " " * len(found[0]), text)
+    hits: list[re.Match[str]] = []
+    if "<" in prose:
+        closing = list(_CLOSING.finditer(prose))
+        names = {hit[0][2:-1].strip().lower() for hit in closing}
+        hits += closing
+        hits += _COMMENT.finditer(prose)
+        for hit in _TAG.finditer(prose):
+            name = (hit["sure"] or hit["short"] or hit["word"]).lower()
+            attributes = "=" in hit["rest"]
+            if (
+                hit["sure"]
+                or attributes
+                or name in names
+                or (name == "p" and not _after_word(prose, hit))
+            ):
+                hits.append(hit)
+    hits += _ENTITY.finditer(prose)
+    hits = [hit for hit in hits if not _MENTION.match(prose, hit.end())]
+    if not hits:
+        return
+    hits.sort(key=lambda hit: hit.start())
+    script = next((hit for hit in hits if re.match(r"</?(?:script|iframe)", hit[0], re.I)), None)
+    if about_markup:  # the conversation is about markup, and shows some
+        return
+    first = script or hits[0]
+    names_shown = ", ".join(list(dict.fromkeys(_brief(hit[0]) for hit in hits))[:4])
+    what = f"holds {'script' if script else 'HTML'}: {names_shown}"
+    yield _Fault("html", None, first.start(), first.end(), what)
+
+
+def _after_word(text: str, hit: re.Match[str]) -> bool:
+    return hit.start() > 0 and (text[hit.start() - 1].isalnum() or text[hit.start() - 1] == "_")
+
+
+# -- secrets ---------------------------------------------------------------------------------------
+
+
+class Secret(NamedTuple):
+    """A password or key in a text: where it stands, what it is, how it is shown, how sure it is."""
+
+    start: int
+    end: int
+    kind: str
+    masked: str
+    severity: str
+
+
+# The shapes that the providers document for their keys, so that scanners find them.
+_KEYS = {
+    "an AWS access key": r"(?:AKIA|ASIA)[A-Z2-7]{16}",
+    "a GitHub token": r"gh[pousr]_[A-Za-z0-9]{36,251}|github_pat_[A-Za-z0-9]{22}_[A-Za-z0-9]{59}",
+    "a GitLab token": r"glpat-[A-Za-z0-9_-]{20,}",
+    "an Anthropic key": r"sk-ant-[a-z0-9]{3,10}-[A-Za-z0-9_-]{20,}",
+    "an OpenRouter key": r"sk-or-v1-[0-9a-f]{40,}",
+    "an OpenAI key": r"sk-(?:proj-|svcacct-|admin-)[A-Za-z0-9_-]{20,}|sk-[A-Za-z0-9]{20,}",
+    "a Google key": r"AIza[A-Za-z0-9_-]{35}|GOCSPX-[A-Za-z0-9_-]{28}",
+    "a Google access token": r"ya29\.[A-Za-z0-9_-]{30,}",
+    "a Slack token": r"xox[abeoprs]-[A-Za-z0-9-]{20,}|xapp-\d-[A-Z0-9]+-\d+-[a-z0-9]{20,}",
+    "a Slack webhook": r"hooks\.slack\.com/services/T[A-Z0-9]{6,}/B[A-Z0-9]{6,}/[A-Za-z0-9]{20,}",
+    "a Stripe key": r"(?:sk|rk)_(?:live|test)_[A-Za-z0-9]{20,}|whsec_[A-Za-z0-9+/]{30,}",
+    "a Hugging Face token": r"hf_[A-Za-z0-9]{30,}",
+    "an npm token": r"npm_[A-Za-z0-9]{36}",
+    "a PyPI token": r"pypi-AgE[A-Za-z0-9_-]{40,}",
+    "a Groq key": r"gsk_[A-Za-z0-9]{40,}",
+    "a SendGrid key": r"SG\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}",
+    "a Twilio key": r"SK[0-9a-f]{32}",
+    "a Replicate token": r"r8_[A-Za-z0-9]{37}",
+    "a DigitalOcean token": r"do[opr]_v1_[0-9a-f]{64}",
+    "a Telegram bot token": r"\d{8,10}:AA[A-Za-z0-9_-]{33}",
+    "a JSON web token": r"eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{10,}",
+}
+_KEY = re.compile(
+    r"(?<![A-Za-z0-9_…])(?:"
+    + "|".join(f"(?P<k{number}>{shape})" for number, shape in enumerate(_KEYS.values()))
+    + r")(?![A-Za-z0-9])"
+)
+_KINDS = {f"k{number}": kind for number, kind in enumerate(_KEYS)}
+_PRIVATE_KEY = re.compile(
+    r"-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----[A-Za-z0-9+/=:,\s\\]{40,}"
+    r"(?:-----END [A-Z0-9 ]+-----)?"
+)
+_URL_PASSWORD = re.compile(
+    r"\b[a-z][a-z0-9+.-]{1,20}://(?P<user>[^\s:/@\"'<>`]{0,64}):(?P<secret>[^\s/@\"'<>`]{3,128})@(?=[\w\[])",
+    re.IGNORECASE,
+)
+# name = value, "name": "value", 名前：値 — for words that announce a key …
+_ASSIGNED_KEY = re.compile(
+    r"(?:api[_ -]?key|access[_ -]?key(?:[_ -]?id)?|secret(?:[_ -]?(?:access[_ -]?)?key)?|account[_ -]?key"
+    r"|auth[_ -]?token|access[_ -]?token|client[_ -]?secret|bearer|token"
+    r"|APIキー|アクセスキー|シークレット(?:キー)?|秘密鍵|トークン)"
+    r"[\"'`]?\s*(?::=|=>|[:=：＝]|\bis\b|は|\s)\s*[\"'`「]?(?P<secret>[A-Za-z0-9_\-+/=.~]{20,})",
+    re.IGNORECASE,
+)
+# … and for those that announce a password, whose value may be anything without spaces.
+_ASSIGNED_PASSWORD = re.compile(
+    r"(?:password|passwd|パスワード|暗証番号)[\"'`]?\s*"
+    r"(?::=|=>|[:=：＝]|\bis:?(?=\s)|は)\s*[\"'`「]?(?P<secret>[!-~]{4,64})",
+    re.IGNORECASE,
+)
+_NO_VALUE = re.compile(
+    r"your|xxx|placeholder|changeme|change_me|example|redacted|\.\.\.|\*\*|^<|^\$|^\{|^%|^\[|\(|\)$|^[\"'`]+$|^none|^null"
+    r"|^true|^false|^str\b|^string|environ|getenv|^self\.|^args\.|^config|^settings|^request|^input|https?:",
+    re.IGNORECASE,
+)
+
+
+def find_secrets(text: str) -> list[Secret]:
+    """The passwords and keys in a text, in order and without overlap.
+
+    "error" where the shape is one that a provider documents; "warning" for a value that is merely called a
+    password or a key, and for a provider's own example key.
+    """
+    found: list[Secret] = []
+    for hit in _PRIVATE_KEY.finditer(text):
+        found.append(
+            Secret(hit.start(), hit.end(), "a private key", "-----BEGIN PRIVATE KEY…", "error")
+        )
+    for hit in _KEY.finditer(text):
+        value = hit[0]
+        if _is_filler(value):
+            continue
+        example = "EXAMPLE" in value
+        kind = _KINDS[str(hit.lastgroup)]
+        found.append(
+            Secret(
+                hit.start(), hit.end(), kind, mask_secret(value), "warning" if example else "error"
+            )
+        )
+    if "://" in text and "@" in text:
+        for hit in _URL_PASSWORD.finditer(text):
+            value = hit["secret"]
+            if _NO_VALUE.search(value) or value.lower() in {
+                "password",
+                "pass",
+                "passwd",
+                "pw",
+                "secret",
+                "port",
+            }:
+                continue
+            found.append(
+                Secret(*hit.span("secret"), "a password in a URL", mask_secret(value, 1), "error")
+            )
+    for hit in _ASSIGNED_KEY.finditer(text):
+        value = hit["secret"].rstrip(".=")
+        if _looks_random(value) and not _NO_VALUE.search(value):
+            start = hit.start("secret")
+            found.append(
+                Secret(
+                    start,
+                    start + len(value),
+                    "what looks like a key",
+                    mask_secret(value),
+                    "warning",
+                )
+            )
+    for hit in _ASSIGNED_PASSWORD.finditer(text):
+        value = hit["secret"].rstrip("\"'`,.;:)」")
+        if _is_password(value, hit[0]) and not _NO_VALUE.search(value):
+            start = hit.start("secret")
+            found.append(
+                Secret(start, start + len(value), "a password", mask_secret(value, 1), "warning")
+            )
+    kept: list[Secret] = []
+    for secret in sorted(found, key=lambda one: (one.severity != "error", one.start)):
+        if all(secret.end <= one.start or one.end <= secret.start for one in kept):
+            kept.append(secret)
+    return sorted(kept)
+
+
+def mask_secret(value: str, keep: int = 4) -> str:
+    """The first characters of a secret, which name its kind, and no more."""
+    return value[:keep] + "…"
+
+
+def _is_filler(value: str) -> bool:
+    body = re.sub(r"^[A-Za-z0-9]{1,6}[_-]", "", value)
+    return len(set(body)) <= 4 or "your" in value.lower() or "xxxx" in value.lower()
+
+
+def _looks_random(value: str) -> bool:
+    """Is it a mixture nobody types: at least 3 bits a character (Shannon's entropy), letters and digits?"""
+    if not (re.search(r"[A-Za-z]", value) and len(re.findall(r"\d", value)) >= 2):
+        return False
+    if (
+        re.fullmatch(r"[A-Za-z_.\-]*[._-]?[a-z_]+\d{0,3}", value)
+        or "/" in value[:2]
+        or value.count(".") > 2
+    ):
+        return False
+    counts = Counter(value)
+    entropy = -sum(n / len(value) * math.log2(n / len(value)) for n in counts.values())
+    return entropy >= 3.0
+
+
+def _is_password(value: str, whole: str) -> bool:
+    pin = re.search(r"暗証番号", whole, re.I)
+    if pin and re.fullmatch(r"\d{4,8}", value):
+        return True
+    if len(value) < 6 or not value.isascii():
+        return False
+    classes = sum(
+        bool(re.search(shape, value)) for shape in (r"[a-z]", r"[A-Z]", r"\d", r"[^A-Za-z0-9_.]")
+    )
+    # A code's own names (db_password_2), paths and calls are no passwords; neither are words and bare numbers.
+    return (
+        classes >= 2
+        and bool(re.search(r"\d|[!@#$%^&*?]", value))
+        and not re.search(
+            r"^[\d.,:/-]+$|[()\[\]{}<>\\]|^[a-z]+(?:_[a-z]+)+_?\d?$|://|^/|^--?\w", value
+        )
+    )

@@ -1,0 +1,40 @@
+"""A Conversation, and every file format it is read from or written to."""
+
+from .conversation import ROLES, Conversation, Message
+from .faults import (
+    SPECIAL_TOKEN,
+    Fault,
+    RowFault,
+    check_text,
+    field_text,
+    missing_field,
+    raise_faults,
+)
+from .files import RowReader, Source, open_rows
+from .formats import FORMATS, detect_format
+from .strict import json_lines, read_conversations
+from .writing import ConvertReport, WriteReport, convert, write_conversations
+
+__all__ = [
+    "FORMATS",
+    "ROLES",
+    "SPECIAL_TOKEN",
+    "Conversation",
+    "ConvertReport",
+    "Fault",
+    "Message",
+    "RowFault",
+    "RowReader",
+    "Source",
+    "WriteReport",
+    "check_text",
+    "convert",
+    "detect_format",
+    "field_text",
+    "json_lines",
+    "missing_field",
+    "open_rows",
+    "raise_faults",
+    "read_conversations",
+    "write_conversations",
+]

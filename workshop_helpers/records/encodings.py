@@ -1,0 +1,209 @@
+"""Which encoding a text is in, and the reason: a byte order mark, valid UTF-8, or the more Japanese reading.
+
+Valid UTF-8 is all but never anything else. Shift_JIS and EUC-JP are told apart by reading the bytes as both and
+weighing what comes out: the wrong one gives half-width katakana in disorder, rare characters or none at all.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from dataclasses import dataclass
+
+SPOKEN = {
+    "utf-8": "UTF-8",
+    "utf-8-sig": "UTF-8",
+    "cp932": "Shift_JIS (CP932)",
+    "euc_jp": "EUC-JP",
+    "iso2022_jp": "ISO-2022-JP",
+}
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "UTF-32"),
+    (codecs.BOM_UTF32_BE, "UTF-32"),
+    (codecs.BOM_UTF16_LE, "UTF-16"),
+    (codecs.BOM_UTF16_BE, "UTF-16"),
+)
+_ENOUGH = 0.3  # the least mean weight of a character at which a reading is believed
+_WEIGHED = 20_000  # characters that are weighed; more do not change the result
+_KANA = re.compile("[\u3041-\u3096\u30a1-\u30fc]")
+_VOICED = "ｳｶｷｸｹｺｻｼｽｾｿﾀﾁﾂﾃﾄﾊﾋﾌﾍﾎ"
+# What "it’s", "don’t", "I’m" of Windows-1252 hold when they are read as Shift_JIS.
+_APOSTROPHE = b"\x92s\x92t\x92d\x92m\x92r\x92v".decode("cp932")
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """name: as Python knows it, None where nothing could be decided; reason: why, in words."""
+
+    name: str | None
+    reason: str
+
+
+def detect(sample: bytes, *, whole: bool = True) -> Encoding:
+    """The encoding of these bytes.
+
+    sample: the start of a file, or the stretch of it around its first byte that is not ASCII; whole: that nothing
+    follows, so that a character cut off at the end is a fault.
+    """
+    if sample.startswith(codecs.BOM_UTF8):
+        return Encoding("utf-8-sig", "UTF-8, by its byte order mark")
+    for mark, name in _MARKS:
+        if sample.startswith(mark):
+            return Encoding(None, f"the file is {name}, not UTF-8")
+    if sample.isascii():
+        if re.search(rb"\x1b\$[@B]", sample):
+            return Encoding("iso2022_jp", "ISO-2022-JP, by its escape sequences")
+        if sample[:400].count(0) * 3 > len(sample[:400]):
+            return Encoding(None, "the file is UTF-16 without a byte order mark, or no text at all")
+        return Encoding("utf-8", "UTF-8, having ASCII characters only")
+    if not whole:
+        sample = _whole_characters(sample)
+    try:
+        sample.decode("utf-8")
+        return Encoding("utf-8", "UTF-8, since its bytes are valid as such")
+    except UnicodeDecodeError:
+        pass
+    if sample.count(0) * 20 > len(sample):
+        return Encoding(None, "the file is no text: it is full of zero bytes")
+    return _weigh_all(sample)
+
+
+def likely(raw: bytes) -> str:
+    """ "; it looks like Shift_JIS" for a line that is not UTF-8, or nothing."""
+    best = max(("cp932", "euc_jp"), key=lambda name: weigh(raw, name))
+    return f"; it looks like {SPOKEN[best]}" if weigh(raw, best) >= _ENOUGH else _western(raw)
+
+
+def _whole_characters(sample: bytes) -> bytes:
+    """Without a character that the end of the sample may have cut."""
+    end = sample.rfind(b"\n")
+    if end > 0 and not sample[:end].isascii():
+        return sample[:end]
+    # One long line. A byte below "@" is a character of its own in all of these encodings.
+    end = max((place for place in range(len(sample)) if sample[place] < 0x40), default=len(sample))
+    return sample[: end + 1]
+
+
+def _weigh_all(sample: bytes) -> Encoding:
+    weights = {name: weigh(sample, name) for name in ("utf-8", "cp932", "euc_jp")}
+    best = max(weights, key=lambda name: weights[name])
+    if weights[best] < _ENOUGH and _mostly_utf8(sample):
+        best, weights["utf-8"] = "utf-8", _ENOUGH
+    if weights[best] < _ENOUGH:
+        return Encoding(None, f"the encoding is unknown{_guess(sample)}")
+    if best == "utf-8":
+        return Encoding("utf-8", "UTF-8, though not all of its bytes are valid as such")
+    text = sample.decode(best, "replace")
+    foreign = sum(character > "\x7f" for character in text[:_WEIGHED])
+    if foreign >= 12 and not _KANA.search(text):
+        return Encoding(
+            None,
+            f"the encoding is unknown: as {SPOKEN[best]} it has no kana at all{_guess(sample)}",
+        )
+    other = {"cp932": "EUC-JP", "euc_jp": "Shift_JIS"}[best]
+    return Encoding(
+        best, f"{SPOKEN[best]}, since it is not valid UTF-8 and reads as Japanese (more so than as {other})"
+    )  # fmt: skip
+
+
+def _mostly_utf8(sample: bytes) -> bool:
+    """Whether half of the lines or more are valid UTF-8: then the others are better named one by one."""
+    lines = [line for line in sample.splitlines() if line.strip()]
+    bad = 0
+    for line in lines:
+        try:
+            line.decode("utf-8")
+        except UnicodeDecodeError:
+            bad += 1
+    return 2 * bad <= len(lines)
+
+
+def _guess(sample: bytes) -> str:
+    """What it might be, for the words of a fault; the reader does not act on it."""
+    if western := _western(sample):
+        return western
+    try:
+        from charset_normalizer import from_bytes
+    except ImportError:
+        return ""
+    match = from_bytes(sample[:4096]).best()
+    return f"; it may be {match.encoding}" if match and match.encoding != "ascii" else ""
+
+
+def _western(raw: bytes) -> str:
+    try:
+        text = raw.decode("cp1252")
+    except UnicodeDecodeError:
+        return ""
+    foreign = [character for character in text if character > "\x7f"]
+    usual = sum(character.isalpha() or character in "‘’“”–—…€£°«»©®" for character in foreign)
+    if foreign and usual > 0.9 * len(foreign) and len(foreign) < 0.3 * len(text):
+        return "; it looks like Windows-1252 (Western European)"
+    return ""
+
+
+def weigh(raw: bytes, encoding: str) -> float:
+    """How much the bytes read as text in this encoding: the mean weight of its characters beyond ASCII."""
+    text = raw.decode(encoding, "replace")[:_WEIGHED]
+    total, count = 0.0, 0
+    for place, character in enumerate(text):
+        if character < "\x80":
+            continue
+        count += 1
+        if encoding == "utf-8":
+            # The form of a multi-byte character is evidence enough, whatever character it is.
+            total += -3.0 if character == "\ufffd" else 1.0
+            continue
+        before = text[place - 1] if place else " "
+        after = text[place + 1] if place + 1 < len(text) else " "
+        total += _weight(character, before, after)
+    return total / count if count else 0.0
+
+
+def _weight(character: str, before: str, after: str) -> float:
+    code = ord(character)
+    if character == "\ufffd":
+        return -3.0
+    if 0xE000 <= code <= 0xF8FF:  # Shift_JIS' area of private characters
+        return -2.0
+    if 0xFF61 <= code <= 0xFF9F:
+        return _half_width(character, before, after)
+    if _latin(before) and (_latin(after) or after == " " or character in _APOSTROPHE):
+        return -1.0
+    if (
+        0x3041 <= code <= 0x3096
+        or 0x30A1 <= code <= 0x30FE
+        or character in "、。「」『』・！？（）〜～"
+    ):
+        return 1.0
+    if 0x4E00 <= code <= 0x9FFF:
+        # JIS X 0208 has the usual kanji in its first level, rows 16 to 47 (lead bytes B0 to CF in EUC-JP).
+        lead = character.encode("euc_jp", "replace")[0]
+        return 0.7 if 0xB0 <= lead <= 0xCF else -0.2
+    if 0xFF01 <= code <= 0xFF5E or 0x2460 <= code <= 0x33FF or 0x3000 <= code <= 0x303F:
+        return 0.6
+    if 0x0370 <= code <= 0x04FF or 0x2500 <= code <= 0x257F:  # Greek, Cyrillic, rules of tables
+        return -0.3
+    return 0.2 if 0x2000 <= code <= 0x2BFF or character in "×÷±°§¶´¨" else -1.0
+
+
+def _half_width(character: str, before: str, after: str) -> float:
+    def kana(other: str) -> bool:
+        return "\uff61" <= other <= "\uff9f"
+
+    if character in "ﾞﾟ":
+        return 0.5 if before in _VOICED else -1.0
+    if character in "ｰｧｨｩｪｫｬｭｮｯ":
+        return 0.5 if kana(before) and before not in "｡｢｣､･" else -1.0
+    if character in "｡｢｣､･":
+        return 0.2 if kana(before) or kana(after) else -0.2
+    return 0.5 if kana(before) or kana(after) else -0.5
+
+
+def _latin(character: str) -> bool:
+    return character.isascii() and character.isalpha()
+
+
+def wide(encoding: str) -> bool:
+    """Whether a line's end in this encoding is something else than the byte "\\n"."""
+    return "\n".encode(encoding.removesuffix("-sig")) != b"\n"

@@ -1,0 +1,317 @@
+"""Rows of JSON: one object a line, or a list of objects, or objects one after the other."""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from .encodings import SPOKEN, likely
+from .faults import RowFault, kind
+from .stream import ROW_LIMIT, too_large
+
+
+def _json_line(line: bytes) -> Any:
+    # Not json.loads on bytes: that would take the line for UTF-16 where zero bytes stand in it.
+    return json.loads(line.decode())
+
+
+_loads: Callable[[bytes], Any] = _json_line
+WHOLE_CHARACTERS = False
+with contextlib.suppress(ImportError):
+    # Three times as fast. It refuses what it would read otherwise than json does, or `exact` sees to it.
+    import orjson
+
+    _loads = orjson.loads
+    WHOLE_CHARACTERS = True  # it reads no half characters
+
+
+# A line (from 1), its row or what is wrong with it, and the row's text (bytes of UTF-8 if it was not decoded).
+Item = tuple[int, "dict[str, Any] | RowFault", "bytes | str"]
+_LONG_NUMBER = re.compile(rb"\d{19}")
+_SPACE = re.compile(r"[ \t\r\n]*")
+_BRACKET = re.compile(r'[][{}"]')
+_STOP = re.compile(r"[,\]\n]")
+_STRING_END = re.compile(r'["\\]')
+
+
+def line_rows(lines: Iterator[bytes], encoding: str) -> Iterator[Item]:
+    """The objects of JSON Lines. `encoding`: of the lines; any whose line ends are ASCII."""
+    plain = encoding in ("utf-8", "utf-8-sig")
+    number = 0
+    try:
+        for number, line in enumerate(lines, start=1):
+            if not line:
+                continue
+            if plain:
+                try:
+                    row = _loads(line)
+                    if row.__class__ is dict:
+                        yield number, row, line
+                        continue
+                except (ValueError, RecursionError):
+                    pass  # said in words below
+            if not line.strip():
+                continue
+            yield number, *_line_row(line, encoding, first=number == 1)
+    except RowFault as fault:
+        yield number + 1, fault, ""
+
+
+def _line_row(line: bytes, encoding: str, *, first: bool) -> tuple[dict[str, Any] | RowFault, str]:
+    try:
+        text = line.decode("utf-8-sig" if first and encoding == "utf-8" else encoding)
+    except UnicodeDecodeError as error:
+        return not_in(line, encoding, error), line.decode(encoding, "replace")
+    return parse(text), text
+
+
+def not_in(line: bytes, encoding: str, error: UnicodeDecodeError) -> RowFault:
+    """The fault of a line that is not in the file's encoding."""
+    name = SPOKEN.get(encoding, encoding)
+    hint = likely(line) if name == "UTF-8" else ""
+    return RowFault(
+        f"not {name} (byte 0x{line[error.start]:02x}){hint}.",
+        "Save the file again as UTF-8.",
+        rule="encoding",
+    )
+
+
+def parse(text: str) -> dict[str, Any] | RowFault:
+    """The object that a text is, or what is wrong with it."""
+    try:
+        row = json.loads(text)
+    except json.JSONDecodeError as error:
+        return RowFault(
+            f"not valid JSON at column {error.colno}:", _hint(text, error.msg), rule="invalid-json"
+        )
+    except ValueError:
+        return RowFault(
+            "a number has thousands of digits.", "Write it as a text.", rule="invalid-json"
+        )
+    except RecursionError:
+        return RowFault(
+            "nested too deeply to be a row.", "Write the row flat.", rule="invalid-json"
+        )
+    return row if isinstance(row, dict) else _no_object(row)
+
+
+def exact(row: dict[str, Any], raw: bytes | str, extra: dict[str, Any]) -> dict[str, Any]:
+    """The other fields of a row, with whole numbers beyond 64 bits whole, as json reads them."""
+    doubtful = any(value.__class__ in (float, dict, list) for value in extra.values())
+    if not (doubtful and isinstance(raw, bytes) and _LONG_NUMBER.search(raw)):
+        return extra
+    again = json.loads(raw)
+    return {name: again[name] for name in extra}
+
+
+def _no_object(value: object) -> RowFault:
+    return RowFault(
+        f"a {kind(value)} where an object with named fields",
+        'such as {"instruction": …, "output": …} belongs.',
+        rule="invalid-json",
+    )
+
+
+def _hint(line: str, message: str) -> str:
+    stripped = line.strip()
+    if "property name enclosed in double quotes" in message and "'" in line:
+        return 'names and texts need double quotation marks ("), not single ones.'
+    if stripped.endswith(","):
+        return "take away the comma at the end of the line."
+    if "Unterminated string" in message or not stripped.endswith("}"):
+        return "the object does not end on this line. Keep each row on one line; write \\n for a line break."
+    if re.search("[“”]", line):
+        return 'curly quotation marks; JSON needs straight ones (").'
+    if "Invalid control character" in message:
+        return "a tab or another control character in a text; write \\t or a space."
+    return f"{message}."
+
+
+# -- a list of objects -------------------------------------------------------------------------
+
+
+class _Text:
+    """A window on the text of a stream: what is not yet read as rows. Line numbers go with it."""
+
+    def __init__(self, read: Callable[[int], bytes], encoding: str) -> None:
+        self._read = read
+        # What is not in the encoding becomes half characters, so that the rows around it are still read.
+        self._decoder = codecs.getincrementaldecoder(encoding)("surrogateescape")
+        self._ended = False
+        self.text = ""
+        self.place = 0
+        self.line = 1
+
+    def more(self) -> bool:
+        """Widen the window: twice as far as it is, so that a long row is not looked at over and over."""
+        if self._ended:
+            return False
+        wanted = max(1 << 18, len(self.text) - self.place)
+        if wanted > ROW_LIMIT:
+            raise too_large()
+        pieces = [self.text[self.place :]]
+        self.place = 0
+        while wanted > 0 and not self._ended:
+            block = self._read(min(wanted, 1 << 20))
+            try:
+                piece = self._decoder.decode(block, final=not block)
+            except UnicodeDecodeError as error:
+                raise RowFault(
+                    f"not {SPOKEN.get(error.encoding, error.encoding)} (byte 0x{error.object[error.start]:02x}); "
+                    "reading stops here.",
+                    "Save the file again as UTF-8.",
+                    rule="encoding",
+                ) from error
+            pieces.append(piece)
+            wanted -= max(len(piece), 1)
+            self._ended = not block
+        self.text = "".join(pieces)
+        return True
+
+    def move(self, place: int) -> None:
+        """Go on to a place further on, counting the lines that are passed."""
+        self.line += self.text.count("\n", self.place, place)
+        self.place = place
+
+    def next(self) -> str:
+        """The next character that is no space, or "" at the end; the window then begins there."""
+        while True:
+            match = _SPACE.match(self.text, self.place)
+            assert match is not None
+            self.move(match.end())
+            if self.place < len(self.text):
+                return self.text[self.place]
+            if not self.more():
+                return ""
+
+
+def list_rows(read: Callable[[int], bytes], encoding: str) -> Iterator[Item]:
+    """The objects of a JSON list, or objects that follow each other; a broken one does not end the reading."""
+    text = _Text(read, encoding)
+    try:
+        bracket = text.next() == "["
+        if bracket:
+            text.move(text.place + 1)
+        first = True
+        while True:
+            character = text.next()
+            if character == "":
+                if bracket:
+                    fault = RowFault(
+                        "the list does not end.", 'Add "]" at the end.', rule="invalid-json"
+                    )
+                    yield text.line, fault, ""
+                return
+            if character == "]" and bracket:
+                text.move(text.place + 1)
+                if text.next():
+                    fault = RowFault(
+                        "something follows the end of the list.",
+                        "Put all rows into one list.",
+                        rule="invalid-json",
+                    )
+                    yield text.line, fault, text.text[text.place : text.place + 80]
+                return
+            if character == "," and not first:
+                text.move(text.place + 1)
+                character = text.next()
+                if character == "]" and bracket:
+                    fault = RowFault(
+                        "a comma before the end of the list.", "Take it away.", rule="invalid-json"
+                    )
+                    yield text.line, fault, ","
+                    continue
+                if character == "":
+                    continue
+            elif bracket and not first:
+                fault = RowFault(
+                    "a comma is missing between two rows.",
+                    'Write "," between the rows of a list.',
+                    rule="invalid-json",
+                )
+                yield text.line, fault, text.text[text.place : text.place + 80]
+            first = False
+            line = text.line
+            row, raw = _element(text)
+            yield line, row, raw
+    except RowFault as fault:
+        yield text.line, fault, text.text[text.place : text.place + 80]
+
+
+_decode = json.JSONDecoder().raw_decode
+
+
+def _element(text: _Text) -> tuple[dict[str, Any] | RowFault, str]:
+    """The element that begins at the window's start, and its text; the window goes on behind it."""
+    while True:
+        fault: RowFault
+        try:
+            value, end = _decode(text.text, text.place)
+            # A number at the window's edge may go on behind it.
+            if end < len(text.text) or isinstance(value, (dict, list, str)) or not text.more():
+                raw = text.text[text.place : end]
+                text.move(end)
+                return (value if isinstance(value, dict) else _no_object(value)), raw
+            continue
+        except json.JSONDecodeError as error:
+            # Not the error itself: it holds the window, and a frame that holds it is a cycle.
+            place, reason = error.pos, error.msg
+        except (ValueError, RecursionError):
+            place, reason = text.place, ""
+        found = _end(text.text, text.place)
+        if found is None and text.more():
+            continue
+        end = len(text.text) if found is None else found
+        raw = text.text[text.place : end]
+        if found is None:
+            fault = RowFault(
+                "the row does not end before the file does.",
+                "Look for a bracket or a quotation mark that is not closed.",
+                rule="invalid-json",
+            )
+        elif not reason:
+            parsed = parse(raw)
+            fault = parsed if isinstance(parsed, RowFault) else _no_object(None)
+        else:
+            column = place - text.text.rfind("\n", 0, place)
+            below = text.text.count("\n", text.place, place)
+            where = f"column {column}" + (f" of line {text.line + below}" if below else "")
+            fault = RowFault(f"not valid JSON at {where}:", _hint(raw, reason), rule="invalid-json")
+        text.move(end)
+        return fault, raw
+
+
+def _end(text: str, start: int) -> int | None:
+    """Where the element that begins at `start` ends by its brackets, texts left out; None if it does not."""
+    place = start
+    depth = 0
+    while match := _BRACKET.search(text, place):
+        character = match[0]
+        if depth == 0 and match.start() > start:
+            # No bracket opens it: what stands before the next row or the list's end is the element.
+            stop = _STOP.search(text, start, match.start() + 1)
+            if stop is not None:
+                return max(stop.start(), start + 1)
+        place = match.end()
+        if character == '"':
+            while closing := _STRING_END.search(text, place):
+                place = closing.end()
+                if closing[0] == '"':
+                    break
+                place += 1
+            else:
+                return None
+            if depth == 0:
+                return place
+        elif character in "[{":
+            depth += 1
+        else:
+            depth -= 1
+            if depth <= 0:
+                return place
+    stop = _STOP.search(text, start) if depth == 0 else None
+    return max(stop.start(), start + 1) if stop is not None else None

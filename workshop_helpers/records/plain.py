@@ -1,0 +1,145 @@
+"""Questions and answers as people type them: "Q: …" and "A: …", "質問：…" and "回答：…"."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from .conversation import Message
+from .faults import RowFault
+from .json_rows import Item
+from .stream import ROW_LIMIT, too_large
+
+# A mark stands at the start of a line; a number may follow it ("Q12.", "質問３："), and a colon or the like must.
+_MARK = re.compile(
+    r"""[ \t　]*[#*【\[(（]*\s*
+    (?:(?P<question>Q|Ｑ|question|質問|問い|問|ユーザー|user)
+      |(?P<answer>A|Ａ|answer|回答|答え|答|アシスタント|assistant)
+      |(?P<system>system|システム))
+    [ ]?(?:[0-9０-９]{1,5})?[】\])）]*(?:[*]{0,2}[:：.．、][*]{0,2}|(?<=[】\])）]))[ \t　]?""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_RULE = re.compile(r"[ \t]*(?:[-=*_―─]{3,})[ \t]*")
+
+
+def looks_plain(head: str) -> bool:
+    """Whether a text begins with a question mark of one of these kinds and has an answer's mark."""
+    kinds = [match.lastgroup for line in head.split("\n") if (match := _MARK.match(line))]
+    return "question" in kinds and "answer" in kinds
+
+
+def plain_rows(lines: Iterable[str]) -> Iterator[Item]:
+    """Rows with question, answer and, where one stands before the question, system.
+
+    A system text holds for its own question only. Lines of dashes between the pairs are passed over.
+    """
+    parts: dict[str, list[str]] = {}
+    now: str | None = None
+    begun = 1
+    size = 0
+    number = 0
+    try:
+        for number, line in enumerate(lines, start=1):
+            line = line[:-1] if line.endswith("\n") else line
+            line = line[:-1] if line.endswith("\r") else line
+            match = _MARK.match(line)
+            size += len(line)
+            if size > ROW_LIMIT:
+                raise too_large()
+            if match is None:
+                if now is not None and _RULE.fullmatch(line) and now == "answer":
+                    yield begun, _pair(parts), _excerpt(parts)
+                    parts, now, size = {}, None, 0
+                elif now is not None:
+                    parts[now].append(line)
+                elif line.strip() and not _RULE.fullmatch(line):
+                    yield number, _stray(), line[:400]
+                continue
+            mark = match.lastgroup or ""
+            begins = mark == "system" or (mark == "question" and now != "system")
+            if begins and parts:
+                yield begun, _pair(parts), _excerpt(parts)
+                parts, size = {}, 0
+            if mark == "answer" and ("question" not in parts or "answer" in parts):
+                if parts:
+                    yield begun, _pair(parts), _excerpt(parts)
+                    parts, size = {}, 0
+                fault = RowFault(
+                    "an answer stands without a question before it.",
+                    'Write the question above it, after "Q:".',
+                    rule="wrong-order",
+                )
+                yield number, fault, line[:400]
+                now = None
+                continue
+            if not parts:
+                begun = number
+            now = mark
+            parts[now] = [line[match.end() :]]
+    except RowFault as fault:
+        yield number + 1, fault, ""
+        return
+    if parts:
+        yield begun, _pair(parts), _excerpt(parts)
+
+
+def _excerpt(parts: dict[str, list[str]]) -> str:
+    return "\n".join(line for lines in parts.values() for line in lines[:3])[:400]
+
+
+def _stray() -> RowFault:
+    return RowFault(
+        "a text stands outside of any question and answer.",
+        'Begin questions with "Q:" and answers with "A:", or delete the line.',
+        rule="wrong-order",
+    )
+
+
+def _pair(parts: dict[str, list[str]]) -> dict[str, str] | RowFault:
+    row = {name: "\n".join(lines).strip() for name, lines in parts.items()}
+    if "question" not in row:
+        return RowFault(
+            "a system text stands without a question after it.",
+            'Write the question below it, after "Q:".',
+            rule="wrong-order",
+        )
+    if "answer" not in row:
+        return RowFault(
+            "no answer follows this question.",
+            'Write it below, after "A:", or delete the question.',
+            rule="empty-answer",
+        )
+    return row
+
+
+def write_plain(messages: tuple[Message, ...]) -> str:
+    """A conversation as plain text with an empty line behind it; RowFault for what would be read otherwise."""
+    roles = [message.role for message in messages]
+    if roles not in (["user", "assistant"], ["system", "user", "assistant"]):
+        raise RowFault(
+            f"the conversation has {len(messages)} turns; plain text holds one question and one answer, and the "
+            "others would be lost.",
+            "Write it as messages, ShareGPT or Gemini.",
+            rule="does-not-fit",
+        )
+    marks = {"system": "System", "user": "Q", "assistant": "A"}
+    pieces = []
+    for message in messages:
+        lines = message.content.split("\n")
+        why = None
+        if message.content != message.content.strip():
+            why = "it begins or ends with spaces or empty lines"
+        elif any(character in message.content for character in "\r\x00\x1b"):
+            why = "it holds a carriage return, a zero byte or an escape"
+        elif any(_MARK.match(line) for line in lines[1:]):
+            why = 'a line in it begins as a question or an answer does ("Q:", "A:")'
+        elif message.role == "assistant" and any(_RULE.fullmatch(line) for line in lines[1:]):
+            why = "a line in it is a rule of dashes, which parts two answers"
+        if why is not None:
+            raise RowFault(
+                f"the {message.role} turn would be read back otherwise from plain text: {why}.",
+                "Write it as JSON Lines.",
+                rule="does-not-fit",
+            )
+        pieces.append(f"{marks[message.role]}: {message.content}")
+    return "\n".join(pieces) + "\n\n"
