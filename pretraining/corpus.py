@@ -8,7 +8,7 @@ corpus never shows.
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pretraining.grammar import LANGUAGES, Grammar, Intent, draw, fill, load
@@ -18,8 +18,8 @@ Message = dict[str, str]
 
 # Shares of the kinds of conversation, in per cent.
 MIX = {
-    "with_facts": 50,
-    "without_facts": 14,
+    "with_facts": 46,
+    "without_facts": 18,
     "general": 21,
     "small_talk": 4,
     "examples": 11,
@@ -42,6 +42,9 @@ class Turn:
     kind: str  # fact, vague, missing, small_talk, general
     intent: str | None = None
     keys: tuple[str, ...] = ()  # strings a right answer states
+    learned: bool = (
+        True  # an example's answer is there to be read: its values cannot be known beforehand
+    )
 
 
 @dataclass(frozen=True)
@@ -273,7 +276,7 @@ class Writer:
             if index and self.rng.random() < 0.3:
                 connector = self.dressing("follow_ups", language)
                 question = connector + ("" if language == "ja" else " ") + question
-            out.append(Turn(question, turn.answer, turn.kind, turn.intent, turn.keys))
+            out.append(replace(turn, question=question))
         return tuple(out)
 
     def with_facts(
@@ -333,7 +336,10 @@ class Writer:
         rng = self.rng
         intents = rng.sample(self.grammar.intents, rng.randint(2, 6))
         shop = self.shop(language, intents)
-        shown = [self.fact_turn(shop, intent, dressed=False) for intent in intents]
+        shown = [
+            replace(self.fact_turn(shop, intent, dressed=False), learned=False)
+            for intent in intents
+        ]
         asked = [
             self.fact_turn(shop, self.pick(intents))
             if rng.random() < 0.75

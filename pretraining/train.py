@@ -112,11 +112,15 @@ def encode(talks: list[corpus.Talk], tokenizer: Any) -> list[tuple[list[int], li
     """Token ids and loss weights (of each token as a target) of whole conversations."""
     roles: list[str] = []
     pieces: list[str] = []
+    shares: list[float] = []
     ends: list[int] = []
     for talk in talks:
         for message in talk.messages():
             roles.append(message["role"])
             pieces.append(message["content"])
+        shares += [WEIGHTS["system"]] if talk.system else []
+        for turn in talk.turns:
+            shares += [WEIGHTS["user"], WEIGHTS["assistant"] if turn.learned else 0.0]
         ends.append(len(pieces))
     bodies = tokenizer(pieces, add_special_tokens=False)["input_ids"]
     start, end = tokenizer.convert_tokens_to_ids(["<|im_start|>", "<|im_end|>"])
@@ -128,9 +132,9 @@ def encode(talks: list[corpus.Talk], tokenizer: Any) -> list[tuple[list[int], li
     for stop in ends:
         ids: list[int] = []
         weights: list[float] = []
-        for role, body in zip(roles[at:stop], bodies[at:stop], strict=True):
+        turns = zip(roles[at:stop], bodies[at:stop], shares[at:stop], strict=True)
+        for role, body, weight in turns:
             ids += heads[role] + body + [end] + line
-            weight = WEIGHTS[role]
             weights += [0.0] * len(heads[role]) + [weight] * (len(body) + 1) + [0.0] * len(line)
         rows.append((ids, weights))
         at = stop
