@@ -286,7 +286,7 @@ def test_unknown_model_is_refused_with_the_nearest_names(capfd, way):
         (b'{"instruction": "a", "input": "", "output": "b"\n', "rows.jsonl:1"),
         (b'{"instruction": "a", "input": ""}\n', "output"),
         (b'{"instruction": "a", "input": "", "output": ""}\n', "rows.jsonl:1"),
-        ('{"instruction": "送料", "input": "", "output": "無料"}\n'.encode("cp932"), "UTF-8"),
+        (b'{"instruction": "a", "input": "", "output": "b\xff\xfe"}\n', "rows.jsonl:1"),
         (b"", "rows.jsonl"),
         (b'{"instruction": "a", "input": "", "output": "b"}\n' * 2, "rows.jsonl:2"),
     ],

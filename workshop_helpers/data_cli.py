@@ -149,20 +149,12 @@ def _check(args: argparse.Namespace) -> int:
     if args.json:
         print(to_json(report.to_dict()))
     else:
-        from .display.findings import findings_table
+        from .display.findings import LABELS, afterword, findings_table
 
         _console().print(findings_table(report, language))
-        for file in report.summary["files"]:
-            print(f"{file['file']}: {file['reason']}")
-        estimate = report.summary.get("estimate")
-        if estimate and estimate["seconds"] is not None:
-            cost = "" if estimate["cost"] is None else f", cost {estimate['cost']:,.2f}"
-            print(
-                f"Training for {estimate['epochs']:g} epochs: about {estimate['seconds']:,.0f} s{cost} "
-                f"({estimate['source']})."
-            )
+        print("\n".join(afterword(report, language)))
         if args.html is not None:
-            print(f"Report: {args.html}")
+            print(LABELS[language]["report"].format(path=args.html))
     return report.exit_code
 
 

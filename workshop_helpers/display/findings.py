@@ -12,6 +12,7 @@ from typing import Any
 from ..quality.findings import RULES, SEVERITIES, CheckReport, Finding
 from ..workspace import atomic_file
 from .html import _STYLE, _section, _table
+from .japanese import japanese
 
 SHOWN = 12  # places of one rule that are open to the eye; the rest is folded
 MOST = 500  # that are in the report at all
@@ -54,9 +55,12 @@ LABELS = {
         "cost": "and cost",
         "unknown": "not known",
         "source": "speed from",
+        "training": "Training for {epochs} epochs: about {seconds} s{cost} ({source}).",
+        "costing": ", cost {cost}",
+        "report": "Report: {path}",
         "examined": "rows whose amounts were examined",
         "topics": "rows by topic",
-        "made": "made",
+        "made": "made: {when}.",
         "masked": "Personal data is masked.",
         "and": "{n} more: --json or --html lists them.",
     },
@@ -96,9 +100,12 @@ LABELS = {
         "cost": "費用の見積もり",
         "unknown": "不明",
         "source": "速度の出典",
+        "training": "学習時間の見積もり：{epochs}エポックで約{seconds}秒{cost}［{source}］",
+        "costing": "、費用{cost}",
+        "report": "レポート：{path}",
         "examined": "数値を調べた行数",
         "topics": "話題別の行数",
-        "made": "作成",
+        "made": "作成：{when}。",
         "masked": "個人情報は伏せ字にしています。",
         "and": "ほかに{n}件あります。--json または --html ですべて表示できます。",
     },
@@ -147,7 +154,7 @@ def findings_table(report: CheckReport, language: str = "en", most: int = TERMIN
             text = Text()
             text.append(f"{found.rule}  ", style="bold")
             text.append(_message(found, language))
-            advice = own_fix(found)
+            advice = own_fix(found, language)
             if advice:
                 text.append(f" → {advice}", style="dim")
             if found.excerpt:
@@ -204,6 +211,25 @@ def _without_controls(text: str) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
+def afterword(report: CheckReport, language: str = "en") -> list[str]:
+    """Lines that follow the terminal's table: how each file was read, and what training will take."""
+    lines = [
+        f"{file['file']}: {_said(file['reason'], language)}" for file in report.summary["files"]
+    ]
+    estimate = report.summary.get("estimate")
+    if estimate and estimate["seconds"] is not None:
+        cost = estimate["cost"]
+        lines.append(
+            _word("training", language).format(
+                epochs=f"{estimate['epochs']:g}",
+                seconds=f"{estimate['seconds']:,.0f}",
+                cost="" if cost is None else _word("costing", language).format(cost=f"{cost:,.2f}"),
+                source=_said(estimate["source"], language),
+            )
+        )
+    return lines
+
+
 # -- the report --------------------------------------------------------------------------------
 
 
@@ -211,6 +237,7 @@ def findings_html(report: CheckReport, language: str = "en", *, title: str | Non
     """The report as one HTML document: styles inside, no script, nothing loaded from elsewhere."""
     title = title or _word("title", language)
     made = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
+    footer = f"{_word('made', language).format(when=made)} {_word('masked', language)}"
     several = len(report.summary.get("files", ())) > 1
     sections = [_overview(report, language)]
     rules = sorted(
@@ -229,7 +256,7 @@ def findings_html(report: CheckReport, language: str = "en", *, title: str | Non
         f"<title>{escape(title)}</title>\n<style>{_STYLE}{_OWN_STYLE}</style>\n</head>\n<body>\n<main>\n"
         f"<header><h1>{escape(title)}</h1><p>{escape(headline(report, language))}</p></header>\n"
         + "\n".join(filter(None, sections))
-        + f"\n<footer>{escape(_word('made', language))}: {escape(made)}. {escape(_word('masked', language))}</footer>\n"
+        + f"\n<footer>{escape(footer)}</footer>\n"
         "</main>\n</body>\n</html>\n"
     )
 
@@ -290,7 +317,7 @@ def _item(found: Finding, language: str, several: bool) -> str:
     name = f"{_short(found.file)} " if several else ""
     place = name + _line(found.line, language)
     quote = f'<q class="{found.severity}">{_marked(found)}</q>' if found.excerpt else ""
-    advice = own_fix(found)
+    advice = own_fix(found, language)
     fix = f"<span class=fix>→ {escape(advice)}</span>" if advice else ""
     return (
         f"<div class=item><span class=where>{escape(place)}</span><div>"
@@ -302,33 +329,29 @@ def _line(number: int, language: str) -> str:
     return f"{number:,}行目" if language == "ja" else f"line {number:,}"
 
 
-# What a finding about two rows says in Japanese; the details of other findings are figures and quotations.
-_TWO_ROWS_JA = {
-    "duplicate": "{other}と同じ行です。",
-    "near-duplicate": "{other}とほぼ同じ行です。",
-    "conflicting-answers": "{other}と同じ質問ですが、回答が違います。",
-    "leakage": "{other}と同じ、またはよく似た質問です。",
-}
+def _said(text: str, language: str) -> str:
+    return japanese(text) if language == "ja" else text
 
 
 def _message(found: Finding, language: str) -> str:
     """The finding's own words, and the other row where they do not name it."""
-    message = _without_controls(found.message)
+    message = _without_controls(_said(found.message, language))
     if found.other_line is None:
         return message
-    file = f"{_short(found.other_file)} " if found.other_file else ""
-    other = f"{file}{'の' if file and language == 'ja' else ''}{_line(found.other_line, language)}"
-    if language == "ja" and found.rule in _TWO_ROWS_JA:
-        return _TWO_ROWS_JA[found.rule].format(other=other)
-    if f"line {found.other_line}" in message and language != "ja":
+    line = _line(found.other_line, language)
+    if f"line {found.other_line}" in message or (language == "ja" and line in message):
         return message
-    return f"{message} ({_word('see', language)}: {other})"
+    file = _short(found.other_file) if found.other_file else ""
+    if language == "ja":
+        place = f"{file} の{line}" if file else line
+        return f"{message.removesuffix('。')}（{place}を{_word('see', language)}）。"
+    return f"{message} ({_word('see', language)}: {f'{file} ' if file else ''}{line})"
 
 
-def own_fix(found: Finding) -> str:
+def own_fix(found: Finding, language: str = "en") -> str:
     """The finding's advice where it says more than its rule's."""
     known = RULES.get(found.rule)
-    return "" if known is not None and found.fix == known.fix else found.fix
+    return "" if known is not None and found.fix == known.fix else _said(found.fix, language)
 
 
 def _marked(found: Finding) -> str:
@@ -363,7 +386,9 @@ def _figures_section(report: CheckReport, language: str) -> str:
             (_word("max_length", language), f"{lengths['max_length']:,}"),
         ]
     if summary.get("languages"):
-        shown = " · ".join(f"{name} {count:,}" for name, count in summary["languages"].items())
+        shown = " · ".join(
+            f"{_name(name, language)} {count:,}" for name, count in summary["languages"].items()
+        )
         rows.append((_word("languages", language), shown))
     manners = summary.get("manners") or {}
     if any(manners.values()):
@@ -388,10 +413,17 @@ def _figures_section(report: CheckReport, language: str) -> str:
         rows.append((_word("estimate", language), took))
         if estimate["cost"] is not None:
             rows.append((_word("cost", language), f"{estimate['cost']:,.2f}"))
-        rows.append((_word("source", language), str(estimate["source"])))
+        rows.append((_word("source", language), _said(str(estimate["source"]), language)))
     rows.append((_word("seconds", language), f"{summary.get('seconds', 0):.2f}"))
     table = _table([], [(name, (escape(value),)) for name, value in rows], "facts")
     return _section(_word("figures", language), "", table, name="figures")
+
+
+_NAMES_JA = {"en": "英語", "ja": "日本語", "unknown": "不明"}
+
+
+def _name(name: str, language: str) -> str:
+    return _NAMES_JA.get(name, name) if language == "ja" else name
 
 
 def _duration(seconds: float, language: str) -> str:
@@ -412,9 +444,9 @@ def _files_section(report: CheckReport, language: str) -> str:
             str(file["file"]),
             (
                 f"{file['rows']:,}",
-                escape(f"{file['container']}, {file['format']}"),
-                escape(file["encoding"]),
-                f"<span class=reason>{escape(file['reason'])}</span>",
+                escape(f"{file['container']}, {_name(file['format'], language)}"),
+                escape(_name(file["encoding"], language)),
+                f"<span class=reason>{escape(_said(file['reason'], language))}</span>",
             ),
         )
         for file in files
@@ -443,8 +475,8 @@ table.counts a{color:var(--accent)}
 .badge{font-size:.75rem;font-weight:600;border:1px solid currentColor;border-radius:99px;padding:.1rem .6rem;
 vertical-align:.18em;margin-right:.3rem;white-space:nowrap}
 .badge.error{color:var(--error)}.badge.warning{color:var(--warning)}.badge.note{color:var(--note)}
-.advice{margin:.25rem 0;max-width:52rem}
-.advice b{display:inline-block;min-width:6.4rem;color:var(--soft);font-weight:600}
+.advice{margin:.25rem 0;max-width:52rem;padding-left:6.4rem;text-indent:-6.4rem}
+.advice b{display:inline-block;min-width:6.4rem;text-indent:0;color:var(--soft);font-weight:600}
 .item{display:grid;grid-template-columns:9.5rem 1fr;gap:.2rem 1rem;border-top:1px solid var(--line);
 padding:.6rem 0;margin-top:.5rem}
 .item p{margin:0}
