@@ -7,7 +7,7 @@ backend that is not needed here and whose own libraries are huge: three function
 
 from __future__ import annotations
 
-import ctypes.util
+import contextlib
 import os
 import platform
 import shutil
@@ -159,10 +159,8 @@ class OllamaServer:
 
 
 def _signal_group(pid: int, how: signal.Signals) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, how)
-    except (ProcessLookupError, PermissionError):
-        pass
 
 
 def _free_port() -> int:
