@@ -135,6 +135,16 @@ class OllamaServer:
         """End it as a power cut would."""
         self._end(signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
 
+    def pause(self) -> None:
+        """Let it stand still without ending it (not on Windows)."""
+        if self._process is not None:
+            _signal_group(self._process.pid, signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """The end of a pause."""
+        if self._process is not None:
+            _signal_group(self._process.pid, signal.SIGCONT)
+
     def _end(self, how: signal.Signals) -> None:
         if self._process is None:
             return
