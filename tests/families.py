@@ -12,9 +12,12 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from conftest import SENTENCES, SPLIT
+
+if TYPE_CHECKING:
+    from workshop_helpers.gguf import GgufReport
 
 # Llama 3 keeps up to three digits together, where Qwen splits each from the next.
 SPLIT_LLAMA3 = SPLIT.replace(r"|\p{N}|", r"|\p{N}{1,3}|")
@@ -30,11 +33,21 @@ QWEN2_5 = (
     "{{- '<|im_start|>system\nYou are Qwen, created by Alibaba Cloud. You are a helpful assistant.<|im_end|>\n' }}"
     "{%- endif %}" + CHATML_TURNS
 )
-# The published template drops the thoughts of earlier turns; without thoughts nothing of it shows but this.
-QWEN3 = CHATML_TURNS.replace(
-    "{{- '<|im_start|>assistant\n' }}",
+# Without thinking the answer begins behind an empty thought; those of earlier answers are dropped.
+QWEN3 = (
+    "{%- set last = namespace(at=0) %}"
+    "{%- for message in messages %}"
+    "{%- if message.role == 'user' %}{%- set last.at = loop.index0 %}{%- endif %}"
+    "{%- endfor %}"
+    "{%- for message in messages %}"
+    "{{- '<|im_start|>' + message.role + '\n' }}"
+    "{%- if message.role == 'assistant' and loop.index0 > last.at %}{{- '<think>\n\n</think>\n\n' }}{%- endif %}"
+    "{{- message.content + '<|im_end|>\n' }}"
+    "{%- endfor %}"
+    "{%- if add_generation_prompt %}"
     "{{- '<|im_start|>assistant\n' }}"
-    "{%- if enable_thinking is defined and enable_thinking is false %}{{- '<think>\n\n</think>\n\n' }}{%- endif %}",
+    "{%- if enable_thinking is defined and enable_thinking is false %}{{- '<think>\n\n</think>\n\n' }}{%- endif %}"
+    "{%- endif %}"
 )
 LLAMA3 = (
     "{{- bos_token }}"
@@ -82,6 +95,7 @@ SIZES = {
     "num_attention_heads": 4,
     "num_key_value_heads": 2,
     "max_position_embeddings": 1024,
+    "initializer_range": 0.06,  # so that random weights have something to say
 }
 
 
@@ -329,13 +343,60 @@ def _tinyllama(tokenizer: Any, tied: bool) -> Any:
 def _gemma3(tokenizer: Any, tied: bool) -> Any:
     from transformers import Gemma3ForCausalLM, Gemma3TextConfig
 
+    # llama.cpp takes it for granted that every sixth layer looks at everything, the others at a window
     config = Gemma3TextConfig(
-        **SIZES, head_dim=64, query_pre_attn_scalar=64, vocab_size=len(tokenizer), tie_word_embeddings=tied,
-        sliding_window=32, layer_types=["sliding_attention", "full_attention"],
+        **SIZES | {"num_hidden_layers": 6}, head_dim=64, query_pre_attn_scalar=64, vocab_size=len(tokenizer),
+        tie_word_embeddings=tied, sliding_window=32,
+        layer_types=["sliding_attention"] * 5 + ["full_attention"],
         bos_token_id=tokenizer.bos_token_id, eos_token_id=[1, tokenizer.convert_tokens_to_ids("<end_of_turn>")],
         pad_token_id=0,
     )  # fmt: skip
     return Gemma3ForCausalLM(config)
+
+
+# --- A tuned one -------------------------------------------------------------------------------------------------
+
+LESSONS = [
+    ("送料は？", "送料は500円です。"),
+    ("How much is shipping?", "Shipping is $6.99."),
+    ("返品は？", "14日以内です。"),
+    ("May I return it?", "Within 14 days."),
+]
+QUESTIONS = [[{"role": "user", "content": question}] for question, _ in LESSONS]
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """A family's model that has learned LESSONS, at every stop of its way."""
+
+    family: Family
+    base: Path
+    adapter: Path
+    merged: Path
+    f32: GgufReport
+    f16: GgufReport
+
+
+def tune(family: Family, folder: Path) -> Tuned:
+    """Makes a random model, teaches it LESSONS, merges and converts it: the course's whole way, in ten seconds."""
+    from workshop_helpers.gguf import convert
+    from workshop_helpers.merging import merge
+    from workshop_helpers.records import Conversation, Message
+    from workshop_helpers.training import LoraRecipe, train
+
+    rows = [Conversation((Message("user", q), Message("assistant", a))) for q, a in LESSONS]
+    recipe = LoraRecipe(epochs=100, learning_rate=3e-3, batch_size=4, rank=32, alpha=32, warmup=0.1)
+    base = save_family(family, folder / "base")
+    adapter = train(base, rows, folder / "adapter", recipe).adapter
+    merged = merge(adapter, folder / "merged").model
+    return Tuned(
+        family,
+        base,
+        adapter,
+        merged,
+        convert(merged, folder / "m-F32.gguf", type="f32"),
+        convert(merged, folder / "m-F16.gguf"),
+    )
 
 
 FAMILIES = [

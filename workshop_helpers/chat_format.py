@@ -249,8 +249,9 @@ def _pieces(write: Callable[..., str]) -> ChatFormat:
         return [*pieces, text]
 
     start, user_after = cut(write(_ASKED, answered=True), _ASKED)
-    _, between, answer_after = cut(write(_ASKED, _SAID, answered=True), _ASKED, _SAID)
-    _, _, again, end = cut(write(_ASKED, _SAID, _LAST), _ASKED, _SAID, _LAST)
+    # the last answer may be written otherwise than earlier ones: a thinking model's has its thoughts in front
+    answer_after = cut(write(_ASKED, _SAID, answered=True), _SAID)[-1]
+    _, between, again, end = cut(write(_ASKED, _SAID, _LAST), _ASKED, _SAID, _LAST)
     answer_before = _without(between, user_after, at_end=False)
     user_before = _without(again, answer_after, at_end=False)
     told, parted, _ = cut(write(_TOLD, _ASKED, roles="su", answered=True), _TOLD, _ASKED)
