@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ SILENCE = (
     600.0  # seconds without a word after which we give up; a large model may take minutes to load
 )
 INSTALL = "https://ollama.com/download"
+# Ollama ends a stream without a last word when a model has written the same token more than 30 times in a row.
+REPEATS = 30
 
 # (what is going on, bytes done, bytes in all); the last two are 0 for a step that is not measured
 Progress = Callable[[str, int, int], None]
@@ -112,11 +115,16 @@ class Layer:
 
 class Stream:
     """An answer while it is written: iterate over its pieces. Afterwards `text`, `stopped` (the model ended it itself)
-    and `timings` are there; `close` breaks it off, and the server stops writing too."""
+    and `timings` are there; `close` breaks it off, and the server stops writing too.
+
+    `repeated`: Ollama broke the answer off because the model said the same again and again. It measures nothing then:
+    the timings hold our own count and clock, and 0 for what only Ollama knows.
+    """
 
     def __init__(self, pieces: Callable[[Stream], Iterator[str]]) -> None:
         self.text = ""
         self.stopped = False
+        self.repeated = False
         self.timings: Timings | None = None
         self._pieces = pieces(self)
 
@@ -367,7 +375,7 @@ class Ollama:
         check_ollama_name(name)
 
         def pieces(answer: Stream) -> Iterator[str]:
-            done = None
+            done, last, again, count, started = None, "", 0, 0, time.perf_counter()
             with self._explained("answering", name):
                 parts = self._client.chat(
                     name, list(messages), options=dict(options or {}), think=think, stream=True
@@ -376,6 +384,14 @@ class Ollama:
                     if part.message.content:
                         yield part.message.content
                     done = part if part.done else done
+                    piece = (part.message.content or "").strip()
+                    again, last, count = again + 1 if piece == last else 0, piece, count + 1
+            if done is None and again >= REPEATS:
+                answer.repeated = True
+                answer.timings = Timings(
+                    0.0, 0, 0.0, count, took := time.perf_counter() - started, took
+                )
+                return
             if done is None:
                 raise WorkshopError(
                     f"The Ollama at {self.host} broke the answer of {name} off in the middle. Look at its log."

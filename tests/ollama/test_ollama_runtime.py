@@ -11,7 +11,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -66,6 +65,43 @@ def mame_name(server: Ollama, mame_gguf: Path) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def tiny_gguf(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return convert(tiny_model, tmp_path_factory.mktemp("gguf") / "豆 tiny-F16.gguf").path
+
+
+def gguf_that_writes_only(
+    folder: Path, tokens: Callable[[dict[str, int]], dict[int, float]]
+) -> Path:
+    """A random model whose output head gives a logit to some tokens only: `tokens` maps the vocabulary to their ids,
+    each with a factor on one and the same random row (1 or -1), or 0 for a random row of its own."""
+    import torch
+    from conftest import save_tiny_model
+    from transformers import AutoTokenizer, Qwen2Config, Qwen2ForCausalLM
+
+    save_tiny_model(folder)
+    config = Qwen2Config.from_pretrained(folder)
+    config.tie_word_embeddings = False
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = Qwen2ForCausalLM(config)
+        shared = torch.randn(config.hidden_size)
+        with torch.no_grad():
+            model.lm_head.weight.zero_()
+            for index, factor in tokens(AutoTokenizer.from_pretrained(folder).get_vocab()).items():
+                row = factor * shared if factor else torch.randn(config.hidden_size)
+                model.lm_head.weight[index] = row
+    model.save_pretrained(folder)
+    return convert(folder, folder.with_name(f"{folder.name}-F16.gguf")).path
+
+
+@pytest.fixture(scope="module")
+def babbler(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that writes letters and never ends."""
+    return gguf_that_writes_only(
+        tmp_path_factory.mktemp("babbler") / "babbler",
+        lambda vocabulary: {i: 0.0 for t, i in vocabulary.items() if t.isascii() and t.isalpha()},
+    )
+
+
+BABBLE = {"num_predict": 900, "temperature": 1.0, "seed": 1, **ONE_THREAD}
 
 
 @pytest.fixture(autouse=True)
@@ -156,6 +192,27 @@ def test_a_closed_runtime_says_so(mame_name: str) -> None:
     runtime.close()
     with pytest.raises(WorkshopError, match="closed"):
         runtime.answer(questions(2))
+
+
+def test_models_of_ollama_are_compared_like_any_other(mame_name: str, mame_gguf: Path) -> None:
+    from workshop_helpers.comparison import Candidate, compare
+
+    asked = read_questions(data_path("shop", "questions.en.jsonl"))[:4]
+    found = compare([Candidate("a", f"ollama:{mame_name}"), Candidate("b", mame_gguf)], asked)
+    assert [a.text for a in found.row("a").answers] == [b.text for b in found.row("b").answers]
+    assert found.row("a").scores == found.row("b").scores
+
+
+def test_parity_is_measured(tmp_path: Path) -> None:
+    from benchmarks.ollama_parity import main
+
+    out = tmp_path / "parity.json"
+    assert main(["--quick", "--work", str(tmp_path), "--out", str(out)]) == 0
+    found = json.loads(out.read_text(encoding="utf-8"))
+    assert found["questions"] == 8
+    assert all(pair["equal_or_level"] == 1 for pair in found["agreement"].values())
+    with Ollama() as server:
+        assert not any("parity" in one.name for one in server.models())
 
 
 # --- making, looking, removing ------------------------------------------------------------------------------------
@@ -305,26 +362,45 @@ def test_a_chat_streams_remembers_and_forgets(server: Ollama, mame_name: str) ->
 
 
 def test_an_answer_broken_off_is_kept_as_far_as_it_came(
-    server: Ollama, named: Callable[[str], str], tiny_gguf: Path
+    server: Ollama, named: Callable[[str], str], babbler: Path
 ) -> None:
     name = named("endless")
-    server.create(name, tiny_gguf, parameters=ONE_THREAD)
-    chat = Chat(server, name, options={"num_predict": 900, "temperature": 0})
+    server.create(name, babbler)
+    chat = Chat(server, name, options=BABBLE)
     pieces = chat.say("Hi")
     got = list(itertools.islice(pieces, 3))
     pieces.close()  # what Ctrl-C does
     assert chat.history[-1] == {"role": "assistant", "content": "".join(got)}
     assert chat.timings is None
-    before = time.monotonic()
-    list(Chat(server, name, options={"num_predict": 2}).say("Hi"))
-    assert time.monotonic() - before < 10  # the server does not write the rest first
+    # the server is free again, and so is the conversation
+    chat.options["num_predict"] = 9
+    assert "".join(chat.say("go on"))
+    assert len(chat.history) == 4
+
+
+def test_an_answer_that_ollama_ends_because_it_repeats_itself(
+    server: Ollama, named: Callable[[str], str], tmp_path: Path
+) -> None:
+    # Ollama's stream then ends without a last word; it takes tokens that differ by a space for the same
+    def pair(vocabulary: dict[str, int]) -> dict[int, float]:
+        spaced = next(t for t in sorted(vocabulary) if t[0] == "Ġ" and t[1:] in vocabulary)
+        return {vocabulary[spaced]: 1.0, vocabulary[spaced[1:]]: -1.0}
+
+    name = named("parrot")
+    server.create(name, gguf_that_writes_only(tmp_path / "parrot", pair), parameters=ONE_THREAD)
+    with OllamaRuntime(name) as runtime:
+        answer = runtime.answer([HELLO], max_new_tokens=900)[0]
+        stream = runtime.stream(HELLO, max_new_tokens=900)
+        pieces = list(stream)
+    assert stream.repeated and len({piece.strip() for piece in pieces}) == 1
+    assert 30 <= answer.tokens < 40 and not answer.stopped and answer.seconds > 0
 
 
 def test_ctrl_c_ends_the_answer_and_not_the_chat(
-    server: Ollama, named: Callable[[str], str], tiny_gguf: Path, ollama_host: str
+    server: Ollama, named: Callable[[str], str], babbler: Path, ollama_host: str
 ) -> None:
     name = named("ctrlc")
-    server.create(name, tiny_gguf, parameters=ONE_THREAD)
+    server.create(name, babbler, parameters=BABBLE)
     code = (
         "import argparse, sys\nfrom workshop_helpers.ollama_cli import add_ollama_verbs\n"
         "parser = argparse.ArgumentParser()\ncommon = argparse.ArgumentParser(add_help=False)\n"
@@ -518,13 +594,13 @@ def test_silence_is_given_up_after_the_time_given(
 
 
 def test_the_server_killed_in_a_stream_in_an_upload_and_in_a_create(
-    ollama_binary: Path, mame_gguf: Path, tiny_gguf: Path, tmp_path: Path
+    ollama_binary: Path, mame_gguf: Path, babbler: Path, tmp_path: Path
 ) -> None:
     own = OllamaServer(tmp_path / "home", ollama_binary).start()
     try:
         with Ollama(own.host) as server:
-            server.create("talker", tiny_gguf, parameters=ONE_THREAD)
-            stream: Stream = server.chat("talker", HELLO, options={"num_predict": 900})
+            server.create("talker", babbler, parameters=BABBLE)
+            stream: Stream = server.chat("talker", HELLO)
             pieces = iter(stream)
             next(pieces)
             own.kill()
@@ -552,13 +628,13 @@ def test_the_server_killed_in_a_stream_in_an_upload_and_in_a_create(
 
 
 def test_a_runner_that_dies_is_named_and_the_next_question_works(
-    ollama_binary: Path, tiny_gguf: Path, tmp_path: Path
+    ollama_binary: Path, babbler: Path, tmp_path: Path
 ) -> None:
     import psutil
 
     with OllamaServer(tmp_path, ollama_binary) as own, Ollama(own.host) as server:
-        server.create("m", tiny_gguf, parameters=ONE_THREAD)
-        stream = server.chat("m", HELLO, options={"num_predict": 900})
+        server.create("m", babbler, parameters=BABBLE)
+        stream = server.chat("m", HELLO)
         pieces = iter(stream)
         next(pieces)
         runners = [
