@@ -399,6 +399,25 @@ def tune(family: Family, folder: Path) -> Tuned:
     )
 
 
+def silence(folder: Path, end: str) -> None:
+    """Makes a model that answers everything with its end token: then all tokens that a server counts are the prompt's.
+
+    One channel is the same whatever is read, and only the end token's row of the head listens to it.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype="float32")
+    embedding, head = model.get_input_embeddings().weight, model.get_output_embeddings().weight
+    with torch.no_grad():
+        embedding[:, 0] = 10.0
+        if head is not embedding:
+            head[:, 0] = 0.0
+        head[tokenizer.convert_tokens_to_ids(end), 0] = 100.0
+    model.save_pretrained(folder)
+
+
 FAMILIES = [
     Family("llama3", _llama3_tokenizer, _llama3, "<|eot_id|>", True),
     Family("qwen2.5", _qwen_tokenizer(QWEN2_5, []), _qwen2, "<|im_end|>", True),
