@@ -186,6 +186,18 @@ def test_a_conversation_too_long_is_refused_where_ollama_would_cut_it(mame_name:
         runtime.answer([long], max_new_tokens=4)
 
 
+def test_ollama_gets_no_more_threads_than_we_have_cores(
+    server: Ollama, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workshop_helpers.ollama_api.cores", lambda: 2)
+    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    assert server.own_threads() == 2
+    with Ollama("elsewhere") as far:
+        assert far.own_threads() is None
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    assert server.own_threads() is None
+
+
 def test_a_closed_runtime_says_so(mame_name: str) -> None:
     runtime = OllamaRuntime(mame_name)
     runtime.close()

@@ -32,8 +32,9 @@ class OllamaRuntime:
     """A model of an Ollama server as a runtime; its own template, system text, messages and stop texts are in force.
 
     `model`: its name there. `host`: see `Ollama`. `batch_size`: questions sent at a time; how many of them Ollama
-    answers at a time is its own affair (OLLAMA_NUM_PARALLEL). `threads` and `context` (tokens) are left to Ollama and
-    the model unless given. After `answer`, `timings` holds what Ollama measured for each answer.
+    answers at a time is its own affair (OLLAMA_NUM_PARALLEL). `threads`: see `Ollama.own_threads`. `context` in tokens,
+    by default the model's num_ctx, else what it was made for, at most 4,096. After `answer`, `timings` holds what
+    Ollama measured for each answer.
     Raises WorkshopError when no server answers or it has no such model.
     """
 
@@ -58,6 +59,7 @@ class OllamaRuntime:
         self._facts = self.server.show(model)
         self.context = context or _context(self._facts)
         self._options = {**GREEDY, "num_ctx": self.context}
+        threads = threads or self.server.own_threads()
         if threads is not None:
             self._options["num_thread"] = threads
         # thinking is switched off, as everywhere in the course; a model that cannot think is not asked about it
@@ -159,7 +161,8 @@ class Chat:
         options: dict[str, Any] | None = None,
     ) -> None:
         self.server, self.model, self.system = server, model, system
-        self.options = dict(options or {})
+        threads = server.own_threads()
+        self.options = {**({"num_thread": threads} if threads else {}), **(options or {})}
         self.history: list[dict[str, str]] = []
         self.timings: Timings | None = None
         self._think = False if "thinking" in server.show(model).capabilities else None
