@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ollama_server import HOW, NoOllama, OllamaServer, answers, find_binary
 
 # Set before any test imports a Hugging Face library: a test that needs the network is a broken test.
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -111,3 +113,56 @@ def mame() -> Path:
     from workshop_helpers.workspace import data_path
 
     return data_path("mame")
+
+
+@pytest.fixture(scope="session")
+def mame_gguf(tmp_path_factory: pytest.TempPathFactory, mame: Path) -> Path:
+    """The bundled model as an F16 GGUF. Read it only."""
+    from workshop_helpers.gguf import convert
+
+    return convert(mame, tmp_path_factory.mktemp("gguf") / "mame-F16.gguf").path
+
+
+# --- Ollama ------------------------------------------------------------------------------------------------------
+# These stand here, not in tests/ollama/conftest.py: tests import this module by its name, and two modules called
+# conftest hide each other. For the same reason a test file in tests/ollama needs a name that is not used in tests/.
+
+
+def _without_ollama(reason: object) -> None:
+    """Skip, but fail where a skip would hide that nothing was tested."""
+    if os.environ.get("WORKSHOP_REQUIRE_OLLAMA", "0") not in ("", "0"):
+        pytest.fail(str(reason), pytrace=False)
+    pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="session")
+def ollama_binary() -> Path:
+    """An `ollama` that can be started: for tests that need a server of their own, to kill or to look into."""
+    try:
+        return find_binary()
+    except NoOllama as reason:
+        _without_ollama(reason)
+        raise
+
+
+@pytest.fixture(scope="session")
+def ollama_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a real Ollama server. It may be the user's own: give models names of their own and remove them.
+
+    Ask with the option num_thread 1 (or create models with it): Ollama counts the machine's cores, not the ones this
+    process may use, and two threads on one core are a hundred times slower than one.
+    """
+    named = os.environ.get("OLLAMA_HOST")
+    if named:
+        host = named if "://" in named else f"http://{named}"
+        if not answers(host):
+            _without_ollama(f"OLLAMA_HOST names {named}, but no Ollama answers there. {HOW}")
+        yield host
+        return
+    try:
+        server = OllamaServer(tmp_path_factory.mktemp("ollama")).start()
+    except NoOllama as reason:
+        _without_ollama(reason)
+        raise
+    with server:
+        yield server.host

@@ -265,3 +265,19 @@ def test_stored_dtype_is_read_from_the_header(copy: Path) -> None:
     assert stored_dtype(copy) == "fp32"
     load_model(copy, choose_device("cpu"), dtype="bf16").save_pretrained(copy)
     assert stored_dtype(copy) == "bf16"
+
+
+def test_a_model_on_ollama_is_named_and_not_looked_for():
+    ref = resolve("ollama:me/shop-bot:q4_K_M")
+    assert (ref.kind, ref.name, ref.path, ref.origin) == (
+        "ollama",
+        "me/shop-bot:q4_K_M",
+        None,
+        None,
+    )
+    for name in ("", "日本", "a b", "x" * 81, "-x", "m:", "m\n"):
+        with pytest.raises(WorkshopError, match="no name for a model on Ollama"):
+            resolve(f"ollama:{name}")
+    for use in (model_folder, load_tokenizer, identity):
+        with pytest.raises(WorkshopError, match="does not give its weights away"):
+            use(ref)

@@ -1,8 +1,9 @@
 """The models the course knows, and how a MODEL string becomes a tokenizer and weights.
 
-A MODEL string is a catalogue name (`mame`), a model folder, an adapter folder or a `.gguf` file. Everything but the
-bundled model comes from a folder in the end: a hub model is looked up in the local cache first and fetched, at its
-pinned revision, only when it is not there. Weights are safetensors; pickles are refused and no code of a model runs.
+A MODEL string is a catalogue name (`mame`), a model folder, an adapter folder, a `.gguf` file, or `ollama:NAME` for a
+model that an Ollama server has. Everything but the bundled model comes from a folder in the end: a hub model is looked
+up in the local cache first and fetched, at its pinned revision, only when it is not there. Weights are safetensors;
+pickles are refused and no code of a model runs.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import difflib
 import hashlib
 import json
 import os
+import re
 import struct
 import sys
 import warnings
@@ -32,6 +34,12 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 ESTIMATE = "Memory is an estimate from the parameter count; not measured by this project."
 SEEN = "Revision as other projects pin it; check the licence on the model's page. Weights not fetched or run here."
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+OLLAMA = "ollama:"
+# host/namespace/name:tag, of which only the name must be there.
+_OLLAMA_NAME = re.compile(
+    r"([a-z0-9_][\w.:-]{0,349}/)?([a-z0-9_][\w-]{0,79}/)?[a-z0-9_][\w.-]{0,79}(:[a-z0-9_][\w.-]{0,79})?",
+    re.ASCII | re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -237,9 +245,10 @@ CATALOGUE: dict[str, CatalogueEntry] = {
 
 @dataclass(frozen=True)
 class ModelRef:
-    """What a MODEL string means. `path` is None only for a hub model: `model_folder` finds or fetches it."""
+    """What a MODEL string means. `path` is None for a hub model, which `model_folder` finds or fetches, and for a model
+    of kind "ollama", whose `name` an Ollama server knows."""
 
-    kind: str  # "catalogue" | "folder" | "adapter" | "gguf"
+    kind: str  # "catalogue" | "folder" | "adapter" | "gguf" | "ollama"
     name: str
     path: Path | None
     entry: CatalogueEntry | None = None
@@ -252,13 +261,15 @@ class ModelRef:
 
 
 def resolve(model: str | Path | ModelRef) -> ModelRef:
-    """The model that a catalogue name, hub id of the catalogue, folder or `.gguf` file stands for.
+    """The model that a catalogue name, hub id of the catalogue, folder, `.gguf` file or `ollama:NAME` stands for.
 
     Raises WorkshopError for an unknown name (with the nearest ones), a folder that is no model, pickled weights,
-    and weights that are cut short. Loads nothing.
+    and weights that are cut short. Loads nothing, and does not ask Ollama whether it has the model.
     """
     if isinstance(model, ModelRef):
         return model
+    if isinstance(model, str) and model.startswith(OLLAMA):
+        return ModelRef("ollama", check_ollama_name(model[len(OLLAMA) :]), None)
     entry = _entry(model) if isinstance(model, str) else None
     if entry is not None:
         if entry.hub_id:
@@ -283,11 +294,26 @@ def resolve(model: str | Path | ModelRef) -> ModelRef:
     raise WorkshopError(_unknown_message(str(model)))
 
 
+def check_ollama_name(name: str) -> str:
+    """`name` itself, where Ollama takes it for a model's name. Raises WorkshopError with the rule otherwise."""
+    if _OLLAMA_NAME.fullmatch(name):
+        return name
+    raise WorkshopError(
+        f"{name!r} is no name for a model on Ollama. It takes ASCII letters, digits, _ - and . (the first a letter, "
+        "digit or _; 80 at most), and perhaps a tag after a colon, such as shop-bot:q4."
+    )
+
+
 def model_folder(ref: ModelRef, *, download: bool = True) -> Path:
     """The folder with the weights of a catalogue model or a model folder, fetched from the hub if need be.
 
     Raises WorkshopError when the model is not on this machine and cannot be fetched, saying how to get it.
     """
+    if ref.kind == "ollama":
+        raise WorkshopError(
+            f"{ref.name} is a model on Ollama, which runs it but does not give its weights away. "
+            "Name the model folder it was made from."
+        )
     if ref.kind not in ("catalogue", "folder"):
         raise WorkshopError(
             f"{ref.name} is {_a(ref.kind)}, not a whole model. Give its base model or merge it first."
@@ -498,6 +524,8 @@ def identity(model: ModelRef | str | Path) -> str:
     ref = resolve(model)
     if ref.entry is not None and ref.entry.hub_id is not None and ref.kind == "catalogue":
         return f"{ref.entry.hub_id}@{ref.entry.revision}"
+    if ref.path is None:
+        model_folder(ref)  # says why there is none
     assert ref.path is not None
     if ref.path.is_file():
         return fingerprint({"file": _content_hash(ref.path)})

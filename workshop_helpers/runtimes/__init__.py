@@ -71,12 +71,16 @@ def open_runtime(
     device: Device | str | None = None,
     batch_size: int | None = None,
 ) -> Runtime:
-    """A runtime with the model loaded: llama.cpp for a `.gguf` file, else Transformers.
+    """A runtime with the model loaded: llama.cpp for a `.gguf` file, Ollama for `ollama:NAME`, else Transformers.
 
     `batch_size` is how many conversations are answered at a time; None lets the runtime choose.
-    Raises WorkshopError for what `resolve` and `load_model` refuse.
+    Raises WorkshopError for what `resolve` and `load_model` refuse, and for an Ollama that is not there.
     """
     ref = resolve(model)
+    if ref.kind == "ollama":
+        from .ollama import OllamaRuntime
+
+        return OllamaRuntime(ref.name, batch_size=batch_size or 1)
     if ref.kind == "gguf":
         from .llama_cpp import LlamaCppRuntime
 

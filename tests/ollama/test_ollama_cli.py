@@ -1,0 +1,143 @@
+"""`workshop ollama …` on a real server."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from workshop_helpers.ollama_api import Ollama
+from workshop_helpers.ollama_cli import add_ollama_verbs
+from workshop_helpers.workspace import WorkshopError, file_hash
+
+NAME = f"workshop-test-{os.getpid()}-cli"
+PROMPTED = f"{NAME}-prompted"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _models(ollama_host: str, mame_gguf: Path) -> Iterator[None]:
+    with Ollama(ollama_host) as server:
+        server.create(NAME, mame_gguf, parameters={"num_thread": 1})
+        server.create(PROMPTED, NAME, system="You are the shop's assistant.")
+        yield
+        for name in (NAME, PROMPTED):
+            server.remove(name)
+
+
+@pytest.fixture
+def workshop(
+    ollama_host: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """Runs `workshop ollama …`; gives the exit code and what was printed."""
+    monkeypatch.setenv("OLLAMA_HOST", ollama_host)
+    parser = argparse.ArgumentParser()
+    common = argparse.ArgumentParser(add_help=False)
+    add_ollama_verbs(parser.add_subparsers(), common)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        args = parser.parse_args(["ollama", *arguments])
+        code = args.run(args)
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def test_doctor(workshop: Callable[..., tuple[int, str, str]], ollama_host: str) -> None:
+    code, out, _ = workshop("doctor")
+    assert code == 0
+    assert ollama_host in out and NAME in out and "version" in out
+    code, out, _ = workshop("doctor", "--host", "127.0.0.1:1", "--json")
+    assert code == 1
+    assert "No Ollama answers" in json.loads(out)["problems"][0]
+
+
+def test_create_list_show_rm(
+    workshop: Callable[..., tuple[int, str, str]], mame_gguf: Path, tmp_path: Path
+) -> None:
+    name = f"{NAME}-made"
+    code, out, _ = workshop("create", name, str(mame_gguf), "--system", "短く答えてください。")
+    assert code == 0 and file_hash(mame_gguf) in out
+    _, out, _ = workshop("list")
+    assert name in out
+    assert name in {
+        one["name"].removesuffix(":latest") for one in json.loads(workshop("list", "--json")[1])
+    }
+    _, out, _ = workshop("show", name)
+    assert "短く答えてください。" in out and "qwen2" in out and file_hash(mame_gguf) in out
+    assert workshop("show", name, "--modelfile")[1].count("FROM ") >= 1
+    _, out, _ = workshop("show", name, "--against", NAME)
+    assert "Nothing was trained" in out
+    assert json.loads(workshop("show", name, "--json")[1])["layers"][0]["kind"] == "model"
+    assert workshop("rm", f"ollama:{name}")[0] == 0
+    with pytest.raises(WorkshopError, match="no model"):
+        workshop("rm", name)
+
+
+def test_create_from_a_modelfile_reads_its_paths_from_its_own_folder(
+    workshop: Callable[..., tuple[int, str, str]], mame_gguf: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("workshop_helpers.modelfile")
+    (tmp_path / "m.gguf").write_bytes(mame_gguf.read_bytes())
+    (tmp_path / "Modelfile").write_text("FROM ./m.gguf\nSYSTEM 日本語\n", encoding="utf-8")
+    name = f"{NAME}-mf"
+    try:
+        assert workshop("create", name, str(tmp_path / "Modelfile"))[0] == 0
+        assert json.loads(workshop("show", name, "--json")[1])["system"] == "日本語"
+    finally:
+        workshop("rm", name)
+    with pytest.raises(WorkshopError, match=r"is a folder.*workshop gguf"):
+        workshop("create", name, str(tmp_path))
+
+
+def test_ask(workshop: Callable[..., tuple[int, str, str]]) -> None:
+    code, out, err = workshop("ask", NAME, "What colour is the sky?")
+    assert code == 0 and out.strip() and "tokens" in err
+    found = json.loads(workshop("ask", f"ollama:{NAME}", "What colour is the sky?", "--json")[1])
+    assert found["answer"] == out.strip()
+    assert found["timings"]["tokens"] > 0 and found["stopped"]
+    told = json.loads(
+        workshop("ask", NAME, "Shipping?", "--system", "Shipping is $1.", "--json")[1]
+    )
+    bare = json.loads(workshop("ask", NAME, "Shipping?", "--json")[1])
+    assert told["timings"]["prompt_tokens"] > bare["timings"]["prompt_tokens"]
+    with pytest.raises(WorkshopError, match="empty"):
+        workshop("ask", NAME, " ")
+
+
+def test_chat(
+    workshop: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = "How much is shipping?\n/system 短く\n/reset\nHow much is shipping?\n\n/system\n/bye\nnever read\n"
+    monkeypatch.setattr("sys.stdin", io.StringIO(said))
+    code, out, err = workshop("chat", NAME)
+    assert code == 0
+    assert len(out.strip().splitlines()) >= 2
+    assert "(forgotten)" in err and "(system text: 短く)" in err and "(system text: none)" in err
+    monkeypatch.setattr("sys.stdin", io.StringIO("hi\n"))
+    assert workshop("chat", NAME)[0] == 0  # the end of the input ends it
+
+
+def test_compare(workshop: Callable[..., tuple[int, str, str]], tmp_path: Path) -> None:
+    file = tmp_path / "questions.jsonl"
+    file.write_text('{"question": "送料は？"}\n{"question": "Returns?"}\n', encoding="utf-8")
+    arguments = ("compare", NAME, PROMPTED, "-q", "How much is shipping?", "--questions", str(file))
+    code, out, _ = workshop(*arguments, "--limit", "2")
+    assert code == 0
+    assert NAME in out and PROMPTED in out and "送料は？" in out and "Returns?" not in out
+    found = json.loads(workshop(*arguments, "--json")[1])
+    assert [one["question"] for one in found] == ["How much is shipping?", "送料は？", "Returns?"]
+    for one in found:
+        assert set(one["answers"]) == {NAME, PROMPTED}
+        assert one["answers"][NAME]["timings"]["tokens"] > 0
+    with pytest.raises(WorkshopError, match="nothing to ask"):
+        workshop("compare", NAME, PROMPTED)
+
+
+def test_without_a_verb_the_help_is_shown(workshop: Callable[..., tuple[int, str, str]]) -> None:
+    code, out, _ = workshop()
+    assert code == 2 and "compare" in out

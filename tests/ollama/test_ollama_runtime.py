@@ -1,0 +1,700 @@
+"""Ollama as a runtime, on a real server: models made, asked, streamed, looked at and removed; and what goes wrong."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from ollama_server import OllamaServer
+
+from workshop_helpers.gguf import convert
+from workshop_helpers.models import model_folder, resolve
+from workshop_helpers.ollama_api import Ollama, Stream, address, version_numbers
+from workshop_helpers.ollama_proof import proof
+from workshop_helpers.runtimes import Runtime, ask, open_runtime
+from workshop_helpers.runtimes.llama_cpp import LlamaCppRuntime
+from workshop_helpers.runtimes.ollama import Chat, OllamaRuntime
+from workshop_helpers.scoring import read_questions
+from workshop_helpers.workspace import WorkshopError, data_path, file_hash
+
+ONE_THREAD = {"num_thread": 1}
+HARD = (
+    'Say """three quotes""", \\"backslash\\", a\u00a0hard space, 👩\u200d🔧 and #.\n  Two lines.  '
+)
+
+
+@pytest.fixture(scope="module")
+def server(ollama_host: str) -> Iterator[Ollama]:
+    with Ollama(ollama_host) as found:
+        yield found
+
+
+@pytest.fixture
+def named(server: Ollama) -> Iterator[Callable[[str], str]]:
+    """Names for models that are gone after the test."""
+    made: set[str] = set()
+
+    def name(short: str) -> str:
+        made.add(full := f"workshop-test-{os.getpid()}-{short}")
+        return full
+
+    yield name
+    for one in made & {model.name.removesuffix(":latest") for model in server.models()}:
+        server.remove(one)
+
+
+@pytest.fixture(scope="module")
+def mame_name(server: Ollama, mame_gguf: Path) -> Iterator[str]:
+    name = f"workshop-test-{os.getpid()}-mame"
+    server.create(name, mame_gguf, parameters=ONE_THREAD)
+    yield name
+    server.remove(name)
+
+
+@pytest.fixture(scope="module")
+def tiny_gguf(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return convert(tiny_model, tmp_path_factory.mktemp("gguf") / "豆 tiny-F16.gguf").path
+
+
+def gguf_that_writes_only(
+    folder: Path, tokens: Callable[[dict[str, int]], dict[int, float]]
+) -> Path:
+    """A random model whose output head gives a logit to some tokens only: `tokens` maps the vocabulary to their ids,
+    each with a factor on one and the same random row (1 or -1), or 0 for a random row of its own."""
+    import torch
+    from conftest import save_tiny_model
+    from transformers import AutoTokenizer, Qwen2Config, Qwen2ForCausalLM
+
+    save_tiny_model(folder)
+    config = Qwen2Config.from_pretrained(folder)
+    config.tie_word_embeddings = False
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = Qwen2ForCausalLM(config)
+        shared = torch.randn(config.hidden_size)
+        with torch.no_grad():
+            model.lm_head.weight.zero_()
+            for index, factor in tokens(AutoTokenizer.from_pretrained(folder).get_vocab()).items():
+                row = factor * shared if factor else torch.randn(config.hidden_size)
+                model.lm_head.weight[index] = row
+    model.save_pretrained(folder)
+    return convert(folder, folder.with_name(f"{folder.name}-F16.gguf")).path
+
+
+@pytest.fixture(scope="module")
+def babbler(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that writes letters and never ends."""
+    return gguf_that_writes_only(
+        tmp_path_factory.mktemp("babbler") / "babbler",
+        lambda vocabulary: {i: 0.0 for t, i in vocabulary.items() if t.isascii() and t.isalpha()},
+    )
+
+
+BABBLE = {"num_predict": 900, "temperature": 1.0, "seed": 1, **ONE_THREAD}
+
+
+@pytest.fixture(autouse=True)
+def _host(ollama_host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OLLAMA_HOST", ollama_host)
+
+
+def questions(count: int) -> list[list[dict[str, str]]]:
+    found = [
+        read_questions(data_path("shop", f"questions.{language}.jsonl"))[: count // 2]
+        for language in ("en", "ja")
+    ]
+    return [question.messages() for one in found for question in one]
+
+
+# --- asking -------------------------------------------------------------------------------------------------------
+
+
+def test_ollama_name_is_a_model_wherever_one_is_named(mame_name: str) -> None:
+    with open_runtime(f"ollama:{mame_name}") as runtime:
+        assert isinstance(runtime, Runtime)
+        assert isinstance(runtime, OllamaRuntime)
+        assert (runtime.name, runtime.model) == ("ollama", mame_name)
+    answer = ask(f"ollama:{mame_name}", "What colour is the sky?", max_new_tokens=30)
+    assert answer.text
+    assert answer.tokens > 3
+    with pytest.raises(WorkshopError, match="does not give its weights away"):
+        model_folder(resolve(f"ollama:{mame_name}"))
+
+
+def test_greedy_answers_and_their_counts_equal_llama_cpps(mame_name: str, mame_gguf: Path) -> None:
+    asked = questions(20)
+    with OllamaRuntime(mame_name) as runtime:
+        ours = runtime.answer(asked)
+        assert [t.prompt_tokens for t in runtime.timings] == [a.prompt_tokens for a in ours]
+        assert all(t.tokens_per_second > 0 and t.total_seconds > 0 for t in runtime.timings)
+    with LlamaCppRuntime(mame_gguf, threads=1) as runtime:
+        theirs = runtime.answer(asked)
+    equal = [a for a, b in zip(ours, theirs, strict=True) if a.text == b.text]
+    assert len(equal) >= 19  # a tie may fall the other way
+    for a, b in zip(ours, theirs, strict=True):
+        assert a.prompt_tokens == b.prompt_tokens
+        assert a.stopped and b.stopped
+        if a.text == b.text:
+            assert a.tokens == b.tokens
+
+
+def test_a_random_model_equals_llama_cpp_token_for_token(
+    server: Ollama, named: Callable[[str], str], tiny_gguf: Path
+) -> None:
+    name = named("tiny")
+    server.create(name, tiny_gguf, parameters=ONE_THREAD)
+    with OllamaRuntime(name) as runtime:
+        ours = runtime.answer(questions(4), max_new_tokens=24)
+    with LlamaCppRuntime(tiny_gguf, threads=1) as runtime:
+        theirs = runtime.answer(questions(4), max_new_tokens=24)
+    # a random model writes pieces of characters; after such a piece Ollama sends nothing more
+    whole = [b.text.partition("\ufffd")[0].strip() for b in theirs]
+    assert any(whole)
+    assert [a.text for a in ours] == whole
+    assert [(a.tokens, a.stopped) for a in ours] == [(b.tokens, b.stopped) for b in theirs]
+
+
+def test_answers_come_in_order_and_repeat_also_side_by_side(mame_name: str) -> None:
+    asked = questions(6)
+    with OllamaRuntime(mame_name, batch_size=3) as wide, OllamaRuntime(mame_name) as narrow:
+        assert [a.text for a in wide.answer(asked)] == [a.text for a in narrow.answer(asked)]
+
+
+def test_max_new_tokens_cuts_and_says_so(mame_name: str) -> None:
+    with OllamaRuntime(mame_name) as runtime:
+        answer = runtime.answer(questions(2), max_new_tokens=5)[0]
+        assert (answer.tokens, answer.stopped) == (5, False)
+
+
+def test_a_conversation_too_long_is_refused_where_ollama_would_cut_it(mame_name: str) -> None:
+    long = [{"role": "user", "content": "shipping " * 400}]
+    with (
+        OllamaRuntime(mame_name, context=256) as runtime,
+        pytest.raises(WorkshopError, match="does not fit into the 256 tokens"),
+    ):
+        runtime.answer([long], max_new_tokens=4)
+
+
+def test_ollama_gets_no_more_threads_than_we_have_cores(
+    server: Ollama, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workshop_helpers.ollama_api.cores", lambda: 2)
+    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    assert server.own_threads() == 2
+    with Ollama("elsewhere") as far:
+        assert far.own_threads() is None
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    assert server.own_threads() is None
+
+
+def test_a_closed_runtime_says_so(mame_name: str) -> None:
+    runtime = OllamaRuntime(mame_name)
+    runtime.close()
+    runtime.close()
+    with pytest.raises(WorkshopError, match="closed"):
+        runtime.answer(questions(2))
+
+
+def test_models_of_ollama_are_compared_like_any_other(mame_name: str, mame_gguf: Path) -> None:
+    from workshop_helpers.comparison import Candidate, compare
+
+    asked = read_questions(data_path("shop", "questions.en.jsonl"))[:4]
+    found = compare([Candidate("a", f"ollama:{mame_name}"), Candidate("b", mame_gguf)], asked)
+    assert [a.text for a in found.row("a").answers] == [b.text for b in found.row("b").answers]
+    assert found.row("a").scores == found.row("b").scores
+
+
+def test_parity_is_measured(tmp_path: Path) -> None:
+    from benchmarks.ollama_parity import main
+
+    out = tmp_path / "parity.json"
+    assert main(["--quick", "--work", str(tmp_path), "--out", str(out)]) == 0
+    found = json.loads(out.read_text(encoding="utf-8"))
+    assert found["questions"] == 8
+    assert all(pair["equal_or_level"] == 1 for pair in found["agreement"].values())
+    with Ollama() as server:
+        assert not any("parity" in one.name for one in server.models())
+
+
+# --- making, looking, removing ------------------------------------------------------------------------------------
+
+
+def test_a_file_is_uploaded_once(
+    server: Ollama, named: Callable[[str], str], tiny_model: Path, tmp_path: Path
+) -> None:
+    gguf = convert(tiny_model, tmp_path / "new-F32.gguf", type="f32").path
+    seen: list[tuple[str, int, int]] = []
+    server.create(named("a"), gguf, progress=lambda *step: seen.append(step))
+    size = gguf.stat().st_size
+    sent = [done for doing, done, total in seen if doing == "uploading new-F32.gguf"]
+    assert sent == sorted(sent) and sent[-1] == size
+    assert seen[-1][0] == "success"
+    seen.clear()
+    server.create(named("b"), gguf, progress=lambda *step: seen.append(step))
+    assert not any(doing.startswith("uploading") for doing, _, _ in seen)
+    assert server.show(named("a")).weights == f"sha256:{file_hash(gguf)}"
+
+
+def test_what_is_given_is_what_show_and_the_answers_hold(
+    server: Ollama, named: Callable[[str], str], mame_name: str
+) -> None:
+    name = named("hard")
+    messages = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": HARD}]
+    server.create(
+        name,
+        mame_name,
+        system=HARD,
+        parameters={"temperature": 0.25, "stop": ["<|im_end|>", "stop\there"], "num_ctx": 512},
+        messages=messages,
+    )
+    facts = server.show(name)
+    assert facts.system == HARD
+    assert facts.parameters["num_ctx"] == "512"
+    assert facts.parameters["stop"] == ["<|im_end|>", "stop\there"]
+    assert (facts.family, facts.context_length) == ("qwen2", 1024)
+    assert "completion" in facts.capabilities
+    with OllamaRuntime(name) as prompted, OllamaRuntime(mame_name) as base:
+        assert prompted.context == 512
+        told = [{"role": "system", "content": HARD}, *messages, *questions(2)[0]]
+        a = prompted.answer([questions(2)[0]])[0]
+        b = base.answer([told])[0]
+        assert (a.text, a.prompt_tokens) == (b.text, b.prompt_tokens)
+
+
+def test_a_modelfile_that_was_read_is_made(
+    server: Ollama, named: Callable[[str], str], tiny_gguf: Path
+) -> None:
+    modelfile = pytest.importorskip("workshop_helpers.modelfile")
+    text = f'FROM {tiny_gguf}\nSYSTEM "Be brief."\nPARAMETER num_predict 7\nMESSAGE user 送料は？\n'
+    server.create(named("mf"), modelfile.parse(text), system="Be kind.")
+    facts = server.show(named("mf"))
+    assert facts.system == "Be kind."  # what is given stands over the file
+    assert facts.parameters["num_predict"] == "7"
+    assert "送料は？" in facts.modelfile
+
+
+def test_models_are_listed_and_removed(
+    server: Ollama, named: Callable[[str], str], mame_name: str
+) -> None:
+    name = named("gone")
+    server.create(name, mame_name, system="x")
+    listed = {one.name: one for one in server.models()}
+    assert listed[f"{name}:latest"].quantization == "F16"
+    assert listed[f"{name}:latest"].size_bytes > 11e6
+    server.remove(name)
+    assert f"{name}:latest" not in {one.name for one in server.models()}
+    with pytest.raises(WorkshopError, match=f"no model {name}"):
+        server.remove(name)
+
+
+def test_a_damaged_gguf_never_reaches_the_server(
+    server: Ollama, named: Callable[[str], str], mame_gguf: Path, tmp_path: Path
+) -> None:
+    # some releases of Ollama end at such a file
+    cut = tmp_path / "cut.gguf"
+    cut.write_bytes(mame_gguf.read_bytes()[:5000])
+    with pytest.raises(WorkshopError, match=r"cut\.gguf"):
+        server.create(named("cut"), cut)
+    with pytest.raises(WorkshopError, match=r"none\.gguf"):
+        server.create(named("cut"), tmp_path / "none.gguf")
+    assert server.version()
+
+
+# --- proof --------------------------------------------------------------------------------------------------------
+
+
+def test_ollama_does_not_train(
+    server: Ollama, named: Callable[[str], str], mame_name: str, mame_gguf: Path, tiny_gguf: Path
+) -> None:
+    prompted, tuned = named("prompted"), named("tuned")
+    server.create(prompted, mame_name, system="Shipping costs $6.99.", parameters=ONE_THREAD)
+    server.create(tuned, tiny_gguf)  # other weights, as a tuned model has
+    found = proof(mame_name, prompted, tuned)
+    assert found.weights(mame_name) == f"sha256:{file_hash(mame_gguf)}"
+    assert found.shared(prompted) and not found.shared(tuned)
+    assert found.weights(tuned) == f"sha256:{file_hash(tiny_gguf)}"
+    system = hashlib.sha256(b"Shipping costs $6.99.").hexdigest()
+    assert system in {(one.digest or "").removeprefix("sha256:") for one in found.models[prompted]}
+    rows = {row[0]: row[1:] for row in found.cells()}
+    assert rows["weights"][1].endswith("= same") and "same" not in rows["weights"][2]
+    assert rows["system text"][0] == "none" and system[:12] in rows["system text"][1]
+    assert "Nothing was trained" in found.sentences()[0]
+    assert "This model was trained" in found.sentences()[1]
+    assert "重み" in found.to_html("ja") and "学習は行われておらず" in found.to_html("ja")
+    assert json.dumps(found.to_dict())
+
+
+def test_layers_worked_out_from_afar_are_those_of_the_manifest(
+    server: Ollama, named: Callable[[str], str], mame_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = named("far")
+    server.create(name, mame_name, system=HARD)
+    near = {one.kind: one.digest for one in server.layers(name)}
+    monkeypatch.setattr("workshop_helpers.ollama_api._manifest_layers", lambda facts: [])
+    far = {one.kind: one.digest for one in server.layers(name)}
+    assert far.keys() == near.keys() == {"model", "template", "system", "params"}
+    assert far.pop("params") is None
+    assert far.items() <= near.items()
+
+
+# --- chat ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_chat_streams_remembers_and_forgets(server: Ollama, mame_name: str) -> None:
+    chat = Chat(
+        server, mame_name, system="Shipping costs $6.99.", options={"temperature": 0, **ONE_THREAD}
+    )
+    pieces = list(chat.say("How much is shipping?"))
+    assert len(pieces) > 3
+    assert chat.history == [
+        {"role": "user", "content": "How much is shipping?"},
+        {"role": "assistant", "content": "".join(pieces)},
+    ]
+    assert chat.timings is not None
+    first = chat.timings.prompt_tokens
+    list(chat.say("And returns?"))
+    assert len(chat.history) == 4
+    assert chat.timings.prompt_tokens > first  # the conversation so far was sent along
+    chat.reset()
+    assert chat.history == [] and chat.system == "Shipping costs $6.99."
+    assert "".join(chat.say("How much is shipping?")) == "".join(pieces)
+    with pytest.raises(WorkshopError, match="nothing to send"):
+        list(chat.say("  "))
+
+
+def test_an_answer_broken_off_is_kept_as_far_as_it_came(
+    server: Ollama, named: Callable[[str], str], babbler: Path
+) -> None:
+    name = named("endless")
+    server.create(name, babbler)
+    chat = Chat(server, name, options=BABBLE)
+    pieces = chat.say("Hi")
+    got = list(itertools.islice(pieces, 3))
+    pieces.close()  # what Ctrl-C does
+    assert chat.history[-1] == {"role": "assistant", "content": "".join(got)}
+    assert chat.timings is None
+    # the server is free again, and so is the conversation
+    chat.options["num_predict"] = 9
+    assert "".join(chat.say("go on"))
+    assert len(chat.history) == 4
+
+
+def test_an_answer_that_ollama_ends_because_it_repeats_itself(
+    server: Ollama, named: Callable[[str], str], tmp_path: Path
+) -> None:
+    # Ollama's stream then ends without a last word; it takes tokens that differ by a space for the same
+    def pair(vocabulary: dict[str, int]) -> dict[int, float]:
+        spaced = next(t for t in sorted(vocabulary) if t[0] == "Ġ" and t[1:] in vocabulary)
+        return {vocabulary[spaced]: 1.0, vocabulary[spaced[1:]]: -1.0}
+
+    name = named("parrot")
+    server.create(name, gguf_that_writes_only(tmp_path / "parrot", pair), parameters=ONE_THREAD)
+    with OllamaRuntime(name) as runtime:
+        answer = runtime.answer([HELLO], max_new_tokens=900)[0]
+        stream = runtime.stream(HELLO, max_new_tokens=900)
+        pieces = list(stream)
+    assert stream.repeated and len({piece.strip() for piece in pieces}) == 1
+    assert 30 <= answer.tokens < 40 and not answer.stopped and answer.seconds > 0
+
+
+def test_ctrl_c_ends_the_answer_and_not_the_chat(
+    server: Ollama, named: Callable[[str], str], babbler: Path, ollama_host: str
+) -> None:
+    name = named("ctrlc")
+    server.create(name, babbler, parameters=BABBLE)
+    code = (
+        "import argparse, sys\nfrom workshop_helpers.ollama_cli import add_ollama_verbs\n"
+        "parser = argparse.ArgumentParser()\ncommon = argparse.ArgumentParser(add_help=False)\n"
+        "add_ollama_verbs(parser.add_subparsers(), common)\n"
+        "args = parser.parse_args(sys.argv[1:])\nsys.exit(args.run(args))\n"
+    )
+    if os.name == "nt":
+        pytest.skip("Ctrl-C is sent another way on Windows")
+    command = [sys.executable, "-c", code, "ollama", "chat", name, "--max-new-tokens", "900"]
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    assert process.stdin and process.stdout
+    process.stdin.write(b"Hi\n")
+    process.stdin.flush()
+    assert process.stdout.read(3)
+    process.send_signal(signal.SIGINT)
+    process.stdin.write("/system 短く\nHi again\n".encode())
+    process.stdin.flush()
+    assert process.stdout.read(20)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(b"/bye\n", timeout=60)
+    text = said.decode()
+    assert process.returncode == 0, text
+    assert text.count("(stopped)") == 2 and "短く" in text
+    assert "Traceback" not in text
+
+
+# --- what goes wrong ----------------------------------------------------------------------------------------------
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_a_server_that_is_down(mame_gguf: Path) -> None:
+    with Ollama(f"127.0.0.1:{free_port()}") as down:
+        for attempt in (
+            down.version,
+            down.models,
+            lambda: down.show("m"),
+            lambda: down.remove("m"),
+            lambda: down.create("m", mame_gguf),
+            lambda: list(down.chat("m", [{"role": "user", "content": "hi"}])),  # streaming
+        ):
+            with pytest.raises(WorkshopError, match="No Ollama answers at .*ollama serve"):
+                attempt()
+
+
+def test_a_missing_model_comes_with_the_nearest_names(server: Ollama, mame_name: str) -> None:
+    near = mame_name.replace("mame", "mane")
+    for attempt in (
+        lambda: server.show(near),
+        lambda: server.remove(near),
+        lambda: server.create("workshop-test-x", near),
+        lambda: list(server.chat(near, [{"role": "user", "content": "hi"}])),
+        lambda: open_runtime(f"ollama:{near}"),
+    ):
+        with pytest.raises(WorkshopError, match=f"no model {near}.*Did you mean {mame_name}"):
+            attempt()
+
+
+@pytest.mark.parametrize(
+    "name", ["", "日本", "a b", "x" * 90, "-x", "a/b/c/d", "m:", "m:t:u", "m\n"]
+)
+def test_a_name_with_bad_characters_is_refused_as_ollama_would(
+    server: Ollama, mame_name: str, name: str
+) -> None:
+    with pytest.raises(WorkshopError, match="no name for a model"):
+        server.create(name, mame_name)
+    with pytest.raises(WorkshopError, match="no name for a model"):
+        resolve(f"ollama:{name}")
+    from ollama import Client, ResponseError
+
+    with pytest.raises((ResponseError, ValueError)):
+        Client(server.host).create(name, from_=mame_name)
+
+
+@pytest.mark.parametrize("name", ["m", "M_1.b-c", "me/shop-bot", "shop:q4_K_M", "_x:1.2"])
+def test_names_that_ollama_takes_are_taken(server: Ollama, mame_name: str, name: str) -> None:
+    full = name.replace("m", f"workshop-test-{os.getpid()}-m", 1) if name == "m" else name
+    if {one.name.split(":")[0].lower() for one in server.models()} & {full.split(":")[0].lower()}:
+        pytest.skip("this server has a model of that name")
+    server.create(full, mame_name)
+    server.remove(full)
+
+
+def test_an_error_in_the_middle_of_a_stream_with_status_200(
+    server: Ollama, mame_name: str, named: Callable[[str], str]
+) -> None:
+    with pytest.raises(WorkshopError, match="Ollama refused while making"):
+        server.create(named("bad"), mame_name, template="{{ .Nonsense")
+    assert not any("bad" in one.name for one in server.models())
+
+
+class Says(BaseHTTPRequestHandler):
+    """A server whose answers a real one gives only on another machine, or in another year."""
+
+    version = "0.9.3"
+    reply = '{"error": "model requires more system memory (9.1 GiB) than is available (2.0 GiB)"}'
+    status = 500
+
+    def _send(self, status: int, text: str) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(text.encode())))
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+    def do_GET(self) -> None:
+        self._send(200, json.dumps({"version": self.version}) if self.version else "<html>")
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self._send(self.status, self.reply)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def says() -> Iterator[Callable[..., Ollama]]:
+    servers = []
+
+    def start(**kinds: object) -> Ollama:
+        server = ThreadingHTTPServer(("127.0.0.1", 0), type("Says", (Says,), kinds))
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        return Ollama(f"127.0.0.1:{server.server_port}")
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+HELLO = [{"role": "user", "content": "hi"}]
+
+
+def test_not_enough_memory(says: Callable[..., Ollama]) -> None:
+    with pytest.raises(WorkshopError, match=r"not enough memory for big: .*9\.1 GiB.*smaller"):
+        list(says().chat("big", HELLO))
+    said = '{"message": {"role": "assistant", "content": "a"}}\n{"error": "CUDA error: out of memory"}\n'
+    stream = says(status=200, reply=said).chat("big", HELLO)
+    with pytest.raises(WorkshopError, match="not enough memory"):
+        list(stream)
+    assert stream.text == "a" and stream.timings is None
+
+
+def test_a_stream_that_just_ends_is_an_error(says: Callable[..., Ollama]) -> None:
+    said = '{"message": {"role": "assistant", "content": "a"}}\n'
+    with pytest.raises(WorkshopError, match="broke the answer of m off"):
+        list(says(status=200, reply=said).chat("m", HELLO))
+
+
+def test_a_server_that_is_too_old_or_no_ollama(
+    says: Callable[..., Ollama], mame_gguf: Path
+) -> None:
+    with pytest.raises(WorkshopError, match=r"version 0\.4\.7; .* 0\.5\.5 or newer"):
+        says(version="0.4.7").create("m", mame_gguf)
+    with pytest.raises(WorkshopError, match="no Ollama"):
+        says(version="").version()
+    reply = '{"error": "llama runner process has terminated: unknown model architecture: \'new\'"}'
+    with pytest.raises(WorkshopError, match="too old for m"):
+        list(says(reply=reply).chat("m", HELLO))
+    assert says(version="0.0.0").need() == "0.0.0"  # built from source
+
+
+def test_silence_is_given_up_after_the_time_given(
+    ollama_binary: Path, mame_gguf: Path, tmp_path: Path
+) -> None:
+    if os.name == "nt":
+        pytest.skip("a process cannot be stopped and continued here")
+    with OllamaServer(tmp_path, ollama_binary) as own:
+        with Ollama(own.host) as server:
+            server.create("m", mame_gguf, parameters=ONE_THREAD)
+        own.pause()
+        try:
+            with Ollama(own.host, timeout=0.5) as server:
+                for attempt in (server.models, lambda: list(server.chat("m", HELLO))):
+                    with pytest.raises(WorkshopError, match=r"silent for 0\.5 s while"):
+                        attempt()
+        finally:
+            own.go_on()
+
+
+def test_the_server_killed_in_a_stream_in_an_upload_and_in_a_create(
+    ollama_binary: Path, mame_gguf: Path, babbler: Path, tmp_path: Path
+) -> None:
+    own = OllamaServer(tmp_path / "home", ollama_binary).start()
+    try:
+        with Ollama(own.host) as server:
+            server.create("talker", babbler, parameters=BABBLE)
+            stream: Stream = server.chat("talker", HELLO)
+            pieces = iter(stream)
+            next(pieces)
+            own.kill()
+            with pytest.raises(WorkshopError, match="broke while answering"):
+                list(pieces)
+            assert stream.text and stream.timings is None
+
+            own.start()
+            for moment, quantize in (("uploading", None), ("quantizing", "q4_K_M")):
+
+                def die(doing: str, done: int, total: int, moment: str = moment) -> None:
+                    if doing.startswith(moment):
+                        own.kill()
+
+                with pytest.raises(WorkshopError, match="broke while|No Ollama answers"):
+                    server.create("half", mame_gguf, quantize=quantize, progress=die)
+                own.start()
+                assert [one.name for one in server.models()] == ["talker:latest"]
+                assert list(server.chat("talker", HELLO, options={"num_predict": 9}))
+                server.create("whole", mame_gguf)  # the rerun works
+                assert server.show("whole").weights == f"sha256:{file_hash(mame_gguf)}"
+                server.remove("whole")
+    finally:
+        own.stop()
+
+
+def test_a_runner_that_dies_is_named_and_the_next_question_works(
+    ollama_binary: Path, babbler: Path, tmp_path: Path
+) -> None:
+    import psutil
+
+    with OllamaServer(tmp_path, ollama_binary) as own, Ollama(own.host) as server:
+        server.create("m", babbler, parameters=BABBLE)
+        stream = server.chat("m", HELLO)
+        pieces = iter(stream)
+        next(pieces)
+        runners = [
+            one
+            for one in psutil.process_iter(["cmdline"])
+            if str(own.models) in " ".join(one.info["cmdline"] or [])
+            and "runner" in one.info["cmdline"]
+        ]
+        assert runners
+        for one in runners:
+            one.kill()
+        with pytest.raises(WorkshopError, match="runner of m stopped while answering"):
+            list(pieces)
+        assert list(server.chat("m", HELLO, options={"num_predict": 3}))
+
+
+# --- addresses ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (None, "http://127.0.0.1:11434"),
+        ("", "http://127.0.0.1:11434"),
+        ("0.0.0.0", "http://127.0.0.1:11434"),
+        ("0.0.0.0:80", "http://127.0.0.1:80"),
+        (":5000", "http://127.0.0.1:5000"),
+        ("box", "http://box:11434"),
+        ("http://box", "http://box:80"),
+        ("https://box/ollama/", "https://box:443/ollama"),
+        ("[::1]:5000", "http://[::1]:5000"),
+        (' "box:1" ', "http://box:1"),
+    ],
+)
+def test_addresses_are_read_as_ollama_reads_them(
+    given: str | None, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OLLAMA_HOST", raising=False)
+    assert address(given) == expected
+    monkeypatch.setenv("OLLAMA_HOST", given or "")
+    assert address() == expected
+
+
+def test_a_nonsense_address_is_refused() -> None:
+    with pytest.raises(WorkshopError, match="no address"):
+        address("box:port")
+
+
+def test_versions_compare_as_numbers() -> None:
+    assert version_numbers("0.10.0") > version_numbers("0.9.3-rc1") == (0, 9, 3)
+    assert version_numbers("") == (0, 0, 0)

@@ -1,0 +1,288 @@
+"""Every family that the course names, on its whole way: tuned, merged, converted, quantized, answering in llama.cpp."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from families import FAMILIES, HARD_TEXTS, LESSONS, QUESTIONS, Family, Tuned, save_family, tune
+
+from workshop_helpers.chat_format import token_diff
+from workshop_helpers.device import choose_device
+from workshop_helpers.gguf import check, convert, find_converter, quantize
+from workshop_helpers.gguf_file import read_gguf
+from workshop_helpers.llama_engine import LlamaEngine
+from workshop_helpers.llama_logits import ServerLogits
+from workshop_helpers.models import chat_prompt, load_model, load_tokenizer
+from workshop_helpers.runtimes import open_runtime
+
+CHAT = [
+    {"role": "system", "content": "Be brief. 短く。"},
+    {"role": "user", "content": "送料は？"},
+    {"role": "assistant", "content": "500円です。"},
+    {"role": "user", "content": " And abroad?  "},
+]
+
+# On a processor llama.cpp reads Gemma's GELU off a table of 16-bit numbers, whatever the weights are (GGML_GELU_FP16).
+# With the same rounding put into Hugging Face's the difference falls from 1.7e-3 to 1.0e-3.
+F32_LIMIT = {"gemma3": 5e-3}
+
+
+@pytest.fixture(scope="module", params=FAMILIES, ids=str)
+def tuned(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Tuned:
+    return tune(request.param, tmp_path_factory.mktemp(request.param.name))
+
+
+@pytest.fixture
+def exact(monkeypatch: pytest.MonkeyPatch) -> None:
+    """llama.cpp with its key-value cache and attention in 32 bits, where it usually takes 16."""
+    import xllamacpp
+
+    plain = xllamacpp.CommonParams
+
+    def parameters() -> Any:
+        made = plain()
+        made.cache_type_k = made.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
+        made.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
+        return made
+
+    monkeypatch.setattr(xllamacpp, "CommonParams", parameters)
+
+
+def chat_ids(tokenizer: Any, messages: list[dict[str, str]]) -> list[int]:
+    """What the model is trained on and asked with in Transformers."""
+    return list(tokenizer(chat_prompt(tokenizer, messages), add_special_tokens=False)["input_ids"])
+
+
+def read_ids(engine: LlamaEngine, prompt: str) -> list[int]:
+    """The tokens that llama.cpp itself makes of a prompt it is to answer, BOS included."""
+    body = {"content": prompt, "add_special": True, "parse_special": True}
+    return [int(i) for i in engine._post("/tokenize", body)["tokens"]]
+
+
+def log_probabilities(folder: Path, ids: Sequence[int]) -> Any:
+    import torch
+
+    model = load_model(folder, choose_device("cpu"), dtype="fp32")
+    with torch.no_grad():
+        logits = model(torch.tensor([list(ids)])).logits[0, :-1]
+    return torch.log_softmax(logits, dim=-1).numpy()
+
+
+def largest_difference(gguf: Path, folder: Path, ids: Sequence[int]) -> float:
+    import numpy as np
+
+    wanted = log_probabilities(folder, ids)
+    logits = ServerLogits(gguf, context=512)
+    try:
+        got = logits.log_probabilities(ids)
+    finally:
+        logits.close()
+    # Hugging Face may have rows beyond the vocabulary; llama.cpp has one for each token
+    return float(np.abs(wanted[:, : got.shape[1]] - got[:, : wanted.shape[1]]).max())
+
+
+# --- What is read ------------------------------------------------------------------------------------------------
+
+
+def test_nothing_is_wrong_with_any_of_its_files(tuned: Tuned) -> None:
+    reports = [tuned.f32, tuned.f16, *(quantize(tuned.f16.path, k) for k in ("Q8_0", "Q4_K_M"))]
+    for report in reports:
+        assert report.check.problems == []
+        assert (report.check.loads, report.check.token_ids_equal) == (True, True)
+        assert report.fallback == []
+
+
+def test_hard_texts_become_the_same_tokens(tuned: Tuned) -> None:
+    tokenizer = load_tokenizer(tuned.merged)
+    normalises = tuned.family.name.startswith("qwen")
+    with LlamaEngine(tuned.f16.path) as engine:
+        for text in HARD_TEXTS:
+            wanted = tokenizer(text, add_special_tokens=False)["input_ids"]
+            # Qwen's tokenizer composes letters and marks (NFC), llama.cpp does not
+            given = unicodedata.normalize("NFC", text) if normalises else text
+            got = engine.tokenize(given)
+            assert wanted == got, f"{text!r}\n{token_diff(tokenizer, wanted, got)}"
+
+
+def test_qwen_reads_letters_with_marks_otherwise_in_llama_cpp(tuned: Tuned) -> None:
+    """The one known difference, held here so that a change in llama.cpp is noticed."""
+    tokenizer = load_tokenizer(tuned.merged)
+    with LlamaEngine(tuned.f16.path) as engine:
+        same = (
+            engine.tokenize("e\u0301")
+            == tokenizer("e\u0301", add_special_tokens=False)["input_ids"]
+        )
+    assert same is not tuned.family.name.startswith("qwen")
+
+
+@pytest.mark.parametrize("messages", [CHAT, CHAT[1:], CHAT[1:2]], ids=["system", "turns", "one"])
+def test_a_chat_becomes_the_same_tokens_with_no_second_bos(
+    tuned: Tuned, messages: list[dict[str, str]]
+) -> None:
+    tokenizer = load_tokenizer(tuned.merged)
+    wanted = chat_ids(tokenizer, messages)
+    with LlamaEngine(tuned.f16.path) as engine:
+        prompt = engine.render(messages)
+        got = read_ids(engine, prompt)
+        assert engine.complete(prompt, max_new_tokens=1).prompt_tokens == len(wanted)
+    assert wanted == got, token_diff(tokenizer, wanted, got)
+    bos = tokenizer.bos_token_id
+    assert got.count(bos) == (1 if tuned.family.name in ("llama3", "gemma3") else 0)
+
+
+def test_template_end_and_context_length_are_the_models_own(tuned: Tuned) -> None:
+    metadata = read_gguf(tuned.f16.path).metadata
+    tokenizer = load_tokenizer(tuned.merged)
+    config = json.loads((tuned.merged / "config.json").read_text(encoding="utf-8"))
+    assert metadata["tokenizer.chat_template"] == tokenizer.chat_template
+    tokens = metadata["tokenizer.ggml.tokens"]
+    assert tokens[metadata["tokenizer.ggml.eos_token_id"]] == tokenizer.eos_token
+    ends = {metadata.get(f"tokenizer.ggml.{name}_token_id") for name in ("eos", "eot")}
+    assert tokenizer.convert_tokens_to_ids(tuned.family.end) in ends
+    architecture = metadata["general.architecture"]
+    assert metadata[f"{architecture}.context_length"] == config["max_position_embeddings"]
+
+
+# --- What is computed --------------------------------------------------------------------------------------------
+
+
+def test_the_same_logits(tuned: Tuned, exact: None) -> None:
+    ids = chat_ids(load_tokenizer(tuned.merged), CHAT)
+    assert len(ids) > 40  # longer than Gemma's window
+    limit = F32_LIMIT.get(tuned.family.name, 1e-3)
+    assert largest_difference(tuned.f32.path, tuned.merged, ids) <= limit
+    assert largest_difference(tuned.f16.path, tuned.merged, ids) <= 0.05
+
+
+def test_another_model_has_other_logits(tuned: Tuned, exact: None) -> None:
+    """That the limits above mean something: the base differs from the tuned model by far more."""
+    ids = chat_ids(load_tokenizer(tuned.merged), CHAT)
+    assert largest_difference(tuned.f32.path, tuned.base, ids) > 1
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=str)
+def test_a_head_of_its_own_or_a_shared_one(family: Family, tmp_path: Path, exact: None) -> None:
+    """The other kind of head than the family's usual one."""
+    tied = not family.tied
+    folder = save_family(family, tmp_path / "model", tied=tied)
+    report = convert(folder, tmp_path / "m.gguf", type="f32")
+    assert report.check.problems == []
+    names = {tensor.name for tensor in read_gguf(report.path).tensors}
+    assert ("output.weight" in names) is not tied
+    ids = chat_ids(load_tokenizer(folder), CHAT)
+    assert largest_difference(report.path, folder, ids) <= F32_LIMIT.get(family.name, 1e-3)
+
+
+def test_the_tuned_end_token_ends_the_answer(tuned: Tuned) -> None:
+    with open_runtime(tuned.merged) as there, open_runtime(tuned.f16.path) as here:
+        for runtime in (there, here):
+            answers = runtime.answer(QUESTIONS, max_new_tokens=40)
+            assert [(a.text, a.stopped) for a in answers] == [(text, True) for _, text in LESSONS]
+
+
+def test_quantized_it_still_knows_its_lesson(tuned: Tuned) -> None:
+    with open_runtime(quantize(tuned.f16.path, "Q8_0").path) as runtime:
+        answers = runtime.answer(QUESTIONS, max_new_tokens=40)
+    assert [(a.text, a.stopped) for a in answers] == [(text, True) for _, text in LESSONS]
+
+
+def test_an_added_pad_token_does_no_harm(tuned: Tuned, tmp_path: Path, exact: None) -> None:
+    from transformers import AutoModelForCausalLM
+
+    folder = Path(shutil.copytree(tuned.merged, tmp_path / "padded"))
+    tokenizer = load_tokenizer(folder)
+    tokenizer.add_special_tokens({"pad_token": "<|added_pad|>"})
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype="float32")
+    rows = model.get_input_embeddings().weight.shape[0]
+    if len(tokenizer) > rows:
+        model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    report = convert(folder, tmp_path / "m.gguf", type="f32")
+    assert report.check.problems == []
+    tokens = read_gguf(report.path).metadata["tokenizer.ggml.tokens"]
+    assert tokens[tokenizer.pad_token_id] == "<|added_pad|>"
+    before = load_tokenizer(tuned.merged)
+    with LlamaEngine(report.path) as engine:
+        assert engine.tokenize("a<|added_pad|>")[-1] == tokenizer.pad_token_id
+        for text in HARD_TEXTS[:2] + HARD_TEXTS[5:8]:
+            assert engine.tokenize(text) == before(text, add_special_tokens=False)["input_ids"]
+    with open_runtime(report.path) as runtime:
+        answers = runtime.answer(QUESTIONS, max_new_tokens=40)
+    assert [(a.text, a.stopped) for a in answers] == [(text, True) for _, text in LESSONS]
+
+
+# --- The converter -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["tinyllama", "gemma3"])
+def test_tensors_are_those_of_the_converter_called_by_hand(name: str, tmp_path: Path) -> None:
+    """SentencePiece families: the converter knows their tokenizers without help."""
+    family = next(f for f in FAMILIES if f.name == name)
+    folder = save_family(family, tmp_path / "model")
+    ours = convert(folder, tmp_path / "ours.gguf").path
+    tool = find_converter()
+    theirs = tmp_path / "theirs.gguf"
+    subprocess.run(
+        [sys.executable, tool / "convert_hf_to_gguf.py", folder, "--outfile", theirs, "--outtype", "f16"],
+        check=True,
+        capture_output=True,
+        env={**os.environ, "PYTHONPATH": str(tool / "gguf-py")},
+    )  # fmt: skip
+    assert tensor_bytes(ours) == tensor_bytes(theirs)
+
+
+def tensor_bytes(path: Path) -> dict[str, tuple[str, tuple[int, ...], bytes]]:
+    from gguf import GGUFReader
+
+    return {
+        t.name: (t.tensor_type.name, tuple(int(n) for n in t.shape), t.data.tobytes())
+        for t in GGUFReader(str(path)).tensors
+    }
+
+
+def test_a_family_outside_the_catalogue_works_too(tmp_path: Path, exact: None) -> None:
+    from transformers import GraniteConfig, GraniteForCausalLM
+
+    qwen = next(f for f in FAMILIES if f.name == "qwen3")
+    granite = Family(
+        "granite",
+        qwen.tokenizer,
+        lambda tokenizer, tied: GraniteForCausalLM(
+            GraniteConfig(
+                vocab_size=len(tokenizer), hidden_size=256, intermediate_size=256, num_hidden_layers=2,
+                num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=1024, tie_word_embeddings=tied,
+                embedding_multiplier=12.0, residual_multiplier=0.22, attention_multiplier=0.1, logits_scaling=8.0,
+                bos_token_id=None, eos_token_id=tokenizer.eos_token_id, pad_token_id=None, initializer_range=0.06,
+            )
+        ),
+        "<|im_end|>",
+        True,
+    )  # fmt: skip
+    folder = save_family(granite, tmp_path / "model")
+    report = convert(folder, tmp_path / "m.gguf", type="f32")
+    assert report.check.problems == []
+    assert read_gguf(report.path).metadata["general.architecture"] == "granite"
+    assert largest_difference(report.path, folder, chat_ids(load_tokenizer(folder), CHAT)) <= 1e-3
+
+
+def test_a_missing_end_of_turn_is_a_problem_and_not_silent(tmp_path: Path) -> None:
+    """Gemma's chat ends turns with another token than its EOS; a file that does not say so would never stop."""
+    gemma = next(f for f in FAMILIES if f.name == "gemma3")
+    report = convert(save_family(gemma, tmp_path / "model"), tmp_path / "m.gguf")
+    data = report.path.read_bytes()
+    key = b"tokenizer.ggml.eot_token_id"
+    assert data.count(key) == 1
+    (tmp_path / "without.gguf").write_bytes(data.replace(key, b"tokenizer.ggml.eox_token_id"))
+    assert any(
+        "answers would run on" in problem for problem in check(tmp_path / "without.gguf").problems
+    )

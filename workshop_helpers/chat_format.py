@@ -1,0 +1,339 @@
+"""How a model's chat is written, read off its own chat template, and written again as a TEMPLATE for Ollama.
+
+A model carries its chat template as Jinja; Ollama wants a Go template, and where none is given it guesses one by
+likeness. Here nothing is guessed: the Jinja template is asked to write a few marked conversations, the pieces between
+the marks are the format, and it must then write other conversations exactly as the Jinja template does.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .gguf_file import GgufFile, read_gguf
+from .models import ModelRef, chat_prompt, load_tokenizer, resolve
+from .workspace import WorkshopError
+
+Messages = Sequence[dict[str, str]]
+# (messages, whether they end with the answer already) → the text that the model sees
+Render = Callable[[list[dict[str, str]], bool], str]
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What stands before and after the text of a turn, and whether the text loses the spaces at its ends."""
+
+    before: str
+    after: str
+    trimmed: bool = False
+
+    def write(self, text: str) -> str:
+        return f"{self.before}{text.strip() if self.trimmed else text}{self.after}"
+
+
+@dataclass(frozen=True)
+class ChatFormat:
+    """How conversations become text, in pieces.
+
+    `opening` stands before everything. `bare` stands for the system turn where there is no system text (a default
+    one, perhaps). `inside`: the system text has no turn of its own, it begins the first user turn, and `system.after`
+    parts it from the question. `prompt` opens the answer; `stop` are the texts at which an answer ends.
+    """
+
+    opening: str
+    bare: str
+    system: Turn
+    user: Turn
+    answer: Turn
+    prompt: str
+    inside: bool
+    stop: tuple[str, ...]
+
+    def write(self, messages: Messages) -> str:
+        """The text the model sees for `messages`, open for the answer: what `template` makes Ollama write."""
+        text, told = self.opening, None
+        for number, message in enumerate(messages):
+            content = message["content"]
+            if number == 0 and message["role"] != "system":
+                text += self.bare
+            if message["role"] == "system":
+                told = self.system.write(content)
+                text += "" if self.inside else told
+            elif message["role"] == "assistant":
+                text += self.answer.write(content)
+            elif self.inside and told is not None and number == 1:
+                text += self.user.before + told + self.user.write(content)[len(self.user.before) :]
+            else:
+                text += self.user.write(content)
+        return text + self.prompt
+
+    @property
+    def template(self) -> str:
+        """The Go template that makes Ollama (0.7 or newer) write what `write` writes.
+
+        Line ends stand inside the braces, where they are not part of the text.
+        """
+        told = f"{_go(self.system.before)}{_content(self.system)}{_go(self.system.after)}"
+        user = f"{_go(self.user.before)}{_content(self.user)}{_go(self.user.after)}"
+        if self.inside:
+            first = told.replace(".Content", "(index $.Messages 0).Content")
+            condition = 'and (eq $number 1) (eq (index $.Messages 0).Role "system")'
+            user = (
+                _go(self.user.before)
+                + f"{{{{ if {condition}\n}}}}{first}{{{{ end\n}}}}"
+                + user[len(_go(self.user.before)) :]
+            )
+        answer = f"{_go(self.answer.before)}{_content(self.answer)}{_go(self.answer.after)}"
+        same = {
+            turn.before.replace(role, "\0") + "\0\0" + turn.after + str(turn.trimmed)
+            for role, turn in (
+                ("system", self.system),
+                ("user", self.user),
+                ("assistant", self.answer),
+            )
+        }
+        if len(same) == 1 and "user" in self.user.before:
+            turns = user.replace("user", "{{ .Role }}", 1) + "{{ end\n}}"
+            loop = "{{ range .Messages\n}}"
+        else:
+            turns = (
+                ("" if self.inside else f'{{{{ if eq .Role "system"\n}}}}{told}{{{{ else }}}}')
+                + f'{{{{ if eq .Role "user"\n}}}}{user}{{{{ else if eq .Role "assistant"\n}}}}{answer}{{{{ end\n}}}}'
+                + ("" if self.inside else "{{ end\n}}")
+                + "{{ end\n}}"
+            )
+            loop = "{{ range $number, $message := .Messages\n}}"
+        bare = (
+            f'{{{{ if ne (index .Messages 0).Role "system"\n}}}}{_go(self.bare)}{{{{ end\n}}}}'
+            if self.bare
+            else ""
+        )
+        trim = _TRIM if any(turn.trimmed for turn in (self.system, self.user, self.answer)) else ""
+        return trim + _go(self.opening) + bare + loop + turns + _go(self.prompt)
+
+
+# Go templates have no `trim`, so one is written in them: the byte where text begins, and the last byte of text.
+# " %*s" is as long as its number and one: the language has no addition either.
+_SPACES = " ".join(
+    f'"{chr(n)}"' if n == 32 else f'"\\u{n:04x}"' for n in range(0x3001) if chr(n).isspace()
+)
+_TRIM = """\
+{{ define "trim" }}{{ $from := -1 }}{{ $last := 0 }}{{ $rest := "" }}{{ range $i := len .
+}}{{ if $rest }}{{ $rest = slice $rest 1
+}}{{ else }}{{ $first := printf "%.1s" (slice $ $i)
+}}{{ if eq $first SPACES
+}}{{ $rest = slice $first 1
+}}{{ else }}{{ $last = $i }}{{ if lt $from 0 }}{{ $from = $i }}{{ end
+}}{{ end }}{{ end }}{{ end
+}}{{ if ge $from 0 }}{{ slice $ $from (len (printf " %*s" $last "")) }}{{ end
+}}{{ end }}""".replace("SPACES", _SPACES)
+
+
+def _go(text: str) -> str:
+    """`text` inside a Go template, where it stands for itself."""
+    return text.replace("{{", '{{ "{{" }}')
+
+
+def _content(turn: Turn) -> str:
+    return '{{ template "trim" .Content }}' if turn.trimmed else "{{ .Content }}"
+
+
+# --- Reading a format off a template ---------------------------------------------------------------------------------
+
+_TOLD, _ASKED, _SAID, _LAST = "qsystemq", "qaskedq", "qsaidq", "qlastq"
+
+
+def chat_format(model: str | Path | ModelRef) -> ChatFormat:
+    """The format of a model's own chat template: of a `.gguf` file, a model folder or a catalogue model that is here.
+
+    BOS is left out where the runtime puts it in front itself. Raises WorkshopError for a model without a template,
+    and for a template that does more than a Go template made here can do.
+    """
+    ref = resolve(model)
+    if ref.kind == "gguf":
+        assert ref.path is not None
+        file = read_gguf(ref.path)
+        return read_format(gguf_render(file), bos=_bos_in_front(file), name=ref.name)
+    tokenizer = load_tokenizer(ref)
+    return read_format(
+        lambda messages, answered: chat_prompt(tokenizer, messages, answer=answered),
+        bos=tokenizer.bos_token or "",
+        name=ref.name,
+    )
+
+
+def gguf_render(file: GgufFile) -> Render:
+    """What renders conversations by the chat template inside a GGUF, as transformers would: without thinking."""
+    template = file.metadata.get("tokenizer.chat_template")
+    if not template:
+        raise WorkshopError(
+            f"{file.path} carries no chat template, so there is no telling how its chats are written. Convert the "
+            "model anew from a folder whose tokenizer has one."
+        )
+    tokens = file.metadata.get("tokenizer.ggml.tokens") or []
+    named: dict[str, Any] = {"enable_thinking": False}
+    for name in ("bos", "eos"):
+        number = file.metadata.get(f"tokenizer.ggml.{name}_token_id")
+        named[f"{name}_token"] = (
+            tokens[number] if number is not None and number < len(tokens) else ""
+        )
+
+    def render(messages: list[dict[str, str]], answered: bool) -> str:
+        from transformers.utils.chat_template_utils import render_jinja_template
+
+        texts, _ = render_jinja_template(
+            conversations=[messages],
+            chat_template=template,
+            add_generation_prompt=not answered,
+            **named,
+        )
+        return str(texts[0])
+
+    return render
+
+
+def _bos_in_front(file: GgufFile) -> str:
+    """The BOS that llama.cpp and Ollama put before every prompt of this model; "" where they put none."""
+    kind = file.metadata.get("tokenizer.ggml.model")
+    # llama.cpp's own default, for files that do not say: SentencePiece and Llama 3 get one
+    usual = kind == "llama" or str(file.metadata.get("tokenizer.ggml.pre")).startswith("llama")
+    if not file.metadata.get("tokenizer.ggml.add_bos_token", usual):
+        return ""
+    number = file.metadata.get("tokenizer.ggml.bos_token_id")
+    return "" if number is None else str(file.metadata["tokenizer.ggml.tokens"][number])
+
+
+def read_format(render: Render, *, bos: str = "", name: str = "the model") -> ChatFormat:
+    """The format that `render` writes, found with marked conversations and proved on others.
+
+    `bos` is taken off the start, for the runtime adds it. Raises WorkshopError, with the first difference, where the
+    format cannot be taken apart like this.
+    """
+
+    def write(*turns: str, answered: bool = False, roles: str = "uauauaua") -> str:
+        names = {"s": "system", "u": "user", "a": "assistant"}
+        messages = [{"role": names[r], "content": t} for r, t in zip(roles, turns, strict=False)]
+        return render(messages, answered).removeprefix(bos)
+
+    try:
+        found = _pieces(write)
+    except ValueError as error:
+        raise WorkshopError(
+            f"The chat template of {name} cannot be written as a Modelfile's TEMPLATE: {error}. Leave TEMPLATE out, "
+            "and compare what Ollama then writes."
+        ) from error
+    for messages in _PROBES:
+        wanted = render([dict(m) for m in messages], False).removeprefix(bos)
+        got = found.write(messages)
+        if wanted != got:
+            at = next((i for i, (a, b) in enumerate(zip(wanted, got, strict=False)) if a != b), 0)
+            raise WorkshopError(
+                f"The chat template of {name} does more than a Modelfile's TEMPLATE made here can do: where it writes "
+                f"{wanted[max(0, at - 20) : at + 20]!r}, TEMPLATE would write {got[max(0, at - 20) : at + 20]!r}."
+            )
+    return found
+
+
+def _pieces(write: Callable[..., str]) -> ChatFormat:
+    def cut(text: str, *marks: str) -> list[str]:
+        pieces = []
+        for mark in marks:
+            piece, seen, text = text.partition(mark)
+            if not seen:
+                raise ValueError(f"it changes or leaves out the text of a turn ({mark})")
+            pieces.append(piece)
+        return [*pieces, text]
+
+    start, user_after = cut(write(_ASKED, answered=True), _ASKED)
+    # the last answer may be written otherwise than earlier ones: a thinking model's has its thoughts in front
+    answer_after = cut(write(_ASKED, _SAID, answered=True), _SAID)[-1]
+    _, between, again, end = cut(write(_ASKED, _SAID, _LAST), _ASKED, _SAID, _LAST)
+    answer_before = _without(between, user_after, at_end=False)
+    user_before = _without(again, answer_after, at_end=False)
+    told, parted, _ = cut(write(_TOLD, _ASKED, roles="su", answered=True), _TOLD, _ASKED)
+    inside = not parted.endswith(user_before)
+    bare = _without(start, user_before)
+    if inside:
+        system, opening = Turn("", parted), _without(told, user_before)
+        bare = _without(bare, opening, at_end=False)
+    else:
+        system, opening = Turn(told, _without(parted, user_before)), ""
+    end_mark = _mark(answer_after)
+    stop = [mark for mark in (end_mark, _mark(user_before)) if mark]
+    if not end_mark:
+        raise ValueError("nothing marks the end of an answer")
+
+    def trims(text: str, *turns: str, roles: str) -> bool:
+        written = write(*turns, roles=roles)
+        return f" {text}\n" not in written
+
+    return ChatFormat(
+        opening=opening,
+        bare=bare,
+        system=Turn(system.before, system.after, trims(_TOLD, f" {_TOLD}\n", _ASKED, roles="su")),
+        user=Turn(user_before, user_after, trims(_ASKED, f" {_ASKED}\n", roles="u")),
+        answer=Turn(
+            answer_before, answer_after, trims(_SAID, _ASKED, f" {_SAID}\n", _LAST, roles="uau")
+        ),
+        prompt=_without(end, user_after, at_end=False),
+        inside=inside,
+        stop=tuple(dict.fromkeys(stop)),
+    )
+
+
+def _without(text: str, part: str, *, at_end: bool = True) -> str:
+    if not (text.endswith(part) if at_end else text.startswith(part)):
+        raise ValueError(f"{part!r} does not stand where it stood before")
+    return text.removesuffix(part) if at_end else text.removeprefix(part)
+
+
+def _mark(text: str) -> str:
+    """The sign with which a turn begins or ends: a token in angle brackets, else the first word."""
+    words = text.split()
+    if not words:
+        return ""
+    found = re.match(r"<\|[^|>]*\|>|<[^<>]+>", words[0])
+    return found.group() if found else words[0]
+
+
+def _conversation(*turns: str) -> Messages:
+    names = {"S": "system", "U": "user", "A": "assistant"}
+    return [{"role": names[t[0]], "content": t[1:]} for t in turns]
+
+
+_PROBES: tuple[Messages, ...] = (
+    _conversation("UHello"),
+    _conversation("SBe brief.", "U送料は？"),
+    _conversation("U  two \n\n", "A  spaces\t", "U　全角　"),
+    _conversation("S\n a \n", "Ub", "Ac", "Ud", "Ae", "Uf"),
+    _conversation("SS", "U{{ .Prompt }} {% if %} 100%", 'A<b>x</b> \\n "q"', "U`'"),
+    _conversation("Ua\r\nb", "A\n\nc\n\n", "U\t"),
+)
+
+
+# --- Comparing tokens ------------------------------------------------------------------------------------------------
+
+
+def token_diff(
+    tokenizer: Any, wanted: Sequence[int], got: Sequence[int], *, around: int = 3
+) -> str:
+    """Where two lists of token ids part, in lines of `-id piece` (wanted) and `+id piece` (got); "" if nowhere."""
+    lines: list[str] = []
+    matcher = difflib.SequenceMatcher(None, list(wanted), list(got), autojunk=False)
+    for group in matcher.get_grouped_opcodes(around):
+        lines.append(f"@ token {group[0][1]}")
+        for kind, a, b, c, d in group:
+            if kind == "equal":
+                lines += [f"  {_named(tokenizer, i)}" for i in wanted[a:b]]
+            else:
+                lines += [f"- {_named(tokenizer, i)}" for i in wanted[a:b]]
+                lines += [f"+ {_named(tokenizer, i)}" for i in got[c:d]]
+    return "\n".join(lines)
+
+
+def _named(tokenizer: Any, number: int) -> str:
+    return f"{number} {tokenizer.convert_ids_to_tokens([number])[0]!r}"

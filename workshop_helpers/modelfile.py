@@ -1,0 +1,454 @@
+"""Modelfile: read, check, build. Ollama's recipe for a model: which weights, and what is put around them.
+
+A Modelfile trains nothing. Its grammar has no escapes, so there are texts that it cannot hold; `build` refuses those
+and names the way out. The reader follows Ollama's own: what it drops is dropped here too, and said by `check`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .records import ROLES, Message
+from .workspace import WorkshopError, atomic_file
+
+Value = bool | int | float | str | tuple[str, ...]
+
+WAY_OUT = (
+    "Ollama's HTTP API (/api/create) takes any text: create the model with `workshop ollama create`, "
+    "or change the text."
+)
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """What a PARAMETER may be: its type, and the least and the greatest value that make sense (None: no bound)."""
+
+    type: type
+    least: float | None = None
+    most: float | None = None
+    above: bool = False  # the least value itself is not allowed
+
+
+# The options of Ollama's `api.Options`; the bounds are the ranges in which the samplers do what their names say.
+PARAMETERS: dict[str, Parameter] = {
+    "num_ctx": Parameter(int, 1),
+    "num_batch": Parameter(int, 1),
+    "num_gpu": Parameter(int, -1),
+    "main_gpu": Parameter(int, 0),
+    "num_thread": Parameter(int, 0),
+    "use_mmap": Parameter(bool),
+    "num_keep": Parameter(int, -1),
+    "num_predict": Parameter(int, -2),
+    "seed": Parameter(int),
+    "temperature": Parameter(float, 0),
+    "top_k": Parameter(int, 0),
+    "top_p": Parameter(float, 0, 1),
+    "min_p": Parameter(float, 0, 1),
+    "typical_p": Parameter(float, 0, 1),
+    "repeat_last_n": Parameter(int, -1),
+    "repeat_penalty": Parameter(float, 0, above=True),
+    "presence_penalty": Parameter(float, -2, 2),
+    "frequency_penalty": Parameter(float, -2, 2),
+    "stop": Parameter(tuple),
+}
+# Still met in older Modelfiles; Ollama warns of them, or refuses them, by its version.
+RETIRED: dict[str, Parameter] = {
+    "mirostat": Parameter(int, 0, 2),
+    "mirostat_eta": Parameter(float, 0),
+    "mirostat_tau": Parameter(float, 0),
+    "tfs_z": Parameter(float, 0),
+    "penalize_newline": Parameter(bool),
+    "numa": Parameter(bool),
+    "low_vram": Parameter(bool),
+    "f16_kv": Parameter(bool),
+    "logits_all": Parameter(bool),
+    "vocab_only": Parameter(bool),
+    "use_mlock": Parameter(bool),
+    "num_gqa": Parameter(int, 1),
+    "rope_frequency_base": Parameter(float, 0),
+    "rope_frequency_scale": Parameter(float, 0),
+}
+
+# Go's strconv.ParseBool
+_TRUE, _FALSE = ("1", "t", "T", "TRUE", "true", "True"), ("0", "f", "F", "FALSE", "false", "False")
+_TEXTS = ("system", "template", "adapter", "requires", "renderer", "parser", "draft")
+_INSTRUCTIONS = ("from", "parameter", "message", "license", *_TEXTS)
+_SPACE, _LINE_END = " \t", "\r\n"
+
+
+@dataclass(frozen=True)
+class Modelfile:
+    """What a Modelfile says.
+
+    `base` is FROM: a GGUF's path or the name of a model that Ollama has; `projectors` are further FROMs, as vision
+    models have them. `parameters` are typed (`stop` is a tuple of texts). `messages` (roles system, user, assistant)
+    are put before every conversation. Paths count from the Modelfile's folder. `renderer`, `parser` and `draft` are
+    only known to newer releases of Ollama.
+    """
+
+    base: str
+    system: str | None = None
+    template: str | None = None
+    parameters: Mapping[str, Value] = field(default_factory=dict)
+    messages: tuple[Message, ...] = ()
+    adapter: str | None = None
+    licenses: tuple[str, ...] = ()
+    requires: str | None = None
+    projectors: tuple[str, ...] = ()
+    renderer: str | None = None
+    parser: str | None = None
+    draft: str | None = None
+
+    def create_options(self) -> dict[str, Any]:
+        """All but the weights (FROM, ADAPTER) as /api/create takes it: system, template, parameters, messages, …"""
+        options: dict[str, Any] = {
+            "system": self.system,
+            "template": self.template,
+            "parameters": {
+                name: list(value) if isinstance(value, tuple) else value
+                for name, value in self.parameters.items()
+            },
+            "messages": [{"role": m.role, "content": m.content} for m in self.messages],
+            "license": list(self.licenses),
+            "requires": self.requires,
+            "renderer": self.renderer,
+            "parser": self.parser,
+        }
+        return {name: value for name, value in options.items() if value or value == ""}
+
+
+# --- Reading ---------------------------------------------------------------------------------------------------------
+
+
+def parse(text: str) -> Modelfile:
+    """The Modelfile written in `text`, as Ollama reads it: of SYSTEM, TEMPLATE and so on the last one counts.
+
+    Reads what `ollama show --modelfile` prints. Unknown parameters are kept as texts, and `check` names them.
+    Raises WorkshopError, with the line, for an unknown instruction, a role or a number that is none, a quotation mark
+    without its partner, and a Modelfile without FROM.
+    """
+    found: dict[str, Any] = {}
+    sources: list[str] = []
+    messages: list[Message] = []
+    licenses: list[str] = []
+    parameters: dict[str, Value] = {}
+    for line, name, key, value in _instructions(text.removeprefix("\ufeff")):
+        if name == "from":
+            sources.append(value)
+        elif name == "message":
+            messages.append(Message(key, value))
+        elif name == "license":
+            licenses.append(value)
+        elif name == "parameter":
+            if key == "stop":
+                earlier = parameters.get("stop", ())
+                assert isinstance(earlier, tuple)
+                parameters[key] = (*earlier, value)
+            else:
+                parameters[key] = _typed(key, value, line)
+        else:
+            found[name] = value
+    if not sources:
+        raise WorkshopError(
+            "The Modelfile has no FROM line. Add one: FROM ./model.gguf, or FROM and a model's name."
+        )
+    return Modelfile(
+        base=sources[0],
+        projectors=tuple(sources[1:]),
+        parameters=parameters,
+        messages=tuple(messages),
+        licenses=tuple(licenses),
+        **found,
+    )
+
+
+def read(path: str | Path) -> Modelfile:
+    """The Modelfile at `path`. Raises WorkshopError where it cannot be read, with the file's name."""
+    path = Path(path)
+    try:
+        return parse(path.read_bytes().decode("utf-8-sig"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise WorkshopError(f"Cannot read the Modelfile {path} as UTF-8 text: {error}.") from error
+    except WorkshopError as error:
+        raise WorkshopError(f"{path}: {error}") from error
+
+
+def _instructions(text: str) -> Iterator[tuple[int, str, str, str]]:
+    """(line, instruction in lower case, parameter's name or message's role, value) of each instruction."""
+    at = 0
+    while True:
+        while at < len(text) and text[at] in _SPACE + _LINE_END:
+            at += 1
+        if at == len(text):
+            return
+        if text[at] == "#":
+            while at < len(text) and text[at] not in _LINE_END:
+                at += 1
+            continue
+        line = len(re.findall(r"\r\n?|\n", text[:at])) + 1
+        name, at = _word(text, at, line)
+        name = name.lower()
+        if name not in _INSTRUCTIONS:
+            near = difflib.get_close_matches(name, _INSTRUCTIONS, n=1, cutoff=0.6)
+            hint = f" Did you mean {near[0].upper()}?" if near else ""
+            raise WorkshopError(
+                f"line {line}: {name.upper()} is no instruction of a Modelfile.{hint}"
+            )
+        key = ""
+        if name in ("parameter", "message"):
+            key, at = _word(text, at, line)
+            if name == "message" and key not in ROLES:
+                raise WorkshopError(
+                    f"line {line}: {key!r} is no role of a MESSAGE; write {', '.join(ROLES)}, one space before it."
+                )
+        value, at = _value(text, at, line)
+        yield line, name, key, value
+
+
+def _word(text: str, at: int, line: int) -> tuple[str, int]:
+    end = at
+    while end < len(text) and text[end] not in _SPACE + _LINE_END:
+        end += 1
+    word = text[at:end]
+    if end == len(text) or text[end] in _LINE_END:
+        raise WorkshopError(f"line {line}: nothing stands after {word or 'the instruction'}.")
+    if not re.fullmatch(r"[A-Za-z0-9_]+", word):
+        raise WorkshopError(
+            f"line {line}: {word!r} is no word that a Modelfile knows. An instruction and its value stand on a line, "
+            'with one space between; a text of several lines stands between """ and """.'
+        )
+    return word, end + 1
+
+
+def _value(text: str, at: int, line: int) -> tuple[str, int]:
+    """A value ends with its line, if its quotation marks are closed there; else on the first line where they are."""
+    end = at
+    while True:
+        while end < len(text) and text[end] not in _LINE_END:
+            end += 1
+        raw = "".join(c for c in text[at:end] if c.isprintable() or c in _SPACE + _LINE_END).strip()
+        for mark in ('"""', '"'):
+            if raw.startswith(mark):
+                if len(raw) >= 2 * len(mark) and raw.endswith(mark):
+                    return raw[len(mark) : -len(mark)], end
+                break
+        else:
+            return raw, end
+        if end == len(text):
+            raise WorkshopError(f"line {line}: the quotation mark {mark} is never closed.")
+        end += 1
+
+
+def _typed(name: str, value: str, line: int) -> Value:
+    known = PARAMETERS.get(name) or RETIRED.get(name)
+    if known is None:
+        return value
+    try:
+        if known.type is bool:
+            if value not in _TRUE + _FALSE:
+                raise ValueError(value)
+            return value in _TRUE
+        # Python reads 1_000 and full-width digits as numbers; Go does not
+        if not re.fullmatch(r"[-+]?[0-9.]+([eE][-+]?[0-9]+)?", value):
+            raise ValueError(value)
+        return int(value) if known.type is int else float(value)
+    except ValueError as error:
+        kind = {int: "a whole number", float: "a number", bool: "true or false"}[known.type]
+        raise WorkshopError(
+            f"line {line}: PARAMETER {name} takes {kind}, not {value!r}."
+        ) from error
+
+
+# --- Writing ---------------------------------------------------------------------------------------------------------
+
+
+def build(modelfile: Modelfile) -> str:
+    """The text of a Modelfile that Ollama reads back as `modelfile`.
+
+    Raises WorkshopError for what the grammar cannot hold (\"\"\" in a text, characters that Ollama's reader drops
+    without a word), naming the field and the way out.
+    """
+    lines = [
+        f"FROM {_written(source, 'FROM')}" for source in (modelfile.base, *modelfile.projectors)
+    ]
+    for name in _TEXTS:
+        value = getattr(modelfile, name)
+        if value is not None:
+            lines.append(f"{name.upper()} {_written(value, name.upper())}")
+    for name, setting in modelfile.parameters.items():
+        for one in setting if isinstance(setting, tuple) else (setting,):
+            shown = str(one).lower() if isinstance(one, bool) else str(one)
+            lines.append(f"PARAMETER {_key(name)} {_written(shown, f'PARAMETER {name}')}")
+    for message in modelfile.messages:
+        if message.role not in ROLES:
+            raise WorkshopError(
+                f"{message.role!r} is no role of a MESSAGE; write {', '.join(ROLES)}."
+            )
+        lines.append(f"MESSAGE {message.role} {_written(message.content, 'a MESSAGE')}")
+    lines += [f"LICENSE {_written(text, 'a LICENSE')}" for text in modelfile.licenses]
+    return "\n".join(lines) + "\n"
+
+
+def write(modelfile: Modelfile, path: str | Path) -> Path:
+    """Writes the Modelfile to `path`, whole or not at all, and gives the path back.
+
+    Raises WorkshopError for what `build` refuses and for every problem that `check` finds.
+    """
+    path = Path(path)
+    text = build(modelfile)
+    problems = check(modelfile, path.parent)
+    if problems:
+        raise WorkshopError("\n".join(problems))
+    with atomic_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+    return path
+
+
+def _key(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_]+", name):
+        raise WorkshopError(f"{name!r} cannot be the name of a PARAMETER.")
+    return name
+
+
+def _written(text: str, where: str) -> str:
+    """A value as a Modelfile holds it: bare where that is safe, else between triple quotation marks."""
+    if '"""' in text:
+        raise WorkshopError(
+            f'The text of {where} holds """, and a Modelfile has no way to write that. {WAY_OUT}'
+        )
+    lost = sorted({c for c in text if not (c.isprintable() or c in "\t\r\n")})
+    if lost:
+        named = ", ".join(f"U+{ord(c):04X}" for c in lost[:5])
+        raise WorkshopError(
+            f"The text of {where} holds {named}: Ollama drops such characters from a Modelfile without a word "
+            f"(the full-width space U+3000 is one of them). {WAY_OUT}"
+        )
+    # the quotation marks of a text would be taken for the value's own
+    plain = text == text.strip() and text and text[0] != '"' and not set(text) & set(_LINE_END)
+    return text if plain else f'"""{text}"""'
+
+
+# --- Checking --------------------------------------------------------------------------------------------------------
+
+
+def check(modelfile: Modelfile, folder: str | Path = ".") -> list[str]:
+    """What is wrong with `modelfile` lying in `folder`, a sentence each; empty when all is well.
+
+    Looks for paths that are not there (Ollama would take them for a model's name), weights that Ollama imports
+    wrongly, parameters that are unknown or out of range, comments that are none, and texts that `build` refuses.
+    """
+    folder = Path(folder)
+    problems = []
+    for source in (modelfile.base, *modelfile.projectors):
+        problems += _source_problems(source, folder)
+    if modelfile.adapter is not None and not _path(modelfile.adapter, folder).exists():
+        problems.append(f"ADAPTER {modelfile.adapter}: there is no such file in {folder}.")
+    for name, value in modelfile.parameters.items():
+        problems += _parameter_problems(name, value)
+    if modelfile.system is not None and re.match(r"[ \t]+#", modelfile.system):
+        problems.append(
+            'SYSTEM begins with #: after """ that is no comment, the model would read it. Put comments on lines of '
+            "their own."
+        )
+    if modelfile.requires is not None and not re.fullmatch(
+        r"v?\d+\.\d+\.\d+([-+][0-9A-Za-z.+-]+)?", modelfile.requires
+    ):
+        problems.append(
+            f"REQUIRES {modelfile.requires}: write a release of Ollama, such as 0.14.0."
+        )
+    try:
+        build(modelfile)
+    except WorkshopError as error:
+        problems.append(str(error))
+    return problems
+
+
+def is_path(source: str) -> bool:
+    """Whether a FROM is meant as a file or folder, by its looks; a model's name is not."""
+    return bool(
+        re.match(r"[./~\\]|[A-Za-z]:[\\/]", source)
+        or "\\" in source
+        or re.search(r"\.(gguf|safetensors|bin)$", source, re.IGNORECASE)
+    )
+
+
+def _path(source: str, folder: Path) -> Path:
+    path = Path(source).expanduser()
+    return path if path.is_absolute() else folder / path
+
+
+# host/namespace/name:tag, of which only the name must be there (Ollama's `types/model`)
+_NAME = re.compile(
+    r"([A-Za-z0-9_][\w.:-]{0,349}/)?([A-Za-z0-9_][\w-]{0,79}/)?[A-Za-z0-9_][\w.-]{0,79}(:[A-Za-z0-9_][\w.-]{0,79})?",
+    re.ASCII,
+)
+
+
+def _source_problems(source: str, folder: Path) -> list[str]:
+    path = _path(source, folder)
+    if not source.strip():
+        return ["FROM is empty: name a GGUF or a model."]
+    if path.is_dir():
+        return [
+            f"FROM {source} is a folder. Ollama reads safetensors of transformers 5 wrongly and answers gibberish: "
+            f"convert it first (`workshop gguf {source} --out model.gguf`) and write FROM ./model.gguf."
+        ]
+    if path.is_file():
+        with path.open("rb") as file:
+            if file.read(4) != b"GGUF":
+                return [f"FROM {source} is no GGUF file: it does not begin with GGUF."]
+        return []
+    if re.search(r"\s#", source):
+        return [
+            f"FROM {source}: a # after a value begins no comment, it is part of the name. Put the comment on a line "
+            "of its own."
+        ]
+    if is_path(source):
+        return [
+            f"FROM {source}: there is no such file in {folder}, and Ollama would take it for a model's name. Correct "
+            "the path (it counts from the Modelfile's folder), or send the file over the HTTP API "
+            "(`workshop ollama create`)."
+        ]
+    if not _NAME.fullmatch(source):
+        return [f"FROM {source} is neither a file nor a name that Ollama allows."]
+    return []
+
+
+def _parameter_problems(name: str, value: Value) -> list[str]:
+    where = f"PARAMETER {name} {value if not isinstance(value, tuple) else ', '.join(value)}"
+    known = PARAMETERS.get(name)
+    if known is None:
+        if name in RETIRED:
+            return [f"{where}: Ollama has given this parameter up. Delete the line."]
+        near = difflib.get_close_matches(name, PARAMETERS, n=2, cutoff=0.5)
+        hint = f" Did you mean {' or '.join(near)}?" if near else ""
+        return [f"{where}: there is no such parameter.{hint}"]
+    if known.type is tuple:
+        if not isinstance(value, tuple) or not all(isinstance(text, str) for text in value):
+            return [f"{where}: give stop as a tuple of texts."]
+        return [f"{where}: an empty text would stop every answer at once."] if "" in value else []
+    fits = (
+        isinstance(value, bool)
+        if known.type is bool
+        else (
+            isinstance(value, int | float)
+            and not isinstance(value, bool)
+            and (known.type is float or isinstance(value, int))
+        )
+    )
+    if not fits:
+        kind = {int: "a whole number", float: "a number", bool: "true or false"}[known.type]
+        return [f"{where}: it takes {kind}."]
+    assert isinstance(value, int | float)
+    if known.least is not None and not (
+        value > known.least if known.above else value >= known.least
+    ):
+        return [f"{where}: it must be {'above' if known.above else 'at least'} {known.least:g}."]
+    if known.most is not None and not value <= known.most:
+        return [f"{where}: it must be at most {known.most:g}."]
+    return []

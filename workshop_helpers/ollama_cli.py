@@ -1,0 +1,484 @@
+"""`workshop ollama …`: look after the models of an Ollama server, ask them, and put them side by side."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from .workspace import WorkshopError, to_json
+
+OK, WRONG = 0, 1
+CHAT_HELP = (
+    "/reset forgets the conversation, /system TEXT sets the system text, /bye or Ctrl-D ends; "
+    "Ctrl-C stops an answer"
+)
+
+
+def add_ollama_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
+    """Adds `ollama` and its own verbs to the subparsers `verbs`; `common` holds the options that all verbs have."""
+    group = verbs.add_parser(
+        "ollama",
+        help="make, look at, ask and compare models of an Ollama server",
+        description="Make, look at, ask and compare models of an Ollama server (OLLAMA_HOST, else this machine's).",
+        parents=[common],
+    )
+    group.set_defaults(run=lambda args: _help(group))
+    inner = group.add_subparsers(title="commands", metavar="COMMAND")
+
+    def verb(
+        name: str, run: Callable[[argparse.Namespace], int], summary: str, more: str = ""
+    ) -> argparse.ArgumentParser:
+        added: argparse.ArgumentParser = inner.add_parser(
+            name,
+            help=summary,
+            description=f"{summary[0].upper()}{summary[1:]}. {more}".strip(),
+            parents=[common],
+        )
+        added.set_defaults(run=run)
+        added.add_argument("--host", metavar="URL", help="the server (default: OLLAMA_HOST)")
+        if name != "chat":
+            added.add_argument("--json", action="store_true", help="print the result as JSON")
+        return added
+
+    verb("doctor", _doctor, "is Ollama there, and new enough", "Exit code 1 when it is not.")
+
+    add = verb(
+        "create", _create, "make a model from a GGUF, a Modelfile or a model that is there",
+        "Over the HTTP API: files are uploaded only where the server does not have them, and texts may hold anything.",
+    )  # fmt: skip
+    add.add_argument("name", metavar="NAME", help="the new model's name, such as shop-bot")
+    add.add_argument(
+        "source",
+        metavar="SOURCE",
+        help="a .gguf file, a Modelfile, or the name of a model of the server",
+    )
+    add.add_argument("--adapter", type=Path, metavar="FILE.gguf", help="a GGUF adapter to put on")
+    _system(add)
+
+    verb("list", _list, "the models that the server has")
+
+    add = verb("show", _show, "what a model is made of")
+    add.add_argument("name", metavar="NAME")
+    add.add_argument("--modelfile", action="store_true", help="print its Modelfile")
+    add.add_argument("--against", metavar="NAME", help="show which parts it shares with this model")
+
+    add = verb("rm", _remove, "remove models")
+    add.add_argument("names", nargs="+", metavar="NAME")
+
+    add = verb("ask", _ask, "ask a model one question", "The same question gives the same answer.")
+    add.add_argument("name", metavar="NAME")
+    add.add_argument("question", metavar="QUESTION", help="the question, in quotes")
+    _system(add)
+    _longest(add)
+
+    add = verb("chat", _chat, "talk with a model", CHAT_HELP)
+    add.add_argument("name", metavar="NAME")
+    _system(add)
+    _longest(add)
+
+    add = verb("compare", _compare, "the same questions to several models, side by side")
+    add.add_argument("names", nargs="+", metavar="NAME", help="two models or more")
+    add.add_argument(
+        "-q", "--question", action="append", default=[], metavar="TEXT", help="may be repeated"
+    )
+    add.add_argument(
+        "--questions", type=Path, metavar="FILE", help="questions, one JSON object a line"
+    )
+    add.add_argument("--limit", type=int, metavar="N", help="only the first N questions")
+    _system(add)
+    _longest(add)
+
+
+def _system(added: argparse.ArgumentParser) -> None:
+    added.add_argument("--system", metavar="TEXT", help="system text: instructions or facts")
+
+
+def _longest(added: argparse.ArgumentParser) -> None:
+    added.add_argument(
+        "--max-new-tokens",
+        type=int,
+        default=160,
+        metavar="N",
+        help="longest answer (default: %(default)s)",
+    )
+
+
+def _help(parser: argparse.ArgumentParser) -> int:
+    parser.print_help()
+    return 2
+
+
+def _console() -> Any:
+    from rich.console import Console
+
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+
+
+def _plain_name(name: str) -> str:
+    """Both shop-bot and ollama:shop-bot name a model here."""
+    from .models import OLLAMA, check_ollama_name
+
+    return check_ollama_name(name.removeprefix(OLLAMA))
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e9:.2f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
+
+
+# --- looking ------------------------------------------------------------------------------------------------------
+
+
+def _doctor(args: argparse.Namespace) -> int:
+    import shutil
+
+    from .ollama_api import OLDEST, Ollama
+
+    found: dict[str, Any] = {"command": shutil.which("ollama"), "problems": []}
+    with Ollama(args.host) as server:
+        found["host"] = server.host
+        try:
+            found["version"] = server.version()
+            server.need()
+            found["models"] = [model.name for model in server.models()]
+        except WorkshopError as error:
+            found["problems"].append(str(error))
+    if args.json:
+        print(to_json(found))
+    else:
+        oldest = ".".join(map(str, OLDEST))
+        print(
+            f"command    {found['command'] or 'not on the PATH (it is not needed: the HTTP API is)'}"
+        )
+        print(f"server     {found['host']}")
+        if "version" in found:
+            print(f"version    {found['version']} (needed: {oldest} or newer)")
+        if "models" in found:
+            print(f"models     {', '.join(found['models']) or 'none yet'}")
+        for problem in found["problems"]:
+            print(f"problem    {problem}")
+    return WRONG if found["problems"] else OK
+
+
+def _list(args: argparse.Namespace) -> int:
+    from .ollama_api import Ollama
+
+    with Ollama(args.host) as server:
+        models = server.models()
+    if args.json:
+        print(to_json(models))
+        return OK
+    if not models:
+        print("No models yet. `workshop ollama create NAME FILE.gguf` makes one.")
+        return OK
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD)
+    for heading in ("name", "family", "parameters", "type", "size", "digest", "changed"):
+        table.add_column(heading, justify="right" if heading in ("parameters", "size") else "left")
+    for one in models:
+        table.add_row(
+            one.name,
+            one.family,
+            one.parameters,
+            one.quantization,
+            _megabytes(one.size_bytes),
+            one.digest[:12],
+            one.modified[:16].replace("T", " "),
+        )
+    _console().print(table)
+    return OK
+
+
+def _show(args: argparse.Namespace) -> int:
+    from .ollama_api import Ollama
+    from .ollama_proof import proof
+
+    name = _plain_name(args.name)
+    if args.against:
+        found = proof(_plain_name(args.against), name, host=args.host)
+        if args.json:
+            print(to_json(found.to_dict()))
+        else:
+            _console().print(found.table())
+        return OK
+    with Ollama(args.host) as server:
+        facts, layers = server.show(name), server.layers(name)
+    if args.json:
+        print(to_json({**vars(facts), "layers": layers}))
+    elif args.modelfile:
+        print(facts.modelfile, end="" if facts.modelfile.endswith("\n") else "\n")
+    else:
+        print(
+            f"model      {facts.name}: {facts.family}, {facts.parameter_size}, {facts.quantization}"
+        )
+        print(f"context    {facts.context_length or 'unknown'} tokens")
+        print(f"can        {', '.join(facts.capabilities) or 'unknown'}")
+        for key, value in facts.parameters.items():
+            print(f"parameter  {key} {value}")
+        if facts.system:
+            print(f"system     {facts.system}")
+        print(f"template   {facts.template}")
+        for layer in layers:
+            size = "" if layer.size_bytes is None else f"  {layer.size_bytes:,} bytes"
+            print(f"layer      {layer.kind:<9} {layer.digest or 'digest unknown'}{size}")
+    return OK
+
+
+# --- making and removing ------------------------------------------------------------------------------------------
+
+
+def _create(args: argparse.Namespace) -> int:
+    from .ollama_api import Ollama
+
+    name = _plain_name(args.name)
+    source = _source(args.source)
+    with Ollama(args.host) as server, _Progress(not args.json) as progress:
+        server.create(name, source, adapter=args.adapter, system=args.system, progress=progress)
+        layers = server.layers(name)
+    if args.json:
+        print(to_json({"model": name, "host": server.host, "layers": layers}))
+        return OK
+    print(f"model      {name}, on {server.host}")
+    for layer in layers:
+        print(f"layer      {layer.kind:<9} {layer.digest or 'digest unknown'}")
+    print(f'ask it     workshop ask ollama:{name} "…"')
+    return OK
+
+
+def _source(given: str) -> Any:
+    """A GGUF's path, a Modelfile that was read (its paths counted from its own folder), or a model's name."""
+    from dataclasses import replace
+
+    from .models import OLLAMA
+
+    if given.startswith(OLLAMA):
+        return _plain_name(given)
+    path = Path(given).expanduser()
+    if path.suffix.lower() == ".gguf":
+        return path
+    if path.is_dir():
+        raise WorkshopError(
+            f"{path} is a folder. Convert the model first: `workshop gguf {path} --out model-F16.gguf`."
+        )
+    if not path.is_file():
+        return _plain_name(given)
+    from .modelfile import is_path, read
+
+    found = read(path)
+    base = str(path.parent / found.base) if is_path(found.base) else found.base
+    adapter = str(path.parent / found.adapter) if found.adapter else None
+    return replace(found, base=base, adapter=adapter)
+
+
+class _Progress:
+    """What `Ollama.create` reports, on stderr: a bar for the upload, a line for each other step."""
+
+    def __init__(self, wanted: bool) -> None:
+        self._wanted = wanted and sys.stderr.isatty()
+        self._bar: Any = None
+
+    def __call__(self, doing: str, done: int, total: int) -> None:
+        if not self._wanted:
+            return
+        if total:
+            if self._bar is None:
+                from tqdm import tqdm
+
+                self._bar = tqdm(
+                    total=total, unit="B", unit_scale=True, desc=doing, leave=False, file=sys.stderr
+                )
+            self._bar.update(done - self._bar.n)
+            return
+        self._end()
+        print(doing, file=sys.stderr)
+
+    def _end(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+    def __enter__(self) -> _Progress:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._end()
+
+
+def _remove(args: argparse.Namespace) -> int:
+    from .ollama_api import Ollama
+
+    names = [_plain_name(name) for name in args.names]
+    with Ollama(args.host) as server:
+        for name in names:
+            server.remove(name)
+            if not args.json:
+                print(f"removed    {name}")
+    if args.json:
+        print(to_json({"removed": names}))
+    return OK
+
+
+# --- asking -------------------------------------------------------------------------------------------------------
+
+
+def _messages(question: str, system: str | None) -> list[dict[str, str]]:
+    if not question.strip():
+        raise WorkshopError("The question is empty.")
+    first = [{"role": "system", "content": system}] if system else []
+    return [*first, {"role": "user", "content": question}]
+
+
+def _ask(args: argparse.Namespace) -> int:
+    from .runtimes.ollama import OllamaRuntime
+
+    name, messages = _plain_name(args.name), _messages(args.question, args.system)
+    with OllamaRuntime(name, host=args.host) as runtime:
+        stream = runtime.stream(messages, max_new_tokens=args.max_new_tokens)
+        for piece in stream:
+            if not args.json:
+                print(piece, end="", flush=True)
+        runtime.finished(stream, messages)
+    if args.json:
+        print(to_json({
+            "model": name, "question": args.question, "system": args.system, "answer": stream.text.strip(),
+            "stopped": stream.stopped, "timings": stream.timings,
+        }))  # fmt: skip
+        return OK
+    print()
+    print(f"({stream.timings}{'' if stream.stopped else '; cut off'})", file=sys.stderr)
+    return OK
+
+
+def _chat(args: argparse.Namespace) -> int:
+    from .ollama_api import Ollama
+    from .runtimes.ollama import Chat
+
+    name = _plain_name(args.name)
+    with Ollama(args.host) as server:
+        chat = Chat(server, name, system=args.system, options={"num_predict": args.max_new_tokens})
+        print(f"{name} on {server.host}. {CHAT_HELP}.", file=sys.stderr)
+        while True:
+            try:
+                line = input("> " if sys.stdin.isatty() else "").strip()
+            except (EOFError, KeyboardInterrupt):
+                print()
+                return OK
+            if line in ("/bye", "/exit", "/quit"):
+                return OK
+            if line == "/reset":
+                chat.reset()
+                print("(forgotten)", file=sys.stderr)
+            elif line == "/system" or line.startswith("/system "):
+                chat.system = line.removeprefix("/system").strip() or None
+                print(f"(system text: {chat.system or 'none'})", file=sys.stderr)
+            elif line:
+                _turn(chat, line)
+
+
+def _turn(chat: Any, line: str) -> None:
+    """One answer on the terminal. Ctrl-C ends the answer, not the conversation; nor does an error of the server."""
+    pieces = chat.say(line)
+    try:
+        for piece in pieces:
+            print(piece, end="", flush=True)
+        print()
+        print(f"({chat.timings})", file=sys.stderr)
+    except KeyboardInterrupt:
+        pieces.close()
+        print("\n(stopped)", file=sys.stderr)
+    except WorkshopError as error:
+        print(f"\nworkshop: {error}", file=sys.stderr)
+
+
+def _compare(args: argparse.Namespace) -> int:
+    from contextlib import ExitStack
+
+    from .runtimes.ollama import OllamaRuntime
+
+    names = [_plain_name(name) for name in dict.fromkeys(args.names)]
+    asked = [_messages(text, args.system) for text in args.question]
+    if args.questions is not None:
+        from .scoring import read_questions
+
+        for question in read_questions(args.questions):
+            asked.append(
+                _messages(question.question, args.system) if args.system else question.messages()
+            )
+    if not asked:
+        raise WorkshopError("There is nothing to ask: give --question TEXT or --questions FILE.")
+    results = []
+    with ExitStack() as stack:
+        runtimes = {
+            name: stack.enter_context(OllamaRuntime(name, host=args.host)) for name in names
+        }
+        for messages in asked[: args.limit]:
+            streams = {
+                name: runtime.stream(messages, max_new_tokens=args.max_new_tokens)
+                for name, runtime in runtimes.items()
+            }
+            _side_by_side(messages[-1]["content"], streams, show=not args.json)
+            for name, runtime in runtimes.items():
+                runtime.finished(streams[name], messages)
+            results.append(
+                {
+                    "question": messages[-1]["content"],
+                    "answers": {
+                        name: {
+                            "answer": stream.text.strip(),
+                            "stopped": stream.stopped,
+                            "timings": stream.timings,
+                        }
+                        for name, stream in streams.items()
+                    },
+                }
+            )
+    if args.json:
+        print(to_json(results))
+    return OK
+
+
+def _side_by_side(question: str, streams: dict[str, Any], *, show: bool) -> None:
+    """Writes the answers into columns as they come, one model after the other: at the same time they would share the
+    processor, and each would look slow."""
+    if not show:
+        for stream in streams.values():
+            for _ in stream:
+                pass
+        return
+    from rich.live import Live
+
+    console = _console()
+    if not console.is_terminal:
+        for stream in streams.values():
+            for _ in stream:
+                pass
+        console.print(_columns(question, streams))
+        return
+    with Live(console=console, refresh_per_second=12, vertical_overflow="visible") as live:
+        for stream in streams.values():
+            for _ in stream:
+                live.update(_columns(question, streams))
+        live.update(_columns(question, streams))
+
+
+def _columns(question: str, streams: dict[str, Any]) -> Any:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.ROUNDED, title=Text(question), title_justify="left", show_footer=True)
+    for name, stream in streams.items():
+        timings = stream.timings
+        speed = (
+            f"{timings.tokens} tokens, {timings.tokens_per_second:,.0f}/s"
+            + ("" if stream.stopped else ", cut off")
+            if timings
+            else ""
+        )
+        table.add_column(Text(name), Text(speed), ratio=1, overflow="fold")
+    table.add_row(*(Text(stream.text.strip()) for stream in streams.values()))
+    return table

@@ -1,0 +1,214 @@
+"""Answers from Ollama: a model that a server has, asked greedily; and a conversation with it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Any
+
+from ..ollama_api import Ollama, OllamaFacts, Stream, Timings
+from ..workspace import WorkshopError
+from . import Answer, Messages
+
+# The likeliest token at each step. Ollama would otherwise push repeated words down (repeat_penalty is 1.1 by default).
+GREEDY: dict[str, Any] = {
+    "temperature": 0.0,
+    "top_k": 1,
+    "top_p": 1.0,
+    "min_p": 0.0,
+    "seed": 0,
+    "repeat_penalty": 1.0,
+    "presence_penalty": 0.0,
+    "frequency_penalty": 0.0,
+}
+CONTEXT = (
+    4096  # tokens of question and answer together, where neither model nor caller says otherwise
+)
+
+
+class OllamaRuntime:
+    """A model of an Ollama server as a runtime; its own template, system text, messages and stop texts are in force.
+
+    `model`: its name there. `host`: see `Ollama`. `batch_size`: questions sent at a time; how many of them Ollama
+    answers at a time is its own affair (OLLAMA_NUM_PARALLEL). `threads`: see `Ollama.own_threads`. `context` in tokens,
+    by default the model's num_ctx, else what it was made for, at most 4,096. After `answer`, `timings` holds what
+    Ollama measured for each answer.
+    Raises WorkshopError when no server answers or it has no such model.
+    """
+
+    name = "ollama"
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        host: str | None = None,
+        batch_size: int = 1,
+        threads: int | None = None,
+        context: int | None = None,
+        timeout: float | None = None,
+    ) -> None:
+        if batch_size < 1:
+            raise WorkshopError(f"batch_size is {batch_size}; it must be at least 1.")
+        self.server = Ollama(host) if timeout is None else Ollama(host, timeout=timeout)
+        self.model = model
+        self.batch_size = batch_size
+        self.timings: list[Timings] = []
+        self._facts = self.server.show(model)
+        self.context = context or _context(self._facts)
+        self._options = {**GREEDY, "num_ctx": self.context}
+        threads = threads or self.server.own_threads()
+        if threads is not None:
+            self._options["num_thread"] = threads
+        # thinking is switched off, as everywhere in the course; a model that cannot think is not asked about it
+        self._think = False if "thinking" in self._facts.capabilities else None
+        self._closed = False
+
+    @property
+    def load_seconds(self) -> float:
+        """The longest time that Ollama took to load the model for an answer of the last `answer`."""
+        return max((timings.load_seconds for timings in self.timings), default=0.0)
+
+    def answer(
+        self,
+        conversations: Sequence[Messages],
+        *,
+        max_new_tokens: int = 160,
+        progress: bool = False,
+    ) -> list[Answer]:
+        """One greedy answer for each list of messages, in their order. `seconds` are Ollama's own, without loading.
+
+        Raises WorkshopError when the server stops or refuses, and for a conversation longer than the context (Ollama
+        itself would cut it and say nothing).
+        """
+        if self._closed:
+            raise WorkshopError(f"The runtime of {self.model} is closed. Open it again.")
+
+        def one(messages: Messages) -> Stream:
+            stream = self.stream(messages, max_new_tokens=max_new_tokens)
+            for _ in stream:
+                pass
+            return stream
+
+        pool = ThreadPoolExecutor(max_workers=self.batch_size)
+        try:
+            found = list(_bar(pool.map(one, conversations), len(conversations), progress))
+        finally:
+            pool.shutdown(cancel_futures=True)
+        self.timings = [stream.timings for stream in found if stream.timings is not None]
+        return [
+            self.finished(stream, messages)
+            for stream, messages in zip(found, conversations, strict=True)
+        ]
+
+    def stream(self, messages: Messages, *, max_new_tokens: int = 160) -> Stream:
+        """One greedy answer while it is written; nothing is asked before the first piece is wanted."""
+        options = {**self._options, "num_predict": max_new_tokens}
+        return self.server.chat(self.model, messages, options=options, think=self._think)
+
+    def finished(self, stream: Stream, messages: Messages) -> Answer:
+        """The answer of a stream that has ended. Raises WorkshopError when the messages did not fit the context."""
+        timings = stream.timings
+        if timings is None:
+            raise WorkshopError(f"The answer of {self.model} was broken off.")
+        if timings.prompt_tokens >= self.context:
+            question = messages[-1]["content"][:40]
+            raise WorkshopError(
+                f"The conversation that ends in {question!r} does not fit into the {self.context} tokens of "
+                f"{self.model}: Ollama cut it. Shorten it (or its system prompt), or set a larger num_ctx."
+            )
+        return Answer(
+            text=stream.text.strip(),
+            # Ollama counts the token that ends the answer
+            tokens=timings.tokens - stream.stopped,
+            prompt_tokens=timings.prompt_tokens,
+            seconds=timings.prompt_seconds + timings.seconds,
+            stopped=stream.stopped,
+        )
+
+    def close(self) -> None:
+        """Let the connection go. Ollama keeps the model in memory for a while (5 minutes unless it is told else)."""
+        if not self._closed:
+            self._closed = True
+            self.server.close()
+
+    def __enter__(self) -> OllamaRuntime:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class Chat:
+    """A conversation with a model of an Ollama server. `history` holds the messages; `system` stands before them.
+
+    `options` (temperature, num_predict, …) stand over the model's own. `timings`: of the last whole answer.
+    """
+
+    def __init__(
+        self,
+        server: Ollama,
+        model: str,
+        *,
+        system: str | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> None:
+        self.server, self.model, self.system = server, model, system
+        threads = server.own_threads()
+        self.options = {**({"num_thread": threads} if threads else {}), **(options or {})}
+        self.history: list[dict[str, str]] = []
+        self.timings: Timings | None = None
+        self._think = False if "thinking" in server.show(model).capabilities else None
+
+    def say(self, text: str) -> Iterator[str]:
+        """The answer to `text`, piece by piece.
+
+        An answer that is broken off (the iterator closed, Ctrl-C, an error of the server) stays in the history as far
+        as it came; when nothing had come, the question is forgotten too.
+        """
+        if not text.strip():
+            raise WorkshopError("There is nothing to send.")
+        question = {"role": "user", "content": text}
+        first = [{"role": "system", "content": self.system}] if self.system else []
+        stream = self.server.chat(
+            self.model,
+            [*first, *self.history, question],
+            options=self.options,
+            think=self._think,
+        )
+        try:
+            yield from stream
+            self.timings = stream.timings
+        finally:
+            stream.close()
+            if stream.text:
+                self.history += [question, {"role": "assistant", "content": stream.text}]
+
+    def reset(self) -> None:
+        """Forget what was said; the system text stays."""
+        self.history.clear()
+
+
+def _context(facts: OllamaFacts) -> int:
+    named = facts.parameters.get("num_ctx")
+    if isinstance(named, str) and named.isdigit():
+        return int(named)
+    return min(facts.context_length or CONTEXT, CONTEXT)
+
+
+def _bar(items: Iterator[Stream], total: int, progress: bool) -> Iterable[Stream]:
+    if not progress or not sys.stderr.isatty():
+        return items
+    from tqdm import tqdm
+
+    bar: Iterable[Stream] = tqdm(
+        items, total=total, unit="answer", desc="answering", leave=False, file=sys.stderr
+    )
+    return bar
