@@ -360,6 +360,39 @@ def test_findings_without_end_are_counted_but_not_kept():
     assert json.loads(json.dumps(report.to_dict()))["summary"]["counts"]["duplicate"] == 2500
 
 
+def test_a_row_with_wrong_turns_does_not_shift_those_behind_it():
+    asked = Message("user", "What is the name of it?")
+    checker = Checker()
+    for line, messages in enumerate(
+        (
+            (Message("user", "One?"), asked, Message("assistant", "It is one of them.")),
+            (asked, Message("assistant", "The name of it is Anna.")),
+            (asked, Message("assistant", "Nobody has ever told us that.")),
+            (asked, Message("assistant", "The name of it is Anna.")),
+        ),
+        start=1,
+    ):
+        checker.row(Conversation(messages, "f", line))
+    findings = checker.finish().findings
+    found = {(f.rule, f.line, f.other_line) for f in findings if f.rule != "too-few"}
+    assert found == {("wrong-order", 1, None), ("conflicting-answers", 3, 2), ("duplicate", 4, 2)}
+
+
+def test_rows_together_are_checked_as_rows_one_by_one():
+    texts = ["It is here.", "電話は03-1234-5678です。", "<b>It</b> is there.", "It is here."]
+    rows = [
+        Conversation(
+            (Message("user", f"Where is number {i % 3}?"), Message("assistant", text)), "f", i
+        )
+        for i, text in enumerate(texts * 20, start=1)
+    ]
+    one_by_one, together = Checker(), Checker()
+    for row in rows:
+        one_by_one.row(row)
+    together.take(rows)
+    assert together.finish().to_dict() == one_by_one.finish().to_dict()
+
+
 def test_an_unknown_aim_and_a_missing_file_are_mistakes_in_words(tmp_path):
     path = write(tmp_path / "rows.jsonl", ("A question?", "An answer."))
     with pytest.raises(WorkshopError, match="no aim"):

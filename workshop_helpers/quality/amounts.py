@@ -13,7 +13,7 @@ from .findings import Finding, Place, finding
 from .places import Places
 
 if TYPE_CHECKING:
-    from ..records import Conversation
+    from .row import Row
 
 # Guide values, rows: below the first nothing is seen; see the rule `too-few`.
 AIMS = {"try": 50, "useful": 200, "good": 1000}
@@ -50,9 +50,9 @@ class Topics:
         self.counted: dict[str, int] = {}
         self._first: dict[str, int] = {}
 
-    def add(self, number: int, conversation: Conversation) -> Iterable[Finding]:
+    def add(self, row: Row) -> Iterable[Finding]:
         """Take a row."""
-        extra = conversation.extra
+        extra = row.conversation.extra
         if not extra:
             return ()
         topic = extra.get("topic") or extra.get("category")
@@ -61,7 +61,7 @@ class Topics:
                 self.counted[topic] += 1
             elif len(self.counted) < MOST_TOPICS:
                 self.counted[topic] = 1
-                self._first[topic] = number
+                self._first[topic] = row.number
         return ()
 
     def finish(self) -> list[Finding]:

@@ -14,6 +14,7 @@ from .places import Places
 
 if TYPE_CHECKING:
     from ..records import Conversation
+    from .row import Row
 
 KEPT_CHARACTERS = 24_000_000  # of answers that are kept for comparing their figures
 _EDGES = " \t\r\n　?？!！.。、,…"
@@ -37,12 +38,11 @@ class Answers:
         self._texts: dict[int, str] = {}
         self._room = KEPT_CHARACTERS
 
-    def add(self, number: int, conversation: Conversation) -> Iterable[Finding]:
+    def add(self, row: Row) -> Iterable[Finding]:
         """Take a row."""
-        messages = conversation.messages
-        answer = messages[-1].content
+        number, messages, answer = row.number, row.messages, row.answer
         if len(messages) == 2:
-            question = messages[0].content
+            question = row.question
             exact = hash(question)
             key = hash(question.lower().strip(_EDGES))
         else:
@@ -50,6 +50,9 @@ class Answers:
             exact = hash(texts)
             key = hash(tuple([text.lower().strip(_EDGES) for text in texts]))
         said = hash(answer)
+        while len(self._question) < number:  # rows whose turns are wrong have not come here
+            self._question.append(0)
+            self._answer.append(0)
         self._question.append(exact)
         self._answer.append(said)
         if self._room > 0:
@@ -58,7 +61,7 @@ class Answers:
         first = self._first.setdefault(key, number)
         if first == number:
             return ()
-        return self._again(number, conversation, key, first, exact, said)
+        return self._again(number, row.conversation, key, first, exact, said)
 
     def finish(self) -> list[Finding]:
         """Nothing more: a row is compared when it comes."""
@@ -208,11 +211,10 @@ class Statements:
         self._known: dict[int, list[tuple[object, int, Statement, int]]] = {}
         self.rows = 0
 
-    def add(self, number: int, conversation: Conversation) -> Iterable[Finding]:
+    def add(self, row: Row) -> Iterable[Finding]:
         """Take a row."""
         self.rows += 1
-        messages = conversation.messages
-        answer = messages[-1].content
+        messages, answer = row.messages, row.answer
         if not _HAS_FIGURE.search(answer) or messages[0].role == "system":
             return ()
         if any(_HAS_FIGURE.search(message.content) for message in messages[:-1]):
@@ -227,7 +229,7 @@ class Statements:
                     break
             else:
                 if len(seen) < 4:
-                    seen.append((statement.amounts, number, statement, 1))
+                    seen.append((statement.amounts, row.number, statement, 1))
         return ()
 
     def finish(self) -> list[Finding]:

@@ -1,7 +1,6 @@
 """What must not stand in a training text: garbled characters, control characters, a template's tokens, markup, secrets.
 
-Most rows hold none of it. One pass over a row's bytes sorts them into a few classes (`_CLASSES`), and only a row that
-shows a suspicious class is looked at again, rule by rule. The classes are chosen so that no fault can hide from them.
+Most rows hold none of it: only a row that the first look has its doubts about is looked at again, rule by rule.
 """
 
 from __future__ import annotations
@@ -15,52 +14,23 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..records import SPECIAL_TOKEN
 from .findings import Finding, around, finding
+from .first_look import CONTENT, first_look
 
 if TYPE_CHECKING:
     from ..records import Conversation
-
-# -- the first look ------------------------------------------------------------------------------
-
-_CONTROLS = bytes([*range(9), *range(11, 32), 127])  # all of C0 but tab and line feed, and DEL
-_NAMES = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-+/"
-_TWO_BYTES = bytes(range(0xC2, 0xE0))  # first bytes of U+0080 to U+07FF: Latin, Greek, Cyrillic …
-_CLASSES = bytes.maketrans(_NAMES + _TWO_BYTES, b"A" * len(_NAMES) + b"\xff" * len(_TWO_BYTES))
-_LONG_NAME = b"A" * 20  # no key of a known provider is shorter
-# What Japanese in UTF-8 turns into where it is read as Shift_JIS (縺 繧 繝, half-width ｱ) or GBK (銇 銈 銉), or the
-# other way round; lost and hidden characters; 外字.
-_ODD = re.compile(
-    "[縺繧繝銇銈銉\ufffdƒ‚ｦ-ﾟ\u200b\ufeff\u2060\u2028\u2029\u202a\u202b\u202d\u202e\u2066-\u2068\ue000-\uf8ff]"
-)
 
 
 def check_content(conversation: Conversation) -> Iterable[Finding]:
     """`mojibake`, `control-character`, `invisible-character`, `special-token`, `html` and `secret` of one row.
 
-    Every turn is looked at. A clean row costs two to three microseconds a kilobyte.
+    Every turn is looked at.
     """
-    # A list is joined faster than a generator; the bar cannot make two harmless turns look like a fault.
-    text = "|".join([message.content for message in conversation.messages])
-    try:
-        raw = text.encode()
-    except UnicodeEncodeError:  # half of a surrogate pair, which no file in UTF-8 can hold
-        return list(_findings(conversation))
-    classes = raw.translate(_CLASSES, _CONTROLS)
-    if (
-        len(classes) != len(raw)
-        or _LONG_NAME in classes
-        or "<" in text
-        or "assw" in text
-        or ("&" in text and ";" in text)
-        or ("[" in text and "INST]" in text)
-        or ("@" in text and "://" in text)
-        or ("W" in text and "ASSW" in text)
-        or (
-            not text.isascii()
-            and (b"\xff" in classes or _ODD.search(text) or "パスワ" in text or "暗証" in text)
-        )
-    ):
-        return list(_findings(conversation))
-    return ()
+    return content_findings(conversation) if first_look(conversation.messages) & CONTENT else ()
+
+
+def content_findings(conversation: Conversation) -> list[Finding]:
+    """As `check_content`, where the first look has seen signs."""
+    return list(_findings(conversation))
 
 
 def _findings(conversation: Conversation) -> Iterator[Finding]:

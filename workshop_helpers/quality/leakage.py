@@ -19,6 +19,7 @@ from .similarity import Similar, plain
 
 if TYPE_CHECKING:
     from ..records import Conversation
+    from .row import Row
 
 _STOP_WORDS = """
 a an the is are am was were be been do does did can could will would shall should may might must i me my you your
@@ -148,8 +149,9 @@ class Leakage:
                 self._near.add(held.question)
                 self._like.add(content(held.question))
 
-    def add(self, number: int, conversation: Conversation) -> Iterable[Finding]:
+    def add(self, row: Row) -> Iterable[Finding]:
         """Take a training row."""
+        conversation = row.conversation
         question = asked(conversation)
         key = plain(question)
         place = self._equal.get(key)

@@ -13,6 +13,18 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .content import find_secrets, place_of, visible
 from .findings import Finding, around, finding
+from .first_look import (
+    EMAIL,
+    ENGLISH_NAME,
+    JAPANESE_NAME,
+    JAPANESE_PLACE,
+    NUMBER,
+    PERSONAL,
+    PLOT,
+    STREET,
+    first_look,
+    personal_kinds,
+)
 from .names import (
     FIRM_ENDINGS,
     GIVEN_NAMES,
@@ -24,62 +36,6 @@ from .names import (
 
 if TYPE_CHECKING:
     from ..records import Conversation
-
-# -- the first look --------------------------------------------------------------------------------
-
-# A text's shape: digits as 0, capitals as A, a full-width digit as "EBn", dots, everything else that is kept as ",".
-# Small letters but e, spaces, dashes and brackets are left out: the groups of a number move together, and so do
-# a street's words. The e stays, or else most numbers of one sentence would run into one.
-_UPPER = bytes(range(0x41, 0x5B))
-_FIRST_BYTES = bytes(range(0xC2, 0xEF)) + bytes(range(0xF0, 0xF5))
-_NINETIES = bytes(range(0x90, 0x9A))
-_KEPT = (
-    b"0123456789."
-    + _UPPER
-    + b"\xef\xbc"
-    + _NINETIES
-    + _FIRST_BYTES
-    + b"!\"#$%&'*,/:;<=>?@[\\]^_`{|}~+\ne"
-)
-_LEFT_OUT = bytes(set(range(256)) - set(_KEPT))
-_CLASSES = bytearray(b"," * 256)
-for _byte in range(256):
-    if _byte in b"0123456789":
-        _CLASSES[_byte] = ord("0")
-    elif _byte in _UPPER:
-        _CLASSES[_byte] = ord("A")
-    elif _byte in _NINETIES:
-        _CLASSES[_byte] = ord("n")
-_CLASSES[0x2E], _CLASSES[0xEF], _CLASSES[0xBC] = b".EB"
-_SHAPE = bytes(_CLASSES)
-# The same with spaces, dashes, dots and brackets kept as "-".
-_SPACED = bytes.maketrans(
-    b"0123456789" + _UPPER + b" .-()/" + b"\xef\xbc" + _NINETIES + _FIRST_BYTES,
-    b"0" * 10 + b"A" * 26 + b"------" + b"EB" + b"n" * 10 + b"," * len(_FIRST_BYTES),
-)
-_SMALL = bytes(range(0x61, 0x7B)) + bytes(set(range(0x80, 0x100)) - set(_KEPT))
-_HOUSE = re.compile(rb"0A?-{1,2}(?:A|0+-A)|0AA|A-0")
-_TITLES = {"r.", "r ", "rs", "s.", "s ", "is"}  # what follows the M of Mr., Mrs., Ms., Miss
-
-
-_EMAIL_KIND, _ENGLISH_NAME, _JAPANESE_NAME, _NUMBER, _STREET_KIND, _JAPANESE_PLACE = (
-    1,
-    2,
-    4,
-    8,
-    16,
-    32,
-)
-_EVERYTHING = 63
-# Titles behind something that may be a name (お客様, 皆様, 仕様, たくさん are not), and words that announce a name.
-_AFTER_NAME = re.compile(
-    "[様氏殿君](?<![客皆仕同模多奥神王員方者主社彼摂華何各貴上有異]様)(?<![彼摂華源平諸某両]氏)(?![名々子式])"
-)
-_SAN = re.compile("さん(?<![ァ-ヴーぁ-ん客家達員]さん)|[ぁ-ん](?<=[一-龥][ぁ-ん][ぁ-ん])さん")
-_NAME_SIGN = re.compile("(?:氏名|名前|名義人?|宛名|者名|客様名|人様名) ?[:：は　]")
-_PLOT = re.compile(
-    "[0-9０-９一二三四五六七八九十](?:[ 　]?丁目|[ 　]?番地|[ 　]?番[0-9０-９]|[-‐−–ー－―][0-9０-９])"
-)
 
 
 class Span(NamedTuple):
@@ -96,12 +52,16 @@ class Span(NamedTuple):
 def check_personal(conversation: Conversation) -> Iterable[Finding]:
     """`pii-email`, `pii-phone`, `pii-card`, `pii-my-number`, `pii-ssn`, `pii-postal-code`, `pii-address`, `pii-name`.
 
-    Every turn of the row is looked at; what is found stands masked in message and excerpt. A clean row costs about two
-    microseconds a kilobyte.
+    Every turn of the row is looked at; what is found stands masked in message and excerpt.
     """
+    if first_look(conversation.messages) & PERSONAL:
+        return personal_findings(conversation)
+    return ()
+
+
+def personal_findings(conversation: Conversation) -> list[Finding]:
+    """As `check_personal`, where the first look has seen signs."""
     messages = conversation.messages
-    if not _kinds("|".join([message.content for message in messages])):
-        return ()
     found: list[Finding] = []
     for number, message in enumerate(messages, start=1):
         text = message.content
@@ -124,91 +84,6 @@ def check_personal(conversation: Conversation) -> Iterable[Finding]:
     return found
 
 
-def _kinds(text: str) -> int:
-    """Which kinds of personal data there could be in a text: a sum of the constants above, 0 for most texts.
-
-    Asked of every row, so it is cheap: tests for one character cost next to nothing, and a row's shape is taken once.
-    A kind that is not in the sum is not in the text.
-    """
-    kinds = _EMAIL_KIND if "@" in text else 0
-    if "M" in text:
-        for rest in text.split("M"):
-            if rest[:2] in _TITLES:
-                kinds |= _ENGLISH_NAME
-                break
-    if "D" in text and ("Dear " in text or "Dr. " in text or "Dr " in text):
-        kinds |= _ENGLISH_NAME
-    if "ame is" in text or (":" in text and "ame: " in text) or ("\n" in text and ",\n" in text):
-        kinds |= _ENGLISH_NAME
-    try:
-        shape = text.encode().translate(_SHAPE, _LEFT_OUT)
-    except UnicodeEncodeError:  # half of a surrogate pair
-        return _EVERYTHING
-    if b"0000000" in shape or b"EBn" in shape or b"000.000" in shape:
-        kinds |= _NUMBER
-    if b"0A" in shape:
-        kinds |= _STREET_KIND
-    if b"A0" in shape:
-        if b"AA00000" in shape:
-            kinds |= _NUMBER
-        if "Box " in text:
-            kinds |= _STREET_KIND
-    if b"00000" in shape and _zip_word(text):
-        kinds |= _NUMBER
-    if kinds & (_NUMBER | _STREET_KIND):
-        kinds = _confirmed(kinds, text)
-    if not text.isascii():
-        kinds |= _japanese_kinds(text)
-    return kinds
-
-
-def _confirmed(kinds: int, text: str) -> int:
-    # Numbers of one sentence look like one number in the shape; here they are read with what stands between.
-    shape = text.encode().translate(_SPACED, _SMALL)
-    if kinds & _NUMBER and not (
-        b"000-000" in shape
-        or b"00-0000" in shape
-        or b"-0-0000" in shape
-        or b"0000000" in shape
-        or b"EBn" in shape
-        or b"A-00000" in shape
-        or (b"00000" in shape and _zip_word(text))
-    ):
-        kinds -= _NUMBER
-    if kinds & _STREET_KIND and not _HOUSE.search(shape):
-        kinds -= _STREET_KIND
-    return kinds
-
-
-def _japanese_kinds(text: str) -> int:
-    kinds = _EMAIL_KIND if "＠" in text else 0
-    for character in "様氏殿君":
-        if character in text:
-            if _AFTER_NAME.search(text):
-                kinds |= _JAPANESE_NAME
-            break
-    if "さん" in text and _SAN.search(text):
-        kinds |= _JAPANESE_NAME
-    if "名" in text and _NAME_SIGN.search(text):
-        kinds |= _JAPANESE_NAME
-    if ("申" in text and "と申し" in text) or ("言" in text and "と言いま" in text):
-        kinds |= _JAPANESE_NAME
-    if "当" in text and ("担当:" in text or "担当：" in text or "担当は" in text):
-        kinds |= _JAPANESE_NAME
-    if "〒" in text:
-        kinds |= _NUMBER
-    for character in "市区町村郡":
-        if character in text:
-            if _PLOT.search(text):
-                kinds |= _JAPANESE_PLACE
-            break
-    return kinds
-
-
-def _zip_word(text: str) -> bool:
-    return ("Z" in text and ("ZIP" in text or "Zip" in text)) or ("z" in text and "zip" in text)
-
-
 # -- finding and masking ---------------------------------------------------------------------------
 
 
@@ -217,7 +92,7 @@ def find_personal(text: str, *, speaker: str | None = None) -> list[Span]:
 
     speaker: whose turn it is, if known; "My name is …" in an assistant's or system turn is the assistant's own name.
     """
-    kinds = _kinds(text)
+    kinds = personal_kinds(text)
     if not kinds:
         return []
     # Full-width forms are read as their ASCII twins; every character keeps its place.
@@ -228,9 +103,9 @@ def find_personal(text: str, *, speaker: str | None = None) -> list[Span]:
         if kinds & kind:
             for finder in finders:
                 for span in finder(plain):
-                    if kind == _EMAIL_KIND or not any(a <= span.start < b for a, b in links):
+                    if kind == EMAIL or not any(a <= span.start < b for a, b in links):
                         _add(spans, span)
-    if kinds & _ENGLISH_NAME:
+    if kinds & ENGLISH_NAME:
         for span in _english_names(plain, speaker):
             _add(spans, span)
     if plain is not text:
@@ -689,7 +564,7 @@ def _streets(text: str) -> Iterator[Span]:
 
 def _japanese_addresses(text: str) -> Iterator[Span]:
     rule, what = "pii-address", "a postal address"
-    for found in _near(_JAPANESE_ADDRESS, _PLOT, text, 40, 60):
+    for found in _near(_JAPANESE_ADDRESS, PLOT, text, 40, 60):
         region = found["region"]
         sure = re.match(_PREFECTURE, region) or re.search(r"丁目|番地|号|-.*-", found["plot"])
         named = re.search(
@@ -857,11 +732,11 @@ def _hidden_name(name: str) -> str:
 
 # Numbers first: what is a card number is no telephone number.
 _FINDERS: tuple[tuple[int, tuple[Callable[[str], Iterable[Span]], ...]], ...] = (
-    (_NUMBER, (_cards, _my_numbers)),
-    (_EMAIL_KIND, (_emails,)),
-    (_NUMBER, (_phones, _ssns)),
-    (_NUMBER | _STREET_KIND, (_postal_codes,)),
-    (_JAPANESE_PLACE, (_japanese_addresses,)),
-    (_STREET_KIND, (_streets,)),
-    (_JAPANESE_NAME, (_japanese_names,)),
+    (NUMBER, (_cards, _my_numbers)),
+    (EMAIL, (_emails,)),
+    (NUMBER, (_phones, _ssns)),
+    (NUMBER | STREET, (_postal_codes,)),
+    (JAPANESE_PLACE, (_japanese_addresses,)),
+    (STREET, (_streets,)),
+    (JAPANESE_NAME, (_japanese_names,)),
 )

@@ -10,6 +10,7 @@ from .places import Places
 
 if TYPE_CHECKING:
     from ..records import Conversation
+    from .row import Row
 
 OPENING = (
     16  # characters of an answer in Latin letters that make its opening; half as many Japanese ones
@@ -20,13 +21,12 @@ PIECE = 20  # characters of an answer that are looked for elsewhere in it
 COMMON = 0.3  # share of answers with one opening from which the model falls into it
 
 
-def check_repeated(conversation: Conversation) -> Iterable[Finding]:
+def check_repeated(row: Row) -> Iterable[Finding]:
     """`repeated-text` and `echo` of one row: an answer that repeats a sentence three times, or its question."""
-    messages = conversation.messages
-    answer = messages[-1].content
-    if answer == messages[-2].content and len(answer) > 8:
+    answer = row.answer
+    if answer == row.question and len(answer) > 8:
         words = "The answer is the question, word for word."
-        return [finding("echo", conversation, words, excerpt=answer)]
+        return [finding("echo", row.conversation, words, excerpt=answer)]
     if len(answer) < 60:
         return ()
     # What goes round in circles does so to the end, or past the middle: two looks tell the usual row.
@@ -43,7 +43,7 @@ def check_repeated(conversation: Conversation) -> Iterable[Finding]:
     for sentence, times in counted.items():
         if times >= 3:
             words = f"The answer says the same sentence {times} times."
-            return [finding("repeated-text", conversation, words, excerpt=sentence)]
+            return [finding("repeated-text", row.conversation, words, excerpt=sentence)]
     return ()
 
 
@@ -56,10 +56,9 @@ class Openings:
         self._first: dict[str, int] = {}
         self.rows = 0
 
-    def add(self, number: int, conversation: Conversation) -> Iterable[Finding]:
+    def add(self, row: Row) -> Iterable[Finding]:
         """Take a row."""
-        answer = conversation.messages[-1].content
-        opening = answer[:OPENING]
+        opening = row.answer[:OPENING]
         if not opening.isascii():
             opening = opening[: OPENING // 2]
         self.rows += 1
@@ -68,7 +67,7 @@ class Openings:
             counted[opening] += 1
         elif len(counted) < MOST_OPENINGS:
             counted[opening] = 1
-            self._first[opening] = number
+            self._first[opening] = row.number
         return ()
 
     def summary(self) -> dict[str, object]:
@@ -113,26 +112,28 @@ class NearDuplicates:
         self._numbers: list[int] = []
         self._seen: set[int] = set()
 
-    def add(self, number: int, conversation: Conversation) -> Iterable[Finding]:
+    def add(self, row: Row) -> Iterable[Finding]:
         """Take a row; what is near among those before it."""
-        text = "\n".join([message.content for message in conversation.messages])
+        text = "\n".join([message.content for message in row.messages])
         key = hash(text)
         if key in self._seen:
             return ()
         self._seen.add(key)
-        self._numbers.append(number)
+        self._numbers.append(row.number)
         found = self._similar.add_and_nearest(text)
         if found is None:
             return ()
         other = self._places[self._numbers[found[0]]]
         alike = "only case, spaces or punctuation differ" if found[1] == 1 else f"{found[1]:.0%}"
-        words = f"Nearly the same as line {other.line}{_of(other.file, conversation)} ({alike})."
+        words = (
+            f"Nearly the same as line {other.line}{_of(other.file, row.conversation)} ({alike})."
+        )
         return [
             finding(
                 "near-duplicate",
-                conversation,
+                row.conversation,
                 words,
-                excerpt=conversation.messages[-2].content,
+                excerpt=row.question,
                 other=other,
             )
         ]

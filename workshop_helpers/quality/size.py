@@ -13,6 +13,7 @@ from .findings import Finding, finding
 
 if TYPE_CHECKING:
     from ..records import Conversation
+    from .row import Row
 
 BATCH = 256  # rows that are tokenized at once
 _NOTHING = re.compile(r"[\W_]*")
@@ -20,14 +21,13 @@ _NOTHING = re.compile(r"[\W_]*")
 _CHOICE = re.compile(r"[\s(（]*(?:[A-Z]|[0-9]+|[ア-オ]|[○×はい])[\s)）.。]*")
 
 
-def check_short(conversation: Conversation) -> Iterable[Finding]:
+def check_short(row: Row) -> Iterable[Finding]:
     """`too-short` of one row: a question or an answer of a character, or of none but punctuation."""
-    messages = conversation.messages
-    if len(messages[-1].content) > 8 and len(messages[-2].content) > 8:
+    if len(row.answer) > 8 and len(row.question) > 8:
         return ()
     found = []
-    for message, what in ((messages[-2], "question"), (messages[-1], "answer")):
-        text = message.content.strip()
+    for text, what in ((row.question, "question"), (row.answer, "answer")):
+        text = text.strip()
         if not text or len(text) > 8:
             continue
         if _NOTHING.fullmatch(text):
@@ -36,7 +36,7 @@ def check_short(conversation: Conversation) -> Iterable[Finding]:
             words = f"The {what} is a single character."
         else:
             continue
-        found.append(finding("too-short", conversation, words, excerpt=text))
+        found.append(finding("too-short", row.conversation, words, excerpt=text))
     return found
 
 

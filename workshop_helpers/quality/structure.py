@@ -11,8 +11,7 @@ from .findings import RULES, Finding, Place, finding, shorten
 if TYPE_CHECKING:
     from ..records import Conversation, Fault
 
-_TWO = ("user", "assistant")
-_THREE = ("system", "user", "assistant")
+_ROLES = ("system", "user", "assistant")
 
 
 def from_fault(fault: Fault) -> Finding:
@@ -33,19 +32,23 @@ def from_fault(fault: Fault) -> Finding:
 def check_structure(conversation: Conversation) -> Iterable[Finding]:
     """`wrong-role`, `wrong-order`, `empty-question` and `empty-answer` of one row."""
     messages = conversation.messages
-    roles = tuple([message.role for message in messages])
-    if roles in (_TWO, _THREE):
-        for message in messages:
-            if not message.content or message.content.isspace():
-                break
-        else:
+    turns = messages[1:] if messages and messages[0].role == "system" else messages
+    if len(turns) == 2:  # most rows are this
+        question, answer = turns
+        if (
+            question.role == "user"
+            and answer.role == "assistant"
+            and not (question.content.isspace() or answer.content.isspace())
+            and question.content
+            and answer.content
+        ):
             return ()
-    return list(_faults(conversation, roles))
+    return list(_faults(conversation, tuple([message.role for message in messages])))
 
 
 def _faults(conversation: Conversation, roles: tuple[str, ...]) -> Iterable[Finding]:
     for role in roles:
-        if role not in _THREE:
+        if role not in _ROLES:
             yield finding("wrong-role", conversation, f'The role "{role}" is not known.')
             return
     order = _order(roles)

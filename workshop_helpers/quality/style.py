@@ -7,12 +7,12 @@ from array import array
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from ..language import all_polite, manners, quick_language
+from ..language import all_polite, manners
 from .findings import Finding, around, finding, shorten
 from .places import Places
 
 if TYPE_CHECKING:
-    from ..records import Conversation
+    from .row import Row
 
 FEW = 0.2  # a share below which rows are strays; above, the set as a whole is mixed
 SHOWN = 200  # strays of one kind that are reported one by one
@@ -24,28 +24,30 @@ _TRANSLATION = re.compile(
     r"|英会話|英単語|意味|リライト|校正|correct|proofread|rewrite|code|コード|コマンド|正規表現|SQL|JSON",
     re.I,
 )
-_CODE = re.compile(r"[{}()\[\];=<>$|\\/_`#]|^\s*[\w./-]+\s*$")
+_CODE_MARK = re.compile(r"[{}()\[\];=<>$|\\/_`#]")
 
 
-def check_language(conversation: Conversation) -> Iterable[Finding]:
+def _names_something(text: str) -> bool:
+    """Whether a text is a name, a title or a line of code, which is in no language."""
+    return len(text.split(None, 3)) < 4 or _CODE_MARK.search(text) is not None
+
+
+def check_language(row: Row) -> Iterable[Finding]:
     """`mixed-language` of one row: an answer in another language than its question, unasked."""
-    question = conversation.messages[-2].content
-    answer = conversation.messages[-1].content
-    asked, said = quick_language(question), quick_language(answer)
+    asked, said = row.asked, row.said
     if asked == said or asked == "?" or said == "?":
-        return _changing(conversation, question, answer) if not answer.isascii() else ()
-    # A name, a title or a line of code is in no language.
-    if (said == "en" and (len(answer.split()) < 4 or _CODE.search(answer))) or _TRANSLATION.search(
-        question
-    ):
+        # Elsewhere nearly all of the answer is in one script.
+        return _changing(row) if 1.1 < row.density < 2.4 else ()
+    question, answer = row.question, row.answer
+    if (said == "en" and _names_something(answer)) or _TRANSLATION.search(question):
         return ()
-    if asked == "en" and (len(question.split()) < 4 or _CODE.search(question)):
+    if asked == "en" and _names_something(question):
         return ()
-    if any(_TRANSLATION.search(message.content) for message in conversation.messages[:-2]):
+    if any(_TRANSLATION.search(message.content) for message in row.messages[:-2]):
         return ()
     names = {"en": "English", "ja": "Japanese"}
     words = f"The question is in {names[asked]}, the answer in {names[said]}."
-    return [finding("mixed-language", conversation, words, excerpt=answer)]
+    return [finding("mixed-language", row.conversation, words, excerpt=answer)]
 
 
 # A whole sentence of the other language: eight words, or a dozen Japanese characters, with an end to it.
@@ -53,17 +55,17 @@ _ENGLISH = re.compile(r"(?<![\w\"'“「『])[A-Z][A-Za-z'’]*(?:,? [A-Za-z'’
 _JAPANESE = re.compile(r"(?<![「『\"“(（])[ぁ-んァ-ヶー一-龥々、]{12,}[。！？]")
 
 
-def _changing(conversation: Conversation, question: str, answer: str) -> Iterable[Finding]:
+def _changing(row: Row) -> Iterable[Finding]:
     """An answer that goes on in another language."""
-    share = len(answer.encode("utf-8", "surrogatepass")) / len(answer)
-    if not 1.1 < share < 2.4 or "`" in answer:
-        return ()  # nearly all of it is in one script, or there is code
+    answer = row.answer
+    if "`" in answer:
+        return ()  # there is code
     english, japanese = _ENGLISH.search(answer), _JAPANESE.search(answer)
-    if not english or not japanese or _TRANSLATION.search(question):
+    if not english or not japanese or _TRANSLATION.search(row.question):
         return ()
     words = "The answer changes between Japanese and English."
     piece = around(answer, *max(english.span(), japanese.span()))
-    return [finding("mixed-language", conversation, words, excerpt=piece)]
+    return [finding("mixed-language", row.conversation, words, excerpt=piece)]
 
 
 _PLACEHOLDER = re.compile(
@@ -85,18 +87,17 @@ _BOILERPLATE = re.compile(
 _HEAD = 120  # characters of an answer in which such things stand
 
 
-def check_leftovers(conversation: Conversation) -> Iterable[Finding]:
+def check_leftovers(row: Row) -> Iterable[Finding]:
     """`placeholder`, `boilerplate` and `whitespace` of one row's question and answer."""
-    answer = conversation.messages[-1].content
+    answer = row.answer
     found: list[Finding] | None = None
-    # A text without these traces holds neither; looking for them first is many times as fast. Who speaks of himself
-    # does so at the beginning; what was to be filled in stands there too, or in brackets.
+    # A text without these traces holds neither; looking for them first is many times as fast, and fastest for single
+    # letters. Who speaks of himself does so at the beginning; what was to be filled in stands there, or in brackets.
     head = answer[:_HEAD]
     if (
-        "AI" in head
-        or "GPT" in head
-        or "Claude" in head
-        or "Gemini" in head
+        ("A" in head and "AI" in head)
+        or ("G" in head and ("GPT" in head or "Gemini" in head))
+        or ("C" in head and "Claude" in head)
         or "artificial" in head
         or "nthropic" in head
     ):
@@ -104,15 +105,14 @@ def check_leftovers(conversation: Conversation) -> Iterable[Finding]:
         if match:
             words = f'"{match[0]}": an answer that another assistant gave.'
             piece = around(answer, *match.span())
-            found = [finding("boilerplate", conversation, words, excerpt=piece)]
+            found = [finding("boilerplate", row.conversation, words, excerpt=piece)]
     if (
         "[" in answer
         or "<" in answer
         or "{" in answer
         or "【" in answer
-        or "TODO" in head
-        or "TBD" in head
-        or "FIXME" in head
+        or ("T" in head and ("TODO" in head or "TBD" in head))
+        or ("F" in head and "FIXME" in head)
         or "orem" in head
         or "ここ" in head
         or len(answer) < 16
@@ -121,11 +121,13 @@ def check_leftovers(conversation: Conversation) -> Iterable[Finding]:
         if match and not ("`" in answer and match[0][:1] in "{[<T"):
             words = f'"{shorten(match[0], 40)}" was never filled in.'
             piece = around(answer, *match.span())
-            found = [*(found or ()), finding("placeholder", conversation, words, excerpt=piece)]
+            also = finding("placeholder", row.conversation, words, excerpt=piece)
+            found = [*(found or ()), also]
     if answer[:1].isspace() or answer[-1:].isspace():
         words = "White space stands at an end of the answer."
         shown = repr(answer[:20] if answer[:1].isspace() else answer[-20:])
-        found = [*(found or ()), finding("whitespace", conversation, words, excerpt=shown)]
+        also = finding("whitespace", row.conversation, words, excerpt=shown)
+        found = [*(found or ()), also]
     return found or ()
 
 
@@ -137,20 +139,20 @@ class Manners:
         self._rows = {True: array("Q"), False: array("Q")}
         self._shown: dict[bool, list[str]] = {True: [], False: []}
 
-    def add(self, number: int, conversation: Conversation) -> Iterable[Finding]:
+    def add(self, row: Row) -> Iterable[Finding]:
         """Take a row."""
-        answer = conversation.messages[-1].content
-        if answer.isascii() or "`" in answer or quick_language(answer) != "ja":
+        answer = row.answer
+        if row.said != "ja" or answer.isascii() or "`" in answer:
             return ()
         if all_polite(answer):
-            self._keep(True, number, answer)
+            self._keep(True, row.number, answer)
             return ()
         polite, plain = manners(answer)
         if min(polite, plain) >= 2:
             words = f"The answer itself mixes {polite} sentences in です・ます with {plain} in plain form."
-            return [finding("mixed-politeness", conversation, words, excerpt=answer)]
+            return [finding("mixed-politeness", row.conversation, words, excerpt=answer)]
         if polite or plain:
-            self._keep(polite >= plain, number, answer)
+            self._keep(polite >= plain, row.number, answer)
         return ()
 
     def _keep(self, polite: bool, number: int, answer: str) -> None:
@@ -196,24 +198,25 @@ class Languages:
         self._rows: dict[str, dict[str, array[int]]] = {}
         self._shown: dict[int, str] = {}
 
-    def add(self, number: int, conversation: Conversation) -> Iterable[Finding]:
+    def add(self, row: Row) -> Iterable[Finding]:
         """Take a row."""
-        question = conversation.messages[-2].content
-        language = quick_language(question)
+        language = row.asked
         if language == "?":
             return ()
-        rows = self._rows.get(conversation.file or "")
+        file = row.conversation.file or ""
+        rows = self._rows.get(file)
         if rows is None:
-            rows = self._rows[conversation.file or ""] = {"en": array("Q"), "ja": array("Q")}
+            rows = self._rows[file] = {"en": array("Q"), "ja": array("Q")}
         if (
             language == "en"
             and len(rows["ja"]) > len(rows["en"])
-            and (len(question.split()) < 4 or _CODE.search(question))
+            and _names_something(row.question)
         ):
             return ()  # an error message or a name, in whatever language it is asked about
-        if len(rows[language]) < SHOWN:
-            self._shown[number] = shorten(question)
-        rows[language].append(number)
+        alike = rows[language]
+        if len(alike) < SHOWN:
+            self._shown[row.number] = shorten(row.question)
+        alike.append(row.number)
         return ()
 
     def summary(self) -> dict[str, int]:
@@ -302,13 +305,12 @@ class NumberFormats:
         self._counted: dict[tuple[str, str, str], int] = {}
         self.rows = 0
 
-    def add(self, number: int, conversation: Conversation) -> Iterable[Finding]:
+    def add(self, row: Row) -> Iterable[Finding]:
         """Take a row."""
         self.rows += 1
-        answer = conversation.messages[-1].content
+        answer, language = row.answer, row.said
         if "`" in answer or not _DIGIT.search(answer):
             return ()
-        language = quick_language(answer)
         ascii_only = answer.isascii()
         for what, traces, ways in _WAYS:
             # Full-width digits are in no ASCII text, and all other digits are half width there.
@@ -321,7 +323,7 @@ class NumberFormats:
                     self._counted[key] = self._counted.get(key, 0) + 1
                     kept = self._rows.setdefault(key, [])
                     if len(kept) < SHOWN:
-                        kept.append((number, match[0]))
+                        kept.append((row.number, match[0]))
         return ()
 
     def finish(self) -> list[Finding]:
