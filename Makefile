@@ -12,7 +12,7 @@ ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-EXTRAS := train,gguf,data,notebooks,dev
+EXTRAS := train,gguf,data,ollama,notebooks,dev
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint mame mame-eval notebooks bench readme

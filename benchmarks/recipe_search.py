@@ -22,7 +22,7 @@ from benchmarks.learning import KINDS, Bench, Plan
 if TYPE_CHECKING:
     from workshop_helpers.training import LoraRecipe
 
-# Changes of the recipe of today, which is tried as well. LoRA+ learns the facts in fewer epochs, and forgets nearly all else.
+# Changes of the recipe of today, which is tried as well. LoRA+ learns in fewer epochs, and forgets nearly all else.
 CANDIDATES = (
     "epochs=7,loraplus_ratio=4",
     "epochs=10",

@@ -16,9 +16,9 @@ PACKAGE = ROOT / "workshop_helpers"
 # What only some of the course needs, and what takes long to import.
 HEAVY = {
     "accelerate", "bitsandbytes", "charset_normalizer", "cyllama", "datasets", "datasketch", "ftfy", "gguf",
-    "IPython", "ipywidgets", "matplotlib", "numpy", "openpyxl", "pandas", "peft", "phonenumbers", "pyarrow",
-    "rich", "safetensors", "scipy", "sentencepiece", "tokenizers", "torch", "transformers", "trl", "xllamacpp",
-    "yaml",
+    "httpx", "IPython", "ipywidgets", "matplotlib", "numpy", "ollama", "openpyxl", "pandas", "peft",
+    "phonenumbers", "pyarrow", "pydantic", "rich", "safetensors", "scipy", "sentencepiece", "tokenizers",
+    "torch", "transformers", "trl", "xllamacpp", "yaml",
 }  # fmt: skip
 
 # From the ground up. A module may import those of its own level and below.
@@ -26,13 +26,16 @@ LEVELS = [
     {"workspace", "device", "models", "facts", "language", "records", "faq", "chat_server"},
     {"quality", "making"},
     {"gguf_file", "llama_engine", "_converter"},
-    {"training", "merging", "gguf", "modelfile"},
+    {"chat_format"},
+    {"training", "merging", "gguf", "modelfile", "prompting"},
+    {"ollama_api"},
+    {"ollama_proof"},
     {"scoring", "llama_logits", "runtimes"},
     {"comparison", "forgetting", "quantization", "synthesis"},
     {"display"},
     {"doctor", "preview"},
     {"demo"},
-    {"data_cli"},
+    {"data_cli", "modelfile_cli", "ollama_cli"},
     {"cli", "stage"},
 ]
 

@@ -16,9 +16,7 @@ from .workspace import WorkshopError, to_json
 
 OK, WRONG, MISTAKE, STOPPED = 0, 1, 2, 130
 DEFAULT_TYPES = ["Q8_0", "Q4_K_M", "Q2_K"]
-MODEL_HELP = (
-    "a catalogue name (see `workshop models`), a model folder, an adapter folder, or a .gguf file"
-)
+MODEL_HELP = "a catalogue name (see `workshop models`), a model folder, an adapter folder, a .gguf file, or ollama:NAME"
 
 EPILOG = """\
 the way from rows to a quantized model, one command a step:
@@ -93,6 +91,7 @@ def _extra_with(module: str | None) -> str | None:
         "gguf": ("cyllama", "xllamacpp", "gguf", "numpy", "sentencepiece"),
         "data": ("charset_normalizer", "datasketch", "ftfy", "markdown_it", "openpyxl", "orjson", "phonenumbers",
                  "pyarrow"),
+        "ollama": ("ollama", "httpx"),
         "notebooks": ("IPython", "ipywidgets"),
         "qlora": ("bitsandbytes",),
     }  # fmt: skip
@@ -624,8 +623,12 @@ def build_parser() -> argparse.ArgumentParser:
     overwrite(add)
 
     from .data_cli import add_data_verbs
+    from .modelfile_cli import add_modelfile_verb
+    from .ollama_cli import add_ollama_verbs
 
     add_data_verbs(verbs, common)
+    add_modelfile_verb(verbs, common)
+    add_ollama_verbs(verbs, common)
     return parser
 
 

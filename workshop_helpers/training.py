@@ -227,8 +227,9 @@ def train(
     """
     ref = resolve(model)
     if ref.kind not in ("catalogue", "folder"):
+        kinds = {"adapter": "an adapter", "gguf": "a GGUF file", "ollama": "a model on Ollama"}
         raise WorkshopError(
-            f"{ref.name} cannot be trained: it is {'an adapter' if ref.kind == 'adapter' else 'a GGUF file'}. "
+            f"{ref.name} cannot be trained: it is {kinds[ref.kind]}. "
             "Give a catalogue name or a model folder (`workshop merge` makes one of an adapter)."
         )
     recipe = recipe or LoraRecipe.for_model(ref)

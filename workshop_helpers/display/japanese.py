@@ -162,7 +162,7 @@ _SENTENCES: tuple[tuple[str, str], ...] = (
     ("Correct the row.", "行を直してください。"),
     ("no columns for the question and the answer are recognised (the header has: {names}).",
      "質問と回答の列が見つかりません（見出し：{names}）。"),
-    ('Name them "question" and "answer" (質問, 回答), or say which they are with --question-column and --answer-column.',
+    ('Name them "question" and "answer" (質問, 回答), or name yours with --question-column and --answer-column.',
      "列名を「質問」「回答」（または question、answer）にするか、--question-column と --answer-column で"
      "列を指定してください。"),
     ("the Excel workbook is damaged ({error}).", "Excelブックが壊れています（{error}）。"),

@@ -306,7 +306,7 @@ def _for_table(
         have = ", ".join(f'"{shorten(name, 40)}"' for name in names[:20])
         raise RowFault(
             f"no columns for the question and the answer are recognised (the header has: {have}).",
-            'Name them "question" and "answer" (質問, 回答), or say which they are with --question-column and --answer-column.',
+            'Name them "question" and "answer" (質問, 回答), or name yours with --question-column and --answer-column.',
         )
     return None, found
 
