@@ -129,6 +129,28 @@ WORDS = {
         "en": "pretraining, tokens/s (share of the matmul peak)",
         "ja": "事前学習、トークン/秒（行列積の最高性能に対する割合）",
     },
+    "recipe": {"en": "recipe", "ja": "レシピ"},
+    "seeds": {"en": "seeds", "ja": "シード数"},
+    "worst_recall": {"en": "facts stated, worst", "ja": "事実の再現率（最低）"},
+    "forgotten": {"en": "forgotten of the general probe", "ja": "一般の質問で失った割合"},
+    "recipe_of": {
+        "en": "rank {}, rate {}, {} epochs, batch {}",
+        "ja": "ランク{}、学習率{}、{}エポック、バッチ{}",
+    },
+    "plus": {"en": ", LoRA+ ×{}", "ja": "、LoRA+ ×{}"},
+    "chosen_on": {
+        "en": "Chosen on {} validation questions a language, which no other figure here uses.",
+        "ja": "言語ごとに{}問の検証用の質問で選びました。ほかの数値には使っていません。",
+    },
+    "data_quick": {"en": "quick check", "ja": "簡易検査（--quick）"},
+    "data_full": {"en": "full check", "ja": "全検査"},
+    "data_loop": {"en": "`json.loads` alone", "ja": "`json.loads`だけ"},
+    "data_rows": {"en": "rows", "ja": "行数"},
+    "data_seconds": {"en": "s", "ja": "秒"},
+    "data_speed": {"en": "rows/s", "ja": "行/秒"},
+    "data_peak": {"en": "peak MB", "ja": "最大メモリ（MB）"},
+    "runtimes": {"en": "pair", "ja": "組み合わせ"},
+    "level": {"en": "the same, or parted at a tie", "ja": "同じ、または僅差で分かれた"},
     "missed": {"en": "missed", "ja": "未達"},
     "failed": {"en": "could not be measured", "ja": "測定できず"},
     "none": {"en": "Nothing has been measured yet.", "ja": "まだ測定していません。"},
@@ -384,11 +406,93 @@ def speeds(data: dict[str, Any], language: str) -> Iterator[tuple[str, str, str,
         yield word("pretraining_speed", language), told, "", True
 
 
+def recipes(data: dict[str, Any], language: str) -> str:
+    """What each recipe taught and cost, on the questions that are there to choose by."""
+    head = [
+        word(key, language)
+        for key in ("recipe", "seeds", "worst_recall", "forgotten", "train_seconds")
+    ]
+    rows = []
+    for trial in data["trials"]:
+        recipe = trial["recipe"]
+        told = word("recipe_of", language).format(
+            *(f"{recipe[key]:g}" for key in ("rank", "learning_rate", "epochs", "batch_size"))
+        )
+        if recipe["loraplus_ratio"] != 1:
+            told += word("plus", language).format(f"{recipe['loraplus_ratio']:g}")
+        tried = len({record["seed"] for record in trial["records"]})
+        shares_ = [share(trial[key]) for key in ("recall", "forgotten")]
+        rows.append([told, str(tried), *shares_, f"{trial['seconds']:.1f}"])
+    asked = min(data["questions"].values())
+    return f"{table(head, rows)}\n\n{word('chosen_on', language).format(asked)}"
+
+
+def data_check(data: dict[str, Any], language: str) -> str:
+    """How fast training data is checked, beside a loop that only reads it."""
+    keys = ("figure", "data_rows", "data_seconds", "data_speed", "data_peak", "target")
+    rows = []
+    for name in ("quick", "full"):
+        aims = data["targets"][name]
+        for kind in ("loop", "check"):
+            found = data[name][kind]
+            cells = [
+                number(found["rows"]),
+                f"{found['seconds']:.1f}",
+                number(found["rows_per_second"]),
+            ]
+            cells += [number(round(found["peak_bytes"] / 1e6)), ""]
+            if kind == "check":
+                cells = _against(cells, found, aims, language)
+            rows.append(
+                [word(f"data_{name}" if kind == "check" else "data_loop", language), *cells]
+            )
+    return table([word(key, language) for key in keys], rows)
+
+
+def _against(
+    cells: list[str], found: dict[str, Any], aims: dict[str, float], language: str
+) -> list[str]:
+    """The row's cells with its targets, and a mark on each figure that misses one."""
+    told = list(cells)
+    texts = []
+    for aim, (place, sign, unit) in {
+        "rows_per_second": (2, 1, ""),
+        "peak_bytes": (3, -1, " MB"),
+        "seconds": (1, -1, " s"),
+    }.items():
+        key = f"{aim}_at_{'least' if sign > 0 else 'most'}"
+        if key not in aims:
+            continue
+        limit = aims[key]
+        shown = number(limit / 1e6 if aim == "peak_bytes" else limit) + unit
+        texts.append(word("at least" if sign > 0 else "at most", language).format(shown))
+        if sign * found[aim] < sign * limit:
+            told[place] += f" **{word('missed', language)}**"
+    told[-1] = ", ".join(texts)
+    return told
+
+
+def runtimes(data: dict[str, Any], language: str) -> str:
+    """How many greedy answers are the same in each pair of runtimes."""
+    head = [word(key, language) for key in ("runtimes", "questions", "equal", "level", "target")]
+    rows = []
+    for pair, found in data["agreement"].items():
+        aim = found["target"]
+        missed = aim is not None and found["equal"] < aim
+        equal = share(found["equal"]) + (f", **{word('missed', language)}**" if missed else "")
+        target = "" if aim is None else word("at least", language).format(f"{aim:.0%}")
+        rows.append([pair, str(data["questions"]), equal, share(found["equal_or_level"]), target])
+    return table(head, rows)
+
+
 BENCHMARKS: dict[str, Callable[[dict[str, Any], str], str]] = {
     "learning": learning,
     "quantization": quantization,
     "parity": parity,
     "speed": speed,
+    "recipe_search": recipes,
+    "data_check": data_check,
+    "ollama_parity": runtimes,
 }
 
 

@@ -76,3 +76,24 @@ def test_figures_replace_what_stood_between_the_markers(tmp_path):
     assert readme_figures.filled(filled, [tmp_path / "speed.json"], "en") == filled
     with pytest.raises(ValueError, match="exactly once"):
         readme_figures.filled("no markers", [], "en")
+
+
+def test_a_missed_speed_of_the_data_check_is_marked():
+    reading = {"rows": 10, "seconds": 1.0, "rows_per_second": 400_000, "peak_bytes": 5e7}
+    slow = {**reading, "rows_per_second": 40_000}
+    quick = {"rows_per_second_at_least": 50_000, "peak_bytes_at_most": 5e8}
+    figures = {
+        "targets": {"quick": quick, "full": {"seconds_at_most": 60}},
+        "quick": {"loop": reading, "check": slow},
+        "full": {"loop": reading, "check": reading},
+    }
+    text = readme_figures.data_check(figures, "en")
+    assert "40,000 **missed**" in text
+    assert text.count("missed") == 1
+
+
+def test_a_missed_share_of_equal_answers_is_marked():
+    pair = {"equal": 0.98, "equal_or_level": 1.0, "target": 0.99}
+    met = {**pair, "target": 0.95}
+    found = {"questions": 60, "agreement": {"a = b": pair, "b = c": met}}
+    assert readme_figures.runtimes(found, "en").count("missed") == 1
