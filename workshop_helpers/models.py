@@ -11,7 +11,6 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-import os
 import re
 import struct
 import sys
@@ -26,10 +25,6 @@ from .workspace import WorkshopError, data_path, file_hash, fingerprint, read_ca
 
 if TYPE_CHECKING:
     from .device import Device
-
-# Read when torch is loaded: its threads sleep while they wait for each other. By default they spin, and where
-# another program wants a core a training step then takes twenty times as long (measured: 2.5 s became 50 s).
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 ESTIMATE = "Memory is an estimate from the parameter count; not measured by this project."
 SEEN = "Revision as other projects pin it; check the licence on the model's page. Weights not fetched or run here."
