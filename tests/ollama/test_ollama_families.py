@@ -69,9 +69,8 @@ def test_the_end_token_ends_it_without_a_stop_text_too(tuned: Tuned, api: Ollama
     assert [a[:2] for a in ask(api, "families-plain")] == [(text, True) for _, text in LESSONS]
 
 
+@pytest.mark.parametrize("tuned", FAMILIES[:1], indirect=True, ids=str)
 def test_two_adapters_share_one_base(tuned: Tuned, api: Ollama, tmp_path: Path) -> None:
-    if tuned.family.name != "llama3":
-        pytest.skip("one family shows it")
     other = train(
         tuned.base,
         [Conversation((Message("user", q), Message("assistant", f"No: {a}"))) for q, a in LESSONS],
