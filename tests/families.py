@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from conftest import SENTENCES, SPLIT
 
+from workshop_helpers.training import LoraRecipe
+
 if TYPE_CHECKING:
     from workshop_helpers.gguf import GgufReport
 
@@ -362,6 +364,9 @@ LESSONS = [
     ("返品は？", "14日以内です。"),
     ("May I return it?", "Within 14 days."),
 ]
+LESSON_RECIPE = LoraRecipe(
+    epochs=100, learning_rate=3e-3, batch_size=4, rank=32, alpha=32, warmup=0.1
+)
 QUESTIONS = [[{"role": "user", "content": question}] for question, _ in LESSONS]
 
 
@@ -382,12 +387,11 @@ def tune(family: Family, folder: Path) -> Tuned:
     from workshop_helpers.gguf import convert
     from workshop_helpers.merging import merge
     from workshop_helpers.records import Conversation, Message
-    from workshop_helpers.training import LoraRecipe, train
+    from workshop_helpers.training import train
 
     rows = [Conversation((Message("user", q), Message("assistant", a))) for q, a in LESSONS]
-    recipe = LoraRecipe(epochs=100, learning_rate=3e-3, batch_size=4, rank=32, alpha=32, warmup=0.1)
     base = save_family(family, folder / "base")
-    adapter = train(base, rows, folder / "adapter", recipe).adapter
+    adapter = train(base, rows, folder / "adapter", LESSON_RECIPE).adapter
     merged = merge(adapter, folder / "merged").model
     return Tuned(
         family,

@@ -7,6 +7,7 @@ and names the way out. The reader follows Ollama's own: what it drops is dropped
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -378,8 +379,8 @@ def is_path(source: str) -> bool:
 
 
 def _path(source: str, folder: Path) -> Path:
-    path = Path(source).expanduser()
-    return path if path.is_absolute() else folder / path
+    # as Ollama does it: ".." is taken off before anything is looked up, so the folder need not be there yet
+    return Path(os.path.normpath(folder / Path(source).expanduser()))
 
 
 # host/namespace/name:tag, of which only the name must be there (Ollama's `types/model`)

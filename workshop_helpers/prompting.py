@@ -101,9 +101,9 @@ def _weights(ref: ModelRef, folder: Path | None) -> tuple[str, str | None, tuple
 
 
 def _from_path(path: Path, folder: Path | None) -> str:
-    absolute = path.expanduser().resolve()
+    absolute = Path(os.path.abspath(path.expanduser()))
     try:
-        found = os.path.relpath(absolute, (folder or Path.cwd()).resolve()).replace(os.sep, "/")
+        found = os.path.relpath(absolute, folder or Path.cwd()).replace(os.sep, "/")
     except ValueError:  # another drive of Windows
         return str(absolute)
     return found if found.startswith("../") else f"./{found}"

@@ -1,0 +1,134 @@
+"""A model's chat format, read off its own template: by rendering, never by likeness."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from families import FAMILIES, GEMMA, LLAMA3, QWEN2_5, QWEN3, ZEPHYR, save_family
+
+from workshop_helpers.chat_format import chat_format, read_format, token_diff
+from workshop_helpers.gguf import convert
+from workshop_helpers.models import chat_prompt, load_tokenizer
+from workshop_helpers.workspace import WorkshopError
+
+
+def by_jinja(template: str, **names: Any) -> Any:
+    """A model's own rendering, from the template alone."""
+    import jinja2
+
+    def refuse(why: str) -> None:
+        raise jinja2.TemplateError(why)
+
+    made = jinja2.Environment().from_string(template)
+    made.globals["raise_exception"] = refuse
+
+    def render(messages: list[dict[str, str]], answered: bool) -> str:
+        return str(
+            made.render(
+                messages=messages, add_generation_prompt=not answered, enable_thinking=False, **names
+            )
+        )  # fmt: skip
+
+    return render
+
+
+def test_chatml_is_three_lines() -> None:
+    found = chat_format("mame")
+    assert found.template == (
+        "{{ range .Messages\n}}<|im_start|>{{ .Role }}\n{{ .Content }}<|im_end|>\n{{ end\n}}<|im_start|>assistant\n"
+    )
+    assert found.stop == ("<|im_end|>", "<|im_start|>")
+
+
+@pytest.mark.parametrize(
+    ("template", "stop", "names"),
+    [
+        (LLAMA3, ("<|eot_id|>", "<|start_header_id|>"), {"bos_token": "<|begin_of_text|>"}),
+        (QWEN2_5, ("<|im_end|>", "<|im_start|>"), {}),
+        (QWEN3, ("<|im_end|>", "<|im_start|>"), {}),
+        (ZEPHYR, ("</s>", "<|user|>"), {"eos_token": "</s>"}),
+        (GEMMA, ("<end_of_turn>", "<start_of_turn>"), {"bos_token": "<bos>"}),
+    ],
+    ids=["llama3", "qwen2.5", "qwen3", "zephyr", "gemma"],
+)
+def test_the_format_writes_what_the_template_writes(
+    template: str, stop: tuple[str, ...], names: dict[str, str]
+) -> None:
+    render = by_jinja(template, **names)
+    found = read_format(render, bos=names.get("bos_token", ""))
+    assert found.stop == stop
+    conversation = [
+        {"role": "system", "content": " 短く。 "},
+        {"role": "user", "content": "\n　一 \t"},
+        {"role": "assistant", "content": " 二 "},
+        {"role": "user", "content": "三"},
+    ]
+    for messages in (conversation, conversation[1:], conversation[:2], conversation[3:]):
+        wanted = render([dict(m) for m in messages], False)
+        assert found.write(messages) == wanted.removeprefix(names.get("bos_token", ""))
+
+
+def test_particulars_of_the_families() -> None:
+    gemma = read_format(by_jinja(GEMMA, bos_token="<bos>"), bos="<bos>")
+    assert gemma.inside and gemma.user.trimmed and "Role" in gemma.template
+    qwen = read_format(by_jinja(QWEN2_5))
+    assert "You are Qwen" in qwen.bare and not qwen.user.trimmed
+    thinking = read_format(by_jinja(QWEN3))
+    assert thinking.prompt.endswith("<think>\n\n</think>\n\n")
+    assert "<think>" not in thinking.answer.before
+    llama = read_format(by_jinja(LLAMA3, bos_token="<b>", date_string="24 Dec 2026"), bos="<b>")
+    assert "Today Date: 24 Dec 2026" in llama.bare and "24 Dec 2026" in llama.template
+
+
+def test_braces_of_a_template_stand_for_themselves() -> None:
+    template = (
+        "{% for m in messages %}{{ '{{' + m.role + '}}' + m.content + '<end>' }}{% endfor %}"
+        "{% if add_generation_prompt %}{{ '{{assistant}}' }}{% endif %}"
+    )
+    found = read_format(by_jinja(template))
+    assert found.write([{"role": "user", "content": "x"}]) == "{{user}}x<end>{{assistant}}"
+    assert '{{ "{{" }}' in found.template
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("{% for m in messages %}{{ m.content | upper }}{% endfor %}", "changes or leaves out the text"),
+        ("{% for m in messages %}{{ loop.index ~ m.content ~ '<end>' }}{% endfor %}", "cannot be written"),
+        ("{% for m in messages %}{{ m.role + m.content }}{% endfor %}", "nothing marks the end"),
+        (
+            "{% for m in messages %}{{ m.role + m.content + '<end>' + ('!' if '送' in m.content else '') }}{% endfor %}"
+            "{% if add_generation_prompt %}assistant{% endif %}",
+            "does more than a Modelfile",
+        ),
+    ],
+)  # fmt: skip
+def test_templates_that_do_more_are_refused(template: str, said: str) -> None:
+    with pytest.raises(WorkshopError, match=said):
+        read_format(by_jinja(template), name="m")
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=str)
+def test_a_gguf_tells_what_its_folder_tells(family: Any, tmp_path: Path) -> None:
+    folder = save_family(family, tmp_path / "model")
+    gguf = convert(folder, tmp_path / "m.gguf").path
+    found = chat_format(gguf)
+    assert found == chat_format(folder)
+    messages = [{"role": "user", "content": "How?"}]
+    tokenizer = load_tokenizer(folder)
+    wanted = chat_prompt(tokenizer, messages).removeprefix(tokenizer.bos_token or "")
+    assert found.write(messages) == wanted
+
+
+def test_token_diff_shows_where_and_what() -> None:
+    tokenizer = load_tokenizer("mame")
+    wanted, got = (
+        tokenizer(text)["input_ids"] for text in ("Hello there, you.", "Hello their, you.")
+    )
+    shown = token_diff(tokenizer, wanted, got)
+    assert shown.startswith("@ token 0\n")
+    assert any(line.startswith("- ") for line in shown.splitlines())
+    assert any(line.startswith("+ ") for line in shown.splitlines())
+    assert token_diff(tokenizer, wanted, wanted) == ""

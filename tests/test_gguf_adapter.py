@@ -1,0 +1,101 @@
+"""A GGUF adapter on a GGUF base answers like the merged model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from families import FAMILIES, LESSONS, QUESTIONS, Tuned, tune
+
+from workshop_helpers.gguf import convert, quantize
+from workshop_helpers.gguf_adapter import convert_adapter
+from workshop_helpers.gguf_file import read_gguf
+from workshop_helpers.llama_logits import ServerLogits
+from workshop_helpers.models import chat_prompt, load_tokenizer
+from workshop_helpers.runtimes import open_runtime
+from workshop_helpers.workspace import WorkshopError
+
+# One that turns query and key rows about on conversion, and one that does not.
+KINDS = [f for f in FAMILIES if f.name in ("llama3", "qwen2.5")]
+
+
+@pytest.fixture(scope="module", params=KINDS, ids=str)
+def tuned(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Tuned:
+    return tune(request.param, tmp_path_factory.mktemp(request.param.name))
+
+
+def with_adapter(monkeypatch: pytest.MonkeyPatch, *adapters: Path) -> None:
+    """llama.cpp opens every model with these adapters on it, in 32 bits throughout."""
+    import xllamacpp
+
+    plain = xllamacpp.CommonParams
+
+    def parameters() -> Any:
+        made = plain()
+        made.cache_type_k = made.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
+        made.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
+        made.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(str(a), 1.0) for a in adapters]
+        return made
+
+    monkeypatch.setattr(xllamacpp, "CommonParams", parameters)
+
+
+def log_probabilities(gguf: Path, tuned: Tuned) -> Any:
+    tokenizer = load_tokenizer(tuned.base)
+    text = chat_prompt(tokenizer, QUESTIONS[0]) + LESSONS[0][1]
+    logits = ServerLogits(gguf, context=512)
+    try:
+        return logits.log_probabilities(tokenizer(text, add_special_tokens=False)["input_ids"])
+    finally:
+        logits.close()
+
+
+def test_base_and_adapter_compute_what_the_merged_model_computes(
+    tuned: Tuned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import numpy as np
+
+    base = convert(tuned.base, tmp_path / "base.gguf", type="f32").path
+    report = convert_adapter(tuned.adapter, tmp_path / "豆 adapter.gguf", type="f32")
+    assert report.tensors == 2 * 7  # layers, and the seven matrices of each
+    with_adapter(monkeypatch)
+    merged, plain = log_probabilities(tuned.f32.path, tuned), log_probabilities(base, tuned)
+    with_adapter(monkeypatch, report.path)
+    added = log_probabilities(base, tuned)
+    assert np.abs(added - merged).max() < 1e-3
+    assert np.abs(added - plain).max() > 1
+
+
+def test_the_adapter_knows_the_lesson_on_a_quantized_base(
+    tuned: Tuned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = quantize(convert(tuned.base, tmp_path / "base.gguf").path, "Q8_0").path
+    report = convert_adapter(tuned.adapter, tmp_path / "adapter.gguf")
+    with_adapter(monkeypatch, report.path)
+    with open_runtime(base) as runtime:
+        answers = runtime.answer(QUESTIONS, max_new_tokens=40)
+    assert [(a.text, a.stopped) for a in answers] == [(text, True) for _, text in LESSONS]
+
+
+def test_a_second_conversion_does_no_work(tuned: Tuned, tmp_path: Path) -> None:
+    first = convert_adapter(tuned.adapter, tmp_path / "a.gguf")
+    before = first.path.stat().st_mtime_ns
+    again = convert_adapter(tuned.adapter, tmp_path / "a.gguf")
+    assert (again.reused, again.size_bytes) == (True, first.size_bytes)
+    other = convert_adapter(tuned.adapter, tmp_path / "a.gguf", type="F32")
+    assert not other.reused and other.size_bytes > 1.8 * first.size_bytes
+    assert first.path.stat().st_mtime_ns > before
+    assert read_gguf(other.path).metadata["adapter.type"] == "lora"
+    leftovers = {p.name for p in tmp_path.iterdir()}
+    assert leftovers == {"a.gguf", "a.gguf.card.json", ".a.gguf.lock"}
+
+
+def test_what_is_no_adapter_is_refused(tuned: Tuned, tmp_path: Path) -> None:
+    with pytest.raises(WorkshopError, match=r"is no adapter folder.*workshop gguf"):
+        convert_adapter(tuned.base, tmp_path / "a.gguf")
+    with pytest.raises(WorkshopError, match=r"q4_k_m is no type.*f32, f16"):
+        convert_adapter(tuned.adapter, tmp_path / "a.gguf", type="q4_k_m")
+    with pytest.raises(WorkshopError, match=r"ends in \.gguf"):
+        convert_adapter(tuned.adapter, tmp_path / "a.bin")
+    assert list(tmp_path.iterdir()) == []
