@@ -42,11 +42,14 @@ _LINKED = (
     "libimf.so", "libintlc.so.5", "libirng.so", "libsvml.so", "libiomp5.so", "libsycl.so.8", "libur_loader.so.0",
 )  # fmt: skip
 _STAND_IN = """
+extern void *ggml_backend_init_by_type(int type, const char *parameters);
+extern void *ggml_backend_dev_by_type(int type);
+extern void *ggml_backend_dev_buffer_type(void *device);
 int ggml_backend_sycl_get_device_count(void) { return 0; }
-void *ggml_backend_sycl_buffer_type(int device) { return 0; }
-void *ggml_backend_sycl_init(int device) { return 0; }
+void *ggml_backend_sycl_buffer_type(int device) { return ggml_backend_dev_buffer_type(ggml_backend_dev_by_type(0)); }
+void *ggml_backend_sycl_init(int device) { return ggml_backend_init_by_type(0, 0); }
 """
-_PINNED = "1"  # goes up when what is unpacked changes
+_PINNED = "2"  # goes up when what is unpacked changes
 
 
 class NoOllama(Exception):

@@ -27,7 +27,7 @@ LEVELS = [
     {"quality", "making"},
     {"gguf_file", "llama_engine", "_converter"},
     {"chat_format"},
-    {"training", "merging", "gguf", "modelfile", "prompting"},
+    {"training", "merging", "gguf", "gguf_adapter", "modelfile", "prompting"},
     {"ollama_api"},
     {"ollama_proof"},
     {"scoring", "llama_logits", "runtimes"},

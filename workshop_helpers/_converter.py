@@ -2,10 +2,11 @@
 
     python _converter.py CONVERTER_FOLDER MODEL_FOLDER --outfile FILE --outtype TYPE
 
-Two things are arranged before the converter is imported. The `gguf-py` beside the converter comes first on the path
+Some things are arranged before the converter runs. The `gguf-py` beside the converter comes first on the path
 (the `gguf` of PyPI lags behind it), and so does the converter's folder, *instead of* this file's folder, where our own
 `gguf.py` would shadow the library. And where the converter knows no pre-tokenizer for a tokenizer (it recognises them
-by a hash over token ids, so every newly trained one is unknown), the split regex in `tokenizer.json` names it.
+by a hash over token ids, so every newly trained one is unknown), the split regex in `tokenizer.json` names it. What
+transformers 5 writes elsewhere than the converter looks is handed to it: special tokens, BOS and the end of a turn.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ import os
 import sys
 import threading
 from pathlib import Path
+from typing import Any
+
+UNKNOWN, CONTROL, USER_DEFINED = 2, 3, 4  # token types in a GGUF
 
 # Split regex of a byte-level BPE → the name llama.cpp gives that way of splitting (`llama-vocab.cpp`). Digits are what
 # sets them apart: one by one in Qwen2, up to three together in Llama 3.
@@ -39,6 +43,33 @@ def pre_tokenizer_name(tokenizer_json: Path) -> str | None:
     pattern = splits[0].get("pattern", {}).get("Regex")
     known = PRE_TOKENIZERS.get(pattern) if splits[0].get("behavior") == "Isolated" else None
     return known if len(splits) == 1 and not byte_level.get("use_regex", True) else None
+
+
+def added_tokens(tokenizer_json: Path) -> list[dict[str, Any]]:
+    """The tokens that the tokenizer keeps whole, each with its `id`, its `content`, and whether it is `special`."""
+    if not tokenizer_json.is_file():
+        return []
+    return list(json.loads(tokenizer_json.read_text(encoding="utf-8")).get("added_tokens") or [])
+
+
+def turns(model: Path) -> tuple[bool, int | None] | None:
+    """Whether the chat template writes BOS in front, and the token with which it ends an answer, where that is not the
+    tokenizer's EOS; None for a model without a chat template."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(model, local_files_only=True)
+    if not tokenizer.chat_template:
+        return None
+    marker = "zqx"
+    messages = [{"role": "user", "content": "a"}, {"role": "assistant", "content": marker}]
+    text = str(tokenizer.apply_chat_template(messages, tokenize=False))
+    after = text.rpartition(marker)[2].strip()
+    ends = [
+        t["id"] for t in added_tokens(model / "tokenizer.json") if after.startswith(t["content"])
+    ]
+    bos = tokenizer.bos_token
+    end = next((number for number in ends if number != tokenizer.eos_token_id), None)
+    return bos is not None and text.startswith(bos), end
 
 
 def end_with_parent() -> None:
@@ -75,6 +106,37 @@ def main() -> None:
             return name
 
     TextModel.get_vocab_base_pre = get_vocab_base_pre
+
+    # The converter looks for the special tokens beside a tokenizer.model in tokenizer_config.json, where transformers 5
+    # does not write them: Gemma's <start_of_turn> would be read as ten pieces of text.
+    plain_vocabulary = TextModel._create_vocab_sentencepiece
+
+    def create_vocab_sentencepiece(self: Any) -> tuple[list[bytes], list[float], list[int]]:
+        tokens, scores, types = plain_vocabulary(self)
+        for token in added_tokens(model / "tokenizer.json"):
+            at = token["id"]
+            if at < len(tokens) and types[at] != UNKNOWN:
+                tokens[at], scores[at] = token["content"].encode("utf-8"), -1000.0
+                types[at] = CONTROL if token["special"] else USER_DEFINED
+        return tokens, scores, types
+
+    TextModel._create_vocab_sentencepiece = create_vocab_sentencepiece
+
+    # A chat is learned as the template writes it. TinyLlama's template writes no BOS, yet its tokenizer puts one before
+    # plain text, and so would llama.cpp before the chat. Gemma's ends a turn with another token than its EOS.
+    plain_metadata = TextModel.prepare_metadata
+
+    def prepare_metadata(self: Any, *arguments: Any, **named: Any) -> None:
+        plain_metadata(self, *arguments, **named)
+        found = turns(model)
+        if found is not None:
+            bos, end = found
+            if bos is False and "tokenizer.ggml.add_bos_token" in self.gguf_writer.kv_data[0]:
+                self.gguf_writer.add_add_bos_token(False)
+            if end is not None:
+                self.gguf_writer.add_eot_token_id(end)
+
+    TextModel.prepare_metadata = prepare_metadata
     converter.main()
 
 

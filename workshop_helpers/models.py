@@ -331,19 +331,7 @@ def load_tokenizer(model: ModelRef | str | Path) -> Any:
     """
     ref = resolve(model)
     folder = model_folder(ref.base if ref.base is not None else ref)
-    with quiet_libraries():
-        from transformers import AutoTokenizer
-
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(
-                folder, local_files_only=True, trust_remote_code=False
-            )
-        except (
-            Exception
-        ) as error:  # a damaged file can raise anything, the Rust library's own included
-            raise WorkshopError(
-                f"The tokenizer in {folder} cannot be loaded: {_first_line(error)}"
-            ) from error
+    tokenizer = read_tokenizer(folder)
     if not tokenizer.chat_template:
         raise WorkshopError(
             f"{ref.name} has no chat template, so its prompts cannot be written. "
@@ -358,6 +346,35 @@ def load_tokenizer(model: ModelRef | str | Path) -> Any:
         ]
         tokenizer.pad_token = reserved[0] if reserved else tokenizer.eos_token
     return tokenizer
+
+
+def read_tokenizer(folder: Path) -> Any:
+    """The tokenizer in `folder` as its makers wrote it. Raises WorkshopError for one that cannot be loaded."""
+    with quiet_libraries():
+        from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+        kind = PreTrainedTokenizerFast if _prepends_spaces(folder) else AutoTokenizer
+        try:
+            return kind.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        except (
+            Exception
+        ) as error:  # a damaged file can raise anything, the Rust library's own included
+            raise WorkshopError(
+                f"The tokenizer in {folder} cannot be loaded: {_first_line(error)}"
+            ) from error
+
+
+def _prepends_spaces(folder: Path) -> bool:
+    """Whether tokenizer.json puts a space before every piece of text, as Llama 2's and TinyLlama's do.
+
+    transformers 5 builds such a tokenizer anew from its vocabulary, with a space before the first piece only: what
+    follows </s> then becomes other tokens than in llama.cpp, and than the model has learned. The file itself is right.
+    """
+    try:
+        described = _read_json(folder / "tokenizer.json").get("normalizer") or {}
+    except WorkshopError:
+        return False
+    return any(step.get("type") == "Prepend" for step in described.get("normalizers", [described]))
 
 
 def load_model(model: ModelRef | str | Path, device: Device, *, dtype: str | None = None) -> Any:
