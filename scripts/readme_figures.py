@@ -142,8 +142,8 @@ WORDS = {
         "en": "Chosen on {} validation questions a language, which no other figure here uses.",
         "ja": "言語ごとに{}問の検証用の質問で選びました。ほかの数値には使っていません。",
     },
-    "data_quick": {"en": "quick check", "ja": "簡易検査（--quick）"},
-    "data_full": {"en": "full check", "ja": "全検査"},
+    "quick_check": {"en": "quick check", "ja": "簡易検査（--quick）"},
+    "full_check": {"en": "full check", "ja": "全検査"},
     "data_loop": {"en": "`json.loads` alone", "ja": "`json.loads`だけ"},
     "data_rows": {"en": "rows", "ja": "行数"},
     "data_seconds": {"en": "s", "ja": "秒"},
@@ -431,7 +431,7 @@ def data_check(data: dict[str, Any], language: str) -> str:
     """How fast training data is checked, beside a loop that only reads it."""
     keys = ("figure", "data_rows", "data_seconds", "data_speed", "data_peak", "target")
     rows = []
-    for name in ("quick", "full"):
+    for name in ("quick_check", "full_check"):
         aims = data["targets"][name]
         for kind in ("loop", "check"):
             found = data[name][kind]
@@ -443,9 +443,7 @@ def data_check(data: dict[str, Any], language: str) -> str:
             cells += [number(round(found["peak_bytes"] / 1e6)), ""]
             if kind == "check":
                 cells = _against(cells, found, aims, language)
-            rows.append(
-                [word(f"data_{name}" if kind == "check" else "data_loop", language), *cells]
-            )
+            rows.append([word(name if kind == "check" else "data_loop", language), *cells])
     return table([word(key, language) for key in keys], rows)
 
 

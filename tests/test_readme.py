@@ -83,9 +83,9 @@ def test_a_missed_speed_of_the_data_check_is_marked():
     slow = {**reading, "rows_per_second": 40_000}
     quick = {"rows_per_second_at_least": 50_000, "peak_bytes_at_most": 5e8}
     figures = {
-        "targets": {"quick": quick, "full": {"seconds_at_most": 60}},
-        "quick": {"loop": reading, "check": slow},
-        "full": {"loop": reading, "check": reading},
+        "targets": {"quick_check": quick, "full_check": {"seconds_at_most": 60}},
+        "quick_check": {"loop": reading, "check": slow},
+        "full_check": {"loop": reading, "check": reading},
     }
     text = readme_figures.data_check(figures, "en")
     assert "40,000 **missed**" in text
