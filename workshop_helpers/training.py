@@ -541,8 +541,19 @@ def trainer_arguments(
 
 
 def course_trainer(recipe: LoraRecipe) -> Any:
+    import torch
     from transformers import Trainer
+    from transformers.trainer_pt_utils import LengthGroupedSampler
     from trl import SFTTrainer
+
+    class EpochSampler(LengthGroupedSampler):
+        """Rows of like length together, in an order that seed and epoch alone decide.
+
+        The library's own draws it from torch's global state, which a run resumed in its second epoch has not got.
+        """
+
+        def set_epoch(self, epoch: int) -> None:
+            self.generator = torch.Generator().manual_seed(1000 * recipe.seed + epoch)
 
     class CourseTrainer(SFTTrainer):
         """SFTTrainer with LoRA+'s two learning rates, and without what a small run needs not pay for."""
@@ -562,6 +573,10 @@ def course_trainer(recipe: LoraRecipe) -> Any:
                 **options,
             )
             return self.optimizer
+
+        def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+            sampler = super()._get_train_sampler(train_dataset)
+            return EpochSampler(sampler.batch_size, lengths=sampler.lengths)
 
         def floating_point_ops(self, inputs: Any) -> int:
             """It would count all parameters anew at every step, for a figure that nobody reads here."""
