@@ -32,9 +32,8 @@ from .workspace import (
     WorkshopError,
     atomic_directory,
     claim,
+    equal_card,
     explain_os_errors,
-    fingerprint,
-    read_card,
     write_card,
 )
 
@@ -115,8 +114,8 @@ def merge(
 
 
 def _stored(out: Path, inputs: dict[str, Any]) -> MergeReport | None:
-    card = read_card(out) if out.is_dir() else None
-    if not card or fingerprint(card.get("inputs")) != fingerprint(inputs):
+    card = equal_card(out, inputs)
+    if card is None:
         return None
     try:
         check_folder(out)

@@ -39,9 +39,9 @@ from .scoring import Question, detect_language, is_polite, score_answer
 from .workspace import (
     WorkshopError,
     claim,
+    equal_card,
     file_hash,
     fingerprint,
-    read_card,
     to_json,
     write_card,
 )
@@ -768,8 +768,8 @@ class _Journal:
 
 def _stored(out: Path, inputs: dict[str, Any], count: int) -> SynthesisReport | None:
     """The report of the file in `out`, if it was made from these inputs and has as many rows."""
-    card = read_card(out) if out.is_file() else None
-    if not card or fingerprint(card.get("inputs")) != fingerprint(inputs):
+    card = equal_card(out, inputs)
+    if card is None:
         return None
     try:
         report = card["report"]

@@ -37,9 +37,9 @@ from .workspace import (
     WorkshopError,
     atomic_directory,
     claim,
+    equal_card,
     explain_os_errors,
     fingerprint,
-    read_card,
     read_json,
     write_card,
     write_json,
@@ -279,8 +279,8 @@ def training_device(device: Device | str | None, ref: ModelRef) -> Device:
 
 def stored_report(out: Path, inputs: dict[str, Any]) -> TrainingReport | None:
     """The report of the adapter in `out` if it was made from exactly these inputs and is whole."""
-    card = read_card(out) if out.is_dir() else None
-    if not card or fingerprint(card.get("inputs")) != fingerprint(inputs):
+    card = equal_card(out, inputs)
+    if card is None:
         return None
     try:
         check_safetensors(out / "adapter_model.safetensors")

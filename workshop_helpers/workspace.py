@@ -388,3 +388,17 @@ def read_card(artifact: Path | str) -> dict[str, Any] | None:
     except WorkshopError:
         return None
     return card if isinstance(card, dict) else None
+
+
+def equal_card(artifact: Path | str, inputs: dict[str, Any]) -> dict[str, Any] | None:
+    """The card of an artifact that is there and was made from equal `inputs`; None when it is to be made.
+
+    A file whose card says `size_bytes` must have that size.
+    """
+    artifact = Path(artifact)
+    card = read_card(artifact) if artifact.exists() else None
+    if card is None or fingerprint(card.get("inputs")) != fingerprint(inputs):
+        return None
+    if "size_bytes" in card and card["size_bytes"] != artifact.stat().st_size:
+        return None
+    return card
