@@ -7,10 +7,10 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import TracebackType
 
 from ..gguf_file import read_gguf
 from ..llama_engine import Completion, LlamaEngine
+from ..workspace import Closing
 from . import Answer, Messages
 
 # A batch reads the weights once for all its questions. Measured on one shared core: twice as fast for a model of
@@ -18,7 +18,7 @@ from . import Answer, Messages
 SLOTS, BATCH_FROM = 8, 64 * 2**20
 
 
-class LlamaCppRuntime:
+class LlamaCppRuntime(Closing):
     """A `.gguf` file as a runtime.
 
     `slots` questions are answered at a time, as one batch inside llama.cpp (by default 8, and 1 for a small model);
@@ -82,17 +82,6 @@ class LlamaCppRuntime:
 
     def close(self) -> None:
         self.engine.close()
-
-    def __enter__(self) -> LlamaCppRuntime:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _work(found: Completion) -> float:
