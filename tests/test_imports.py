@@ -34,7 +34,7 @@ LEVELS = [
     {"comparison", "forgetting", "quantization", "synthesis"},
     {"display"},
     {"doctor", "preview"},
-    {"demo"},
+    {"demo", "cli_parts"},
     {"data_cli", "modelfile_cli", "ollama_cli"},
     {"cli", "stage"},
 ]
