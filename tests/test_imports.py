@@ -23,7 +23,17 @@ HEAVY = {
 
 # From the ground up. A module may import those of its own level and below.
 LEVELS = [
-    {"workspace", "device", "models", "facts", "language", "records", "faq", "chat_server"},
+    {
+        "workspace",
+        "device",
+        "models",
+        "figures",
+        "facts",
+        "language",
+        "records",
+        "faq",
+        "chat_server",
+    },
     {"quality", "making"},
     {"gguf_file", "llama_engine", "_converter"},
     {"chat_format"},

@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 
-from workshop_helpers.facts import Figure, ShopFacts, figures
+from workshop_helpers.facts import ShopFacts
+from workshop_helpers.figures import Figure, figures
+from workshop_helpers.language import detect_language
 from workshop_helpers.records import read_conversations
-from workshop_helpers.scoring import Question, detect_language, read_questions, score_answer
+from workshop_helpers.scoring import Question, read_questions, score_answer
 from workshop_helpers.workspace import data_path
 
 LANGUAGES = ("en", "ja")

@@ -21,9 +21,10 @@ import pytest
 
 from workshop_helpers import synthesis
 from workshop_helpers.chat_server import ChatServer, normal_address
-from workshop_helpers.facts import ShopFacts, states
+from workshop_helpers.facts import ShopFacts
+from workshop_helpers.figures import states
+from workshop_helpers.language import detect_language
 from workshop_helpers.records import Conversation, Message, read_conversations
-from workshop_helpers.scoring import detect_language
 from workshop_helpers.synthesis import Draft, SynthesisReport, clean_reply, synthesize
 from workshop_helpers.workspace import WorkshopError, card_path, data_path, read_card
 

@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 from test_shop_data import LIKENESS_LIMIT, grams, likeness, plain
 
-from workshop_helpers.facts import Fact, ShopFacts, figures, states
+from workshop_helpers.facts import Fact, ShopFacts
+from workshop_helpers.figures import figures, states
+from workshop_helpers.language import detect_language
 from workshop_helpers.quality.check import check
 from workshop_helpers.records import read_conversations
-from workshop_helpers.scoring import Question, detect_language, read_questions, score_answer
+from workshop_helpers.scoring import Question, read_questions, score_answer
 from workshop_helpers.workspace import data_path
 
 LANGUAGES = ("en", "ja")

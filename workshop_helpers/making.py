@@ -17,11 +17,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from .faq import Pair, pairs_of_html, pairs_of_markdown
+from .language import LANGUAGES
 from .records import Conversation, Fault, Message, RowFault, check_text, open_rows
 from .records.encodings import detect
 from .workspace import WorkshopError
-
-LANGUAGES = ("en", "ja")
 
 
 class Made(list[Conversation]):

@@ -24,7 +24,9 @@ from typing import Any
 
 from .chat_server import DEFAULT_SERVER, ChatServer, Reply, Stopped
 from .device import machine, versions
-from .facts import Fact, ShopFacts, Surfaces, figures
+from .facts import Fact, ShopFacts, Surfaces
+from .figures import figures
+from .language import LANGUAGES, detect_language, is_polite
 from .models import identity, pick_device, resolve
 from .quality.similarity import jaccard, plain, shingles
 from .records import (
@@ -35,7 +37,7 @@ from .records import (
     read_conversations,
     write_conversations,
 )
-from .scoring import Question, detect_language, is_polite, score_answer
+from .scoring import Question, score_answer
 from .workspace import (
     WorkshopError,
     claim,
@@ -46,7 +48,6 @@ from .workspace import (
     write_card,
 )
 
-LANGUAGES = ("en", "ja")
 REWRITES = ("both", "question", "answer")
 ALIKE = 0.8  # Jaccard index of the texts' pieces: what `workshop data check` calls a near duplicate
 NEAR, SHORT = 0.9, 200  # a difflib ratio, for texts of so many characters
