@@ -23,17 +23,8 @@ HEAVY = {
 
 # From the ground up. A module may import those of its own level and below.
 LEVELS = [
-    {
-        "workspace",
-        "device",
-        "models",
-        "figures",
-        "facts",
-        "language",
-        "records",
-        "faq",
-        "chat_server",
-    },
+    {"workspace", "device", "models", "language", "records", "chat_server"},
+    {"figures", "facts", "html_tree", "faq"},
     {"quality", "making"},
     {"gguf_file", "llama_engine", "_converter"},
     {"chat_format"},
