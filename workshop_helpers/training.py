@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .device import cpu_bf16_units, machine, tame_allocator, versions
+from .device import cpu_bf16_units, is_out_of_memory, machine, tame_allocator, versions
 from .models import (
     ModelRef,
     chat_prompt,
@@ -820,16 +820,12 @@ def _failures_in_words(recipe: LoraRecipe, work: Path) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, ValueError, MemoryError) as error:
-        text = str(error)
-        if (
-            isinstance(error, MemoryError)
-            or "out of memory" in text
-            or "can't allocate memory" in text
-        ):
+        if is_out_of_memory(error):
             raise WorkshopError(
                 f"Training ran out of memory with batch_size={recipe.batch_size}, max_length={recipe.max_length}. "
                 "Halve the batch size (and double gradient_accumulation), or shorten max_length."
             ) from error
+        text = str(error)
         if "arget modules" in text:
             raise WorkshopError(
                 f"The model has no layers named {', '.join(recipe.target_modules or ())}. "
