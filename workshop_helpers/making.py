@@ -13,7 +13,7 @@ import textwrap
 import tokenize
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from .faq import Pair, pairs_of_html, pairs_of_markdown
@@ -30,17 +30,10 @@ class Made(list[Conversation]):
     `note`: how the source was understood, in a sentence.
     """
 
-    def __init__(
-        self,
-        rows: Iterable[Conversation] = (),
-        *,
-        skipped: Mapping[str, int] | None = None,
-        faults: Iterable[Fault] = (),
-        note: str = "",
-    ) -> None:
-        super().__init__(rows)
+    def __init__(self, *, skipped: Mapping[str, int] | None = None, note: str = "") -> None:
+        super().__init__()
         self.skipped = Counter(dict(skipped or {}))
-        self.faults = list(faults)
+        self.faults: list[Fault] = []
         self.note = note
 
     def summary(self) -> str:

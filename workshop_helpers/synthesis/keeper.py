@@ -10,12 +10,12 @@ from typing import Any
 
 from ..facts import ShopFacts
 from ..language import detect_language, is_polite
+from ..quality.repetition import ALIKE
 from ..quality.similarity import jaccard, plain, shingles
 from ..records import Conversation, Message, RowFault, check_text
 from ..scoring import Question, score_answer
 from .seeds import Seed
 
-ALIKE = 0.8  # Jaccard index of the texts' pieces: what `workshop data check` calls a near duplicate
 NEAR, SHORT = 0.9, 200  # a difflib ratio, for texts of so many characters
 LEAST_COMMON = 0.1  # share of words that a row without any figure must have in common with its seed
 
