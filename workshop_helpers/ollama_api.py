@@ -25,7 +25,7 @@ from urllib.parse import urlsplit
 from .device import cores
 from .gguf_file import read_gguf
 from .models import check_ollama_name
-from .workspace import WorkshopError, file_hash
+from .workspace import Closing, WorkshopError, file_hash
 
 if TYPE_CHECKING:
     from .modelfile import Modelfile
@@ -142,7 +142,7 @@ class Stream:
             close()
 
 
-class Ollama:
+class Ollama(Closing):
     """The server at `host` (default: OLLAMA_HOST, else this machine's port 11434). Opening it asks it nothing.
 
     `timeout`: seconds of silence, not of work, after which a request is given up.
@@ -177,12 +177,6 @@ class Ollama:
         """
         here, usable = urlsplit(self.host).hostname in _HERE, cores()
         return usable if here and usable < (os.cpu_count() or 1) else None
-
-    def __enter__(self) -> Ollama:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
 
     # --- what it has -------------------------------------------------------------------------------------------------
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from types import TracebackType
 from typing import Any
 
 from ..ollama_api import Ollama, OllamaFacts, Stream, Timings
-from ..workspace import WorkshopError
+from ..workspace import Closing, WorkshopError
 from . import Answer, Messages
 
 # The likeliest token at each step. Ollama would otherwise push repeated words down (repeat_penalty is 1.1 by default).
@@ -28,7 +27,7 @@ CONTEXT = (
 )
 
 
-class OllamaRuntime:
+class OllamaRuntime(Closing):
     """A model of an Ollama server as a runtime; its own template, system text, messages and stop texts are in force.
 
     `model`: its name there. `host`: see `Ollama`. `batch_size`: questions sent at a time; how many of them Ollama
@@ -133,17 +132,6 @@ class OllamaRuntime:
         if not self._closed:
             self._closed = True
             self.server.close()
-
-    def __enter__(self) -> OllamaRuntime:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 class Chat:
