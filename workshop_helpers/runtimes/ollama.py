@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ..ollama_api import Ollama, OllamaFacts, Stream, Timings
 from ..workspace import Closing, WorkshopError
-from . import Answer, Messages
+from . import Answer, Messages, answer_each
 
 # The likeliest token at each step. Ollama would otherwise push repeated words down (repeat_penalty is 1.1 by default).
 GREEDY: dict[str, Any] = {
@@ -91,11 +89,7 @@ class OllamaRuntime(Closing):
                 pass
             return stream
 
-        pool = ThreadPoolExecutor(max_workers=self.batch_size)
-        try:
-            found = list(_bar(pool.map(one, conversations), len(conversations), progress))
-        finally:
-            pool.shutdown(cancel_futures=True)
+        found = answer_each(one, conversations, at_a_time=self.batch_size, progress=progress)
         self.timings = [stream.timings for stream in found if stream.timings is not None]
         return [
             self.finished(stream, messages)
@@ -189,14 +183,3 @@ def _context(facts: OllamaFacts) -> int:
     if isinstance(named, str) and named.isdigit():
         return int(named)
     return min(facts.context_length or CONTEXT, CONTEXT)
-
-
-def _bar(items: Iterator[Stream], total: int, progress: bool) -> Iterable[Stream]:
-    if not progress or not sys.stderr.isatty():
-        return items
-    from tqdm import tqdm
-
-    bar: Iterable[Stream] = tqdm(
-        items, total=total, unit="answer", desc="answering", leave=False, file=sys.stderr
-    )
-    return bar
