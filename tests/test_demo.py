@@ -123,9 +123,7 @@ def test_it_ends_with_the_tuned_model_answering_in_ollama(
         try:
             result = again(out, shop, tiny_model)["languages"]["ja"]
             served = result["ollama"]
-            assert served["name"] in {
-                one.name.removesuffix(":latest") for one in server.models()
-            }
+            assert served["name"] in {one.name.removesuffix(":latest") for one in server.models()}
             assert f"workshop ollama chat {served['name']}" in capsys.readouterr().out
             assert served["type"] == "Q2_K"
             assert served["timings"]["tokens"] > 0
