@@ -138,6 +138,7 @@ def _demo(args: argparse.Namespace) -> int:
             types=tuple(args.to),
             device=args.device,
             overwrite=args.overwrite,
+            ollama=not args.no_ollama,
             console=console(),
         )
     if args.json:
@@ -462,6 +463,11 @@ def build_parser() -> argparse.ArgumentParser:
         default=Path("runs/demo"),
         metavar="DIR",
         help="where to write (default: %(default)s)",
+    )
+    add.add_argument(
+        "--no-ollama",
+        action="store_true",
+        help="leave Ollama alone (else a server that answers gets the model workshop-demo-LANGUAGE)",
     )
     overwrite(add)
 
