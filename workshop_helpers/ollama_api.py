@@ -283,22 +283,31 @@ class Ollama:
         """Make the model `name`, or make it anew, from a GGUF file, a Modelfile or a model that the server has.
 
         source: a path that ends in .gguf, a `Modelfile`, or the name of a model. adapter: a GGUF adapter for the
-        source's weights. What else is given is put over what the source brings. Files are uploaded only where the
-        server does not have them. The name appears when all is there; until then an older model of that name stays.
-        Raises WorkshopError for a bad name, a damaged file, a model that is missing, a server that is too old, stops
-        or refuses.
+        source's weights. A Modelfile's own paths count from its `folder`, all others from the working directory. What
+        else is given is put over what the source brings; nothing is added to it: for a bare GGUF without `template`,
+        Ollama looks for a template of its own that is like the file's (`prompting.prompted` reads off the file's).
+        Files are uploaded only where the server does not have them. The name appears when all is there; until then an
+        older model of that name stays.
+        Raises WorkshopError for a bad name, a file that is missing, damaged or of the wrong kind, a model that is
+        missing, a server that is too old, stops or refuses.
         """
         check_ollama_name(name)
-        base: str | Path = source if isinstance(source, str | Path) else source.base
         given: dict[str, Any] = {}
-        adapters = [adapter] if adapter is not None else []
-        if not isinstance(source, str | Path):
+        beside = Path(adapter).expanduser() if adapter is not None else None
+        weights: Path | None
+        if isinstance(source, str | Path):
+            base, weights = str(source), Path(source).expanduser() if _is_file(source) else None
+        else:
+            base, weights = source.base, _weights(source)
             given = dict(source.create_options())
-            adapters = adapters or ([source.adapter] if source.adapter else [])
+            if beside is None and source.adapter:
+                beside = source.path(source.adapter)
             if source.projectors:
                 raise WorkshopError(
                     "A Modelfile with several FROM lines is not made here: use `ollama create`."
                 )
+            if source.draft:
+                given["draft"] = source.draft
         for option, value in {
             "system": system, "template": template, "messages": messages, "license": license, "quantize": quantize,
         }.items():  # fmt: skip
@@ -306,7 +315,7 @@ class Ollama:
                 given[option] = value
         if parameters:
             given["parameters"] = {**given.get("parameters", {}), **parameters}
-        unknown = {"renderer", "parser"} & given.keys()
+        unknown = {"renderer", "parser", "draft"} & given.keys()
         if unknown:
             raise WorkshopError(
                 f"{', '.join(sorted(unknown)).upper()} cannot be given over the HTTP API: use `ollama create`."
@@ -314,17 +323,18 @@ class Ollama:
         self.need()
         if needs := given.pop("requires", None):
             self.need(version_numbers(needs), f"make a model that says REQUIRES {needs}")
-        if _is_file(base):
-            file = read_gguf(Path(base).expanduser()).path  # some releases end at a damaged one
-            given["files"] = {file.name: self._upload(file, progress)}
+        # all files before the first upload; some releases end at a damaged one
+        if weights is not None:
+            _check_gguf(weights, adapter=False)
+        if beside is not None:
+            _check_gguf(beside, adapter=True)
+        if weights is not None:
+            given["files"] = {weights.name: self._upload(weights, progress)}
         else:
-            given["from_"] = str(base)
-            self.show(
-                str(base)
-            )  # Ollama would look for a missing one in its library on the internet
-        for path in adapters:
-            file = read_gguf(Path(path).expanduser()).path
-            given.setdefault("adapters", {})[file.name] = self._upload(file, progress)
+            given["from_"] = base
+            self.show(base)  # Ollama would look for a missing one in its library on the internet
+        if beside is not None:
+            given["adapters"] = {beside.name: self._upload(beside, progress)}
         with self._explained("making it", name):
             status = ""
             for part in self._client.create(name, stream=True, **given):
@@ -563,6 +573,47 @@ def version_numbers(version: str) -> tuple[int, ...]:
 
 def _is_file(source: object) -> bool:
     return isinstance(source, Path) or str(source).lower().endswith(".gguf")
+
+
+def _weights(modelfile: Modelfile) -> Path | None:
+    """The file that a Modelfile's FROM names, None where it names a model. As for Ollama, a file that is there goes
+    before a model of the same name. Raises WorkshopError for what is meant as a path and leads to no file."""
+    from .modelfile import is_path
+
+    path = modelfile.path(modelfile.base)
+    if path.is_file():
+        return path
+    if not is_path(modelfile.base):
+        return None
+    if path.is_dir():
+        return path  # refused further on, like any other folder
+    where = "the Modelfile's folder" if modelfile.folder is not None else "the working directory"
+    raise WorkshopError(
+        f"FROM {modelfile.base}: there is no file {path}. Paths count from {where}; a model's name has no ./ before "
+        "it and does not end like a file's."
+    )
+
+
+def _check_gguf(path: Path, *, adapter: bool) -> None:
+    """Raises WorkshopError for what is no whole GGUF of the kind that is wanted."""
+    if path.is_dir():
+        make = (
+            "`workshop_helpers.gguf_adapter.convert_adapter` makes a GGUF of an adapter"
+            if adapter
+            else f"Convert the model first: `workshop gguf {path} --out model-F16.gguf`"
+        )
+        raise WorkshopError(f"{path} is a folder. {make}.")
+    kind = read_gguf(path).metadata.get("general.type")
+    if adapter and kind not in (None, "adapter"):
+        raise WorkshopError(
+            f"{path} is a {kind}, not an adapter: it is what an adapter would be put on. "
+            "`workshop_helpers.gguf_adapter.convert_adapter` makes a GGUF of an adapter folder."
+        )
+    if not adapter and kind == "adapter":
+        raise WorkshopError(
+            f"{path} is an adapter and runs only on the model it was trained on. Name that model's GGUF, or its name "
+            "on the server, as the source, and this file as its adapter (`--adapter`)."
+        )
 
 
 def _said(text: str) -> str:

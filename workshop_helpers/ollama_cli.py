@@ -266,35 +266,37 @@ def _source(given: str) -> Any:
         )
     if not path.is_file():
         return _plain_name(given)
-    from .modelfile import is_path, read
+    from .modelfile import read
 
-    found = read(path)
-    base = str(path.parent / found.base) if is_path(found.base) else found.base
-    adapter = str(path.parent / found.adapter) if found.adapter else None
-    return replace(found, base=base, adapter=adapter)
+    return read(path)
 
 
 class _Progress:
-    """What `Ollama.create` reports, on stderr: a bar for the upload, a line for each other step."""
+    """What `Ollama.create` and `pull` report, on stderr: a bar for what is measured, a line for each other step."""
 
     def __init__(self, wanted: bool) -> None:
         self._wanted = wanted and sys.stderr.isatty()
+        self._doing = ""
         self._bar: Any = None
 
     def __call__(self, doing: str, done: int, total: int) -> None:
         if not self._wanted:
             return
         if total:
+            if doing != self._doing:
+                self._end()
             if self._bar is None:
                 from tqdm import tqdm
 
                 self._bar = tqdm(
                     total=total, unit="B", unit_scale=True, desc=doing, leave=False, file=sys.stderr
                 )
+            self._bar.total = total  # further parts of a model come into sight while it is fetched
             self._bar.update(done - self._bar.n)
-            return
-        self._end()
-        print(doing, file=sys.stderr)
+        elif doing != self._doing:
+            self._end()
+            print(doing, file=sys.stderr)
+        self._doing = doing
 
     def _end(self) -> None:
         if self._bar is not None:

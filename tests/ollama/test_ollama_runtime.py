@@ -18,10 +18,12 @@ from pathlib import Path
 import pytest
 from ollama_server import OllamaServer
 
+from workshop_helpers import modelfile
 from workshop_helpers.gguf import convert
 from workshop_helpers.models import model_folder, resolve
-from workshop_helpers.ollama_api import Ollama, Stream, address, version_numbers
+from workshop_helpers.ollama_api import Ollama, address, version_numbers
 from workshop_helpers.ollama_proof import proof
+from workshop_helpers.prompting import prompted
 from workshop_helpers.runtimes import Runtime, ask, open_runtime
 from workshop_helpers.runtimes.llama_cpp import LlamaCppRuntime
 from workshop_helpers.runtimes.ollama import Chat, OllamaRuntime
@@ -275,13 +277,74 @@ def test_what_is_given_is_what_show_and_the_answers_hold(
 def test_a_modelfile_that_was_read_is_made(
     server: Ollama, named: Callable[[str], str], tiny_gguf: Path
 ) -> None:
-    modelfile = pytest.importorskip("workshop_helpers.modelfile")
     text = f'FROM {tiny_gguf}\nSYSTEM "Be brief."\nPARAMETER num_predict 7\nMESSAGE user 送料は？\n'
     server.create(named("mf"), modelfile.parse(text), system="Be kind.")
     facts = server.show(named("mf"))
     assert facts.system == "Be kind."  # what is given stands over the file
     assert facts.parameters["num_predict"] == "7"
     assert "送料は？" in facts.modelfile
+
+
+def test_the_paths_of_a_modelfile_count_from_its_folder(
+    server: Ollama,
+    named: Callable[[str], str],
+    mame_gguf: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder, other = tmp_path / "豆 models", tmp_path / "other"
+    (folder / "deep").mkdir(parents=True)
+    other.mkdir()
+    (folder / "m.gguf").write_bytes(mame_gguf.read_bytes())
+    weights = f"sha256:{file_hash(mame_gguf)}"
+    monkeypatch.chdir(other)
+    for source, lies in (
+        ("./m.gguf", folder),
+        ("m.gguf", folder),
+        ("../m.gguf", folder / "deep"),
+        (str(folder / "m.gguf"), other),
+    ):
+        (lies / "Modelfile").write_text(f"FROM {source}\nSYSTEM 日本語\n", encoding="utf-8")
+        server.create(named("paths"), modelfile.read(lies / "Modelfile"))
+        assert server.show(named("paths")).weights == weights
+        server.remove(named("paths"))
+    # one built here counts from here
+    built = modelfile.Modelfile("./m.gguf")
+    with pytest.raises(
+        WorkshopError, match=r"FROM \./m\.gguf: there is no file .*working directory"
+    ):
+        server.create(named("paths"), built)
+    monkeypatch.chdir(folder)
+    server.create(named("paths"), built)
+    server.create(named("again"), prompted("m.gguf"))
+    monkeypatch.chdir(other)
+    made = prompted(folder / "m.gguf", folder=folder)  # to lie there, as its FROM says
+    assert made.base == "./m.gguf"
+    server.create(named("again"), made)
+    (folder / "Modelfile").write_text("FROM ./none.gguf\n", encoding="utf-8")
+    with pytest.raises(
+        WorkshopError, match=r"there is no file .*none\.gguf\. .*Modelfile's folder"
+    ):
+        server.create(named("none"), modelfile.read(folder / "Modelfile"))
+    # a bare name is a model's where no file has it; a folder of that name is in nobody's way
+    (folder / named("paths")).mkdir()
+    (folder / "Modelfile").write_text(f"FROM {named('paths')}\n", encoding="utf-8")
+    server.create(named("again"), modelfile.read(folder / "Modelfile"))
+    assert server.show(named("again")).weights == weights
+
+
+def test_files_of_the_wrong_kind_are_told_apart(
+    server: Ollama, named: Callable[[str], str], mame_gguf: Path, tmp_path: Path
+) -> None:
+    for given in (tmp_path, modelfile.Modelfile(str(tmp_path))):
+        with pytest.raises(WorkshopError, match=r"is a folder\. Convert the model first"):
+            server.create(named("bad"), given)
+    with pytest.raises(WorkshopError, match=r"is a folder.*convert_adapter"):
+        server.create(named("bad"), mame_gguf, adapter=tmp_path)
+    with pytest.raises(WorkshopError, match="is a model, not an adapter"):
+        server.create(named("bad"), mame_gguf, adapter=mame_gguf)
+    with pytest.raises(WorkshopError, match=r"DRAFT cannot be given"):
+        server.create(named("bad"), modelfile.Modelfile(str(mame_gguf), draft="small"))
 
 
 def test_models_are_listed_and_removed(
