@@ -347,6 +347,80 @@ class Ollama:
                 "Nothing half-made is left under the name; look at its log and try again."
             )
 
+    def pull(self, name: str, *, progress: Progress | None = None, insecure: bool = False) -> None:
+        """Fetch the model `name` from Ollama's library, or from the registry whose host the name begins with.
+
+        The server fetches it, not this machine. What it has is not fetched again, and the name appears (or changes
+        to the newer model) when all is there. progress: the bytes are those of all parts that have been begun.
+        insecure: the registry speaks plain HTTP, or its certificate is not to be checked.
+        Raises WorkshopError for a name that is not there, a registry that cannot be reached or refuses, a full disk,
+        and a server that stops.
+        """
+        check_ollama_name(name)
+        parts: dict[str, tuple[int, int]] = {}  # digest → bytes done, bytes in all
+        status, now = "", ""
+        with self._explained("fetching it", name, lambda said: self._not_pulled(name, said)):
+            for part in self._client.pull(name, insecure=insecure, stream=True):
+                status = part.status or ""
+                if (part.digest or "") != now:
+                    # the server fetches one part after the other and does not report the last bytes of each
+                    if now in parts:
+                        parts[now] = (parts[now][1],) * 2
+                    now = part.digest or ""
+                if now and part.total:
+                    parts[now] = (min(part.completed or 0, part.total), part.total)
+                if progress is None:
+                    continue
+                if now in parts:
+                    done, total = (sum(sizes) for sizes in zip(*parts.values(), strict=True))
+                    progress(f"fetching {name}", done, total)
+                else:
+                    progress(status, 0, 0)
+        if status != "success":
+            raise WorkshopError(
+                f"The Ollama at {self.host} stopped fetching {name} before it was done (its last word: {status!r}). "
+                "Look at its log and try again."
+            )
+
+    def _not_pulled(self, name: str, said: str) -> str | None:
+        """Why a model could not be fetched, in a sentence; None for what is no matter of fetching."""
+        low = said.lower()
+        parts = name.split("/")
+        registry = f"the registry at {parts[0]}" if len(parts) == 3 else "Ollama's library"
+        again = "then repeat the command"
+        if "http response to https client" in low or "not look like a tls handshake" in low:
+            return (
+                f"{registry[0].upper()}{registry[1:]} speaks plain HTTP: {said}. If you trust it and the network "
+                "between, add --insecure (insecure=True)."
+            )
+        if "certificate" in low or "x509" in low:
+            return (
+                f"The certificate of {registry} is not one that the Ollama at {self.host} trusts: {said}. Have it "
+                "trusted on that machine; --insecure (insecure=True) does without."
+            )
+        if "file does not exist" in low or "manifest unknown" in low or "not found" in low:
+            return f"There is no model {name} in {registry}. {_where_to_look(name)}"
+        if "digest mismatch" in low:
+            return (
+                f"What came of {name} was damaged, and was thrown away: {said}. Repeat the command."
+            )
+        if re.search(r"\b(401|403)\b|unauthorized|access denied|forbidden", low):
+            return (
+                f"{registry[0].upper()}{registry[1:]} does not give {name} to the Ollama at {self.host}: {said}. It "
+                "may be private, or its licence must be accepted first."
+            )
+        if re.search(
+            r"no such host|dial tcp|lookup |unreachable|refused|timeout|server misbehaving|name resolution|reset by "
+            r"peer|max retries exceeded|deadline exceeded|\beof\b",
+            low,
+        ):
+            return (
+                f"The Ollama at {self.host} cannot reach {registry}: {said}. Look at the network (and proxy: "
+                f"HTTPS_PROXY counts where the server is started) of the machine it runs on, {again}. A GGUF that you "
+                "have needs no network: `workshop ollama create`."
+            )
+        return None
+
     def _upload(self, path: Path, progress: Progress | None) -> str:
         """The digest of a file that the server then has. A server that has it resets the connection: ask first."""
         if progress is not None:
@@ -371,10 +445,10 @@ class Ollama:
             )
             if reply.is_success:
                 return digest
-        raise WorkshopError(
-            f"The Ollama at {self.host} did not take {path}: {_said(reply.text)} (status {reply.status_code}). "
-            "Is the disk of its model folder full?"
-        )
+        said = reply.text
+        with suppress(ValueError, KeyError, TypeError):
+            said = str(reply.json()["error"])
+        raise WorkshopError(self._refusal(said, reply.status_code, f"taking {path}", None))
 
     def remove(self, name: str) -> None:
         """Remove a model; weights that another model uses stay. Raises WorkshopError when it is not there."""
@@ -432,8 +506,14 @@ class Ollama:
     # --- errors ------------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def _explained(self, doing: str, name: str | None = None) -> Iterator[None]:
-        """Every way in which a request can fail, in a sentence. `doing` completes "… while …"."""
+    def _explained(
+        self,
+        doing: str,
+        name: str | None = None,
+        refused: Callable[[str], str | None] = lambda said: None,
+    ) -> Iterator[None]:
+        """Every way in which a request can fail, in a sentence. `doing` completes "… while …"; `refused` knows what
+        refusals mean that only this request meets."""
         import httpx
         from ollama import ResponseError
 
@@ -442,7 +522,10 @@ class Ollama:
         try:
             yield
         except ResponseError as error:
-            raise WorkshopError(self._refusal(error.error, error.status_code, of, name)) from error
+            raise WorkshopError(
+                refused(_said(error.error))
+                or self._refusal(error.error, error.status_code, of, name)
+            ) from error
         except httpx.TimeoutException as error:
             raise WorkshopError(
                 f"{where[0].upper()}{where[1:]} was silent for {self.timeout:g} s while {of}. It may be busy, or "
@@ -463,6 +546,11 @@ class Ollama:
     def _refusal(self, said: str, status: int, doing: str, name: str | None) -> str:
         said = _said(said)
         low = said.lower()
+        if re.search(r"no space left|not enough space|disk (is )?full|quota exceeded", low):
+            return (
+                f"The disk of the Ollama at {self.host} is full: {said}. Make room on it (`workshop ollama rm` "
+                "removes models), then repeat the command."
+            )
         if name and ("not found" in low and (status == 404 or "model" in low)):
             return self._missing(name)
         if "invalid model name" in low and name:
@@ -501,7 +589,7 @@ class Ollama:
             hint = "It has no models yet."
         return (
             f"The Ollama at {self.host} has no model {name}. {hint} `workshop ollama create` makes one of a GGUF, "
-            f"`ollama pull {name}` fetches one from Ollama's library."
+            f"`workshop ollama pull {name}` fetches one from Ollama's library."
         )
 
 
@@ -524,6 +612,21 @@ def address(host: str | None = None) -> str:
     port = port or {"http": 80, "https": 443}.get(scheme, PORT)
     shown = f"[{name}]" if ":" in name else name
     return f"{scheme or 'http'}://{shown}:{port}{parts.path.rstrip('/')}"
+
+
+def _where_to_look(name: str) -> str:
+    """How to find a name that Ollama's library, or another registry, has."""
+    from .prompting import LIBRARY
+
+    if name in LIBRARY:
+        return f"{name} is its name in this course; there it is {LIBRARY[name]}."
+    if name.count("/") == 2:
+        return "Look its name and tag up there."
+    model, _, tag = name.partition(":")
+    place = f"library/{model}" if "/" not in model else model
+    tags = f", the tags of a model at https://ollama.com/{place}/tags" if tag else ""
+    last = model.rpartition("/")[2]
+    return f"Look for it at https://ollama.com/search?q={last}{tags}."
 
 
 def _manifest_layers(facts: OllamaFacts) -> list[Layer]:

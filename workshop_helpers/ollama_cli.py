@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .workspace import WorkshopError, to_json
+
+if TYPE_CHECKING:
+    from .ollama_api import Layer
 
 OK, WRONG = 0, 1
 CHAT_HELP = (
@@ -56,7 +59,26 @@ def add_ollama_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
         help="a .gguf file, a Modelfile, or the name of a model of the server",
     )
     add.add_argument("--adapter", type=Path, metavar="FILE.gguf", help="a GGUF adapter to put on")
+    add.add_argument(
+        "--plain",
+        action="store_true",
+        help="of a .gguf: set no template, stop texts and num_predict, but leave them to Ollama, which takes the "
+        "template of its own that is most like the file's",
+    )
     _system(add)
+
+    add = verb(
+        "pull", _pull, "fetch a model from Ollama's library",
+        "The server fetches it. What it has is not fetched again, and a fetch that broke off goes on where it can.",
+    )  # fmt: skip
+    add.add_argument(
+        "name",
+        metavar="NAME",
+        help="such as llama3.2:1b, or HOST/NAMESPACE/NAME for another registry",
+    )
+    add.add_argument(
+        "--insecure", action="store_true", help="the registry speaks plain HTTP (a local one)"
+    )
 
     verb("list", _list, "the models that the server has")
 
@@ -171,7 +193,9 @@ def _list(args: argparse.Namespace) -> int:
         print(to_json(models))
         return OK
     if not models:
-        print("No models yet. `workshop ollama create NAME FILE.gguf` makes one.")
+        print(
+            "No models yet. `workshop ollama create NAME FILE.gguf` makes one, `workshop ollama pull NAME` fetches one."
+        )
         return OK
     from rich import box
     from rich.table import Table
@@ -235,24 +259,69 @@ def _create(args: argparse.Namespace) -> int:
     from .ollama_api import Ollama
 
     name = _plain_name(args.name)
-    source = _source(args.source)
+    source, told = _source(args.source), None
+    if isinstance(source, Path) and not args.plain:
+        source, told = _with_its_chat(source)
     with Ollama(args.host) as server, _Progress(not args.json) as progress:
         server.create(name, source, adapter=args.adapter, system=args.system, progress=progress)
         layers = server.layers(name)
     if args.json:
-        print(to_json({"model": name, "host": server.host, "layers": layers}))
-        return OK
-    print(f"model      {name}, on {server.host}")
+        print(to_json({"model": name, "host": server.host, "layers": layers, "set": told}))
+    else:
+        _made(name, server.host, layers, told)
+    return OK
+
+
+def _made(name: str, host: str, layers: Sequence[Layer], told: str | None = None) -> None:
+    print(f"model      {name}, on {host}")
     for layer in layers:
         print(f"layer      {layer.kind:<9} {layer.digest or 'digest unknown'}")
+    if told:
+        print(f"set        {told}")
     print(f'ask it     workshop ask ollama:{name} "…"')
+
+
+def _with_its_chat(path: Path) -> tuple[Any, str]:
+    """The GGUF with the template, stop texts and num_predict that its own chat template asks for, as `workshop
+    modelfile` writes them; the bare file where none can be read off it. And, in a sentence, what was set.
+
+    Raises WorkshopError for a file that is missing or damaged.
+    """
+    from dataclasses import replace
+
+    from .gguf_file import read_gguf
+    from .prompting import prompted
+
+    if path.is_dir() or read_gguf(path).metadata.get("general.type") == "adapter":
+        return path, ""  # which `Ollama.create` refuses, and says why
+    try:
+        made = prompted(path)
+    except WorkshopError as error:
+        return path, f"nothing; Ollama's own detection of the template is used. {error}"
+    stop = made.parameters["stop"]
+    assert isinstance(stop, tuple)
+    return replace(made, base=str(path)), (
+        f"the file's own chat template, stop texts {' '.join(stop)}, and num_predict "
+        f"{made.parameters['num_predict']} (--plain leaves all three to Ollama)"
+    )
+
+
+def _pull(args: argparse.Namespace) -> int:
+    from .ollama_api import Ollama
+
+    name = _plain_name(args.name)
+    with Ollama(args.host) as server, _Progress(not args.json) as progress:
+        server.pull(name, progress=progress, insecure=args.insecure)
+        layers = server.layers(name)
+    if args.json:
+        print(to_json({"model": name, "host": server.host, "layers": layers}))
+    else:
+        _made(name, server.host, layers)
     return OK
 
 
 def _source(given: str) -> Any:
-    """A GGUF's path, a Modelfile that was read (its paths counted from its own folder), or a model's name."""
-    from dataclasses import replace
-
+    """A GGUF's path, a Modelfile that was read, or a model's name."""
     from .models import OLLAMA
 
     if given.startswith(OLLAMA):

@@ -527,6 +527,7 @@ def test_a_server_that_is_down(mame_gguf: Path) -> None:
             lambda: down.show("m"),
             lambda: down.remove("m"),
             lambda: down.create("m", mame_gguf),
+            lambda: down.pull("m"),  # streaming
             lambda: list(down.chat("m", [{"role": "user", "content": "hi"}])),  # streaming
         ):
             with pytest.raises(WorkshopError, match="No Ollama answers at .*ollama serve"):
@@ -638,6 +639,53 @@ def test_a_stream_that_just_ends_is_an_error(says: Callable[..., Ollama]) -> Non
         list(says(status=200, reply=said).chat("m", HELLO))
 
 
+@pytest.mark.parametrize(
+    ("name", "said", "explained"),
+    [
+        (
+            "lama3.2",
+            "pull model manifest: file does not exist",
+            r"no model lama3\.2 in Ollama's library\. .*ollama\.com/search\?q=lama3\.2\.$",
+        ),
+        ("llama3.2:9b", "pull model manifest: file does not exist", r"/library/llama3\.2/tags\.$"),
+        ("me/mine:9b", "pull model manifest: file does not exist", r"q=mine.*ollama\.com/me/mine/tags\.$"),
+        ("qwen2.5-0.5b", "pull model manifest: file does not exist", r"there it is qwen2\.5:0\.5b\."),
+        (
+            "llama3.2",
+            'pull model manifest: Get "https://registry/v2/": dial tcp: lookup registry: no such host',
+            "cannot reach Ollama's library: .*no such host.*network",
+        ),
+        ("llama3.2", "max retries exceeded: unexpected EOF", "cannot reach Ollama's library: .*EOF"),
+        ("llama3.2", "write /blobs/sha256-1-partial: no space left on device", r"disk .* is full: .*ollama rm"),
+        ("hf.co/me/it", "pull model manifest: 401: {}", r"registry at hf\.co does not give hf\.co/me/it .*licence"),
+        ("new", "pull model manifest: 412: it requires a newer version of Ollama", "too old for new: .*Update it"),
+        ("llama3.2", "tls: failed to verify certificate: x509", "certificate of Ollama's library"),
+        ("llama3.2", "something else", "Ollama refused while fetching it \\(llama3\\.2\\): something else"),
+    ],
+)  # fmt: skip
+def test_a_pull_that_ends_with_an_error_and_status_200(
+    says: Callable[..., Ollama], name: str, said: str, explained: str
+) -> None:
+    lines = [{"status": "pulling manifest"}, {"error": said}]
+    reply = "".join(f"{json.dumps(line)}\n" for line in lines)
+    with pytest.raises(WorkshopError, match=explained):
+        says(status=200, reply=reply).pull(name)
+
+
+def test_a_full_disk_is_told_at_an_upload_too(says: Callable[..., Ollama], mame_gguf: Path) -> None:
+    reply = '{"error": "write /blobs/sha256-1: no space left on device"}'
+    with pytest.raises(
+        WorkshopError, match=r"disk .* is full: write /blobs/sha256-1: no space left on device\."
+    ):
+        says(reply=reply, do_HEAD=lambda self: self._send(404, "")).create("m", mame_gguf)
+
+
+def test_a_pull_whose_stream_just_ends_is_an_error(says: Callable[..., Ollama]) -> None:
+    part = {"status": "pulling 012", "digest": "sha256:012", "total": 10, "completed": 3}
+    with pytest.raises(WorkshopError, match="stopped fetching m before it was done"):
+        says(status=200, reply=json.dumps(part) + "\n").pull("m")
+
+
 def test_a_server_that_is_too_old_or_no_ollama(
     says: Callable[..., Ollama], mame_gguf: Path
 ) -> None:
@@ -667,40 +715,6 @@ def test_silence_is_given_up_after_the_time_given(
                         attempt()
         finally:
             own.go_on()
-
-
-def test_the_server_killed_in_a_stream_in_an_upload_and_in_a_create(
-    ollama_binary: Path, mame_gguf: Path, babbler: Path, tmp_path: Path
-) -> None:
-    own = OllamaServer(tmp_path / "home", ollama_binary).start()
-    try:
-        with Ollama(own.host) as server:
-            server.create("talker", babbler, parameters=BABBLE)
-            stream: Stream = server.chat("talker", HELLO)
-            pieces = iter(stream)
-            next(pieces)
-            own.kill()
-            with pytest.raises(WorkshopError, match="broke while answering"):
-                list(pieces)
-            assert stream.text and stream.timings is None
-
-            own.start()
-            for moment, quantize in (("uploading", None), ("quantizing", "q4_K_M")):
-
-                def die(doing: str, done: int, total: int, moment: str = moment) -> None:
-                    if doing.startswith(moment):
-                        own.kill()
-
-                with pytest.raises(WorkshopError, match="broke while|No Ollama answers"):
-                    server.create("half", mame_gguf, quantize=quantize, progress=die)
-                own.start()
-                assert [one.name for one in server.models()] == ["talker:latest"]
-                assert list(server.chat("talker", HELLO, options={"num_predict": 9}))
-                server.create("whole", mame_gguf)  # the rerun works
-                assert server.show("whole").weights == f"sha256:{file_hash(mame_gguf)}"
-                server.remove("whole")
-    finally:
-        own.stop()
 
 
 def test_a_runner_that_dies_is_named_and_the_next_question_works(
