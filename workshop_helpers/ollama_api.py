@@ -151,10 +151,12 @@ class Ollama:
     def __init__(self, host: str | None = None, *, timeout: float = SILENCE) -> None:
         import httpx
 
+        # first, for the client reads OLLAMA_HOST when it is imported, and ends at nonsense
+        address()
+        self.host = address(host)
         # the client's own package, imported by its full name inside a module of ours that has another one
         from ollama import Client
 
-        self.host = address(host)
         self.timeout = timeout
         settings: dict[str, Any] = {
             "timeout": httpx.Timeout(timeout, connect=min(10.0, timeout)),
@@ -320,14 +322,14 @@ class Ollama:
             raise WorkshopError(
                 f"{', '.join(sorted(unknown)).upper()} cannot be given over the HTTP API: use `ollama create`."
             )
-        self.need()
-        if needs := given.pop("requires", None):
-            self.need(version_numbers(needs), f"make a model that says REQUIRES {needs}")
-        # all files before the first upload; some releases end at a damaged one
+        # before the first upload; some releases end at a damaged file
         if weights is not None:
             _check_gguf(weights, adapter=False)
         if beside is not None:
             _check_gguf(beside, adapter=True)
+        self.need()
+        if needs := given.pop("requires", None):
+            self.need(version_numbers(needs), f"make a model that says REQUIRES {needs}")
         if weights is not None:
             given["files"] = {weights.name: self._upload(weights, progress)}
         else:
@@ -699,18 +701,24 @@ def _weights(modelfile: Modelfile) -> Path | None:
 
 def _check_gguf(path: Path, *, adapter: bool) -> None:
     """Raises WorkshopError for what is no whole GGUF of the kind that is wanted."""
-    if path.is_dir():
-        make = (
-            "`workshop_helpers.gguf_adapter.convert_adapter` makes a GGUF of an adapter"
-            if adapter
-            else f"Convert the model first: `workshop gguf {path} --out model-F16.gguf`"
+    makes = "`workshop_helpers.gguf_adapter.convert_adapter` makes a GGUF of an adapter folder"
+    if adapter and not path.exists():
+        raise WorkshopError(f"There is no file {path}. {makes}.")
+    if path.is_dir() and adapter:
+        raise WorkshopError(f"{path} is a folder. {makes}.")
+    if path.is_dir() and (path / "adapter_config.json").is_file():
+        raise WorkshopError(
+            f"{path} is an adapter folder. Merge it, then convert the model: `workshop merge {path} --out model`, "
+            "`workshop gguf model --out model-F16.gguf`."
         )
-        raise WorkshopError(f"{path} is a folder. {make}.")
+    if path.is_dir():
+        raise WorkshopError(
+            f"{path} is a folder. Convert the model first: `workshop gguf {path} --out model-F16.gguf`."
+        )
     kind = read_gguf(path).metadata.get("general.type")
     if adapter and kind not in (None, "adapter"):
         raise WorkshopError(
-            f"{path} is a {kind}, not an adapter: it is what an adapter would be put on. "
-            "`workshop_helpers.gguf_adapter.convert_adapter` makes a GGUF of an adapter folder."
+            f"{path} is a {kind}, not an adapter: it is what an adapter would be put on. {makes}."
         )
     if not adapter and kind == "adapter":
         raise WorkshopError(
