@@ -91,7 +91,7 @@ def _modelfile(args: argparse.Namespace) -> int:
         examples = sum(m.role == "assistant" for m in modelfile.messages)
         print(
             f"{out}: a prompted model, {examples} examples; its weights stay as they are. "
-            f"Make it: ollama create {out.suffix.removeprefix('.') or 'my-model'} -f {out}"
+            f"Make it: workshop ollama create {out.suffix.removeprefix('.') or 'my-model'} {out}"
         )
     return OK
 
