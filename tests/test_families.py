@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from families import FAMILIES, HARD_TEXTS, LESSONS, QUESTIONS, Family, Tuned, sa
 from workshop_helpers.chat_format import token_diff
 from workshop_helpers.device import choose_device
 from workshop_helpers.gguf import check, convert, find_converter, quantize
-from workshop_helpers.gguf_file import read_gguf
+from workshop_helpers.gguf_file import NORMALIZER, composes, read_gguf
 from workshop_helpers.llama_engine import LlamaEngine
 from workshop_helpers.llama_logits import ServerLogits
 from workshop_helpers.models import chat_prompt, load_model, load_tokenizer
@@ -103,25 +102,30 @@ def test_nothing_is_wrong_with_any_of_its_files(tuned: Tuned) -> None:
 
 def test_hard_texts_become_the_same_tokens(tuned: Tuned) -> None:
     tokenizer = load_tokenizer(tuned.merged)
-    normalises = tuned.family.name.startswith("qwen")
     with LlamaEngine(tuned.f16.path) as engine:
         for text in HARD_TEXTS:
             wanted = tokenizer(text, add_special_tokens=False)["input_ids"]
-            # Qwen's tokenizer composes letters and marks (NFC), llama.cpp does not
-            given = unicodedata.normalize("NFC", text) if normalises else text
-            got = engine.tokenize(given)
+            got = engine.tokenize(text)
             assert wanted == got, f"{text!r}\n{token_diff(tokenizer, wanted, got)}"
 
 
-def test_qwen_reads_letters_with_marks_otherwise_in_llama_cpp(tuned: Tuned) -> None:
-    """The one known difference, held here so that a change in llama.cpp is noticed."""
+def test_letters_with_marks_are_asked_as_the_model_has_learned_them(tuned: Tuned) -> None:
+    """Qwen's tokenizer composes か + ゛; llama.cpp by itself does not, so our runtime does it first."""
     tokenizer = load_tokenizer(tuned.merged)
+    apart = "か\u3099き\u3099 e\u0301"
+    messages = [{"role": "system", "content": apart}, {"role": "user", "content": apart}]
+    ids = tokenizer(apart, add_special_tokens=False)["input_ids"]
     with LlamaEngine(tuned.f16.path) as engine:
-        same = (
-            engine.tokenize("e\u0301")
-            == tokenizer("e\u0301", add_special_tokens=False)["input_ids"]
-        )
-    assert same is not tuned.family.name.startswith("qwen")
+        assert read_ids(engine, engine.render(messages)) == chat_ids(tokenizer, messages)
+        plain = engine._post("/tokenize", {"content": apart, "add_special": False})["tokens"]
+    # held here so that a change in llama.cpp is noticed
+    assert (plain != ids) is tuned.family.name.startswith("qwen")
+
+
+def test_a_qwen_of_another_converter_is_known_by_its_way_of_splitting() -> None:
+    pre = "tokenizer.ggml.pre"
+    assert composes({pre: "qwen2"}) and composes({pre: "llama-bpe", NORMALIZER: "NFC"})
+    assert not composes({pre: "qwen2", NORMALIZER: "none"}) and not composes({pre: "llama-bpe"})
 
 
 @pytest.mark.parametrize("messages", [CHAT, CHAT[1:], CHAT[1:2]], ids=["system", "turns", "one"])

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 UNKNOWN, CONTROL, USER_DEFINED = 2, 3, 4  # token types in a GGUF
+NORMALIZER = "workshop.tokenizer.normalizer"  # as in gguf_file.py: llama.cpp has no name for it, and does not do it
 
 # Split regex of a byte-level BPE → the name llama.cpp gives that way of splitting (`llama-vocab.cpp`). Digits are what
 # sets them apart: one by one in Qwen2, up to three together in Llama 3.
@@ -50,6 +51,15 @@ def added_tokens(tokenizer_json: Path) -> list[dict[str, Any]]:
     if not tokenizer_json.is_file():
         return []
     return list(json.loads(tokenizer_json.read_text(encoding="utf-8")).get("added_tokens") or [])
+
+
+def normalizer(tokenizer_json: Path) -> str | None:
+    """Whether the tokenizer composes letters and marks: "NFC", or "none"; None without a tokenizer.json."""
+    if not tokenizer_json.is_file():
+        return None
+    described = json.loads(tokenizer_json.read_text(encoding="utf-8")).get("normalizer") or {}
+    steps = described.get("normalizers", [described])
+    return "NFC" if any(step.get("type") == "NFC" for step in steps) else "none"
 
 
 def turns(model: Path) -> tuple[bool, int | None] | None:
@@ -128,6 +138,8 @@ def main() -> None:
 
     def prepare_metadata(self: Any, *arguments: Any, **named: Any) -> None:
         plain_metadata(self, *arguments, **named)
+        if (form := normalizer(model / "tokenizer.json")) is not None:
+            self.gguf_writer.add_string(NORMALIZER, form)
         found = turns(model)
         if found is not None:
             bos, end = found
