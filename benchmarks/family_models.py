@@ -470,3 +470,23 @@ HARD_TEXTS = [
     "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
     "shipping? Standard",
 ]
+
+
+# --- What llama.cpp computes ---------------------------------------------------------------------------------------
+
+
+def round_gelu(model: Any) -> None:
+    """Gives a Gemma of transformers the GELU of llama.cpp's processor backend (`ggml_vec_geglu_f32` in vec.h).
+
+    There it is read off a table of 2^16 values: between -10 and 10 both what goes in and what comes out are rounded to
+    16 bits, whatever the weights' type is.
+    """
+    import torch
+
+    class RoundedGelu(torch.nn.Module):
+        def forward(self, x: Any) -> Any:
+            rounded = torch.nn.functional.gelu(x.half().float(), approximate="tanh").half().float()
+            return torch.where(x.abs() < 10, rounded, x.clamp(min=0))
+
+    for layer in model.model.layers:
+        layer.mlp.act_fn = RoundedGelu()

@@ -53,21 +53,20 @@ def added_tokens(tokenizer_json: Path) -> list[dict[str, Any]]:
     return list(json.loads(tokenizer_json.read_text(encoding="utf-8")).get("added_tokens") or [])
 
 
-def normalizer(tokenizer_json: Path) -> str | None:
-    """Whether the tokenizer composes letters and marks: "NFC", or "none"; None without a tokenizer.json."""
-    if not tokenizer_json.is_file():
-        return None
-    described = json.loads(tokenizer_json.read_text(encoding="utf-8")).get("normalizer") or {}
-    steps = described.get("normalizers", [described])
-    return "NFC" if any(step.get("type") == "NFC" for step in steps) else "none"
+def normalizer(tokenizer: Any) -> str:
+    """Whether the tokenizer composes letters and marks: "NFC", or "none".
+
+    Asked, not read off tokenizer.json: transformers gives a Qwen2 this step whether it stands there or not.
+    """
+    apart, whole = (
+        tokenizer(text, add_special_tokens=False)["input_ids"] for text in ("か\u3099", "が")
+    )
+    return "NFC" if apart == whole else "none"
 
 
-def turns(model: Path) -> tuple[bool, int | None] | None:
+def turns(tokenizer: Any, model: Path) -> tuple[bool, int | None] | None:
     """Whether the chat template writes BOS in front, and the token with which it ends an answer, where that is not the
     tokenizer's EOS; None for a model without a chat template."""
-    from transformers import AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(model, local_files_only=True)
     if not tokenizer.chat_template:
         return None
     marker = "zqx"
@@ -138,9 +137,11 @@ def main() -> None:
 
     def prepare_metadata(self: Any, *arguments: Any, **named: Any) -> None:
         plain_metadata(self, *arguments, **named)
-        if (form := normalizer(model / "tokenizer.json")) is not None:
-            self.gguf_writer.add_string(NORMALIZER, form)
-        found = turns(model)
+        from transformers import AutoTokenizer
+
+        tokenizer = AutoTokenizer.from_pretrained(model, local_files_only=True)
+        self.gguf_writer.add_string(NORMALIZER, normalizer(tokenizer))
+        found = turns(tokenizer, model)
         if found is not None:
             bos, end = found
             if bos is False and "tokenizer.ggml.add_bos_token" in self.gguf_writer.kv_data[0]:

@@ -44,7 +44,7 @@ def _activation(allowed: tuple[str, ...]) -> Callable[[Config], Iterator[str]]:
 
 def _rotary(*types: str) -> Callable[[Config], Iterator[str]]:
     def rule(config: Config) -> Iterator[str]:
-        found = config.get("rope_parameters") or config.get("rope_scaling") or {}
+        found: Config = config.get("rope_parameters") or config.get("rope_scaling") or {}
         yield from _rotary_of(found.get("full_attention", found), types)
         # the layers that see a window only are not scaled at all
         yield from _rotary_of(found.get("sliding_attention") or {}, ("default",))
