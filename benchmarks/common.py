@@ -64,14 +64,15 @@ class Settings:
         print(f"[{self.name} {time.strftime('%H:%M:%S')}] {text}", file=sys.stderr, flush=True)
 
 
-def parser(doc: str) -> argparse.ArgumentParser:
-    """The options that all benchmarks have."""
+def parser(doc: str, *, model: bool = True) -> argparse.ArgumentParser:
+    """The options that all benchmarks have; `model`: whether one can be named."""
     made = argparse.ArgumentParser(
         description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    made.add_argument(
-        "--model", default="mame", help="catalogue name or model folder (default: %(default)s)"
-    )
+    if model:
+        made.add_argument(
+            "--model", default="mame", help="catalogue name or model folder (default: %(default)s)"
+        )
     made.add_argument(
         "--quick", action="store_true", help="see that it runs: few questions, one seed; no figures"
     )
@@ -99,7 +100,8 @@ def parser(doc: str) -> argparse.ArgumentParser:
 
 def settings(name: str, args: argparse.Namespace) -> Settings:
     """The options as parsed; a model folder's path is made absolute, since child processes look at it."""
-    model = str(Path(args.model).resolve()) if Path(args.model).is_dir() else args.model
+    model = getattr(args, "model", "mame")
+    model = str(Path(model).resolve()) if Path(model).is_dir() else model
     languages = tuple(language for language in LANGUAGES if language in args.languages)
     return Settings(name, model, args.quick, languages, args.out, args.work.resolve(), args.reuse)
 

@@ -1,15 +1,14 @@
-"""What quantization costs the tuned model, and whether two runtimes give the same answers.
+"""What quantization costs the tuned model.
 
     python -m benchmarks.quantization [--model mame] [--types Q8_0 Q4_K_M Q2_K] [--quick]
 
 The model tuned on 100 rows with the documented recipe is merged, converted and quantized, in each language. Writes
-results/quantization.json, and results/parity.json: greedy answers of Transformers against llama.cpp's, same weights.
+results/quantization.json.
 """
 
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,23 +16,15 @@ from benchmarks.common import MANY, Settings, parser, percent, save, settings, t
 
 TYPES = ("Q8_0", "Q4_K_M", "Q2_K")
 HELD_OUT = 100  # rows at the end of the training file, never trained on here
-TITLES = {
-    "quantization": {"en": "What quantization costs", "ja": "量子化の代償"},
-    "parity": {
-        "en": "The same answers from Transformers and llama.cpp",
-        "ja": "Transformersとllama.cppの回答の一致",
-    },
-}
+TITLE = {"en": "What quantization costs", "ja": "量子化の代償"}
 
 
-def measure(
-    asked: Settings, language: str, types: tuple[str, ...]
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The quantization table and the agreement of one language, as JSON takes them."""
+def measure(asked: Settings, language: str, types: tuple[str, ...]) -> dict[str, Any]:
+    """The quantization table of one language, as JSON takes it."""
     from workshop_helpers.facts import ShopFacts
     from workshop_helpers.gguf import convert
     from workshop_helpers.merging import merge
-    from workshop_helpers.quantization import agreement, quantization_table
+    from workshop_helpers.quantization import quantization_table
     from workshop_helpers.records import read_conversations
     from workshop_helpers.scoring import read_questions
     from workshop_helpers.training import LoraRecipe
@@ -62,13 +53,11 @@ def measure(
         for key, value in merged.to_dict().items()
         if key not in ("model", "seconds", "reused")
     }
-    asked.say(f"{language}: the same questions to both runtimes")
-    equal = asdict(agreement(merged.model, f16.path, questions))
-    return {**found, "merging": merging}, equal
+    return {**found, "merging": merging}
 
 
-def report(quantized: dict[str, Any], parity: dict[str, Any]) -> None:
-    """Both on the terminal."""
+def report(quantized: dict[str, Any]) -> None:
+    """The tables on the terminal."""
     for language, found in quantized.items():
         table(
             f"{language}: {found['questions']} questions, {found['held_out_tokens']} tokens of held-out answers",
@@ -100,16 +89,6 @@ def report(quantized: dict[str, Any], parity: dict[str, Any]) -> None:
                 for row in found["rows"]
             ],
         )
-    for language, found in parity.items():
-        print(
-            f"{language}: {percent(found['equal'])} of {found['questions']} greedy answers equal "
-            "in Transformers and llama.cpp (F16)"
-        )
-        for one in found["differences"]:
-            print(
-                f"  {one['question']}  token {one['at']}: {one['transformers']!r} / {one['llama_cpp']!r}"
-                f"  ({one['gap']:.3f} nats)"
-            )
 
 
 def main(arguments: list[str]) -> int:
@@ -118,16 +97,9 @@ def main(arguments: list[str]) -> int:
     args = made.parse_args(arguments)
     asked = settings("quantization", args)
     types = tuple(args.types[:1] if asked.quick else args.types)
-    quantized, parity = {}, {}
-    for language in asked.languages:
-        quantized[language], parity[language] = measure(asked, language, types)
-    report(quantized, parity)
-    # Its twin lies beside it.
-    twin = replace(
-        asked, name="parity", out=args.out.with_name("parity.json") if args.out else None
-    )
-    save(asked, {"title": TITLES["quantization"], "tables": quantized})
-    save(twin, {"title": TITLES["parity"], "agreement": parity})
+    quantized = {language: measure(asked, language, types) for language in asked.languages}
+    report(quantized)
+    save(asked, {"title": TITLE, "tables": quantized})
     return 0
 
 

@@ -512,7 +512,10 @@ def main(arguments: list[str]) -> int:
     )
     args = made.parse_args(arguments)
     asked = settings("speed", args)
-    parts = {**PARTS, "trl": partial(trl, named=args.trl)}
+    parts: dict[str, Callable[[Settings], dict[str, Any]]] = {
+        **PARTS,
+        "trl": partial(trl, named=args.trl),
+    }
     figures: dict[str, Any] = {"title": TITLE, "targets": TARGETS, **earlier(asked, PARTS)}
     for name in args.only:
         asked.say(name)

@@ -26,7 +26,7 @@ BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 # What describes a measurement and is no figure itself.
 NOT_FIGURES = {"machine", "versions", "model", "made", "inputs", "title", "note"}
 # The order of the sections. How the recipe was found is for those who look for another one.
-ORDER = ("mame", "learning", "quantization", "parity", "speed", "demo")
+ORDER = ("mame", "learning", "quantization", "runtimes", "families", "adapters", "speed", "demo")
 LEFT_OUT = ("recipe_search",)
 
 WORDS = {
@@ -149,7 +149,49 @@ WORDS = {
     "data_seconds": {"en": "s", "ja": "秒"},
     "data_speed": {"en": "rows/s", "ja": "行/秒"},
     "data_peak": {"en": "peak MB", "ja": "最大メモリ（MB）"},
-    "runtimes": {"en": "pair", "ja": "組み合わせ"},
+    "runtimes": {"en": "model: pair", "ja": "モデル：組み合わせ"},
+    "shop_tuned": {"en": "tuned", "ja": "学習後"},
+    "in_ollama": {"en": "Ollama {}, one thread.", "ja": "Ollama {}、1スレッド。"},
+    "families": {
+        "en": "Small random models with each family's kind of tokenizer and architecture (not the published weights), "
+        "taught a few answers by LoRA, merged, converted and quantized. F32 and F16: the largest difference of a "
+        "log-probability to transformers; at most {} and {}. Two counts: llama.cpp / Ollama.",
+        "ja": "各系統と同じ種類のトークナイザーと構造を持つ、"
+        "乱数で作った小さなモデル（公開されている重みではありません）に、"
+        "LoRAで短い回答を学習させ、マージ・変換・量子化したもの。F32とF16：transformersとの対数確率の最大差"
+        "（それぞれ{}、{}以下）。"
+        "数が2つあるところは、llama.cpp / Ollama。",
+    },
+    "family": {"en": "family", "ja": "系統"},
+    "texts": {"en": "hard texts, same ids", "ja": "難しい文章のトークンID一致"},
+    "f32": {"en": "F32", "ja": "F32"},
+    "f16": {"en": "F16", "ja": "F16"},
+    "lessons": {"en": "learned answers, ended", "ja": "学習した回答と終わり方"},
+    "smaller": {
+        "en": "llama.cpp = Ollama, Q8_0 / Q4_K_M / Q2_K",
+        "ja": "llama.cpp = Ollama、Q8_0 / Q4_K_M / Q2_K",
+    },
+    "asked_back": {
+        "en": "template, ends, context, chat tokens",
+        "ja": "テンプレート・終了・文脈長・会話のトークン",
+    },
+    "of": {"en": "{} of {}", "ja": "{}（{}中）"},
+    "gelu": {
+        "en": "{}: on a processor llama.cpp reads GELU off a table of 16-bit numbers, whatever the weights are. With "
+        "the same rounding in transformers the largest F32 difference is {}.",
+        "ja": "{}：llama.cppはCPU上で、重みの形式によらず、GELUを16ビットの表から引きます。transformersでも同じように"
+        "丸めると、F32の最大差は{}です。",
+    },
+    "way": {"en": "model", "ja": "モデル"},
+    "merged F16": {"en": "merged, F16", "ja": "マージしたもの（F16）"},
+    "F16 + adapter": {"en": "base F16 + adapter", "ja": "ベースF16＋アダプター"},
+    "Q8_0 + adapter": {"en": "base `Q8_0` + adapter", "ja": "ベース`Q8_0`＋アダプター"},
+    "own": {"en": "MB each", "ja": "1つごとのMB"},
+    "shared": {"en": "MB shared", "ja": "共有のMB"},
+    "made": {"en": "made, s", "ja": "作成（秒）"},
+    "loaded": {"en": "loaded, s", "ja": "読み込み（秒）"},
+    "as_merged": {"en": "answers as merged", "ja": "マージしたものと同じ回答"},
+    "asked": {"en": "{} held-out questions", "ja": "評価用の質問{}問"},
     "level": {"en": "the same, or parted at a tie", "ja": "同じ、または僅差で分かれた"},
     "missed": {"en": "missed", "ja": "未達"},
     "failed": {"en": "could not be measured", "ja": "測定できず"},
@@ -312,16 +354,6 @@ def quantization(data: dict[str, Any], language: str) -> str:
     return "\n\n".join(parts)
 
 
-def parity(data: dict[str, Any], language: str) -> str:
-    """How many greedy answers are the same in both runtimes."""
-    head = ["", word("questions", language), word("equal", language)]
-    rows = [
-        [spoken_name(spoken, language), str(found["questions"]), share(found["equal"])]
-        for spoken, found in data["agreement"].items()
-    ]
-    return table(head, rows)
-
-
 def speed(data: dict[str, Any], language: str) -> str:
     """What took how long, with the targets."""
     rows = [
@@ -474,26 +506,109 @@ def _against(
 
 
 def runtimes(data: dict[str, Any], language: str) -> str:
-    """How many greedy answers are the same in each pair of runtimes."""
+    """How many greedy answers are the same in each pair of runtimes, for the base and for it tuned."""
     head = [word(key, language) for key in ("runtimes", "questions", "equal", "level", "target")]
     rows = []
-    for pair, found in data["agreement"].items():
-        aim = found["target"]
-        missed = aim is not None and found["equal"] < aim
-        equal = share(found["equal"]) + (f", **{word('missed', language)}**" if missed else "")
-        target = "" if aim is None else word("at least", language).format(f"{aim:.0%}")
-        rows.append([pair, str(data["questions"]), equal, share(found["equal_or_level"]), target])
-    return table(head, rows)
+    for model, pairs in data["models"].items():
+        for pair, found in pairs.items():
+            aim = found["target"]
+            what = f"{word('shop_tuned' if model == 'tuned' else model, language)}: {pair}"
+            equal = marked(share(found["equal"]), aim is None or found["equal"] >= aim, language)
+            target = "" if aim is None else word("at least", language).format(f"{aim:.0%}")
+            level = share(found["equal_or_level"])
+            rows.append([what, str(data["questions"]), equal, level, target])
+    return f"{table(head, rows)}\n\n{word('in_ollama', language).format(data['ollama'])}"
+
+
+def marked(text: str, good: bool, language: str) -> str:
+    """A figure, with a mark where it misses its target."""
+    return text if good else f"{text}, **{word('missed', language)}**"
+
+
+def families(data: dict[str, Any], language: str) -> str:
+    """What became of every family on its way to llama.cpp and Ollama, with a mark on what is not as it should be."""
+    limits = data["targets"]
+
+    def counted(found: dict[str, Any], every: int, *names: str) -> str:
+        counts = [found[name] for name in names]
+        told = " / ".join("–" if count is None else str(count) for count in counts)
+        good = all(count == every for count in counts)
+        return marked(word("of", language).format(told, every), good, language)
+
+    rows = []
+    for name, found in data["families"].items():
+        every, differs = found["questions"], found["difference"]
+        back = {**found["asked_back"], **{k: found["chat"][k] for k in ("llama.cpp", "ollama")}}
+        smaller = {kind: one["equal"] for kind, one in found["quantized"].items()}
+        rows.append(
+            [
+                FAMILY_NAMES.get(name, name),
+                counted(found["texts"], found["texts"]["asked"], "llama.cpp", "ollama"),
+                *(
+                    marked(f"{differs[kind]:.1e}", differs[kind] <= limits[kind], language)
+                    for kind in ("F32", "F16")
+                ),
+                counted(found["learned"], every, "llama.cpp", "ollama"),
+                counted(found["equal"], every, "llama.cpp = ollama"),
+                counted(smaller, every, *smaller),
+                marked(f"{sum(back.values())} / {len(back)}", all(back.values()), language),
+            ]
+        )
+    keys = ("family", "texts", "f32", "f16", "lessons", "equal", "smaller", "asked_back")
+    parts = [
+        word("families", language).format(f"{limits['F32']:g}", f"{limits['F16']:g}"),
+        table([word(key, language) for key in keys], rows),
+    ]
+    for name, found in data["families"].items():
+        rounded = found["difference"].get("F32, GELU rounded in transformers too")
+        if rounded is not None:
+            told = word("gelu", language)
+            parts.append(told.format(FAMILY_NAMES.get(name, name), f"{rounded:.1e}"))
+    parts.append(word("in_ollama", language).format(data["ollama"]))
+    return "\n\n".join(parts)
+
+
+FAMILY_NAMES = {
+    "llama3": "Llama 3",
+    "qwen2.5": "Qwen2.5",
+    "qwen3": "Qwen3",
+    "tinyllama": "TinyLlama",
+    "gemma3": "Gemma 3",
+}
+
+
+def adapters(data: dict[str, Any], language: str) -> str:
+    """A merged model against an adapter on its base, in Ollama, for each language."""
+    keys = ("way", "own", "shared", "made", "loaded", "speed", "as_merged")
+    parts = []
+    for spoken, found in data["languages"].items():
+        rows = [
+            [
+                word(way, language),
+                f"{one['own_bytes'] / 1e6:.2f}",
+                f"{one['shared_bytes'] / 1e6:.1f}",
+                f"{one['create_seconds']:.2f}",
+                f"{one['load_seconds']:.2f}",
+                ranged(one["tokens_per_second"], lambda value: f"{value:.0f}"),
+                share(one["equal_to_merged"]),
+            ]
+            for way, one in found["ways"].items()
+        ]
+        about = word("asked", language).format(found["questions"])
+        parts.append(f"**{spoken_name(spoken, language)}**: {about}")
+        parts.append(table([word(key, language) for key in keys], rows))
+    return "\n\n".join([*parts, word("in_ollama", language).format(data["ollama"])])
 
 
 BENCHMARKS: dict[str, Callable[[dict[str, Any], str], str]] = {
     "learning": learning,
     "quantization": quantization,
-    "parity": parity,
     "speed": speed,
     "recipe_search": recipes,
     "data_check": data_check,
-    "ollama_parity": runtimes,
+    "runtimes": runtimes,
+    "families": families,
+    "adapters": adapters,
 }
 
 

@@ -9,31 +9,14 @@ from pathlib import Path
 import pytest
 from ollama_server import HOW, NoOllama, OllamaServer, answers, find_binary
 
+from benchmarks.family_models import SENTENCES, SPLIT
+
 # Set before any test imports a Hugging Face library: a test that needs the network is a broken test.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("MPLBACKEND", "Agg")
 # The figures in these tests were chosen for the processor; a GPU is asked for by name where it is tested.
 os.environ.setdefault("WORKSHOP_DEVICE", "cpu")
-
-SENTENCES = [
-    "How much is standard shipping? Standard shipping costs $6.99.",
-    "You can return an item within 14 days of delivery, unused and in its box.",
-    "Refunds arrive in 5-7 business days. Express delivery costs $14.99.",
-    "You are the support assistant of Blue Lantern. Answer from these facts.",
-    "What colour is the sky on a clear day? The sky is blue.",
-    "通常の送料はいくらですか？通常の送料は500円です。",
-    "商品到着後14日以内でしたら返品できます。未使用のものに限ります。",
-    "返金は5〜7営業日以内に行います。速達の料金は800円です。",
-    "あなたは青空商店のサポート担当です。次の情報をもとに答えてください。",
-    "営業時間は9:00〜18:00です。日曜日はお休みをいただいております。",
-]
-
-# Qwen2's split pattern: words with their leading space, single digits, punctuation, line ends.
-SPLIT = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
-    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
 
 CHATML = (
     "{% for message in messages %}"

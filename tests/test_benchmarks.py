@@ -12,7 +12,17 @@ import pytest
 import readme_figures
 
 from benchmarks import __main__ as all_of_them
-from benchmarks import common, learning, quantization, recipe_search, speed, throughput
+from benchmarks import (
+    adapters,
+    common,
+    families,
+    learning,
+    quantization,
+    recipe_search,
+    runtimes,
+    speed,
+    throughput,
+)
 from workshop_helpers import scoring
 from workshop_helpers.training import LoraRecipe
 
@@ -22,7 +32,9 @@ RESULTS = ROOT / "results"
 KEYS = {
     "learning": ("recipe", "questions", "targets", "met", "learned", "forgetting", "runs"),
     "quantization": ("tables",),
-    "parity": ("agreement",),
+    "runtimes": ("questions", "type", "threads", "ollama", "models"),
+    "families": ("targets", "ollama", "families"),
+    "adapters": ("ollama", "threads", "languages"),
     # The comparison with TRL and the pretraining throughput take long and may be measured apart (--only).
     "speed": ("targets", "startup", "demo", "lora", "batch"),
     "data_check": ("targets", "quick_check", "full_check"),
@@ -265,22 +277,115 @@ QUANTIZED = {
         ],
     }
 }
-AGREEMENT = {
-    "en": {
-        "equal": 0.9889,
-        "questions": 90,
-        "differences": [
-            {"question": "q", "at": 3, "transformers": "a", "llama_cpp": "b", "gap": 0.01}
-        ],
-    }
+PAIR = {
+    "equal": 0.9889,
+    "equal_or_level": 1.0,
+    "target": 0.99,
+    "differences": [{"question": "q", "at": 3, "tokens": ["a", "b"], "gap_nats": 0.002}],
+}
+RUNTIMES = {
+    "benchmark": "runtimes",
+    "title": runtimes.TITLE,
+    "questions": 180,
+    "type": "F16",
+    "ollama": "0.9.3",
+    "models": {
+        "base": {"llama.cpp = ollama": PAIR},
+        "tuned": {"transformers = llama.cpp": {**PAIR, "target": 0.95, "differences": []}},
+    },
+}
+FAMILY = {
+    "texts": {"asked": 20, "llama.cpp": 20, "ollama": 20},
+    "chat": {"llama.cpp": True, "ollama": True, "bos": {"transformers": 1, "llama.cpp": 1}},
+    "difference": {"F32": 2e-5, "F16": 0.02, "F16 as asked": 0.03},
+    "heads": {"tied": 2e-5, "untied": 3e-5},
+    "added_pad": {"id": True, "learned": 4},
+    "asked_back": {"template": True, "eos": True, "context length": True},
+    "questions": 4,
+    "learned": {"transformers": 4, "llama.cpp": 4, "ollama": 4},
+    "equal": {"llama.cpp = ollama": 4},
+    "quantized": {kind: {"learned": 4, "equal": 4} for kind in families.TYPES},
+}
+GEMMA = {
+    **FAMILY,
+    "difference": {
+        "F32": 2.3e-3, "F16": 0.01, "F16 as asked": 0.01, "F32, GELU rounded in transformers too": 7.5e-4,
+    },
+    "quantized": {**FAMILY["quantized"], "Q8_0": {"learned": 4, "equal": 1}},
+}  # fmt: skip
+FOUND = {
+    "benchmark": "families",
+    "title": families.TITLE,
+    "targets": families.TARGETS,
+    "ollama": "0.9.3",
+    "families": {
+        name: {**one, "missed": families.missed(one)}
+        for name, one in (("llama3", FAMILY), ("gemma3", GEMMA))
+    },
+}
+ADAPTERS = {
+    "benchmark": "adapters",
+    "title": adapters.TITLE,
+    "ollama": "0.9.3",
+    "languages": {
+        "en": {
+            "questions": 90,
+            "convert_seconds": {"merged": 9.0, "adapter": 8.0},
+            "ways": {
+                way: {
+                    "own_bytes": 11_600_000 if way == "merged F16" else 900_000,
+                    "shared_bytes": 0,
+                    "create_seconds": 0.1,
+                    "load_seconds": 0.3,
+                    "tokens_per_second": common.spread([80.0, 90.0]),
+                    "equal_to_merged": 1.0,
+                }
+                for way in adapters.WAYS
+            },
+        }
+    },
 }
 
 
-def test_quantization_and_learning_reports_are_readable(capsys):
-    quantization.report(QUANTIZED, AGREEMENT)
+def test_what_a_family_misses_is_said_and_nothing_else():
+    assert families.missed(FAMILY) == []
+    assert families.missed(GEMMA) == [
+        "F32 differs by 0.0023, 0.001 at most",
+        "Q8_0: 1 of 4 answers in Ollama are llama.cpp's",
+    ]
+    broken = {
+        **FAMILY,
+        "texts": {"asked": 20, "llama.cpp": 19, "ollama": 20},
+        "chat": {**FAMILY["chat"], "bos": {"transformers": 1, "llama.cpp": 2}},
+        "asked_back": {"template": False},
+        "added_pad": {"id": True, "learned": 3},
+        "quantized": {"Q2_K": {"learned": 4, "equal": None, "reason": "it stopped"}},
+    }
+    assert families.missed(broken) == [
+        "llama.cpp: 19 of 20 hard texts become the same ids",
+        "BOS is counted otherwise",
+        "an added padding token does harm",
+        "template is not the model's",
+        "Q2_K in Ollama: it stopped",
+    ]
+
+
+def test_questions_are_spread_over_all_of_them():
+    assert runtimes.pick(range(90), 3) == [0, 30, 60]
+    assert runtimes.pick(range(5), 90) == [0, 1, 2, 3, 4]
+
+
+def test_reports_are_readable(capsys):
+    quantization.report(QUANTIZED)
+    runtimes.report(RUNTIMES)
+    families.report(FOUND)
+    adapters.report(ADAPTERS)
     learning.report(figures_of_learning())
     out = capsys.readouterr().out
-    assert "98.8 % of 90 greedy answers equal" in out
+    assert "6.2" in out
+    assert "98.8 %" in out and "token 3: 'a' / 'b' (0.002000 nats)" in out
+    assert "gemma3: F32 differs by 0.0023, 0.001 at most" in out
+    assert "0.90" in out
     assert "tuned_100" in out and "91.0 % (90.0–92.0)" in out
 
 
@@ -290,14 +395,12 @@ def test_readme_shows_every_benchmark(language, tmp_path):
         "learning": figures_of_learning(),
         "quantization": {
             "benchmark": "quantization",
-            "title": quantization.TITLES["quantization"],
+            "title": quantization.TITLE,
             "tables": QUANTIZED,
         },
-        "parity": {
-            "benchmark": "parity",
-            "title": quantization.TITLES["parity"],
-            "agreement": AGREEMENT,
-        },
+        "runtimes": RUNTIMES,
+        "families": FOUND,
+        "adapters": ADAPTERS,
         "speed": SPEED,
     }
     shown = {}
@@ -307,12 +410,18 @@ def test_readme_shows_every_benchmark(language, tmp_path):
         shown[name] = readme_figures.section(path, language)
         assert content["title"][language] in shown[name]
         # No key of the files is shown as it is.
-        assert "_" not in shown[name].replace(f"{name}.json", "").replace("Q8_0", "").replace(
-            "workshop_helpers", ""
-        )
+        told = shown[name]
+        for known in (f"{name}.json", "Q8_0", "Q4_K_M", "Q2_K", "workshop_helpers"):
+            told = told.replace(known, "")
+        assert "_" not in told
     assert "91.0 % (90.0–92.0)" in shown["learning"]
     assert "11.6" in shown["quantization"]
-    assert "98.8 %" in shown["parity"]
+    missed = readme_figures.WORDS["missed"][language]
+    assert f"98.8 %, **{missed}**" in shown["runtimes"]
+    assert shown["runtimes"].count(missed) == 1
+    assert f"2.3e-03, **{missed}**" in shown["families"] and "7.5e-04" in shown["families"]
+    assert shown["families"].count(missed) == 2
+    assert "| 0.90 |" in shown["adapters"]
     assert "2.50× (20.0 / 8.0 s)" in shown["speed"]
     assert "3.50× (7.0 / 2.0 s), **" in shown["speed"]
 
@@ -351,7 +460,8 @@ def test_every_benchmark_tells_how_it_is_used(name):
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    assert "--model" in done.stdout and "--quick" in done.stdout
+    assert "--quick" in done.stdout
+    assert ("--model" in done.stdout) is (name != "families")  # which makes its own
 
 
 def test_make_bench_names_benchmarks_and_passes_options_on():

@@ -4,35 +4,23 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
-import unicodedata
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 from families import FAMILIES, HARD_TEXTS, LESSONS, QUESTIONS, Family, Tuned, save_family, tune
 
+from benchmarks.families import CHAT, PAD, chat_ids, largest_difference, with_added_pad
+from benchmarks.family_models import round_gelu
 from workshop_helpers.chat_format import token_diff
-from workshop_helpers.device import choose_device
 from workshop_helpers.gguf import check, convert, find_converter, quantize
-from workshop_helpers.gguf_file import read_gguf
+from workshop_helpers.gguf_file import NORMALIZER, composes, read_gguf
 from workshop_helpers.llama_engine import LlamaEngine
-from workshop_helpers.llama_logits import ServerLogits
-from workshop_helpers.models import chat_prompt, load_model, load_tokenizer
+from workshop_helpers.models import load_tokenizer
 from workshop_helpers.runtimes import open_runtime
 
-CHAT = [
-    {"role": "system", "content": "Be brief. 短く。"},
-    {"role": "user", "content": "送料は？"},
-    {"role": "assistant", "content": "500円です。"},
-    {"role": "user", "content": " And abroad?  "},
-]
-
-# On a processor llama.cpp reads Gemma's GELU off a table of 16-bit numbers, whatever the weights are (GGML_GELU_FP16).
-# With the same rounding put into Hugging Face's the difference falls from 1.7e-3 to 1.0e-3.
+# llama.cpp rounds Gemma's GELU to 16 bits, whatever the weights are: see `round_gelu`. Measured: up to 2.4e-3.
 F32_LIMIT = {"gemma3": 5e-3}
 
 
@@ -41,53 +29,10 @@ def tuned(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     return tune(request.param, tmp_path_factory.mktemp(request.param.name))
 
 
-@pytest.fixture
-def exact(monkeypatch: pytest.MonkeyPatch) -> None:
-    """llama.cpp with its key-value cache and attention in 32 bits, where it usually takes 16."""
-    import xllamacpp
-
-    plain = xllamacpp.CommonParams
-
-    def parameters() -> Any:
-        made = plain()
-        made.cache_type_k = made.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
-        made.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
-        return made
-
-    monkeypatch.setattr(xllamacpp, "CommonParams", parameters)
-
-
-def chat_ids(tokenizer: Any, messages: list[dict[str, str]]) -> list[int]:
-    """What the model is trained on and asked with in Transformers."""
-    return list(tokenizer(chat_prompt(tokenizer, messages), add_special_tokens=False)["input_ids"])
-
-
 def read_ids(engine: LlamaEngine, prompt: str) -> list[int]:
     """The tokens that llama.cpp itself makes of a prompt it is to answer, BOS included."""
     body = {"content": prompt, "add_special": True, "parse_special": True}
     return [int(i) for i in engine._post("/tokenize", body)["tokens"]]
-
-
-def log_probabilities(folder: Path, ids: Sequence[int]) -> Any:
-    import torch
-
-    model = load_model(folder, choose_device("cpu"), dtype="fp32")
-    with torch.no_grad():
-        logits = model(torch.tensor([list(ids)])).logits[0, :-1]
-    return torch.log_softmax(logits, dim=-1).numpy()
-
-
-def largest_difference(gguf: Path, folder: Path, ids: Sequence[int]) -> float:
-    import numpy as np
-
-    wanted = log_probabilities(folder, ids)
-    logits = ServerLogits(gguf, context=512)
-    try:
-        got = logits.log_probabilities(ids)
-    finally:
-        logits.close()
-    # Hugging Face may have rows beyond the vocabulary; llama.cpp has one for each token
-    return float(np.abs(wanted[:, : got.shape[1]] - got[:, : wanted.shape[1]]).max())
 
 
 # --- What is read ------------------------------------------------------------------------------------------------
@@ -103,25 +48,30 @@ def test_nothing_is_wrong_with_any_of_its_files(tuned: Tuned) -> None:
 
 def test_hard_texts_become_the_same_tokens(tuned: Tuned) -> None:
     tokenizer = load_tokenizer(tuned.merged)
-    normalises = tuned.family.name.startswith("qwen")
     with LlamaEngine(tuned.f16.path) as engine:
         for text in HARD_TEXTS:
             wanted = tokenizer(text, add_special_tokens=False)["input_ids"]
-            # Qwen's tokenizer composes letters and marks (NFC), llama.cpp does not
-            given = unicodedata.normalize("NFC", text) if normalises else text
-            got = engine.tokenize(given)
+            got = engine.tokenize(text)
             assert wanted == got, f"{text!r}\n{token_diff(tokenizer, wanted, got)}"
 
 
-def test_qwen_reads_letters_with_marks_otherwise_in_llama_cpp(tuned: Tuned) -> None:
-    """The one known difference, held here so that a change in llama.cpp is noticed."""
+def test_letters_with_marks_are_asked_as_the_model_has_learned_them(tuned: Tuned) -> None:
+    """Qwen's tokenizer composes か + ゛; llama.cpp by itself does not, so our runtime does it first."""
     tokenizer = load_tokenizer(tuned.merged)
+    apart = "か\u3099き\u3099 e\u0301"
+    messages = [{"role": "system", "content": apart}, {"role": "user", "content": apart}]
+    ids = tokenizer(apart, add_special_tokens=False)["input_ids"]
     with LlamaEngine(tuned.f16.path) as engine:
-        same = (
-            engine.tokenize("e\u0301")
-            == tokenizer("e\u0301", add_special_tokens=False)["input_ids"]
-        )
-    assert same is not tuned.family.name.startswith("qwen")
+        assert read_ids(engine, engine.render(messages)) == chat_ids(tokenizer, messages)
+        plain = engine._post("/tokenize", {"content": apart, "add_special": False})["tokens"]
+    # held here so that a change in llama.cpp is noticed
+    assert (plain != ids) is tuned.family.name.startswith("qwen")
+
+
+def test_a_qwen_of_another_converter_is_known_by_its_way_of_splitting() -> None:
+    pre = "tokenizer.ggml.pre"
+    assert composes({pre: "qwen2"}) and composes({pre: "llama-bpe", NORMALIZER: "NFC"})
+    assert not composes({pre: "qwen2", NORMALIZER: "none"}) and not composes({pre: "llama-bpe"})
 
 
 @pytest.mark.parametrize("messages", [CHAT, CHAT[1:], CHAT[1:2]], ids=["system", "turns", "one"])
@@ -155,7 +105,7 @@ def test_template_end_and_context_length_are_the_models_own(tuned: Tuned) -> Non
 # --- What is computed --------------------------------------------------------------------------------------------
 
 
-def test_the_same_logits(tuned: Tuned, exact: None) -> None:
+def test_the_same_logits(tuned: Tuned) -> None:
     ids = chat_ids(load_tokenizer(tuned.merged), CHAT)
     assert len(ids) > 40  # longer than Gemma's window
     limit = F32_LIMIT.get(tuned.family.name, 1e-3)
@@ -163,14 +113,26 @@ def test_the_same_logits(tuned: Tuned, exact: None) -> None:
     assert largest_difference(tuned.f16.path, tuned.merged, ids) <= 0.05
 
 
-def test_another_model_has_other_logits(tuned: Tuned, exact: None) -> None:
+@pytest.mark.parametrize("tuned", FAMILIES[-1:], indirect=True, ids=str)
+def test_gemmas_f32_differs_by_the_rounding_of_gelu_alone(tuned: Tuned) -> None:
+    ids = chat_ids(load_tokenizer(tuned.merged), CHAT)
+    plain = largest_difference(tuned.f32.path, tuned.merged, ids)
+    rounded = largest_difference(tuned.f32.path, tuned.merged, ids, change=round_gelu)
+    # what is left: where the two are a last bit apart, a value may be rounded to either side
+    assert rounded <= 1e-3 and rounded < plain / 2
+    # behind the first token nothing was added up yet that could be rounded to another side
+    assert largest_difference(tuned.f32.path, tuned.merged, ids[:2], change=round_gelu) < 1e-4
+    assert largest_difference(tuned.f32.path, tuned.merged, ids[:2]) > 2e-4
+
+
+def test_another_model_has_other_logits(tuned: Tuned) -> None:
     """That the limits above mean something: the base differs from the tuned model by far more."""
     ids = chat_ids(load_tokenizer(tuned.merged), CHAT)
     assert largest_difference(tuned.f32.path, tuned.base, ids) > 1
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=str)
-def test_a_head_of_its_own_or_a_shared_one(family: Family, tmp_path: Path, exact: None) -> None:
+def test_a_head_of_its_own_or_a_shared_one(family: Family, tmp_path: Path) -> None:
     """The other kind of head than the family's usual one."""
     tied = not family.tied
     folder = save_family(family, tmp_path / "model", tied=tied)
@@ -195,25 +157,16 @@ def test_quantized_it_still_knows_its_lesson(tuned: Tuned) -> None:
     assert [(a.text, a.stopped) for a in answers] == [(text, True) for _, text in LESSONS]
 
 
-def test_an_added_pad_token_does_no_harm(tuned: Tuned, tmp_path: Path, exact: None) -> None:
-    from transformers import AutoModelForCausalLM
-
-    folder = Path(shutil.copytree(tuned.merged, tmp_path / "padded"))
+def test_an_added_pad_token_does_no_harm(tuned: Tuned, tmp_path: Path) -> None:
+    folder = with_added_pad(tuned.merged, tmp_path / "padded")
     tokenizer = load_tokenizer(folder)
-    tokenizer.add_special_tokens({"pad_token": "<|added_pad|>"})
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype="float32")
-    rows = model.get_input_embeddings().weight.shape[0]
-    if len(tokenizer) > rows:
-        model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
     report = convert(folder, tmp_path / "m.gguf", type="f32")
     assert report.check.problems == []
     tokens = read_gguf(report.path).metadata["tokenizer.ggml.tokens"]
-    assert tokens[tokenizer.pad_token_id] == "<|added_pad|>"
+    assert tokens[tokenizer.pad_token_id] == PAD
     before = load_tokenizer(tuned.merged)
     with LlamaEngine(report.path) as engine:
-        assert engine.tokenize("a<|added_pad|>")[-1] == tokenizer.pad_token_id
+        assert engine.tokenize(f"a{PAD}")[-1] == tokenizer.pad_token_id
         for text in HARD_TEXTS[:2] + HARD_TEXTS[5:8]:
             assert engine.tokenize(text) == before(text, add_special_tokens=False)["input_ids"]
     with open_runtime(report.path) as runtime:
@@ -250,7 +203,7 @@ def tensor_bytes(path: Path) -> dict[str, tuple[str, tuple[int, ...], bytes]]:
     }
 
 
-def test_a_family_outside_the_catalogue_works_too(tmp_path: Path, exact: None) -> None:
+def test_a_family_outside_the_catalogue_works_too(tmp_path: Path) -> None:
     from transformers import GraniteConfig, GraniteForCausalLM
 
     qwen = next(f for f in FAMILIES if f.name == "qwen3")

@@ -288,6 +288,51 @@ def test_other_token_ids_are_reported(f16: Path, tiny_model: Path, tmp_path: Pat
     assert any("Token ids differ" in p for p in found.problems)
 
 
+def test_another_end_token_and_context_length_than_the_models_are_reported(
+    f16: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    wrong = patch_number(f16, tmp_path / "end.gguf", "tokenizer.ggml.eos_token_id", 0)
+    assert any(
+        "end token is <|endoftext|>, the tokenizer's is <|im_end|>" in p
+        for p in check(wrong, tiny_model).problems
+    )
+    wrong = patch_number(f16, tmp_path / "length.gguf", "qwen2.context_length", 512)
+    assert check(wrong, tiny_model).problems == [
+        "It says that it was made for 512 tokens of context, the model for 1024."
+    ]
+
+
+def test_what_is_computed_otherwise_is_reported(
+    f16: Path, tiny_model: Path, model_copy: Path, tmp_path: Path
+) -> None:
+    right = check(f16, tiny_model)
+    assert right.problems == []
+    assert right.divergence is not None and right.divergence < 1e-4
+    # norms with another epsilon: the weights are the same, and all else that is looked at
+    wrong = patch_number(
+        f16,
+        tmp_path / "wrong.gguf",
+        "qwen2.attention.layer_norm_rms_epsilon",
+        struct.unpack("<I", struct.pack("<f", 1.0))[0],
+    )
+    (problem,) = check(wrong, tiny_model).problems
+    assert "llama.cpp computes otherwise than transformers" in problem
+    # a folder with no weights has nothing to compare with
+    (model_copy / "model.safetensors").unlink()
+    assert check(f16, model_copy).divergence is None
+
+
+def test_a_model_that_fills_the_memory_is_converted_without_a_second_copy(
+    f16: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import psutil
+
+    free = psutil.virtual_memory()._replace(available=2**20)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: free)
+    found = check(f16, tiny_model)
+    assert (found.problems, found.divergence) == ([], None)
+
+
 def test_a_model_llama_cpp_refuses_is_reported_with_its_reason(f16: Path, tmp_path: Path) -> None:
     data = f16.read_bytes().replace(b"\x05\0\0\0\0\0\0\0qwen2", b"\x05\0\0\0\0\0\0\0qwex2", 1)
     (tmp_path / "m.gguf").write_bytes(data)

@@ -95,5 +95,5 @@ def test_a_missed_speed_of_the_data_check_is_marked():
 def test_a_missed_share_of_equal_answers_is_marked():
     pair = {"equal": 0.98, "equal_or_level": 1.0, "target": 0.99}
     met = {**pair, "target": 0.95}
-    found = {"questions": 60, "agreement": {"a = b": pair, "b = c": met}}
+    found = {"questions": 60, "ollama": "0.9.3", "models": {"base": {"a = b": pair, "b = c": met}}}
     assert readme_figures.runtimes(found, "en").count("missed") == 1

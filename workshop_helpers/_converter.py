@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 UNKNOWN, CONTROL, USER_DEFINED = 2, 3, 4  # token types in a GGUF
+NORMALIZER = "workshop.tokenizer.normalizer"  # as in gguf_file.py: llama.cpp has no name for it, and does not do it
 
 # Split regex of a byte-level BPE → the name llama.cpp gives that way of splitting (`llama-vocab.cpp`). Digits are what
 # sets them apart: one by one in Qwen2, up to three together in Llama 3.
@@ -52,12 +53,20 @@ def added_tokens(tokenizer_json: Path) -> list[dict[str, Any]]:
     return list(json.loads(tokenizer_json.read_text(encoding="utf-8")).get("added_tokens") or [])
 
 
-def turns(model: Path) -> tuple[bool, int | None] | None:
+def normalizer(tokenizer: Any) -> str:
+    """Whether the tokenizer composes letters and marks: "NFC", or "none".
+
+    Asked, not read off tokenizer.json: transformers gives a Qwen2 this step whether it stands there or not.
+    """
+    apart, whole = (
+        tokenizer(text, add_special_tokens=False)["input_ids"] for text in ("か\u3099", "が")
+    )
+    return "NFC" if apart == whole else "none"
+
+
+def turns(tokenizer: Any, model: Path) -> tuple[bool, int | None] | None:
     """Whether the chat template writes BOS in front, and the token with which it ends an answer, where that is not the
     tokenizer's EOS; None for a model without a chat template."""
-    from transformers import AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(model, local_files_only=True)
     if not tokenizer.chat_template:
         return None
     marker = "zqx"
@@ -128,7 +137,11 @@ def main() -> None:
 
     def prepare_metadata(self: Any, *arguments: Any, **named: Any) -> None:
         plain_metadata(self, *arguments, **named)
-        found = turns(model)
+        from transformers import AutoTokenizer
+
+        tokenizer = AutoTokenizer.from_pretrained(model, local_files_only=True)
+        self.gguf_writer.add_string(NORMALIZER, normalizer(tokenizer))
+        found = turns(tokenizer, model)
         if found is not None:
             bos, end = found
             if bos is False and "tokenizer.ggml.add_bos_token" in self.gguf_writer.kv_data[0]:

@@ -15,13 +15,17 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .gguf_file import TYPES, GgufFile, read_gguf
+from .gguf_limits import silent_differences
 from .llama_engine import LlamaEngine
+from .llama_logits import ServerLogits, open_logits
 from .workspace import (
     WorkshopError,
     atomic_file,
@@ -34,18 +38,26 @@ from .workspace import (
 )
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from .models import ModelRef
 
 FLOAT_TYPES = {"F32": 4, "F16": 2, "BF16": 2}  # bytes a weight; what the converter writes here
 
-# Japanese, full-width and plain digits, amounts, runs of spaces and a contraction: where tokenizers come apart.
-TOKEN_TEXT = (
-    "送料は５００円、10,000円以上で無料です。I'm here:  $6.99 on 2026-11-21,\n\n\tcafé ｶﾅ 豆🫘"
-)
+# Japanese, full-width and plain digits, amounts, runs of spaces, a contraction, a letter with its mark apart: where
+# tokenizers come apart.
+TOKEN_TEXT = "送料は５００円、10,000円以上で無料です。I'm here:  $6.99 on 2026-11-21,\n\n\tcafé ｶﾅ 豆🫘 か\u3099"
 
 # What a K-quant becomes where rows do not divide by 256 (`tensor_type_fallback` in llama-quant.cpp), read backwards.
 _FELL_FROM = {"Q4_0": "Q2_K", "Q5_0": "Q4_K", "Q5_1": "Q5_K", "Q8_0": "Q6_K"}
 _CONTROL, _USER_DEFINED = 3, 4  # token types in `tokenizer.ggml.token_type`
+
+_RUNNER = Path(__file__).with_name("_converter.py")
+
+# How far the next token's probabilities may lie from transformers', in nats. Measured on mame and on a random model of
+# every family: 3e-6 at most for F32 and F16, 7e-5 for BF16; 4e-3 to 0.5 where llama.cpp reads a setting otherwise.
+DIVERGENCE = {"F32": 1e-3, "F16": 1e-3, "BF16": 2e-2}
+PROBE = 64  # tokens they are compared on
 
 
 # --- The check -------------------------------------------------------------------------------------------------------
@@ -55,7 +67,8 @@ _CONTROL, _USER_DEFINED = 3, 4  # token types in `tokenizer.ggml.token_type`
 class GgufCheck:
     """What was found on opening a GGUF. `problems` is empty when all is well; each says what is wrong in a sentence.
 
-    `token_ids_equal` is None when there was no tokenizer to compare with.
+    `token_ids_equal` is None when there was no tokenizer to compare with. `divergence`: mean KL divergence, in nats, of
+    the next token's probabilities from transformers' over a short text; None where they were not compared.
     """
 
     loads: bool
@@ -64,6 +77,7 @@ class GgufCheck:
     eos: str | None
     answer: str
     problems: list[str] = field(default_factory=list)
+    divergence: float | None = None
 
 
 def check(gguf: str | Path, tokenizer_source: str | Path | None = None) -> GgufCheck:
@@ -71,9 +85,19 @@ def check(gguf: str | Path, tokenizer_source: str | Path | None = None) -> GgufC
 
     Loads it with every tensor's values validated, compares token ids (and the rendered chat template) with the Hugging
     Face tokenizer in the folder `tokenizer_source` (or with the tokenizer in that GGUF), looks for chat template and
-    end token, for a template that ends turns otherwise than the model does, and asks one question greedily.
+    end token, for a template that ends turns otherwise than the model does, and asks one question greedily. Where the
+    folder holds a whole model, and memory has room for it, the end token, the context length and the probabilities of
+    the next token are compared with the model's own, the latter for F32, F16 and BF16.
     Raises WorkshopError when the file is damaged; everything else is reported in `problems`.
     """
+    return _check(gguf, tokenizer_source, _reference)
+
+
+def _check(
+    gguf: str | Path,
+    tokenizer_source: str | Path | None,
+    reference: Callable[[Path], _Reference | None],
+) -> GgufCheck:
     file = read_gguf(gguf)
     tokens = file.metadata.get("tokenizer.ggml.tokens") or []
     types = file.metadata.get("tokenizer.ggml.token_type") or []
@@ -102,15 +126,19 @@ def check(gguf: str | Path, tokenizer_source: str | Path | None = None) -> GgufC
         )
     except WorkshopError as err:
         return GgufCheck(False, None, template, eos, "", [*problems, str(err)])
-    equal, answer = None, ""
+    equal, answer, divergence = None, "", None
+    folder = (
+        Path(tokenizer_source) if tokenizer_source and Path(tokenizer_source).is_dir() else None
+    )
     with engine:
-        if tokenizer_source is not None:
-            source = Path(tokenizer_source)
-            equal, found = (
-                _compare_tokens(engine, source, template)
-                if source.is_dir()
-                else _same_tokenizer(file, read_gguf(source))
-            )
+        if folder is not None:
+            from .models import read_tokenizer
+
+            tokenizer = read_tokenizer(folder)
+            equal, found = _compare_tokens(engine, tokenizer, template)
+            problems += found + _compare_facts(file, folder, eos, tokenizer.eos_token)
+        elif tokenizer_source is not None:
+            equal, found = _same_tokenizer(file, read_gguf(tokenizer_source))
             problems += found
         if template:
             problems += _stray_tokens(engine, file, eos)
@@ -119,13 +147,89 @@ def check(gguf: str | Path, tokenizer_source: str | Path | None = None) -> GgufC
                 answer = engine.complete(prompt, max_new_tokens=24).text
             except WorkshopError as err:
                 problems.append(f"It gives no answer: {err}")
-    return GgufCheck(True, equal, template, eos, answer, problems)
+    if folder is not None and file.type in DIVERGENCE and (wanted := reference(folder)) is not None:
+        divergence, found = _compare_probabilities(file, wanted)
+        problems += found
+    return GgufCheck(True, equal, template, eos, answer, problems, divergence)
 
 
-def _compare_tokens(engine: LlamaEngine, folder: Path, template: bool) -> tuple[bool, list[str]]:
-    from .models import chat_prompt, read_tokenizer
+@dataclass(frozen=True)
+class _Reference:
+    """What transformers computes in fp32: log-probabilities [positions, vocabulary] of what follows each of `ids`."""
 
-    tokenizer = read_tokenizer(folder)
+    ids: list[int]
+    log_probabilities: np.ndarray
+
+
+def _reference(folder: Path) -> _Reference | None:
+    """None for a folder without weights, for a model that takes more than half of the free memory in fp32, and for one
+    that transformers does not load."""
+    import psutil
+
+    if not (weights := _weights(folder)) or 4 * weights > psutil.virtual_memory().available / 2:
+        return None
+    import torch
+
+    from .device import choose_device
+    from .models import load_model, read_tokenizer
+
+    try:
+        tokenizer = read_tokenizer(folder)
+        model = load_model(folder, choose_device("cpu"), dtype="fp32")
+    except WorkshopError:
+        return None
+    ids = [] if tokenizer.bos_token_id is None else [int(tokenizer.bos_token_id)]
+    ids += tokenizer(TOKEN_TEXT, add_special_tokens=False)["input_ids"][: PROBE - len(ids)]
+    with torch.inference_mode():
+        logits = model(torch.tensor([ids])).logits[0, :-1]
+        return _Reference(ids, torch.log_softmax(logits.float(), dim=-1).numpy())
+
+
+def _compare_probabilities(file: GgufFile, wanted: _Reference) -> tuple[float, list[str]]:
+    import numpy as np
+
+    logits = open_logits(file.path, context=256)
+    # the slow way, where there is no other: the last position alone, which has all others before it
+    start = len(wanted.ids) - 1 if isinstance(logits, ServerLogits) else 1
+    try:
+        got = logits.log_probabilities(wanted.ids, start)
+    finally:
+        logits.close()
+    # embeddings may have more rows than there are tokens; those of a GGUF are cut, or filled up
+    shared = min(got.shape[1], wanted.log_probabilities.shape[1])
+    p, q = (
+        one[:, :shared] - np.logaddexp.reduce(one[:, :shared], axis=-1, keepdims=True)
+        for one in (wanted.log_probabilities[start - 1 :], got)
+    )
+    divergence = float((np.exp(p) * (p - q)).sum(axis=-1, dtype=np.float64).mean())
+    if divergence <= DIVERGENCE[file.type]:
+        return divergence, []
+    return divergence, [
+        f"llama.cpp computes otherwise than transformers: the probabilities of the next token differ by "
+        f"{divergence:.2g} nats (KL divergence, mean of {len(p)}; rounding makes {DIVERGENCE[file.type]:g} at most). "
+        "Some setting of the model is lost on llama.cpp: use the model in transformers."
+    ]
+
+
+def _compare_facts(file: GgufFile, folder: Path, eos: str | None, wanted: str | None) -> list[str]:
+    """Whether the end token and the context length are those of the model in `folder`."""
+    problems = []
+    if eos is not None and wanted is not None and eos != wanted:
+        problems.append(f"Its end token is {eos}, the tokenizer's is {wanted}: answers may run on.")
+    config = folder / "config.json"
+    if config.is_file():
+        found = json.loads(config.read_text(encoding="utf-8"))
+        length = {**found, **(found.get("text_config") or {})}.get("max_position_embeddings")
+        if length is not None and length != file.context_length:
+            problems.append(
+                f"It says that it was made for {file.context_length} tokens of context, the model for {length}."
+            )
+    return problems
+
+
+def _compare_tokens(engine: LlamaEngine, tokenizer: Any, template: bool) -> tuple[bool, list[str]]:
+    from .models import chat_prompt
+
     text = TOKEN_TEXT + "".join(tokenizer.all_special_tokens) + "0123"
     wanted = tokenizer(text, add_special_tokens=False)["input_ids"]
     got = engine.tokenize(text)
@@ -281,8 +385,9 @@ def convert(
 
     `converter` names another llama.cpp checkout than the installed one. The same model into the same file again does
     no work. `out` appears whole or not at all.
-    Raises WorkshopError for an adapter (merge first), an architecture the converter does not know (before any work),
-    a full disk, a second run on the same file, a conversion that fails or whose file does not load.
+    Raises WorkshopError for an adapter (merge first), an architecture the converter does not know and a setting that
+    llama.cpp does not (both before any work), a full disk, a second run on the same file, a conversion that fails or
+    whose file does not load.
     """
     out = Path(out)
     kind = _type_named(type, FLOAT_TYPES)
@@ -297,13 +402,21 @@ def convert(
         "model": content,
         "type": kind,
         "converter": file_hash(tool / "convert_hf_to_gguf.py"),
+        "runner": file_hash(_RUNNER),
     }
 
+    computed: list[Future[_Reference | None]] = []
+
     def write(temporary: Path) -> None:
-        _run_converter(tool, folder, temporary, kind)
+        # what transformers computes is computed while the converter, a process of its own, keeps this one waiting
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            computed.append(pool.submit(_reference, folder))
+            _run_converter(tool, folder, temporary, kind)
 
     need = int(_weights(folder) * FLOAT_TYPES[kind] * 1.02) + 2**20
-    return _make(out, kind, inputs, need, write, folder, overwrite)
+    return _make(
+        out, kind, inputs, need, write, folder, overwrite, reference=lambda _: computed[0].result()
+    )
 
 
 def _type_named(name: str, among: Any) -> str:
@@ -337,16 +450,17 @@ def _source(model: str | Path | ModelRef) -> tuple[Path, str]:
 
 
 def _refuse_unsupported(folder: Path, tool: Path) -> None:
-    config = folder / "config.json"
+    path = folder / "config.json"
     try:
-        found = json.loads(config.read_text(encoding="utf-8")).get("architectures") or []
+        config = json.loads(path.read_text(encoding="utf-8"))
+        found = config.get("architectures") or []
     except (OSError, ValueError) as err:
         raise WorkshopError(
             f"{folder} has no readable config.json, so it is no model folder: {err}"
         ) from err
     if not found:
         raise WorkshopError(
-            f"{config} names no architecture, so there is no telling how to convert it."
+            f"{path} names no architecture, so there is no telling how to convert it."
         )
     known = supported_architectures(tool)
     if found[0] not in known:
@@ -357,6 +471,11 @@ def _refuse_unsupported(folder: Path, tool: Path) -> None:
             f"llama.cpp cannot convert a {found[0]} ({folder}). "
             + (f"Nearest that it can: {', '.join(near)}. " if near else "")
             + "A newer llama.cpp checkout, named as the converter, may."
+        )
+    if differences := silent_differences(config):
+        raise WorkshopError(
+            f"{folder} has settings that llama.cpp does not follow, and its answers would differ without a word: "
+            f"{'; '.join(differences)}. Use it in transformers, or take a model without them."
         )
 
 
@@ -377,7 +496,6 @@ def _weights(folder: Path) -> int:
 
 
 def _run_converter(tool: Path, folder: Path, out: Path, kind: str) -> None:
-    runner = Path(__file__).with_name("_converter.py")
     arguments = [
         str(tool),
         str(folder.resolve()),
@@ -390,7 +508,7 @@ def _run_converter(tool: Path, folder: Path, out: Path, kind: str) -> None:
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
     environment.pop("NO_LOCAL_GGUF", None)
     process = subprocess.Popen(
-        [sys.executable, "-X", "utf8", str(runner), *arguments],
+        [sys.executable, "-X", "utf8", str(_RUNNER), *arguments],
         stdin=subprocess.PIPE,  # closes when we die, which ends the runner too
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -530,6 +648,7 @@ def _make(
     tokenizer_source: Path,
     overwrite: bool,
     log: list[str] | None = None,
+    reference: Callable[[Path], _Reference | None] = lambda _: None,
 ) -> GgufReport:
     """Writes, checks and names one GGUF, or finds it made."""
     if not overwrite and (found := _found(out, inputs)) is not None:
@@ -541,7 +660,7 @@ def _make(
         with atomic_file(out, needs_bytes=need) as temporary:
             write(temporary)
             file = read_gguf(temporary)
-            checked = check(temporary, tokenizer_source)
+            checked = _check(temporary, tokenizer_source, reference)
             if not checked.loads:
                 reason = checked.problems[-1].replace(str(temporary), out.name)
                 raise WorkshopError(

@@ -6,6 +6,8 @@ A damaged file is refused here, with the reason, before native code sees it. The
 from __future__ import annotations
 
 import struct
+import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -17,6 +19,25 @@ TYPES = {
     "F32": 0, "F16": 1, "BF16": 32, "Q8_0": 7, "Q6_K": 18, "Q5_K_M": 17, "Q5_K_S": 16, "Q4_K_M": 15, "Q4_K_S": 14,
     "Q4_0": 2, "Q3_K_M": 12, "Q3_K_S": 11, "Q2_K": 10,
 }  # fmt: skip
+
+# Written by our converter, read by our runtimes: "NFC" where the tokenizer composes letters and marks, else "none".
+NORMALIZER = "workshop.tokenizer.normalizer"
+
+
+def composes(metadata: Mapping[str, Any]) -> bool:
+    """Whether the model's tokenizer brings text into Unicode's composed form (NFC) before it looks words up.
+
+    Qwen's does; llama.cpp and Ollama do not, and would read か + ゛ as other tokens than the model has learned.
+    `metadata`: of a GGUF, or what Ollama shows of one. A file that another converter made does not say: Qwen's way of
+    splitting then stands for Qwen's tokenizer.
+    """
+    told = metadata.get(NORMALIZER)
+    return told == "NFC" if told is not None else metadata.get("tokenizer.ggml.pre") == "qwen2"
+
+
+def composed(messages: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+    """The messages with their texts in Unicode's composed form (NFC)."""
+    return [{**m, "content": unicodedata.normalize("NFC", m["content"])} for m in messages]
 
 
 @dataclass(frozen=True)

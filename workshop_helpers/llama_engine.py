@@ -12,6 +12,7 @@ import os
 import sys
 import tempfile
 import time
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from .gguf_file import GgufFile, read_gguf
+from .gguf_file import GgufFile, composed, composes, read_gguf
 from .workspace import Closing, WorkshopError
 
 CONTEXT = 2048  # tokens a question and its answer may take, where the model has room for so many
@@ -47,7 +48,9 @@ class LlamaEngine(Closing):
     """A GGUF opened in llama.cpp.
 
     `slots` answers are written at a time; each may take `context` tokens, question included (default: what the model
-    was made for, at most 2,048). Close it, or use it in a `with`. Safe to call from several threads.
+    was made for, at most 2,048). `exact`: keys, values and attention in 32 bits, as in Transformers, where llama.cpp
+    takes 16: for comparing figures. For a model whose tokenizer composes letters and marks (NFC), texts are composed
+    here, for llama.cpp does not. Close it, or use it in a `with`. Safe to call from several threads.
     Raises WorkshopError for a damaged file, and for one that llama.cpp refuses (with llama.cpp's own reason).
     """
 
@@ -59,6 +62,7 @@ class LlamaEngine(Closing):
         context: int | None = None,
         threads: int | None = None,
         check_tensors: bool = False,
+        exact: bool = False,
     ) -> None:
         self.file = read_gguf(gguf)
         wanted = context or min(self.file.context_length or CONTEXT, CONTEXT)
@@ -82,6 +86,11 @@ class LlamaEngine(Closing):
         parameters.check_tensors = check_tensors
         parameters.warmup = parameters.ui = parameters.fit_params = False
         parameters.cache_ram_mib = 0
+        if exact:
+            parameters.cache_type_k = parameters.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
+            parameters.flash_attn_type = (
+                xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
+            )
         parameters.verbosity = -1
         started = time.perf_counter()
         try:
@@ -104,11 +113,14 @@ class LlamaEngine(Closing):
                 "model anew from a folder whose tokenizer has one."
             )
         # like the rest of the course: a thinking model answers without thinking
-        body = {"messages": list(messages), "chat_template_kwargs": {"enable_thinking": False}}
+        given = composed(messages) if composes(self.file.metadata) else list(messages)
+        body = {"messages": given, "chat_template_kwargs": {"enable_thinking": False}}
         return str(self._post("/apply-template", body)["prompt"])
 
     def tokenize(self, text: str) -> list[int]:
         """Token ids of `text`; special tokens written in it count as such; none are added."""
+        if composes(self.file.metadata):
+            text = unicodedata.normalize("NFC", text)
         body = {"content": text, "add_special": False, "parse_special": True}
         return [int(i) for i in self._post("/tokenize", body)["tokens"]]
 

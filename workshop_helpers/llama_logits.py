@@ -44,14 +44,22 @@ def open_logits(gguf: str | Path, *, context: int = 2048, threads: int | None = 
 
 
 class ServerLogits:
-    """One request a position, the vocabulary's probabilities as JSON. Works wherever xllamacpp works."""
+    """One request a position, the vocabulary's probabilities as JSON. Works wherever xllamacpp works.
+
+    `exact`: see `LlamaEngine`.
+    """
 
     method = "llama.cpp server, one position a request"
 
     def __init__(
-        self, gguf: str | Path, *, context: int = 2048, threads: int | None = None
+        self,
+        gguf: str | Path,
+        *,
+        context: int = 2048,
+        threads: int | None = None,
+        exact: bool = False,
     ) -> None:
-        self._engine = LlamaEngine(gguf, slots=1, context=context, threads=threads)
+        self._engine = LlamaEngine(gguf, slots=1, context=context, threads=threads, exact=exact)
 
     def log_probabilities(self, ids: Sequence[int], start: int = 1) -> np.ndarray:
         import numpy as np

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from .device import cores
-from .gguf_file import read_gguf
+from .gguf_file import composes, read_gguf
 from .models import check_ollama_name
 from .workspace import Closing, WorkshopError, file_hash
 
@@ -61,7 +61,7 @@ class OllamaModel:
 @dataclass(frozen=True)
 class OllamaFacts:
     """What `show` tells of a model. `parameters` are those that were set; `context_length` is what it was made for, 0
-    where the server does not say; `weights` is the digest of its weights."""
+    where the server does not say; `weights` is the digest of its weights; `composes`: see `gguf_file.composes`."""
 
     name: str
     family: str
@@ -75,6 +75,7 @@ class OllamaFacts:
     modelfile: str
     weights: str | None
     license: str | None = None
+    composes: bool = False
 
 
 @dataclass(frozen=True)
@@ -247,6 +248,7 @@ class Ollama(Closing):
             modelfile=modelfile,
             weights=f"sha256:{weights.group(1)}" if weights else None,
             license=found.get("license"),
+            composes=composes(info),
         )
 
     def layers(self, name: str) -> list[Layer]:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import math
 import os
 import re
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
 from .chat_format import chat_format
+from .gguf_file import composes, read_gguf
 from .modelfile import Modelfile, Value
 from .models import ModelRef, resolve
 from .records import Conversation, Message, read_conversations
@@ -56,7 +58,8 @@ def prompted(
     they cover what the rows are about. folder: where the Modelfile is to lie; FROM's path counts from there.
     Raises WorkshopError for a model that is no GGUF yet, rows that cannot be read, and too few of them.
     """
-    base, template, stop = _weights(resolve(model), Path(folder) if folder is not None else None)
+    ref = resolve(model)
+    base, template, stop = _weights(ref, Path(folder) if folder is not None else None)
     parameters: dict[str, Value] = {"num_predict": NUM_PREDICT}
     if stop:
         parameters["stop"] = stop
@@ -71,6 +74,10 @@ def prompted(
         rows = read_conversations(data) if isinstance(data, str | Path) else list(data)
         for row in choose_examples(rows, shots):
             messages += [m for m in row.messages if m.role != "system"]
+    if ref.kind == "gguf" and ref.path is not None and composes(read_gguf(ref.path).metadata):
+        # Ollama hands the texts on as they are, where the model's own tokenizer would compose them
+        system = None if system is None else unicodedata.normalize("NFC", system)
+        messages = [Message(m.role, unicodedata.normalize("NFC", m.content)) for m in messages]
     return Modelfile(
         base=base,
         system=system,

@@ -218,15 +218,18 @@ def test_models_of_ollama_are_compared_like_any_other(mame_name: str, mame_gguf:
 
 
 def test_parity_is_measured(tmp_path: Path) -> None:
-    from benchmarks.ollama_parity import main
+    from benchmarks.runtimes import main
 
-    out = tmp_path / "parity.json"
-    assert main(["--quick", "--work", str(tmp_path), "--out", str(out)]) == 0
+    out = tmp_path / "runtimes.json"
+    asked = ["--quick", "--languages", "ja", "--work", str(tmp_path), "--out", str(out)]
+    assert main(asked) == 0
     found = json.loads(out.read_text(encoding="utf-8"))
     assert found["questions"] == 8
-    assert all(pair["equal_or_level"] == 1 for pair in found["agreement"].values())
+    assert set(found["models"]) == {"base", "tuned"}
+    for pairs in found["models"].values():
+        assert all(pair["equal_or_level"] == 1 for pair in pairs.values())
     with Ollama() as server:
-        assert not any("parity" in one.name for one in server.models())
+        assert not any("runtimes" in one.name for one in server.models())
 
 
 # --- making, looking, removing ------------------------------------------------------------------------------------

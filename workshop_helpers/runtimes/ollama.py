@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from ..gguf_file import composed
 from ..ollama_api import Ollama, OllamaFacts, Stream, Timings
 from ..workspace import Closing, WorkshopError
 from . import Answer, Messages, answer_each
@@ -99,6 +100,7 @@ class OllamaRuntime(Closing):
     def stream(self, messages: Messages, *, max_new_tokens: int = 160) -> Stream:
         """One greedy answer while it is written; nothing is asked before the first piece is wanted."""
         options = {**self._options, "num_predict": max_new_tokens}
+        messages = composed(messages) if self._facts.composes else messages
         return self.server.chat(self.model, messages, options=options, think=self._think)
 
     def finished(self, stream: Stream, messages: Messages) -> Answer:
@@ -147,7 +149,9 @@ class Chat:
         self.options = {**({"num_thread": threads} if threads else {}), **(options or {})}
         self.history: list[dict[str, str]] = []
         self.timings: Timings | None = None
-        self._think = False if "thinking" in server.show(model).capabilities else None
+        facts = server.show(model)
+        self._think = False if "thinking" in facts.capabilities else None
+        self._composes = facts.composes
 
     def say(self, text: str) -> Iterator[str]:
         """The answer to `text`, piece by piece.
@@ -159,9 +163,10 @@ class Chat:
             raise WorkshopError("There is nothing to send.")
         question = {"role": "user", "content": text}
         first = [{"role": "system", "content": self.system}] if self.system else []
+        messages = [*first, *self.history, question]
         stream = self.server.chat(
             self.model,
-            [*first, *self.history, question],
+            composed(messages) if self._composes else messages,
             options=self.options,
             think=self._think,
         )

@@ -1,0 +1,203 @@
+"""Settings that llama.cpp does not follow: refused by name, and truly otherwise there; those it follows are taken."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from families import FAMILIES, save_family
+
+from workshop_helpers import gguf
+from workshop_helpers.gguf import DIVERGENCE, convert
+from workshop_helpers.gguf_limits import silent_differences
+from workshop_helpers.models import CATALOGUE
+from workshop_helpers.workspace import WorkshopError
+
+YARN = {
+    "rope_type": "yarn", "rope_theta": 1e4, "factor": 16.0, "original_max_position_embeddings": 64,
+}  # fmt: skip
+LLAMA3 = {
+    "rope_type": "llama3", "rope_theta": 1e4, "factor": 32.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 256,
+}  # fmt: skip
+LINEAR = {"rope_type": "linear", "rope_theta": 1e4, "factor": 8.0}
+PLAIN = {"rope_type": "default", "rope_theta": 1e4}
+
+
+def variant(family: str, folder: Path, changes: dict[str, Any]) -> Path:
+    """A random model of the family whose config.json is changed, with the weights that belong to that."""
+    usual = next(f for f in FAMILIES if f.name == family)
+
+    def model(tokenizer: Any, tied: bool) -> Any:
+        made = usual.model(tokenizer, tied)
+        config = made.config.to_dict() | changes
+        if "layer_types" not in changes:
+            config.pop("layer_types", None)
+        return type(made)(type(made.config).from_dict(config))
+
+    return save_family(replace(usual, model=model), folder)
+
+
+@pytest.mark.parametrize(
+    ("family", "changes", "named"),
+    [
+        ("llama3", {"hidden_act": "gelu"}, "the activation gelu"),
+        ("llama3", {"rope_parameters": {**YARN, "attention_factor": 1.5}}, "attention_factor 1.5"),
+        ("llama3", {"rope_parameters": {**YARN, "beta_slow": 2.0}}, "beta_slow 2.0 of YaRN"),
+        ("qwen2.5", {"rope_parameters": {**YARN, "truncate": False}}, "truncate False of YaRN"),
+        ("qwen2.5", {"rope_parameters": LLAMA3}, "rotary positions of type llama3"),
+        (
+            "qwen3",
+            {"use_sliding_window": True, "sliding_window": 16, "max_window_layers": 1},
+            "a sliding window of 16 tokens",
+        ),
+        (
+            "gemma3",
+            {"layer_types": ["sliding_attention", "full_attention"] * 3},
+            "full attention in layers 2, 4, 6 of 6",
+        ),
+        ("gemma3", {"layer_types": ["full_attention"] * 6}, "in layers 1, 2, 3, 4, 5, 6 of 6"),
+        ("gemma3", {"query_pre_attn_scalar": 32}, "query_pre_attn_scalar 32"),
+        (
+            "gemma3",
+            {"rope_parameters": {"full_attention": PLAIN, "sliding_attention": LINEAR}},
+            "rotary positions of type linear",
+        ),
+        ("gemma3", {"use_bidirectional_attention": True}, "attention in both directions"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_llama_cpp_would_compute_otherwise_is_refused(
+    family: str,
+    changes: dict[str, Any],
+    named: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder, out = variant(family, tmp_path / "model", changes), tmp_path / "out" / "m.gguf"
+    with pytest.raises(WorkshopError, match="its answers would differ") as refused:
+        convert(folder, out)
+    assert named in str(refused.value)
+    assert not out.parent.exists()  # before any work
+
+    # not refused, it is converted without a word; computing a few tokens in both shows it
+    monkeypatch.setattr(gguf, "silent_differences", lambda config: [])
+    checked = convert(folder, out).check
+    assert checked.divergence is not None and checked.divergence > DIVERGENCE["F16"]
+    assert any("llama.cpp computes otherwise" in problem for problem in checked.problems)
+
+
+@pytest.mark.parametrize(
+    ("family", "changes", "named"),
+    [
+        ("qwen3", {"attention_bias": True}, "biases in attention"),
+        ("gemma3", {"attention_bias": True}, "biases in attention"),
+        ("gemma3", {"attn_logit_softcapping": 50.0}, "attn_logit_softcapping"),
+    ],
+)
+def test_what_could_not_be_made_is_refused_by_its_name(
+    family: str, changes: dict[str, Any], named: str, tmp_path: Path
+) -> None:
+    folder = variant(family, tmp_path / "model", changes)
+    with pytest.raises(WorkshopError, match=named):
+        convert(folder, tmp_path / "m.gguf")
+
+
+@pytest.mark.parametrize(
+    ("family", "changes"),
+    [
+        ("llama3", {"attention_bias": True, "mlp_bias": True, "rope_parameters": LINEAR}),
+        ("llama3", {"rope_parameters": {**LINEAR, "rope_type": "dynamic"}}),
+        ("qwen2.5", {"rope_parameters": {**YARN, "beta_fast": 32.0, "beta_slow": 1.0}}),
+        (
+            "gemma3",
+            {
+                "rope_parameters": {"full_attention": LINEAR, "sliding_attention": PLAIN},
+                "final_logit_softcapping": 30.0,
+                "hidden_activation": "gelu",
+                "num_hidden_layers": 7,
+            },
+        ),
+    ],
+)
+def test_what_llama_cpp_follows_is_taken_and_computed_alike(
+    family: str, changes: dict[str, Any], tmp_path: Path
+) -> None:
+    checked = convert(variant(family, tmp_path / "model", changes), tmp_path / "m.gguf").check
+    assert checked.problems == []
+    assert checked.divergence is not None and checked.divergence < DIVERGENCE["F16"] / 50
+
+
+def test_a_head_of_its_own_is_kept_whatever_the_config_says_of_tying(tmp_path: Path) -> None:
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    folder = variant("qwen2.5", tmp_path / "model", {"tie_word_embeddings": True})
+    weights = load_file(folder / "model.safetensors")
+    embedding = weights["model.embed_tokens.weight"]
+    weights["lm_head.weight"] = embedding + 0.06 * torch.randn(
+        embedding.shape, generator=torch.manual_seed(1)
+    )
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    checked = convert(folder, tmp_path / "m.gguf").check
+    assert checked.problems == []
+    assert checked.divergence is not None
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"architectures": ["Qwen2ForCausalLM"], "use_sliding_window": False, "sliding_window": 32768},
+        {
+            "architectures": ["Qwen2ForCausalLM"], "use_sliding_window": True, "sliding_window": 32768,
+            "max_position_embeddings": 32768,
+        },
+        {
+            "architectures": ["Qwen2ForCausalLM"], "use_sliding_window": True, "sliding_window": 4096,
+            "max_window_layers": 28, "num_hidden_layers": 28, "max_position_embeddings": 32768,
+        },
+        # as published configs say it, without the words of transformers 5
+        {
+            "architectures": ["LlamaForCausalLM"], "hidden_act": "silu",
+            "rope_scaling": {**LLAMA3, "original_max_position_embeddings": 8192},
+        },
+        {
+            "architectures": ["Gemma3ForCausalLM"], "num_hidden_layers": 26, "sliding_window_pattern": 6,
+            "hidden_activation": "gelu_pytorch_tanh", "head_dim": 256, "query_pre_attn_scalar": 256,
+        },
+        {
+            "architectures": ["Gemma3ForConditionalGeneration"],
+            "text_config": {
+                "num_hidden_layers": 62, "hidden_size": 5376, "num_attention_heads": 32, "head_dim": 128,
+                "query_pre_attn_scalar": 168, "rope_scaling": {"factor": 8.0, "rope_type": "linear"},
+            },
+        },
+        {"architectures": ["MistralForCausalLM"], "hidden_act": "gelu"},
+        {},
+    ],
+)  # fmt: skip
+def test_published_settings_are_no_difference(config: dict[str, Any]) -> None:
+    assert silent_differences(config) == []
+
+
+def test_an_older_gemma_names_its_pattern_by_a_number() -> None:
+    config = {
+        "architectures": ["Gemma3ForCausalLM"],
+        "num_hidden_layers": 6,
+        "sliding_window_pattern": 3,
+    }
+    (found,) = silent_differences(config)
+    assert "in layers 3, 6 of 6" in found
+
+
+def test_the_rules_cover_the_catalogue() -> None:
+    for architecture in {entry.architecture for entry in CATALOGUE.values()}:
+        config = {"architectures": [architecture], "hidden_act": "relu"}
+        assert silent_differences(config), architecture
+
+
+def test_the_bundled_model_has_nothing_that_llama_cpp_passes_over(mame: Path) -> None:
+    assert silent_differences(json.loads((mame / "config.json").read_text(encoding="utf-8"))) == []
