@@ -277,6 +277,16 @@ def test_what_is_given_is_what_show_and_the_answers_hold(
         assert (a.text, a.prompt_tokens) == (b.text, b.prompt_tokens)
 
 
+def test_a_large_context_is_taken_over(
+    server: Ollama, named: Callable[[str], str], mame_name: str
+) -> None:
+    """From a million on, Ollama tells whole numbers as 1.3e+06."""
+    name = named("long")
+    server.create(name, mame_name, parameters={"num_ctx": 1_310_720})
+    with OllamaRuntime(name) as runtime:
+        assert runtime.context == 1_310_720
+
+
 def test_a_modelfile_that_was_read_is_made(
     server: Ollama, named: Callable[[str], str], tiny_gguf: Path
 ) -> None:

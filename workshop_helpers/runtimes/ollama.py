@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 from ..gguf_file import composed
@@ -185,6 +186,7 @@ class Chat:
 
 def _context(facts: OllamaFacts) -> int:
     named = facts.parameters.get("num_ctx")
-    if isinstance(named, str) and named.isdigit():
-        return int(named)
+    if isinstance(named, str):
+        with suppress(ValueError):
+            return round(float(named))  # from a million on it is told as 1.3e+06
     return min(facts.context_length or CONTEXT, CONTEXT)
