@@ -194,7 +194,7 @@ def _train(args: argparse.Namespace) -> int:
 
     given = {
         "epochs": args.epochs, "rank": args.rank, "learning_rate": args.lr, "batch_size": args.batch_size,
-        "seed": args.seed, "general_rows": args.general_rows,
+        "seed": args.seed, "general_rows": args.general_rows, "max_length": args.max_length,
     }  # fmt: skip
     recipe = LoraRecipe.for_model(args.model).replace(
         **{k: v for k, v in given.items() if v is not None}
@@ -495,6 +495,12 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add.add_argument("--lr", type=_above_zero, metavar="X", help="learning rate, such as 2e-4")
     add.add_argument("--batch-size", type=_at_least_one, metavar="N", help="rows a step")
+    add.add_argument(
+        "--max-length",
+        type=_at_least_one,
+        metavar="N",
+        help="most tokens of a row, question and answer; a longer answer is cut",
+    )
     add.add_argument("--seed", type=int, metavar="N", help="the same seed gives the same adapter")
     add.add_argument(
         "--general", type=Path, metavar="FILE", help="general rows to mix in against forgetting"
