@@ -91,6 +91,8 @@ def test_in_a_create(
     check_the_word(capsys.readouterr().err, "taking " if moment == "uploading" else "making ")
 
     own.start()
+    # a blob is called by the 64 digits of its hash; what was uploaded in part had another name
+    assert all(len(blob.name) == 71 for blob in (own.models / "blobs").iterdir())
     if not older:
         assert main(["ollama", "show", "m", "--host", own.host]) == 2
         assert "has no model m" in capsys.readouterr().err
@@ -196,6 +198,7 @@ def test_in_a_pull(
             check_the_word(capsys.readouterr().err, f"fetching it ({name})")
 
             own.start()
+            assert not list((own.models / "blobs").glob("*-partial*"))
             if older:
                 assert state(own.host, name) == before
             else:
