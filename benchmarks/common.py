@@ -14,14 +14,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workshop_helpers.device import machine, versions
-from workshop_helpers.workspace import WorkshopError, file_hash, read_json, write_json
+# Taken before the package is imported, which changes it: what we compare with runs without our settings.
+CLEAN_ENVIRONMENT = dict(os.environ)
+
+from workshop_helpers.device import machine, versions  # noqa: E402
+from workshop_helpers.workspace import (  # noqa: E402
+    WorkshopError,
+    file_hash,
+    read_json,
+    write_json,
+)
 
 if TYPE_CHECKING:
     from workshop_helpers.training import LoraRecipe, TrainingReport
 
-# Taken before the package changes it (`models` does): what we compare with runs without our settings.
-CLEAN_ENVIRONMENT = dict(os.environ)
 ROOT = Path(__file__).resolve().parents[1]
 LANGUAGES = ("en", "ja")
 MANY = 100  # rows that the documented recipe is for

@@ -11,7 +11,7 @@ import random
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pretraining.grammar import LANGUAGES, Grammar, Intent, draw, fill, load
+from pretraining.grammar import LANGUAGES, Intent, draw, fill, load
 from pretraining.values import Style, draw_value
 
 Message = dict[str, str]
@@ -76,13 +76,11 @@ class Shop:
 class Writer:
     """Draws conversations. `held_out` switches to phrasings and values kept out of the corpus."""
 
-    def __init__(
-        self, rng: random.Random, *, held_out: bool = False, grammar: Grammar | None = None
-    ):
+    def __init__(self, rng: random.Random, *, held_out: bool = False):
         self.rng = rng
         self.held_out = held_out
         self.part = "measured" if held_out else "corpus"
-        self.grammar = grammar or load()
+        self.grammar = load()
 
     # -- small draws -------------------------------------------------------------------------
 
@@ -150,11 +148,11 @@ class Writer:
             chosen.sort(key=self.grammar.intents.index)
         return chosen
 
-    def facts_prompt(self, shop: Shop, *, plain: bool = False) -> str:
-        """The system prompt that lists a shop's facts; `plain` gives the course's own layout."""
+    def facts_prompt(self, shop: Shop) -> str:
+        """The system prompt that lists a shop's facts, often in the course's own layout."""
         rng, language = self.rng, shop.language
         headers = self.grammar.dressing["facts_header"][language]
-        plain = plain or rng.random() < 0.4
+        plain = rng.random() < 0.4
         header = fill(
             headers[0] if plain else draw(self.pick(headers), rng, {"shop": shop.name}),
             {"shop": shop.name},

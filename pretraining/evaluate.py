@@ -19,9 +19,9 @@ from typing import Any
 from pretraining.corpus import Talk, Writer
 from pretraining.grammar import LANGUAGES
 from workshop_helpers.device import machine, versions
-from workshop_helpers.facts import figures, states
+from workshop_helpers.figures import figures, states
+from workshop_helpers.language import detect_language
 from workshop_helpers.runtimes import open_runtime
-from workshop_helpers.scoring import detect_language
 from workshop_helpers.workspace import file_hash, write_json
 
 MODEL = Path(__file__).parent.parent / "data" / "mame"
@@ -49,9 +49,9 @@ ADMITS = {
 }
 
 
-def draw_talks(kind: str, language: str, count: int, seed: int = 7) -> list[Talk]:
+def draw_talks(kind: str, language: str, count: int) -> list[Talk]:
     """`count` single-question conversations of one row, held out of the corpus."""
-    writer = Writer(random.Random(f"eval-{kind}-{language}-{seed}"), held_out=True)
+    writer = Writer(random.Random(f"eval-{kind}-{language}-7"), held_out=True)
     makers: dict[str, Callable[[], Talk]] = {
         "facts_in_prompt": lambda: writer.with_facts(language, turns=1, kind="fact"),
         "vague_without_facts": lambda: writer.without_facts(language, turns=1),

@@ -27,7 +27,6 @@ class Style:
     yen: str = "円"  # "円" after, or "￥" before the amount
     to: str = "-"  # between the ends of a range
     clock: str = "24"  # "24": 9:00, "12": 9 am
-    spell_one: bool = False
 
     @staticmethod
     def draw(language: str, rng: random.Random) -> Style:

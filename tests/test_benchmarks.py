@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -498,3 +499,22 @@ def test_recorded_results_hold_what_the_readme_needs(name):
     assert str(Path.home()) + "/" not in path.read_text(encoding="utf-8")
     if name in readme_figures.BENCHMARKS:
         assert readme_figures.section(path, "ja")
+
+
+def test_what_we_compare_with_runs_without_our_settings():
+    """The package tunes OpenMP when it is imported; TRL by itself would not have that."""
+    code = (
+        "import os; before = dict(os.environ); from benchmarks.common import CLEAN_ENVIRONMENT; "
+        "print(before == CLEAN_ENVIRONMENT, before == dict(os.environ))"
+    )
+    ours = ("OMP_", "GOMP_")
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    told = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=common.ROOT,
+        env=clean,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert told.stdout.split() == ["True", "False"]

@@ -123,6 +123,8 @@ def way(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Path:
         0.01,
         "--batch-size",
         2,
+        "--max-length",
+        99,
         "--seed",
         1,
     ]
@@ -148,12 +150,14 @@ def test_every_stage_leaves_its_artifact_and_card(way):
 
 def test_train_says_what_it_did_and_does_it_once(capfd, way, tiny_model):
     command = ["train", "--model", tiny_model, "--data", way / "rows.jsonl", "--out", way / "adapter", "--rows", 4,
-               "--epochs", 2, "--rank", 4, "--lr", 0.01, "--batch-size", 2, "--seed", 1, "--device", "cpu"]  # fmt: skip
+               "--epochs", 2, "--rank", 4, "--lr", 0.01, "--batch-size", 2, "--seed", 1, "--max-length", 99,
+               "--device", "cpu"]  # fmt: skip
     code, out, _ = run(capfd, *command, "--json")
     report = json.loads(out)
     assert code == 0
     assert report["reused"] is True
     assert report["recipe"]["rank"] == 4
+    assert report["recipe"]["max_length"] == 99
     assert 0 < report["trainable"] < report["total"]
     code, out, _ = run(capfd, *command)
     assert code == 0

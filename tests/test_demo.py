@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from workshop_helpers import demo
+from workshop_helpers.ollama_api import Ollama
 from workshop_helpers.workspace import WorkshopError, claim
 
 FACTS = """
@@ -53,6 +56,7 @@ def out(tmp_path_factory: pytest.TempPathFactory, shop: Path, tiny_model: Path) 
         shop=shop,
         device="cpu",
         types=["Q8_0", "Q2_K"],
+        ollama=False,
     )
     return folder
 
@@ -93,9 +97,52 @@ def test_running_it_again_trains_converts_and_merges_nothing_again(out, shop, ti
         shop=shop,
         device="cpu",
         types=["Q8_0", "Q2_K"],
+        ollama=False,
     )
     assert [path.stat().st_mtime_ns for path in made] == before
     assert all(training["reused"] for training in report["languages"]["ja"]["training"].values())
+
+
+def again(out: Path, shop: Path, tiny_model: Path) -> dict[str, Any]:
+    """The same demo once more: nothing but Ollama's step has work to do."""
+    return demo.run_demo(
+        out,
+        model=str(tiny_model),
+        languages=["ja"],
+        shop=shop,
+        device="cpu",
+        types=["Q8_0", "Q2_K"],
+    )
+
+
+def test_it_ends_with_the_tuned_model_answering_in_ollama(
+    out, shop, tiny_model, ollama_host, monkeypatch, capsys
+):
+    monkeypatch.setenv("OLLAMA_HOST", ollama_host)
+    with Ollama() as server:
+        try:
+            result = again(out, shop, tiny_model)["languages"]["ja"]
+            served = result["ollama"]
+            assert served["name"] in {one.name.removesuffix(":latest") for one in server.models()}
+            assert f"workshop ollama chat {served['name']}" in capsys.readouterr().out
+            assert served["type"] == "Q2_K"
+            assert served["timings"]["tokens"] > 0
+            answers = result["same_question"]["answers"]
+            label = f"{demo.WORDS['ja']['many']}, Q2_K"
+            assert answers[f"{label}, Ollama"] == served["answer"] == answers[label]
+            assert len(result["steps"]) == 8
+        finally:
+            server.remove("workshop-demo-ja")
+
+
+def test_without_a_server_it_says_so_and_ends_well(out, shop, tiny_model, monkeypatch, capsys):
+    with socket.socket() as taken:  # a port where nobody answers
+        taken.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("OLLAMA_HOST", f"127.0.0.1:{taken.getsockname()[1]}")
+        result = again(out, shop, tiny_model)["languages"]["ja"]
+    assert "No Ollama answers" in result["ollama"]["left_out"]
+    assert "No Ollama answers" in capsys.readouterr().out
+    assert len(result["steps"]) == 7
 
 
 def test_two_demos_in_one_folder_do_not_mix(out, shop, tiny_model):

@@ -346,6 +346,24 @@ def test_writing_is_whole_or_not_at_all(folder: Path) -> None:
     assert read(path) == good
 
 
+def test_a_modelfile_that_was_read_knows_where_its_paths_count_from(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "Modelfile").write_text("FROM ./豆 model.gguf\nADAPTER a.gguf\n", encoding="utf-8")
+    (folder / "a.gguf").write_bytes(b"GGUF")
+    (folder / "elsewhere").mkdir()
+    monkeypatch.chdir(folder / "elsewhere")
+    found = read("../Modelfile")
+    assert check(found) == []
+    assert found.path(found.base).samefile(folder / "豆 model.gguf")
+    assert found == parse(build(found))  # where it lies is not what it says
+    built = Modelfile("./豆 model.gguf")
+    assert built.path(built.base) == Path("豆 model.gguf")
+    assert "no such file" in check(built)[0]
+    monkeypatch.chdir(folder)
+    assert check(built) == []
+
+
 def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
     (tmp_path / "Modelfile").write_bytes("FROM m\nSYSTEM 日本語".encode("cp932"))
     with pytest.raises(WorkshopError, match=r"Cannot read .*Modelfile"):

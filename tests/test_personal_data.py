@@ -10,13 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workshop_helpers.quality import personal
-from workshop_helpers.quality.personal import (
-    check_personal,
-    find_personal,
-    is_my_number,
-    luhn,
-    mask,
-)
+from workshop_helpers.quality.personal import check_personal, find_personal, mask
+from workshop_helpers.quality.personal.numbers import is_my_number, luhn
 from workshop_helpers.records import Conversation, Message, read_conversations
 
 SHOP = Path(__file__).parent.parent / "data" / "shop"

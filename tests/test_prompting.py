@@ -135,6 +135,7 @@ def test_the_verb_writes_a_file_with_examples(mame_gguf: Path, tmp_path: Path, c
     assert (out.parent / found.base).resolve() == mame_gguf.resolve()
     said = capsys.readouterr().out
     assert "a prompted model, 3 examples; its weights stay as they are" in said
+    assert "Make it: workshop ollama create " in said
     assert "tuned" not in said
 
 

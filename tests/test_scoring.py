@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 
 from workshop_helpers.facts import Fact, ShopFacts
+from workshop_helpers.language import detect_language, is_polite
 from workshop_helpers.scoring import (
     Question,
     Score,
-    detect_language,
-    is_polite,
     mark,
     read_questions,
     score_answer,

@@ -21,10 +21,15 @@ import pytest
 
 from workshop_helpers import synthesis
 from workshop_helpers.chat_server import ChatServer, normal_address
-from workshop_helpers.facts import ShopFacts, states
+from workshop_helpers.facts import ShopFacts
+from workshop_helpers.figures import states
+from workshop_helpers.language import detect_language
 from workshop_helpers.records import Conversation, Message, read_conversations
-from workshop_helpers.scoring import detect_language
-from workshop_helpers.synthesis import Draft, SynthesisReport, clean_reply, synthesize
+from workshop_helpers.synthesis import SynthesisReport, synthesize
+from workshop_helpers.synthesis.keeper import Draft, Keeper
+from workshop_helpers.synthesis.prompts import answer_request, clean_reply
+from workshop_helpers.synthesis.seeds import find_seeds
+from workshop_helpers.synthesis.writers import in_process
 from workshop_helpers.workspace import WorkshopError, card_path, data_path, read_card
 
 FACTS = data_path("shop", "facts.yaml")
@@ -204,7 +209,7 @@ def test_equal_calls_give_equal_rows_and_the_second_asks_nothing(tmp_path, monke
     make("c.jsonl", seed=4)
     texts = [(tmp_path / f"{name}.jsonl").read_text(encoding="utf-8") for name in "abc"]
     assert texts[0] == texts[1] != texts[2]
-    monkeypatch.setattr(synthesis, "_writer", None)
+    monkeypatch.setattr(synthesis, "open_writer", None)
     again = make("a.jsonl")
     assert again.reused and again.kept == 4 and again.tries >= 4
 
@@ -240,7 +245,7 @@ def test_the_noise_draws_from_the_softmax(mame):
 
     ref = resolve("mame")
     messages = [{"role": "user", "content": "How much is shipping?"}]
-    with synthesis._in_process(ref, 0.9, 1) as writer:
+    with in_process(ref, 0.9, 1) as writer:
         drawn = [r.text for n in range(25) for r in writer.write([messages] * 16, n)]
     tokenizer = load_tokenizer(ref)
     ids = tokenizer(chat_prompt(tokenizer, messages), add_special_tokens=False)["input_ids"]
@@ -539,9 +544,9 @@ def judge(shop: ShopFacts, question: str, answer: str, rewrite: str = "both", **
         "ja": ("普通に送ってもらうといくらかかりますか？", "送料は500円です。"),
     }[str(more.pop("seed_language", language))]
     rows = [Conversation((Message("user", row[0]), Message("assistant", row[1])))]
-    seeds = synthesis._seeds(rows, shop, str(more.pop("language", language)))
+    seeds = find_seeds(rows, shop, str(more.pop("language", language)))
     held = [str(text) for text in more.pop("held", [])]  # type: ignore[attr-defined]
-    keeper = synthesis._Keeper(seeds, rows, held, shop, language, rewrite, True)
+    keeper = Keeper(seeds, rows, held, shop, language, rewrite, True)
     return keeper.fault(Draft(seeds[0], question, answer, **more))  # type: ignore[arg-type]
 
 
@@ -596,8 +601,8 @@ def test_without_facts_a_new_row_must_bring_the_figures_of_the_old_one_back():
             )
         ),
     ]
-    seeds = synthesis._seeds(rows, None, "en")
-    keeper = synthesis._Keeper(seeds, rows, [], None, "en", "both", True)
+    seeds = find_seeds(rows, None, "en")
+    keeper = Keeper(seeds, rows, [], None, "en", "both", True)
     clock, text = seeds
     assert keeper.fault(Draft(clock, "What time do you start?", "We start at 9:00.")) is None
     assert keeper.fault(Draft(clock, "What time do you start?", "We start at 8:00.")) is not None
@@ -639,8 +644,8 @@ def test_a_system_prompt_and_earlier_turns_stay_with_the_new_row(shop):
         (*(Message(role, text) for role, text in turns), Message("assistant", "It is $6.99.")),
         extra={"id": "a", "topic": "x"},
     )
-    (seed,) = synthesis._seeds([row], shop, "en")
-    keeper = synthesis._Keeper([seed], [row], [], shop, "en", "both", True)
+    (seed,) = find_seeds([row], shop, "en")
+    keeper = Keeper([seed], [row], [], shop, "en", "both", True)
     new = keeper.row(Draft(seed, "What does shipping cost?", "$6.99."))
     assert [m.content for m in new.messages[:3]] == ["Be kind.", "Hi", "Hello"]
     assert (new.question, new.answer) == ("What does shipping cost?", "$6.99.")
@@ -649,8 +654,8 @@ def test_a_system_prompt_and_earlier_turns_stay_with_the_new_row(shop):
 
 def test_a_new_question_alone_keeps_the_answer_and_is_tried_out_on_the_facts(shop):
     rows = [Conversation((Message("user", "Shipping fee?"), Message("assistant", "It is $6.99.")))]
-    (seed,) = synthesis._seeds(rows, shop, "en")
-    keeper = synthesis._Keeper([seed], rows, [], shop, "en", "question", True)
+    (seed,) = find_seeds(rows, shop, "en")
+    keeper = Keeper([seed], rows, [], shop, "en", "question", True)
     drifted = Draft(seed, "How long does delivery take?", "It takes 2-4 business days.")
     assert str(keeper.fault(drifted)).startswith("missing-fact")
     good = Draft(seed, "What do I pay for postage?", "Standard shipping costs $6.99.")
@@ -662,8 +667,8 @@ def test_the_meant_fact_stands_among_others_when_the_answer_is_asked_for(shop):
     import random
 
     rows = [Conversation((Message("user", "Shipping fee?"), Message("assistant", "It is $6.99.")))]
-    (seed,) = synthesis._seeds(rows, shop, "en")
-    messages = synthesis.answer_request(seed, "Fee?", shop, "en", random.Random(0))
+    (seed,) = find_seeds(rows, shop, "en")
+    messages = answer_request(seed, "Fee?", shop, "en", random.Random(0))
     assert states(messages[0]["content"], "$6.99") and len(messages[0]["content"].split("\n")) > 20
 
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import pytest
-from test_shop_data import LIKENESS_LIMIT, grams, likeness, plain
+from test_shop_data import LIKENESS_LIMIT, amounts, grams, likeness, plain
+from test_shop_data import rows as domain_rows
 
-from workshop_helpers.facts import Fact, ShopFacts, figures, states
+from workshop_helpers.facts import Fact, ShopFacts
+from workshop_helpers.figures import states
+from workshop_helpers.language import detect_language
 from workshop_helpers.quality.check import check
 from workshop_helpers.records import read_conversations
-from workshop_helpers.scoring import Question, detect_language, read_questions, score_answer
+from workshop_helpers.scoring import Question, read_questions, score_answer
 from workshop_helpers.workspace import data_path
 
 LANGUAGES = ("en", "ja")
@@ -27,11 +29,7 @@ def desk() -> ShopFacts:
     return ShopFacts.load(data_path("tech_support", "facts.yaml"))
 
 
-@cache
-def rows(name: str, language: str) -> list[dict[str, Any]]:
-    text = data_path("tech_support", f"{name}.{language}.jsonl").read_text(encoding="utf-8")
-    assert text.endswith("\n") and "\r" not in text and not text.startswith("\ufeff")
-    return [json.loads(line) for line in text.splitlines()]
+rows = partial(domain_rows, domain="tech_support")
 
 
 def fact_of(row: dict[str, Any]) -> Fact:
@@ -56,21 +54,12 @@ def test_facts_state_themselves_and_no_other_fact(language: str) -> None:
 
 
 def test_no_two_facts_share_a_figure_so_that_a_mix_up_shows(language: str) -> None:
-    amounts = Counter(
-        figure.amount
-        for fact in desk()
-        for item in fact.values[language]
-        for figure in figures(item[0])
-    )
-    assert max(amounts.values()) == 1, amounts.most_common(3)
+    ((amount, times),) = amounts(desk(), language).most_common(1)
+    assert times == 1, amount
 
 
 def test_no_figure_is_the_shops_so_that_the_two_domains_can_be_told_apart(language: str) -> None:
-    def amounts(facts: ShopFacts) -> set[Any]:
-        surfaces = [item[0] for fact in facts for item in fact.values[language]]
-        return {figure.amount for surface in surfaces for figure in figures(surface)}
-
-    assert not amounts(desk()) & amounts(ShopFacts.load())
+    assert not amounts(desk(), language) & amounts(ShopFacts.load(), language)
 
 
 def test_the_reader_takes_all_rows(language: str) -> None:

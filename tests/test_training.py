@@ -280,6 +280,23 @@ def test_diverged_training_is_no_adapter(
     assert not (tmp_path / "a").exists()
 
 
+def test_the_loss_is_that_of_trl(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same curve, whether all logits are held (small ones are) or TRL computes them in pieces."""
+    monkeypatch.setattr(training, "cpu_bf16_units", lambda: None)  # no rounding that Adam blows up
+    recipe = QUICK.replace(batch_size=3, gradient_accumulation=2, epochs=4)
+    # Of unlike length: the places of the answers differ from row to row.
+    mixed = [*rows(6), *(talk("No." * i, "Yes, and gladly. " * (6 - i)) for i in range(1, 6))]
+    ours = train(tiny_model, mixed, tmp_path / "ours", recipe)
+    monkeypatch.setattr(training, "SMALL_LOGITS", 0)
+    theirs = train(tiny_model, mixed, tmp_path / "theirs", recipe)
+    assert len(ours.losses) == 8
+    assert [loss for _, _, loss in ours.losses] == pytest.approx(
+        [loss for _, _, loss in theirs.losses], rel=1e-4
+    )
+
+
 # ---- kill -9, full disk: in processes of their own ------------------------------------------------------------------
 
 CHILD = """

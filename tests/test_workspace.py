@@ -19,6 +19,7 @@ from workshop_helpers.workspace import (
     atomic_file,
     claim,
     data_path,
+    equal_card,
     explain_os_errors,
     file_hash,
     fingerprint,
@@ -313,6 +314,20 @@ def test_cards_lie_in_folders_and_beside_files(tmp_path):
     assert read_card(tmp_path) is None
     (tmp_path / "m.gguf.card.json").write_text(json.dumps([1])[:-1])
     assert read_card(file) is None
+
+
+def test_only_the_same_artifact_of_equal_inputs_is_found_again(tmp_path):
+    file, inputs = tmp_path / "m.gguf", {"model": "m", "types": ("a", "b")}
+    file.write_text("four")
+    assert equal_card(file, inputs) is None
+    write_card(file, {"inputs": inputs, "size_bytes": 4})
+    found = equal_card(file, {"types": ["a", "b"], "model": "m"})
+    assert found is not None and found["size_bytes"] == 4
+    assert equal_card(file, {**inputs, "model": "n"}) is None
+    file.write_text("other")
+    assert equal_card(file, inputs) is None
+    file.unlink()
+    assert equal_card(file, inputs) is None
 
 
 def test_missing_bundled_data_is_named():

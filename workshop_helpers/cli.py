@@ -7,14 +7,14 @@ import argparse
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from . import __version__
+from .cli_parts import MISTAKE, OK, STOPPED, WRONG, Run, add_verb, console, megabytes, read_text
 from .workspace import WorkshopError, to_json
 
-OK, WRONG, MISTAKE, STOPPED = 0, 1, 2, 130
 DEFAULT_TYPES = ["Q8_0", "Q4_K_M", "Q2_K"]
 MODEL_HELP = "a catalogue name (see `workshop models`), a model folder, an adapter folder, a .gguf file, or ollama:NAME"
 
@@ -114,21 +114,9 @@ def _readable_output() -> None:
 # --- printing ------------------------------------------------------------------------------------------------
 
 
-def console() -> Any:
-    """A rich console; wide where no terminal sets the width, so that a table sent to a file is not folded."""
-    from rich.console import Console
-
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 160)
-
-
 def _show(args: argparse.Namespace, result: Any, *lines: str) -> None:
     """Print `result` as JSON where --json asks for it, else `lines`."""
     print(to_json(result) if args.json else "\n".join(lines))
-
-
-def megabytes(size: int) -> str:
-    """A size in bytes as people read it, e.g. "10.3 MB" (10^6 bytes)."""
-    return f"{size / 1e9:.2f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
 
 
 def _again(reused: bool) -> str:
@@ -150,6 +138,7 @@ def _demo(args: argparse.Namespace) -> int:
             types=tuple(args.to),
             device=args.device,
             overwrite=args.overwrite,
+            ollama=not args.no_ollama,
             console=console(),
         )
     if args.json:
@@ -205,7 +194,7 @@ def _train(args: argparse.Namespace) -> int:
 
     given = {
         "epochs": args.epochs, "rank": args.rank, "learning_rate": args.lr, "batch_size": args.batch_size,
-        "seed": args.seed, "general_rows": args.general_rows,
+        "seed": args.seed, "general_rows": args.general_rows, "max_length": args.max_length,
     }  # fmt: skip
     recipe = LoraRecipe.for_model(args.model).replace(
         **{k: v for k, v in given.items() if v is not None}
@@ -256,7 +245,7 @@ def _ask(args: argparse.Namespace) -> int:
         )
     system = args.system
     if args.system_file is not None:
-        system = _read_text(args.system_file)
+        system = read_text(args.system_file)
     answer = ask(
         args.model,
         args.question,
@@ -277,13 +266,6 @@ def _ask(args: argparse.Namespace) -> int:
             f"(cut off after {answer.tokens} tokens; --max-new-tokens allows more)", file=sys.stderr
         )
     return OK
-
-
-def _read_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise WorkshopError(f"Cannot read {path} as UTF-8 text: {error}.") from error
 
 
 def _verify(args: argparse.Namespace) -> int:
@@ -427,23 +409,9 @@ def build_parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(title="commands", metavar="COMMAND")
 
     def verb(
-        name: str,
-        run: Callable[[argparse.Namespace], int],
-        summary: str,
-        more: str = "",
-        *,
-        device: bool = False,
+        name: str, run: Run, summary: str, more: str = "", *, device: bool = False
     ) -> argparse.ArgumentParser:
-        added = verbs.add_parser(
-            name,
-            help=summary,
-            description=f"{summary[0].upper()}{summary[1:]}. {more}".strip(),
-            parents=[common],
-        )
-        added.set_defaults(run=run)
-        added.add_argument(
-            "--json", action="store_true", help="print the result as JSON, for programs"
-        )
+        added = add_verb(verbs, common, name, run, summary, more)
         if device:
             added.add_argument(
                 "--device",
@@ -457,6 +425,15 @@ def build_parser() -> argparse.ArgumentParser:
             "--overwrite",
             action="store_true",
             help="do the work again even if its result is there already",
+        )
+
+    def longest(added: argparse.ArgumentParser) -> None:
+        added.add_argument(
+            "--max-new-tokens",
+            type=_at_least_one,
+            default=160,
+            metavar="N",
+            help="longest answer (default: %(default)s)",
         )
 
     add = verb(
@@ -487,6 +464,11 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="where to write (default: %(default)s)",
     )
+    add.add_argument(
+        "--no-ollama",
+        action="store_true",
+        help="leave Ollama alone (else a server that answers gets the model workshop-demo-LANGUAGE)",
+    )
     overwrite(add)
 
     verb("doctor", _doctor, "what will go wrong on this machine, and the fix",
@@ -513,6 +495,12 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add.add_argument("--lr", type=_above_zero, metavar="X", help="learning rate, such as 2e-4")
     add.add_argument("--batch-size", type=_at_least_one, metavar="N", help="rows a step")
+    add.add_argument(
+        "--max-length",
+        type=_at_least_one,
+        metavar="N",
+        help="most tokens of a row, question and answer; a longer answer is cut",
+    )
     add.add_argument("--seed", type=int, metavar="N", help="the same seed gives the same adapter")
     add.add_argument(
         "--general", type=Path, metavar="FILE", help="general rows to mix in against forgetting"
@@ -535,13 +523,7 @@ def build_parser() -> argparse.ArgumentParser:
     system.add_argument(
         "--system-file", type=Path, metavar="FILE", help="the same from a text file"
     )
-    add.add_argument(
-        "--max-new-tokens",
-        type=_at_least_one,
-        default=160,
-        metavar="N",
-        help="longest answer (default: %(default)s)",
-    )
+    longest(add)
 
     add = verb(
         "verify", _verify, "put the same questions to several models and score the answers",
@@ -561,13 +543,7 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="write every answer here (.jsonl): model, question, answer, found, missing, seconds",
     )
-    add.add_argument(
-        "--max-new-tokens",
-        type=_at_least_one,
-        default=160,
-        metavar="N",
-        help="longest answer (default: %(default)s)",
-    )
+    longest(add)
 
     add = verb(
         "merge", _merge, "fold an adapter into its base model",

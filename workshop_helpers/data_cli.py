@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from .cli_parts import OK, add_verb, console
 from .workspace import WorkshopError, to_json
 
-OK = 0
 READ_HELP = "training rows: .jsonl, .json, .csv, .tsv, .xlsx, .parquet or .txt, also .gz"
 
 
@@ -27,19 +27,7 @@ def add_data_verbs(subparsers: Any, common: argparse.ArgumentParser) -> argparse
     )
     verbs = data.add_subparsers(title="verbs", metavar="VERB", required=True)
 
-    def verb(
-        name: str, run: Callable[[argparse.Namespace], int], summary: str, more: str = ""
-    ) -> argparse.ArgumentParser:
-        added: argparse.ArgumentParser = verbs.add_parser(
-            name,
-            help=summary,
-            description=f"{summary[0].upper()}{summary[1:]}. {more}".strip(),
-            parents=[common],
-        )
-        added.set_defaults(run=run)
-        added.add_argument("--json", action="store_true", help="print the result as JSON")
-        return added
-
+    verb = partial(add_verb, verbs, common, json="print the result as JSON")
     _add_check(verb)
     _add_clean_and_split(verb)
     _add_convert_and_preview(verb)
@@ -151,17 +139,11 @@ def _check(args: argparse.Namespace) -> int:
     else:
         from .display.findings import LABELS, afterword, findings_table
 
-        _console().print(findings_table(report, language))
+        console(120).print(findings_table(report, language))
         print("\n".join(afterword(report, language)))
         if args.html is not None:
             print(LABELS[language]["report"].format(path=args.html))
     return report.exit_code
-
-
-def _console() -> Any:
-    from rich.console import Console
-
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 
 
 def _not_over(out: Path, inputs: list[Path]) -> None:
@@ -320,7 +302,7 @@ def _preview(args: argparse.Namespace) -> int:
     if args.json:
         print(to_json([row.to_dict() for row in shown]))
     else:
-        _console().print(shown)
+        console(120).print(shown)
     return OK
 
 

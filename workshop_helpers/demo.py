@@ -1,11 +1,15 @@
-"""The main job in one function: ten rows, a hundred rows, before and after, merged, quantized, asked, reported."""
+"""The main job in one function: ten rows, a hundred rows, before and after, merged, quantized, asked, reported.
+
+Where an Ollama server answers, the tuned model goes into it and answers there too; where none does, that step is left
+out and says so.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,13 +21,17 @@ if TYPE_CHECKING:
     from .comparison import Comparison
     from .gguf import GgufReport
     from .merging import MergeReport
+    from .ollama_api import Timings
     from .quantization import QuantizationTable
+    from .scoring import Question
     from .training import TrainingReport
 
 FEW, MANY = 10, 100
 FEW_EPOCHS = 3
 # In the batches of the hundred rows, ten rows would make too few steps to teach anything at all.
 FEW_BATCH = 2
+# The type that most people run, where it is among those made.
+SERVED = "Q4_K_M"
 HELD_OUT = 100  # rows at the end of the training file, never trained on here, that perplexity is measured on
 
 WORDS = {
@@ -39,6 +47,7 @@ WORDS = {
         "convert": "convert to GGUF",
         "quantize": "quantize and measure",
         "ask": "ask all the same question",
+        "ollama": "put it into Ollama and ask it there",
     },
     "ja": {
         "base": "ベースモデル",
@@ -52,13 +61,29 @@ WORDS = {
         "convert": "GGUFに変換する",
         "quantize": "量子化して測る",
         "ask": "同じ質問をする",
+        "ollama": "Ollamaに入れて質問する",
     },
 }
 
 
+@dataclass(frozen=True)
+class Served:
+    """The tuned model as Ollama has it: its name there, its answer to the question that all were asked."""
+
+    name: str
+    host: str
+    version: str
+    type: str
+    answer: str
+    timings: Timings | None
+
+
 @dataclass
 class Result:
-    """What one language's run made: the reports of its stages, one question put to every model, seconds a step."""
+    """What one language's run made: the reports of its stages, one question put to every model, seconds a step.
+
+    `ollama`: the model in Ollama, or why that was left out.
+    """
 
     language: str
     training: dict[str, TrainingReport]
@@ -69,6 +94,7 @@ class Result:
     question: str
     answers: list[tuple[str, str]]
     steps: list[tuple[str, float]] = field(default_factory=list)
+    ollama: Served | str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON takes it."""
@@ -80,6 +106,9 @@ class Result:
             "quantization": self.quantization.to_dict(),
             "same_question": {"question": self.question, "answers": dict(self.answers)},
             "steps": dict(self.steps),
+            "ollama": {"left_out": self.ollama}
+            if isinstance(self.ollama, str)
+            else asdict(self.ollama),
         }
 
 
@@ -92,13 +121,15 @@ def run_demo(
     device: str | None = None,
     shop: Path | None = None,
     overwrite: bool = False,
+    ollama: bool = True,
     console: Console | None = None,
 ) -> dict[str, Any]:
     """Run the main job for each of `languages` and write ``report.json`` and ``report.html`` to the folder `out`.
 
     `shop` is a folder as ``data/shop``: facts.yaml, train.LANGUAGE.jsonl, questions.LANGUAGE.jsonl. The first
     language's page is report.html, a further one's report.LANGUAGE.html; models lie in `out`/LANGUAGE. Stages whose
-    result is there already are not done again. Returns what report.json holds.
+    result is there already are not done again. With `ollama`, and where a server answers (OLLAMA_HOST, else this
+    machine's), it then has the tuned model as "workshop-demo-LANGUAGE". Returns what report.json holds.
     Raises WorkshopError as the stages do, and when another run is at work in `out`.
     """
     from rich.console import Console
@@ -119,9 +150,12 @@ def run_demo(
     start = time.perf_counter()
     pages: list[Path] = []
     with claim(out):
+        no_ollama = _no_ollama() if ollama else "It was not asked for."
         results = {}
         for language in languages:
-            result = _run(out / language, language, model, types, device, shop, overwrite, console)
+            result = _run(
+                out / language, language, model, types, device, shop, overwrite, no_ollama, console
+            )
             results[language] = result
             _print(result, console)
             pages.append(
@@ -161,6 +195,7 @@ def _run(
     device: str | None,
     shop: Path,
     overwrite: bool,
+    no_ollama: str,
     console: Console,
 ) -> Result:
     from .comparison import Candidate, compare
@@ -184,10 +219,11 @@ def _run(
     questions = read_questions(shop / f"questions.{language}.jsonl")
     recipe = LoraRecipe.for_model(model)
     steps: list[tuple[str, float]] = []
+    count = 7 if no_ollama else 8
 
     @contextmanager
     def step(key: str) -> Iterator[None]:
-        console.print(f"[dim]{len(steps) + 1}/7[/] {words[key]} …")
+        console.print(f"[dim]{len(steps) + 1}/{count}[/] {words[key]} …")
         begun = time.perf_counter()
         yield
         steps.append((words[key], round(time.perf_counter() - begun, 2)))
@@ -226,6 +262,13 @@ def _run(
         for made in quantization.rows:
             text = ask(made.path, question.question, system=question.system).text.strip()
             answers.append((f"{words['many']}, {made.type}", text))
+    served: Served | str = no_ollama
+    if not no_ollama:
+        made = next((row for row in quantization.rows if row.type == SERVED), quantization.rows[-1])
+        with step("ollama"):
+            served = _serve(f"workshop-demo-{language}", made.path, made.type, question)
+        if isinstance(served, Served):
+            answers.append((f"{words['many']}, {made.type}, Ollama", served.answer))
 
     training = {words["few"]: few, words["many"]: many}
     return Result(
@@ -238,7 +281,39 @@ def _run(
         question.question,
         answers,
         steps,
+        served,
     )
+
+
+def _no_ollama() -> str:
+    """Why no model can be put into Ollama now; nothing where it can."""
+    from .ollama_api import Ollama
+
+    try:
+        with Ollama(timeout=5) as server:
+            server.need()
+    except WorkshopError as error:
+        return str(error)
+    return ""
+
+
+def _serve(name: str, gguf: Path, kind: str, question: Question) -> Served | str:
+    """The model of a GGUF in Ollama, asked; or why not: a server's trouble does not cost what is made already."""
+    from .ollama_api import Ollama
+    from .prompting import prompted
+    from .runtimes.ollama import OllamaRuntime
+
+    try:
+        with Ollama() as server:
+            # Without a system text or examples this is the tuned model alone, with its own template and stop text.
+            server.create(name, prompted(gguf))
+            version = server.version()
+        with OllamaRuntime(name) as runtime:
+            answer = runtime.answer([question.messages()])[0].text
+            timings = next(iter(runtime.timings), None)
+    except WorkshopError as error:
+        return str(error)
+    return Served(name, server.host, version, kind, answer, timings)
 
 
 def check_types(types: Sequence[str]) -> None:
@@ -276,3 +351,8 @@ def _print(result: Result, console: Console) -> None:
     for label, answer in result.answers:
         answers.add_row(Text(label), Text(answer))
     console.print(answers)
+    if isinstance(result.ollama, Served):
+        said = f"In Ollama: {result.ollama.name}. Talk to it: workshop ollama chat {result.ollama.name}"
+    else:
+        said = f"Not put into Ollama. {result.ollama}"
+    console.print(Text(said), soft_wrap=True)

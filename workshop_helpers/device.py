@@ -208,6 +208,14 @@ def memory_bytes() -> int | None:
     return total
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an exception says that memory is full: Python's own, and torch's of the processor or a GPU."""
+    text = str(error)
+    return (
+        isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text
+    )
+
+
 @lru_cache(maxsize=1)
 def _accelerator() -> str:
     """Name of the GPU without loading torch for it, "none" if there is none."""

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
 from importlib.util import find_spec
@@ -323,10 +322,10 @@ def ollama_address() -> str:
     return host if host.rpartition(":")[2].isdigit() else f"{host}:11434"
 
 
-def _ollama(fetch: Callable[..., Any] = urllib.request.urlopen) -> list[Check]:
+def _ollama() -> list[Check]:
     address = ollama_address()
     try:
-        with fetch(f"{address}/api/version", timeout=2) as answer:
+        with urllib.request.urlopen(f"{address}/api/version", timeout=2) as answer:
             version = json.loads(answer.read()).get("version", "?")
         return [Check("Ollama", "ok", f"{version} at {address}")]
     except (OSError, urllib.error.URLError, ValueError, AttributeError):

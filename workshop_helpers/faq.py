@@ -12,8 +12,20 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html import unescape
-from html.parser import HTMLParser
 from typing import Any
+
+from .html_tree import (
+    BLOCKS,
+    DEEPEST,
+    HEADINGS,
+    Element,
+    holds_block,
+    is_hidden,
+    parse,
+    phrase,
+    plain_text,
+    raw_text,
+)
 
 
 @dataclass(frozen=True)
@@ -34,281 +46,6 @@ class Found:
     skipped: Counter[str] = field(default_factory=Counter)
     problems: list[tuple[str, int]] = field(default_factory=list)
     note: str = ""
-
-
-# ---- a small tree of HTML -------------------------------------------------------------------------------------------
-
-_VOID = {
-    "area",
-    "base",
-    "br",
-    "col",
-    "embed",
-    "hr",
-    "img",
-    "input",
-    "link",
-    "meta",
-    "source",
-    "track",
-    "wbr",
-}
-_DEEPEST = 150  # elements within elements; what is deeper is hung up there
-_HEADINGS = {"h1", "h2", "h3", "h4", "h5", "h6"}
-_BLOCKS = {
-    "address", "article", "aside", "blockquote", "body", "caption", "center", "dd", "details", "div", "dl", "dt",
-    "fieldset", "figcaption", "figure", "footer", "form", "header", "hr", "html", "legend", "li", "main", "nav", "ol",
-    "p", "pre", "section", "summary", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "ul", *_HEADINGS,
-}  # fmt: skip
-# What an opening tag closes by itself (the HTML standard's optional end tags).
-_CLOSES = {
-    "li": {"li"}, "dt": {"dt", "dd"}, "dd": {"dt", "dd"}, "tr": {"tr", "td", "th"}, "td": {"td", "th"},
-    "th": {"td", "th"}, "option": {"option"}, "summary": set(),
-}  # fmt: skip
-_WALLS = {"ul": {"li"}, "ol": {"li"}, "dl": {"dt", "dd"}, "table": {"tr", "td", "th"}}
-_UNSEEN = {
-    "script",
-    "style",
-    "template",
-    "noscript",
-    "svg",
-    "nav",
-    "head",
-    "iframe",
-    "object",
-    "select",
-    "textarea",
-}
-
-
-@dataclass
-class Element:
-    """One element; `children` are elements and texts; `line` is where its tag stands."""
-
-    tag: str
-    attributes: dict[str, str] = field(default_factory=dict)
-    children: list[Element | str] = field(default_factory=list)
-    line: int = 1
-
-    def elements(self) -> Iterator[Element]:
-        """The element and all below it, in the page's order."""
-        stack: list[Element] = [self]
-        while stack:
-            element = stack.pop()
-            yield element
-            stack += [c for c in reversed(element.children) if isinstance(c, Element)]
-
-
-class _Tree(HTMLParser):
-    """Builds Elements; forgives what browsers forgive. Comments `line:N` set the line of what follows."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.root = Element("html")
-        self.open = [self.root]
-        self.base = 0
-
-    def _line(self) -> int:
-        return max(1, self.getpos()[0] + self.base)
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        if tag in ("html", "body") and len(self.open) == 1:
-            return
-        self._close_before(tag)
-        values = {name: value or "" for name, value in attributes}
-        line = int(values["data-line"]) if values.get("data-line", "").isdecimal() else self._line()
-        element = Element(tag, values, [], line)
-        self.open[-1].children.append(element)
-        if tag not in _VOID and len(self.open) < _DEEPEST:
-            self.open.append(element)
-
-    def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        # "<div/>" opens a div in HTML; only void elements end by themselves.
-        self.handle_starttag(tag, attributes)
-
-    def _close_before(self, tag: str) -> None:
-        if tag in _BLOCKS and any(e.tag == "p" for e in self.open[-3:]):
-            self._close("p", {"table", "button"})
-        wanted = _CLOSES.get(tag)
-        if wanted:
-            walls = {wall for wall, inside in _WALLS.items() if inside & wanted}
-            for other in wanted:
-                self._close(other, walls)
-
-    def _close(self, tag: str, walls: set[str]) -> None:
-        for depth in range(len(self.open) - 1, 0, -1):
-            if self.open[depth].tag == tag:
-                del self.open[depth:]
-                return
-            if self.open[depth].tag in walls:
-                return
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag == "br":
-            self.open[-1].children.append(Element("br"))
-        elif tag not in _VOID:
-            # An end tag of a phrase must not tear down the blocks around it.
-            self._close(tag, set() if tag in _BLOCKS else _BLOCKS)
-
-    def handle_data(self, data: str) -> None:
-        self.open[-1].children.append(data)
-
-    def handle_comment(self, data: str) -> None:
-        match = re.fullmatch(r"line:([0-9]{1,9})", data)
-        if match:
-            self.base = int(match[1]) - self.getpos()[0] - 1
-
-
-def _tree(html: str) -> Element:
-    parser = _Tree()
-    parser.feed(html)
-    parser.close()
-    return parser.root
-
-
-# ---- plain text -----------------------------------------------------------------------------------------------------
-
-
-def _is_hidden(element: Element) -> bool:
-    classes = element.attributes.get("class", "").split()
-    return (
-        element.tag in _UNSEEN
-        or element.attributes.get("aria-hidden") == "true"
-        # The "#" or "¶" beside a heading that links to it.
-        or any(c in ("headerlink", "anchor", "header-anchor") for c in classes)
-    )
-
-
-def plain_text(*nodes: Element | str) -> str:
-    """Nodes as plain text: paragraphs apart, one line an item of a list, code as it is, links with their address."""
-    blocks: list[str] = []
-    _blocks(list(nodes), blocks, "")
-    text = "\n\n".join(block for block in blocks if block.strip())
-    return re.sub(r"\n{3,}", "\n\n", text).strip()
-
-
-def _blocks(nodes: list[Element | str], out: list[str], indent: str, depth: int = 0) -> None:
-    """Appends the blocks of the nodes to `out`; runs of text and phrases are one block."""
-    run: list[Element | str] = []
-
-    def flush() -> None:
-        text = _phrase(run)
-        if text:
-            out.append("\n".join(indent + line for line in text.split("\n")))
-        run.clear()
-
-    for node in nodes:
-        if isinstance(node, str) or not _holds_block(node):
-            run.append(node)
-            continue
-        flush()
-        if _is_hidden(node) or depth > _DEEPEST:
-            continue
-        if node.tag in ("ul", "ol"):
-            out.append(_list(node, indent, depth))
-        elif node.tag == "pre":
-            out.append(_code(node, indent))
-        elif node.tag == "table":
-            out.append("\n".join(indent + line for line in _table(node)))
-        elif node.tag == "blockquote":
-            inner: list[str] = []
-            _blocks(node.children, inner, indent + "> ", depth + 1)
-            out += inner
-        else:
-            _blocks(node.children, out, indent, depth + 1)
-    flush()
-
-
-def _holds_block(node: Element) -> bool:
-    return any(element.tag in _BLOCKS for element in node.elements())
-
-
-def _phrase(nodes: list[Element | str]) -> str:
-    """Text without blocks: white space is one space, `br` a line end."""
-    parts: list[str] = []
-    stack: list[Element | str] = list(reversed(nodes))
-    while stack:
-        node = stack.pop()
-        if isinstance(node, str):
-            parts.append(re.sub(r"[ \t\r\n\f]+", " ", node))
-        elif node.tag == "br":
-            parts.append("\n")
-        elif _is_hidden(node):
-            continue
-        elif node.tag in ("code", "kbd", "samp") and node.children:
-            parts.append(f"`{_raw(node).strip()}`")
-        elif node.tag == "img":
-            parts.append(node.attributes.get("alt", ""))
-        elif node.tag == "a":
-            parts.append(_link(node))
-        else:
-            stack += reversed(node.children)
-    text = "".join(parts).replace("\xa0", " ")
-    return "\n".join(re.sub(r" {2,}", " ", line).strip() for line in text.split("\n")).strip("\n")
-
-
-def _link(node: Element) -> str:
-    text = _phrase(list(node.children))
-    address = node.attributes.get("href", "").strip()
-    if not re.match(r"(?:https?://|mailto:|tel:)", address):
-        return text
-    address = re.sub(r"^(?:mailto|tel):", "", address)
-    plain = re.sub(r"^https?://|/$", "", address)
-    return text if not text or plain in text else f"{text} ({address})"
-
-
-def _raw(node: Element) -> str:
-    return "".join(
-        child if isinstance(child, str) else "\n" if child.tag == "br" else _raw(child)
-        for child in node.children
-    )
-
-
-def _code(node: Element, indent: str) -> str:
-    language = next(
-        (
-            c.removeprefix("language-")
-            for e in node.elements()
-            for c in e.attributes.get("class", "").split()
-            if c.startswith("language-")
-        ),
-        "",
-    )
-    code = _raw(node).strip("\n")
-    fence = "```"
-    while fence in code:
-        fence += "`"
-    return "\n".join(indent + line for line in (f"{fence}{language}", *code.split("\n"), fence))
-
-
-def _list(node: Element, indent: str, depth: int) -> str:
-    lines: list[str] = []
-    start = node.attributes.get("start", "1")
-    number = int(start) if start.isdecimal() else 1
-    for item in node.children:
-        if not isinstance(item, Element) or _is_hidden(item):
-            continue
-        mark = f"{number}. " if node.tag == "ol" else "- "
-        number += 1
-        inner: list[str] = []
-        _blocks(item.children, inner, indent + " " * len(mark), depth + 1)
-        text = "\n".join(block for block in inner if block.strip())
-        if text:
-            lines.append(indent + mark + text[len(indent) + len(mark) :])
-    return "\n".join(lines)
-
-
-def _table(node: Element) -> list[str]:
-    rows = []
-    for row in (e for e in node.elements() if e.tag == "tr"):
-        cells = [
-            plain_text(*c.children).replace("\n", " ")
-            for c in row.children
-            if isinstance(c, Element) and c.tag in ("td", "th")
-        ]
-        if any(cells):
-            rows.append(" | ".join(cells))
-    return rows
 
 
 # ---- does a text ask? -----------------------------------------------------------------------------------------------
@@ -360,7 +97,7 @@ def _answer(text: str) -> str:
 
 def pairs_of_html(html: str) -> Found:
     """The pairs of an HTML page: of its FAQPage data where it has any, else of what stands on it."""
-    root, found = _tree(html), Found()
+    root, found = parse(html), Found()
     _structured(root, found)
     if found.pairs:
         return found
@@ -384,7 +121,7 @@ def pairs_of_markdown(text: str) -> Found:
         elif token.nesting == 1 or token.type == "fence":
             token.attrSet("data-line", str(line))
     found = Found()
-    _visible(_tree(parser.renderer.render(tokens, parser.options, {})), found)
+    _visible(parse(parser.renderer.render(tokens, parser.options, {})), found)
     return found
 
 
@@ -401,7 +138,7 @@ def _structured(root: Element, found: Found) -> None:
         kind = element.attributes.get("type", "").split(";")[0].strip().lower()
         if element.tag == "script" and kind == "application/ld+json":
             try:
-                data = json.loads(_raw(element))
+                data = json.loads(raw_text(element))
             except (ValueError, RecursionError) as error:
                 found.problems.append(
                     (f"a JSON-LD block is no valid JSON ({error}).", element.line)
@@ -470,8 +207,8 @@ def _add_structured(found: Found, question: dict[str, Any], line: int) -> None:
         return
     # Answers are HTML by the standard's custom, but plain text with line ends is common.
     is_html = re.search(r"<[a-zA-Z/!]", text)
-    answer = plain_text(*_tree(text).children) if is_html else unescape(text).strip()
-    _add(found, plain_text(*_tree(name).children), answer, line)
+    answer = plain_text(*parse(text).children) if is_html else unescape(text).strip()
+    _add(found, plain_text(*parse(name).children), answer, line)
 
 
 def _add(found: Found, question: str, answer: str, line: int, topic: str | None = None) -> None:
@@ -511,7 +248,7 @@ class _Reader:
     def read(self, nodes: list[Element | str], depth: int = 0) -> None:
         run: list[Element | str] = []
         for node in nodes:
-            if isinstance(node, str) or (node.tag not in _BLOCKS and not _holds_block(node)):
+            if isinstance(node, str) or (node.tag not in BLOCKS and not holds_block(node)):
                 if isinstance(node, Element) and node.tag == "button":
                     self._flush(run)
                     self._paragraph(node, [node], button=True)
@@ -519,18 +256,18 @@ class _Reader:
                     run.append(node)
                 continue
             self._flush(run)
-            if not _is_hidden(node) and depth <= _DEEPEST:
+            if not is_hidden(node) and depth <= DEEPEST:
                 self._block(node, depth)
         self._flush(run)
 
     def _flush(self, run: list[Element | str]) -> None:
-        if _phrase(run):
+        if phrase(run):
             first = next((n for n in run if isinstance(n, Element)), None)
             self._paragraph(Element("p", {}, [], first.line if first else self.line), list(run))
         run.clear()
 
     def _block(self, node: Element, depth: int) -> None:
-        if node.tag in _HEADINGS:
+        if node.tag in HEADINGS:
             self._heading(node, int(node.tag[1]))
         elif node.tag == "details":
             self._details(node, depth)
@@ -544,7 +281,7 @@ class _Reader:
         elif node.tag in ("ul", "ol", "pre", "table", "blockquote") and not _asks_inside(node):
             self._say(node)
         elif node.tag in ("header", "footer") and self.question is None:
-            if any(e.tag in _HEADINGS for e in node.elements()):
+            if any(e.tag in HEADINGS for e in node.elements()):
                 self.read(node.children, depth + 1)
         elif node.tag not in ("footer", "aside", "form"):
             self.read(node.children, depth + 1)
@@ -611,17 +348,17 @@ class _Reader:
         self, node: Element, children: list[Element | str], *, button: bool = False
     ) -> None:
         """A paragraph may be a question, hold one with its answer (on the next line or after A:), or say more."""
-        text = _phrase(children)
+        text = phrase(children)
         if not text:
             return
         lines = text.split("\n") if "\n" in text else [text]
         strong = _leading_strong(children)
         if strong is not None:
             bold, rest = strong
-            title = _phrase([bold])
+            title = phrase([bold])
             if asks(title):
                 self.ask(title, node.line)
-                if _phrase(rest):
+                if phrase(rest):
                     self.parts.append(Element("p", {}, rest))
                 return
         if button and asks(text):
@@ -661,7 +398,7 @@ def _split_lines(children: list[Element | str]) -> list[str]:
                 marked += ([Element("br")] if number else []) + [line]
         else:
             marked.append(child)
-    return [line for line in _phrase(marked).split("\n") if line.strip()]
+    return [line for line in phrase(marked).split("\n") if line.strip()]
 
 
 def _leading_strong(
@@ -694,16 +431,16 @@ def _item_asks(item: Element) -> bool:
     if children and isinstance(children[0], Element) and children[0].tag == "p":
         children = children[0].children
     strong = _leading_strong(children)
-    if strong is not None and asks(_phrase([strong[0]])):
+    if strong is not None and asks(phrase([strong[0]])):
         return True
-    lines = _split_lines([c for c in children if isinstance(c, str) or not _holds_block(c)])
+    lines = _split_lines([c for c in children if isinstance(c, str) or not holds_block(c)])
     return bool(lines) and bool(_LABEL_Q.match(lines[0])) and len(lines[0]) > 3
 
 
 def _asks_inside(node: Element) -> bool:
     """Whether a table or list is only the page's layout around questions."""
     return any(
-        e.tag in ("details", "dl") or (e.tag in _HEADINGS and asks(plain_text(*e.children)))
+        e.tag in ("details", "dl") or (e.tag in HEADINGS and asks(plain_text(*e.children)))
         for e in node.elements()
     )
 

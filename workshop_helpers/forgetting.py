@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .comparison import percent
-from .facts import figures
+from .figures import figures
 from .scoring import Question, read_questions, score_answer
 from .workspace import WorkshopError, data_path
 

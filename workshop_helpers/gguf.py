@@ -32,10 +32,9 @@ from .workspace import (
     atomic_file,
     card_path,
     claim,
+    equal_card,
     explain_os_errors,
     file_hash,
-    fingerprint,
-    read_card,
     write_card,
 )
 
@@ -680,25 +679,22 @@ def _make(
             check=checked,
             fallback=_fallbacks(file, log or []),
         )
-        _write_card(report, inputs)
+        write_report_card(report, "gguf", inputs)
     return report
 
 
-def _write_card(report: GgufReport, inputs: dict[str, Any]) -> None:
+def write_report_card(report: Any, kind: str, inputs: dict[str, Any]) -> None:
+    """Writes the card beside a GGUF: `inputs`, and what its report (a dataclass with `path` and `reused`) says."""
     from .device import machine, versions
 
-    figures = {k: v for k, v in report.to_dict().items() if k not in ("path", "reused")}
-    about = {"kind": "gguf", "inputs": inputs, "machine": machine(), "versions": versions()}
+    figures = {k: v for k, v in vars(report).items() if k not in ("path", "reused")}
+    about = {"kind": kind, "inputs": inputs, "machine": machine(), "versions": versions()}
     write_card(report.path, {**about, **figures})
 
 
 def _found(out: Path, inputs: dict[str, Any]) -> GgufReport | None:
-    card = read_card(out) if out.exists() else None
-    if (
-        not card
-        or fingerprint(card.get("inputs")) != fingerprint(inputs)
-        or card["size_bytes"] != out.stat().st_size
-    ):
+    card = equal_card(out, inputs)
+    if card is None:
         return None
     return GgufReport(
         path=out,

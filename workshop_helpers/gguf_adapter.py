@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from .gguf import find_converter
+from .gguf import find_converter, write_report_card
 from .gguf_file import read_gguf
 from .models import identity, model_folder, resolve
 from .workspace import (
@@ -21,11 +21,9 @@ from .workspace import (
     atomic_file,
     card_path,
     claim,
+    equal_card,
     explain_os_errors,
     file_hash,
-    fingerprint,
-    read_card,
-    write_card,
 )
 
 TYPES = ("f32", "f16", "bf16", "q8_0")
@@ -99,7 +97,7 @@ def convert_adapter(
             size_bytes=file.size_bytes,
             seconds=round(time.perf_counter() - started, 3),
         )
-        _write_card(report, inputs)
+        write_report_card(report, "gguf-adapter", inputs)
     return report
 
 
@@ -123,21 +121,9 @@ def _run(script: Path, tool: Path, base: Path, adapter: Path, out: Path, kind: s
         ) from RuntimeError("\n".join(lines[-30:]))
 
 
-def _write_card(report: AdapterReport, inputs: dict[str, str]) -> None:
-    from .device import machine, versions
-
-    figures = {k: v for k, v in vars(report).items() if k not in ("path", "reused")}
-    about = {"kind": "gguf-adapter", "inputs": inputs, "machine": machine(), "versions": versions()}
-    write_card(report.path, {**about, **figures})
-
-
 def _found(out: Path, inputs: dict[str, str]) -> AdapterReport | None:
-    card = read_card(out) if out.exists() else None
-    if (
-        not card
-        or fingerprint(card.get("inputs")) != fingerprint(inputs)
-        or card["size_bytes"] != out.stat().st_size
-    ):
+    card = equal_card(out, inputs)
+    if card is None:
         return None
     fields = ("type", "base", "tensors", "size_bytes", "seconds")
     return AdapterReport(path=out, reused=True, **{k: card[k] for k in fields})

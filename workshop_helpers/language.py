@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+LANGUAGES = ("en", "ja")  # what the course speaks
 _NEUTRAL = re.compile(r"```.*?(?:```|$)|`[^`\n]*`|https?://\S+|\S+@\S+", re.S)
 _KANA = re.compile(r"[\u3041-\u309f\u30a1-\u30fa\uff66-\uff9f]")
 _HAN = re.compile(r"[\u3005\u3400-\u9fff\uf900-\ufaff]")

@@ -21,7 +21,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from .gguf_file import GgufFile, composed, composes, read_gguf
-from .workspace import WorkshopError
+from .workspace import Closing, WorkshopError
 
 CONTEXT = 2048  # tokens a question and its answer may take, where the model has room for so many
 CACHE_BYTES = 2**30  # what the key-value cache of all slots together may take
@@ -44,7 +44,7 @@ def default_threads() -> int:
     return max(1, min(4, (os.cpu_count() or 1) // 2))
 
 
-class LlamaEngine:
+class LlamaEngine(Closing):
     """A GGUF opened in llama.cpp.
 
     `slots` answers are written at a time; each may take `context` tokens, question included (default: what the model
@@ -170,12 +170,6 @@ class LlamaEngine:
     def close(self) -> None:
         """Stops llama.cpp and gives its memory back."""
         self._server = None
-
-    def __enter__(self) -> LlamaEngine:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
 
     def _ends(self) -> set[Any]:
         kinds = ("eos", "eot", "eom")

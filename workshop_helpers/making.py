@@ -13,15 +13,14 @@ import textwrap
 import tokenize
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from .faq import Pair, pairs_of_html, pairs_of_markdown
+from .language import LANGUAGES
 from .records import Conversation, Fault, Message, RowFault, check_text, open_rows
 from .records.encodings import detect
 from .workspace import WorkshopError
-
-LANGUAGES = ("en", "ja")
 
 
 class Made(list[Conversation]):
@@ -31,17 +30,10 @@ class Made(list[Conversation]):
     `note`: how the source was understood, in a sentence.
     """
 
-    def __init__(
-        self,
-        rows: Iterable[Conversation] = (),
-        *,
-        skipped: Mapping[str, int] | None = None,
-        faults: Iterable[Fault] = (),
-        note: str = "",
-    ) -> None:
-        super().__init__(rows)
+    def __init__(self, *, skipped: Mapping[str, int] | None = None, note: str = "") -> None:
+        super().__init__()
         self.skipped = Counter(dict(skipped or {}))
-        self.faults = list(faults)
+        self.faults: list[Fault] = []
         self.note = note
 
     def summary(self) -> str:

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .device import machine, versions
+from .device import is_out_of_memory, machine, versions
 from .models import (
     ModelRef,
     chat_prompt,
@@ -32,9 +32,8 @@ from .workspace import (
     WorkshopError,
     atomic_directory,
     claim,
+    equal_card,
     explain_os_errors,
-    fingerprint,
-    read_card,
     write_card,
 )
 
@@ -115,8 +114,8 @@ def merge(
 
 
 def _stored(out: Path, inputs: dict[str, Any]) -> MergeReport | None:
-    card = read_card(out) if out.is_dir() else None
-    if not card or fingerprint(card.get("inputs")) != fingerprint(inputs):
+    card = equal_card(out, inputs)
+    if card is None:
         return None
     try:
         check_folder(out)
@@ -237,12 +236,7 @@ def _memory_in_words(ref: ModelRef) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        text = str(error)
-        if (
-            isinstance(error, MemoryError)
-            or "out of memory" in text
-            or "can't allocate memory" in text
-        ):
+        if is_out_of_memory(error):
             raise WorkshopError(
                 f"Merging {ref.name} ran out of memory: it holds the base in fp32, 4 bytes a parameter. "
                 "Close other programs, or merge on the CPU (device='cpu') if this was a GPU."

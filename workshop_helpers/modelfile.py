@@ -10,7 +10,7 @@ import difflib
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -88,8 +88,10 @@ class Modelfile:
 
     `base` is FROM: a GGUF's path or the name of a model that Ollama has; `projectors` are further FROMs, as vision
     models have them. `parameters` are typed (`stop` is a tuple of texts). `messages` (roles system, user, assistant)
-    are put before every conversation. Paths count from the Modelfile's folder. `renderer`, `parser` and `draft` are
-    only known to newer releases of Ollama.
+    are put before every conversation. `renderer`, `parser` and `draft` are only known to newer releases of Ollama.
+
+    Paths count from `folder`: that of the file where one was read, the working directory where it is None. It is not
+    part of what the Modelfile says, and two that differ in nothing else are equal.
     """
 
     base: str
@@ -104,6 +106,11 @@ class Modelfile:
     renderer: str | None = None
     parser: str | None = None
     draft: str | None = None
+    folder: Path | None = field(default=None, compare=False)
+
+    def path(self, source: str) -> Path:
+        """Where a path that the Modelfile names lies; nothing need be there."""
+        return _path(source, self.folder or Path())
 
     def create_options(self) -> dict[str, Any]:
         """All but the weights (FROM, ADAPTER) as /api/create takes it: system, template, parameters, messages, …"""
@@ -169,10 +176,13 @@ def parse(text: str) -> Modelfile:
 
 
 def read(path: str | Path) -> Modelfile:
-    """The Modelfile at `path`. Raises WorkshopError where it cannot be read, with the file's name."""
+    """The Modelfile at `path`; its paths count from its folder, wherever it is used.
+
+    Raises WorkshopError where it cannot be read, with the file's name.
+    """
     path = Path(path)
     try:
-        return parse(path.read_bytes().decode("utf-8-sig"))
+        return replace(parse(path.read_bytes().decode("utf-8-sig")), folder=path.parent)
     except (OSError, UnicodeDecodeError) as error:
         raise WorkshopError(f"Cannot read the Modelfile {path} as UTF-8 text: {error}.") from error
     except WorkshopError as error:
@@ -337,13 +347,14 @@ def _written(text: str, where: str) -> str:
 # --- Checking --------------------------------------------------------------------------------------------------------
 
 
-def check(modelfile: Modelfile, folder: str | Path = ".") -> list[str]:
-    """What is wrong with `modelfile` lying in `folder`, a sentence each; empty when all is well.
+def check(modelfile: Modelfile, folder: str | Path | None = None) -> list[str]:
+    """What is wrong with `modelfile` lying in `folder` (its own where none is given), a sentence each; empty when all
+    is well.
 
     Looks for paths that are not there (Ollama would take them for a model's name), weights that Ollama imports
     wrongly, parameters that are unknown or out of range, comments that are none, and texts that `build` refuses.
     """
-    folder = Path(folder)
+    folder = Path(folder) if folder is not None else modelfile.folder or Path()
     problems = []
     for source in (modelfile.base, *modelfile.projectors):
         problems += _source_problems(source, folder)

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .cli_parts import OK, add_verb, read_text
 from .workspace import WorkshopError, to_json
 
 if TYPE_CHECKING:
@@ -20,14 +21,14 @@ ABOUT = (
 
 def add_modelfile_verb(subparsers: Any, common: argparse.ArgumentParser) -> argparse.ArgumentParser:
     """Adds the verb to the command line; `common` has the options that every verb takes."""
-    verb: argparse.ArgumentParser = subparsers.add_parser(
+    verb = add_verb(
+        subparsers,
+        common,
         "modelfile",
-        help="write Ollama's recipe for a prompted model: system text, examples, template, stop texts",
+        _modelfile,
+        "write Ollama's recipe for a prompted model: system text, examples, template, stop texts",
         description=ABOUT,
-        parents=[common],
     )
-    verb.set_defaults(run=_modelfile)
-    verb.add_argument("--json", action="store_true", help="print the result as JSON, for programs")
     verb.add_argument(
         "model", metavar="MODEL", help="a .gguf file, a catalogue name, or ollama:NAME"
     )
@@ -82,7 +83,7 @@ def _modelfile(args: argparse.Namespace) -> int:
         made.append((out, modelfile))
     if args.json:
         print(to_json([{"path": out, "modelfile": build(m)} for out, m in made]))
-        return 0
+        return OK
     for out, modelfile in made:
         if out is None:
             print(build(modelfile), end="")
@@ -90,9 +91,9 @@ def _modelfile(args: argparse.Namespace) -> int:
         examples = sum(m.role == "assistant" for m in modelfile.messages)
         print(
             f"{out}: a prompted model, {examples} examples; its weights stay as they are. "
-            f"Make it: ollama create {out.suffix.removeprefix('.') or 'my-model'} -f {out}"
+            f"Make it: workshop ollama create {out.suffix.removeprefix('.') or 'my-model'} {out}"
         )
-    return 0
+    return OK
 
 
 def _places(args: argparse.Namespace) -> list[tuple[Path | None, Path | None]]:
@@ -118,10 +119,5 @@ def _system(args: argparse.Namespace) -> str | None:
 
         return ShopFacts.load().system_prompt(args.facts)
     if args.system_file is not None:
-        try:
-            return str(args.system_file.read_text(encoding="utf-8-sig")).strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise WorkshopError(
-                f"Cannot read {args.system_file} as UTF-8 text: {error}."
-            ) from error
+        return read_text(args.system_file)
     return str(args.system) if args.system is not None else None

@@ -437,7 +437,7 @@ def load_model(model: ModelRef | str | Path, device: Device, *, dtype: str | Non
 def stored_dtype(folder: Path) -> str:
     """The dtype ("fp32", "bf16", "fp16") of most of the weights in a model folder, read from the file headers."""
     sizes: dict[str, int] = {}
-    for file in _weight_files(folder, "model"):
+    for file in _weight_files(folder):
         for tensor, about in check_safetensors(file).items():
             if tensor != "__metadata__":
                 start, end = about["data_offsets"]
@@ -703,7 +703,7 @@ def _check_model_folder(folder: Path, *, missing: str) -> None:
         pickles = _pickles(folder) if folder.is_dir() else []
         raise WorkshopError(_pickle_message(pickles[0]) if pickles else missing)
     _read_json(config)
-    files = _weight_files(folder, "model")
+    files = _weight_files(folder)
     if not files:
         pickles = _pickles(folder)
         if pickles:
@@ -713,8 +713,8 @@ def _check_model_folder(folder: Path, *, missing: str) -> None:
         check_safetensors(file)
 
 
-def _weight_files(folder: Path, stem: str) -> list[Path]:
-    index = folder / f"{stem}.safetensors.index.json"
+def _weight_files(folder: Path) -> list[Path]:
+    index = folder / "model.safetensors.index.json"
     if index.is_file():
         shards = sorted(set(_read_json(index).get("weight_map", {}).values()))
         for shard in shards:
@@ -723,7 +723,7 @@ def _weight_files(folder: Path, stem: str) -> list[Path]:
                     f"{index} names {shard}, which is not there. Copy or download the model again."
                 )
         return [folder / shard for shard in shards]
-    single = folder / f"{stem}.safetensors"
+    single = folder / "model.safetensors"
     return [single] if single.is_file() else []
 
 

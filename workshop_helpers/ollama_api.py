@@ -25,7 +25,7 @@ from urllib.parse import urlsplit
 from .device import cores
 from .gguf_file import composes, read_gguf
 from .models import check_ollama_name
-from .workspace import WorkshopError, file_hash
+from .workspace import Closing, WorkshopError, file_hash
 
 if TYPE_CHECKING:
     from .modelfile import Modelfile
@@ -143,7 +143,7 @@ class Stream:
             close()
 
 
-class Ollama:
+class Ollama(Closing):
     """The server at `host` (default: OLLAMA_HOST, else this machine's port 11434). Opening it asks it nothing.
 
     `timeout`: seconds of silence, not of work, after which a request is given up.
@@ -152,10 +152,12 @@ class Ollama:
     def __init__(self, host: str | None = None, *, timeout: float = SILENCE) -> None:
         import httpx
 
+        # first, for the client reads OLLAMA_HOST when it is imported, and ends at nonsense
+        address()
+        self.host = address(host)
         # the client's own package, imported by its full name inside a module of ours that has another one
         from ollama import Client
 
-        self.host = address(host)
         self.timeout = timeout
         settings: dict[str, Any] = {
             "timeout": httpx.Timeout(timeout, connect=min(10.0, timeout)),
@@ -178,12 +180,6 @@ class Ollama:
         """
         here, usable = urlsplit(self.host).hostname in _HERE, cores()
         return usable if here and usable < (os.cpu_count() or 1) else None
-
-    def __enter__(self) -> Ollama:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
 
     # --- what it has -------------------------------------------------------------------------------------------------
 
@@ -285,22 +281,31 @@ class Ollama:
         """Make the model `name`, or make it anew, from a GGUF file, a Modelfile or a model that the server has.
 
         source: a path that ends in .gguf, a `Modelfile`, or the name of a model. adapter: a GGUF adapter for the
-        source's weights. What else is given is put over what the source brings. Files are uploaded only where the
-        server does not have them. The name appears when all is there; until then an older model of that name stays.
-        Raises WorkshopError for a bad name, a damaged file, a model that is missing, a server that is too old, stops
-        or refuses.
+        source's weights. A Modelfile's own paths count from its `folder`, all others from the working directory. What
+        else is given is put over what the source brings; nothing is added to it: for a bare GGUF without `template`,
+        Ollama looks for a template of its own that is like the file's (`prompting.prompted` reads off the file's).
+        Files are uploaded only where the server does not have them. The name appears when all is there; until then an
+        older model of that name stays.
+        Raises WorkshopError for a bad name, a file that is missing, damaged or of the wrong kind, a model that is
+        missing, a server that is too old, stops or refuses.
         """
         check_ollama_name(name)
-        base: str | Path = source if isinstance(source, str | Path) else source.base
         given: dict[str, Any] = {}
-        adapters = [adapter] if adapter is not None else []
-        if not isinstance(source, str | Path):
+        beside = Path(adapter).expanduser() if adapter is not None else None
+        weights: Path | None
+        if isinstance(source, str | Path):
+            base, weights = str(source), Path(source).expanduser() if _is_file(source) else None
+        else:
+            base, weights = source.base, _weights(source)
             given = dict(source.create_options())
-            adapters = adapters or ([source.adapter] if source.adapter else [])
+            if beside is None and source.adapter:
+                beside = source.path(source.adapter)
             if source.projectors:
                 raise WorkshopError(
                     "A Modelfile with several FROM lines is not made here: use `ollama create`."
                 )
+            if source.draft:
+                given["draft"] = source.draft
         for option, value in {
             "system": system, "template": template, "messages": messages, "license": license, "quantize": quantize,
         }.items():  # fmt: skip
@@ -308,25 +313,26 @@ class Ollama:
                 given[option] = value
         if parameters:
             given["parameters"] = {**given.get("parameters", {}), **parameters}
-        unknown = {"renderer", "parser"} & given.keys()
+        unknown = {"renderer", "parser", "draft"} & given.keys()
         if unknown:
             raise WorkshopError(
                 f"{', '.join(sorted(unknown)).upper()} cannot be given over the HTTP API: use `ollama create`."
             )
+        # before the first upload; some releases end at a damaged file
+        if weights is not None:
+            _check_gguf(weights, adapter=False)
+        if beside is not None:
+            _check_gguf(beside, adapter=True)
         self.need()
         if needs := given.pop("requires", None):
             self.need(version_numbers(needs), f"make a model that says REQUIRES {needs}")
-        if _is_file(base):
-            file = read_gguf(Path(base).expanduser()).path  # some releases end at a damaged one
-            given["files"] = {file.name: self._upload(file, progress)}
+        if weights is not None:
+            given["files"] = {weights.name: self._upload(weights, progress)}
         else:
-            given["from_"] = str(base)
-            self.show(
-                str(base)
-            )  # Ollama would look for a missing one in its library on the internet
-        for path in adapters:
-            file = read_gguf(Path(path).expanduser()).path
-            given.setdefault("adapters", {})[file.name] = self._upload(file, progress)
+            given["from_"] = base
+            self.show(base)  # Ollama would look for a missing one in its library on the internet
+        if beside is not None:
+            given["adapters"] = {beside.name: self._upload(beside, progress)}
         with self._explained("making it", name):
             status = ""
             for part in self._client.create(name, stream=True, **given):
@@ -338,6 +344,80 @@ class Ollama:
                 f"The Ollama at {self.host} stopped making {name} before it was done (its last word: {status!r}). "
                 "Nothing half-made is left under the name; look at its log and try again."
             )
+
+    def pull(self, name: str, *, progress: Progress | None = None, insecure: bool = False) -> None:
+        """Fetch the model `name` from Ollama's library, or from the registry whose host the name begins with.
+
+        The server fetches it, not this machine. What it has is not fetched again, and the name appears (or changes
+        to the newer model) when all is there. progress: the bytes are those of all parts that have been begun.
+        insecure: the registry speaks plain HTTP, or its certificate is not to be checked.
+        Raises WorkshopError for a name that is not there, a registry that cannot be reached or refuses, a full disk,
+        and a server that stops.
+        """
+        check_ollama_name(name)
+        parts: dict[str, tuple[int, int]] = {}  # digest → bytes done, bytes in all
+        status, now = "", ""
+        with self._explained("fetching it", name, lambda said: self._not_pulled(name, said)):
+            for part in self._client.pull(name, insecure=insecure, stream=True):
+                status = part.status or ""
+                if (part.digest or "") != now:
+                    # the server fetches one part after the other and does not report the last bytes of each
+                    if now in parts:
+                        parts[now] = (parts[now][1],) * 2
+                    now = part.digest or ""
+                if now and part.total:
+                    parts[now] = (min(part.completed or 0, part.total), part.total)
+                if progress is None:
+                    continue
+                if now in parts:
+                    done, total = (sum(sizes) for sizes in zip(*parts.values(), strict=True))
+                    progress(f"fetching {name}", done, total)
+                else:
+                    progress(status, 0, 0)
+        if status != "success":
+            raise WorkshopError(
+                f"The Ollama at {self.host} stopped fetching {name} before it was done (its last word: {status!r}). "
+                "Look at its log and try again."
+            )
+
+    def _not_pulled(self, name: str, said: str) -> str | None:
+        """Why a model could not be fetched, in a sentence; None for what is no matter of fetching."""
+        low = said.lower()
+        parts = name.split("/")
+        registry = f"the registry at {parts[0]}" if len(parts) == 3 else "Ollama's library"
+        again = "then repeat the command"
+        if "http response to https client" in low or "not look like a tls handshake" in low:
+            return (
+                f"{registry[0].upper()}{registry[1:]} speaks plain HTTP: {said}. If you trust it and the network "
+                "between, add --insecure (insecure=True)."
+            )
+        if "certificate" in low or "x509" in low:
+            return (
+                f"The certificate of {registry} is not one that the Ollama at {self.host} trusts: {said}. Have it "
+                "trusted on that machine; --insecure (insecure=True) does without."
+            )
+        if "file does not exist" in low or "manifest unknown" in low or "not found" in low:
+            return f"There is no model {name} in {registry}. {_where_to_look(name)}"
+        if "digest mismatch" in low:
+            return (
+                f"What came of {name} was damaged, and was thrown away: {said}. Repeat the command."
+            )
+        if re.search(r"\b(401|403)\b|unauthorized|access denied|forbidden", low):
+            return (
+                f"{registry[0].upper()}{registry[1:]} does not give {name} to the Ollama at {self.host}: {said}. It "
+                "may be private, or its licence must be accepted first."
+            )
+        if re.search(
+            r"no such host|dial tcp|lookup |unreachable|refused|timeout|server misbehaving|name resolution|reset by "
+            r"peer|max retries exceeded|deadline exceeded|\beof\b",
+            low,
+        ):
+            return (
+                f"The Ollama at {self.host} cannot reach {registry}: {said}. Look at the network (and proxy: "
+                f"HTTPS_PROXY counts where the server is started) of the machine it runs on, {again}. A GGUF that you "
+                "have needs no network: `workshop ollama create`."
+            )
+        return None
 
     def _upload(self, path: Path, progress: Progress | None) -> str:
         """The digest of a file that the server then has. A server that has it resets the connection: ask first."""
@@ -363,10 +443,10 @@ class Ollama:
             )
             if reply.is_success:
                 return digest
-        raise WorkshopError(
-            f"The Ollama at {self.host} did not take {path}: {_said(reply.text)} (status {reply.status_code}). "
-            "Is the disk of its model folder full?"
-        )
+        said = reply.text
+        with suppress(ValueError, KeyError, TypeError):
+            said = str(reply.json()["error"])
+        raise WorkshopError(self._refusal(said, reply.status_code, f"taking {path}", None))
 
     def remove(self, name: str) -> None:
         """Remove a model; weights that another model uses stay. Raises WorkshopError when it is not there."""
@@ -424,8 +504,14 @@ class Ollama:
     # --- errors ------------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def _explained(self, doing: str, name: str | None = None) -> Iterator[None]:
-        """Every way in which a request can fail, in a sentence. `doing` completes "… while …"."""
+    def _explained(
+        self,
+        doing: str,
+        name: str | None = None,
+        refused: Callable[[str], str | None] = lambda said: None,
+    ) -> Iterator[None]:
+        """Every way in which a request can fail, in a sentence. `doing` completes "… while …"; `refused` knows what
+        refusals mean that only this request meets."""
         import httpx
         from ollama import ResponseError
 
@@ -434,7 +520,10 @@ class Ollama:
         try:
             yield
         except ResponseError as error:
-            raise WorkshopError(self._refusal(error.error, error.status_code, of, name)) from error
+            raise WorkshopError(
+                refused(_said(error.error))
+                or self._refusal(error.error, error.status_code, of, name)
+            ) from error
         except httpx.TimeoutException as error:
             raise WorkshopError(
                 f"{where[0].upper()}{where[1:]} was silent for {self.timeout:g} s while {of}. It may be busy, or "
@@ -455,6 +544,11 @@ class Ollama:
     def _refusal(self, said: str, status: int, doing: str, name: str | None) -> str:
         said = _said(said)
         low = said.lower()
+        if re.search(r"no space left|not enough space|disk (is )?full|quota exceeded", low):
+            return (
+                f"The disk of the Ollama at {self.host} is full: {said}. Make room on it (`workshop ollama rm` "
+                "removes models), then repeat the command."
+            )
         if name and ("not found" in low and (status == 404 or "model" in low)):
             return self._missing(name)
         if "invalid model name" in low and name:
@@ -493,7 +587,7 @@ class Ollama:
             hint = "It has no models yet."
         return (
             f"The Ollama at {self.host} has no model {name}. {hint} `workshop ollama create` makes one of a GGUF, "
-            f"`ollama pull {name}` fetches one from Ollama's library."
+            f"`workshop ollama pull {name}` fetches one from Ollama's library."
         )
 
 
@@ -516,6 +610,21 @@ def address(host: str | None = None) -> str:
     port = port or {"http": 80, "https": 443}.get(scheme, PORT)
     shown = f"[{name}]" if ":" in name else name
     return f"{scheme or 'http'}://{shown}:{port}{parts.path.rstrip('/')}"
+
+
+def _where_to_look(name: str) -> str:
+    """How to find a name that Ollama's library, or another registry, has."""
+    from .prompting import LIBRARY
+
+    if name in LIBRARY:
+        return f"{name} is its name in this course; there it is {LIBRARY[name]}."
+    if name.count("/") == 2:
+        return "Look its name and tag up there."
+    model, _, tag = name.partition(":")
+    place = f"library/{model}" if "/" not in model else model
+    tags = f", the tags of a model at https://ollama.com/{place}/tags" if tag else ""
+    last = model.rpartition("/")[2]
+    return f"Look for it at https://ollama.com/search?q={last}{tags}."
 
 
 def _manifest_layers(facts: OllamaFacts) -> list[Layer]:
@@ -565,6 +674,53 @@ def version_numbers(version: str) -> tuple[int, ...]:
 
 def _is_file(source: object) -> bool:
     return isinstance(source, Path) or str(source).lower().endswith(".gguf")
+
+
+def _weights(modelfile: Modelfile) -> Path | None:
+    """The file that a Modelfile's FROM names, None where it names a model. As for Ollama, a file that is there goes
+    before a model of the same name. Raises WorkshopError for what is meant as a path and leads to no file."""
+    from .modelfile import is_path
+
+    path = modelfile.path(modelfile.base)
+    if path.is_file():
+        return path
+    if not is_path(modelfile.base):
+        return None
+    if path.is_dir():
+        return path  # refused further on, like any other folder
+    where = "the Modelfile's folder" if modelfile.folder is not None else "the working directory"
+    raise WorkshopError(
+        f"FROM {modelfile.base}: there is no file {path}. Paths count from {where}; a model's name has no ./ before "
+        "it and does not end like a file's."
+    )
+
+
+def _check_gguf(path: Path, *, adapter: bool) -> None:
+    """Raises WorkshopError for what is no whole GGUF of the kind that is wanted."""
+    makes = "`workshop_helpers.gguf_adapter.convert_adapter` makes a GGUF of an adapter folder"
+    if adapter and not path.exists():
+        raise WorkshopError(f"There is no file {path}. {makes}.")
+    if path.is_dir() and adapter:
+        raise WorkshopError(f"{path} is a folder. {makes}.")
+    if path.is_dir() and (path / "adapter_config.json").is_file():
+        raise WorkshopError(
+            f"{path} is an adapter folder. Merge it, then convert the model: `workshop merge {path} --out model`, "
+            "`workshop gguf model --out model-F16.gguf`."
+        )
+    if path.is_dir():
+        raise WorkshopError(
+            f"{path} is a folder. Convert the model first: `workshop gguf {path} --out model-F16.gguf`."
+        )
+    kind = read_gguf(path).metadata.get("general.type")
+    if adapter and kind not in (None, "adapter"):
+        raise WorkshopError(
+            f"{path} is a {kind}, not an adapter: it is what an adapter would be put on. {makes}."
+        )
+    if not adapter and kind == "adapter":
+        raise WorkshopError(
+            f"{path} is an adapter and runs only on the model it was trained on. Name that model's GGUF, or its name "
+            "on the server, as the source, and this file as its adapter (`--adapter`)."
+        )
 
 
 def _said(text: str) -> str:

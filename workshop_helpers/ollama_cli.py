@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .workspace import WorkshopError, to_json
+
+if TYPE_CHECKING:
+    from .ollama_api import Layer, Ollama
 
 OK, WRONG = 0, 1
 CHAT_HELP = (
@@ -56,7 +59,26 @@ def add_ollama_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
         help="a .gguf file, a Modelfile, or the name of a model of the server",
     )
     add.add_argument("--adapter", type=Path, metavar="FILE.gguf", help="a GGUF adapter to put on")
+    add.add_argument(
+        "--plain",
+        action="store_true",
+        help="of a .gguf: set no template, stop texts and num_predict, but leave them to Ollama, which takes the "
+        "template of its own that is most like the file's",
+    )
     _system(add)
+
+    add = verb(
+        "pull", _pull, "fetch a model from Ollama's library",
+        "The server fetches it. What it has is not fetched again, and a fetch that broke off goes on where it can.",
+    )  # fmt: skip
+    add.add_argument(
+        "name",
+        metavar="NAME",
+        help="such as llama3.2:1b, or HOST/NAMESPACE/NAME for another registry",
+    )
+    add.add_argument(
+        "--insecure", action="store_true", help="the registry speaks plain HTTP (a local one)"
+    )
 
     verb("list", _list, "the models that the server has")
 
@@ -87,7 +109,7 @@ def add_ollama_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     add.add_argument(
         "--questions", type=Path, metavar="FILE", help="questions, one JSON object a line"
     )
-    add.add_argument("--limit", type=int, metavar="N", help="only the first N questions")
+    add.add_argument("--limit", type=_at_least_one, metavar="N", help="only the first N questions")
     _system(add)
     _longest(add)
 
@@ -99,11 +121,21 @@ def _system(added: argparse.ArgumentParser) -> None:
 def _longest(added: argparse.ArgumentParser) -> None:
     added.add_argument(
         "--max-new-tokens",
-        type=int,
+        type=_at_least_one,
         default=160,
         metavar="N",
         help="longest answer (default: %(default)s)",
     )
+
+
+def _at_least_one(text: str) -> int:
+    number = int(text)
+    if number < 1:  # which Ollama would take for "without end"
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number of at least 1")
+    return number
+
+
+_at_least_one.__name__ = "whole number"  # argparse names the type in its message
 
 
 def _help(parser: argparse.ArgumentParser) -> int:
@@ -171,25 +203,37 @@ def _list(args: argparse.Namespace) -> int:
         print(to_json(models))
         return OK
     if not models:
-        print("No models yet. `workshop ollama create NAME FILE.gguf` makes one.")
+        print(
+            "No models yet. `workshop ollama create NAME FILE.gguf` makes one, `workshop ollama pull NAME` fetches one."
+        )
         return OK
     from rich import box
+    from rich.measure import Measurement
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD)
-    for heading in ("name", "family", "parameters", "type", "size", "digest", "changed"):
-        table.add_column(heading, justify="right" if heading in ("parameters", "size") else "left")
-    for one in models:
-        table.add_row(
-            one.name,
-            one.family,
-            one.parameters,
-            one.quantization,
-            _megabytes(one.size_bytes),
-            one.digest[:12],
-            one.modified[:16].replace("T", " "),
-        )
-    _console().print(table)
+    columns = {
+        "name": [one.name for one in models],
+        "family": [one.family for one in models],
+        "parameters": [one.parameters for one in models],
+        "type": [one.quantization for one in models],
+        "size": [_megabytes(one.size_bytes) for one in models],
+        "digest": [one.digest[:12] for one in models],
+        "changed": [one.modified[:16].replace("T", " ") for one in models],
+    }
+    console = _console()
+    wide = console.options.update(max_width=10_000)
+    # a narrow terminal gets fewer columns, not pieces of names
+    for dropped in (None, "digest", "family", "parameters", "changed"):
+        columns.pop(dropped or "", None)
+        table = Table(box=box.SIMPLE_HEAD)
+        for heading in columns:
+            right = heading in ("parameters", "size")
+            table.add_column(heading, justify="right" if right else "left", overflow="fold")
+        for row in zip(*columns.values(), strict=True):
+            table.add_row(*row)
+        if Measurement.get(console, wide, table).maximum <= console.width:
+            break
+    console.print(table)
     return OK
 
 
@@ -218,83 +262,165 @@ def _show(args: argparse.Namespace) -> int:
         print(f"context    {facts.context_length or 'unknown'} tokens")
         print(f"can        {', '.join(facts.capabilities) or 'unknown'}")
         for key, value in facts.parameters.items():
-            print(f"parameter  {key} {value}")
+            for one in [value] if isinstance(value, str) else value:
+                print(f"parameter  {key} {one}")
         if facts.system:
-            print(f"system     {facts.system}")
-        print(f"template   {facts.template}")
+            print(f"system     {_below(facts.system)}")
+        print(f"template   {_below(facts.template)}")
         for layer in layers:
             size = "" if layer.size_bytes is None else f"  {layer.size_bytes:,} bytes"
             print(f"layer      {layer.kind:<9} {layer.digest or 'digest unknown'}{size}")
     return OK
 
 
+def _below(text: str) -> str:
+    """A text of several lines, all of them below its first one."""
+    return "\n".join(text.splitlines()).replace("\n", "\n" + " " * 11)
+
+
 # --- making and removing ------------------------------------------------------------------------------------------
 
 
 def _create(args: argparse.Namespace) -> int:
+    from .modelfile import Modelfile, check
     from .ollama_api import Ollama
 
     name = _plain_name(args.name)
-    source = _source(args.source)
     with Ollama(args.host) as server, _Progress(not args.json) as progress:
+        source = _source(args.source, server)
+        told: str | None = None
+        problems: list[str] = []
+        if isinstance(source, Path) and not args.plain:
+            source, told = _with_its_chat(source)
+        elif isinstance(source, Modelfile):
+            # the server takes what it does not know, and does nothing with it
+            problems = [one for one in check(source) if one.startswith(("PARAMETER ", "SYSTEM "))]
         server.create(name, source, adapter=args.adapter, system=args.system, progress=progress)
         layers = server.layers(name)
     if args.json:
-        print(to_json({"model": name, "host": server.host, "layers": layers}))
-        return OK
-    print(f"model      {name}, on {server.host}")
+        made = {"model": name, "host": server.host, "layers": layers}
+        print(to_json({**made, "set": told, "problems": problems}))
+    else:
+        _made(name, server.host, layers, told, problems)
+    return WRONG if problems else OK
+
+
+def _made(
+    name: str,
+    host: str,
+    layers: Sequence[Layer],
+    told: str | None = None,
+    problems: Sequence[str] = (),
+) -> None:
+    print(f"model      {name}, on {host}")
     for layer in layers:
         print(f"layer      {layer.kind:<9} {layer.digest or 'digest unknown'}")
+    if told:
+        print(f"set        {told}")
+    for problem in problems:
+        print(f"problem    {problem}")
     print(f'ask it     workshop ask ollama:{name} "…"')
+
+
+def _with_its_chat(path: Path) -> tuple[Any, str]:
+    """The GGUF with the template, stop texts and num_predict that its own chat template asks for, as `workshop
+    modelfile` writes them; the bare file where none can be read off it. And, in a sentence, what was set.
+
+    Raises WorkshopError for a file that is missing or damaged.
+    """
+    from dataclasses import replace
+
+    from .gguf_file import read_gguf
+    from .models import ModelRef
+    from .prompting import prompted
+
+    if path.is_dir() or read_gguf(path).metadata.get("general.type") == "adapter":
+        return path, ""  # which `Ollama.create` refuses, and says why
+    try:
+        made = prompted(ModelRef("gguf", path.name, path))  # whatever its name ends in
+    except WorkshopError as error:
+        return path, f"nothing; Ollama's own detection of the template is used. {error}"
+    stop = made.parameters["stop"]
+    assert isinstance(stop, tuple)
+    return replace(made, base=str(path)), (
+        f"the file's own chat template, stop texts {' '.join(stop)}, and num_predict "
+        f"{made.parameters['num_predict']} (--plain leaves all three to Ollama)"
+    )
+
+
+def _pull(args: argparse.Namespace) -> int:
+    from .ollama_api import Ollama
+
+    name = _plain_name(args.name)
+    with Ollama(args.host) as server, _Progress(not args.json) as progress:
+        server.pull(name, progress=progress, insecure=args.insecure)
+        layers = server.layers(name)
+    if args.json:
+        print(to_json({"model": name, "host": server.host, "layers": layers}))
+    else:
+        _made(name, server.host, layers)
     return OK
 
 
-def _source(given: str) -> Any:
-    """A GGUF's path, a Modelfile that was read (its paths counted from its own folder), or a model's name."""
-    from dataclasses import replace
+def _source(given: str, server: Ollama) -> Any:
+    """A path (of a GGUF, or of what `Ollama.create` refuses in words), a Modelfile that was read, or a model's name.
 
-    from .models import OLLAMA
+    Raises WorkshopError for what is none of them.
+    """
+    from .modelfile import is_path, read
+    from .models import OLLAMA, PICKLES
 
     if given.startswith(OLLAMA):
         return _plain_name(given)
     path = Path(given).expanduser()
-    if path.suffix.lower() == ".gguf":
+    if path.suffix.lower() == ".gguf" or path.is_dir():
         return path
-    if path.is_dir():
-        raise WorkshopError(
-            f"{path} is a folder. Convert the model first: `workshop gguf {path} --out model-F16.gguf`."
-        )
     if not path.is_file():
-        return _plain_name(given)
-    from .modelfile import is_path, read
-
-    found = read(path)
-    base = str(path.parent / found.base) if is_path(found.base) else found.base
-    adapter = str(path.parent / found.adapter) if found.adapter else None
-    return replace(found, base=base, adapter=adapter)
+        if is_path(given):
+            raise WorkshopError(f"There is no file {path}.")
+        server.need()
+        try:
+            server.show(name := _plain_name(given))
+        except WorkshopError as error:
+            raise WorkshopError(f"There is no file {path}, and no such model: {error}") from error
+        return name
+    if path.suffix.lower() in (*PICKLES, ".safetensors"):
+        raise WorkshopError(
+            f"{path} is no GGUF. Convert the model that it belongs to: `workshop gguf {path.parent} --out "
+            "model-F16.gguf`."
+        )
+    with path.open("rb") as file:
+        if file.read(4) == b"GGUF":
+            return path
+    return read(path)
 
 
 class _Progress:
-    """What `Ollama.create` reports, on stderr: a bar for the upload, a line for each other step."""
+    """What `Ollama.create` and `pull` report, on stderr: a bar for what is measured, a line for each other step."""
 
     def __init__(self, wanted: bool) -> None:
         self._wanted = wanted and sys.stderr.isatty()
+        self._doing = ""
         self._bar: Any = None
 
     def __call__(self, doing: str, done: int, total: int) -> None:
         if not self._wanted:
             return
         if total:
+            if doing != self._doing:
+                self._end()
             if self._bar is None:
                 from tqdm import tqdm
 
                 self._bar = tqdm(
                     total=total, unit="B", unit_scale=True, desc=doing, leave=False, file=sys.stderr
                 )
+            self._bar.total = total  # further parts of a model come into sight while it is fetched
             self._bar.update(done - self._bar.n)
-            return
-        self._end()
-        print(doing, file=sys.stderr)
+        elif doing != self._doing:
+            self._end()
+            print(doing, file=sys.stderr)
+        self._doing = doing
 
     def _end(self) -> None:
         if self._bar is not None:

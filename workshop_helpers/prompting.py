@@ -84,6 +84,7 @@ def prompted(
         template=template,
         parameters=parameters,
         messages=tuple(messages),
+        folder=Path(folder) if folder is not None else None,
     )
 
 

@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from .facts import Figure, ShopFacts, Surfaces, figures, locate, states, surfaces
+from .facts import ShopFacts, Surfaces, surfaces
+from .figures import Figure, figures, locate, states
 from .language import detect_language, has_letters, is_polite
 from .records import RowFault, check_text, field_text, json_lines, raise_faults
 from .workspace import WorkshopError

@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .device import cpu_bf16_units, machine, tame_allocator, versions
+from .device import cpu_bf16_units, is_out_of_memory, machine, tame_allocator, versions
 from .models import (
     ModelRef,
     chat_prompt,
@@ -37,9 +37,9 @@ from .workspace import (
     WorkshopError,
     atomic_directory,
     claim,
+    equal_card,
     explain_os_errors,
     fingerprint,
-    read_card,
     read_json,
     write_card,
     write_json,
@@ -48,6 +48,8 @@ from .workspace import (
 if TYPE_CHECKING:
     from .device import Device
 
+IGNORED = -100  # the label of a token that carries no loss
+SMALL_LOGITS = 2**28  # bytes of a batch's logits in fp32 that any machine has room for
 SCHEDULES = ("constant", "linear", "cosine")
 
 
@@ -279,8 +281,8 @@ def training_device(device: Device | str | None, ref: ModelRef) -> Device:
 
 def stored_report(out: Path, inputs: dict[str, Any]) -> TrainingReport | None:
     """The report of the adapter in `out` if it was made from exactly these inputs and is whole."""
-    card = read_card(out) if out.is_dir() else None
-    if not card or fingerprint(card.get("inputs")) != fingerprint(inputs):
+    card = equal_card(out, inputs)
+    if card is None:
         return None
     try:
         check_safetensors(out / "adapter_model.safetensors")
@@ -398,6 +400,7 @@ def _train(
         import torch
         from datasets import Dataset
         from peft import LoraConfig
+        from peft.helpers import disable_input_dtype_casting
         from transformers import PrinterCallback
 
         trainer_class = course_trainer(recipe)
@@ -441,7 +444,10 @@ def _train(
             # It prints every log line where the bar is; PEFT's model card is a form that nobody fills in.
             trainer.remove_callback(PrinterCallback)
             trainer.model.create_or_update_model_card = lambda *_: None
-            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+            # Autocast puts the adapter's inputs into bf16 anyhow; PEFT would take them to fp32 and back first.
+            twice = device.name == "cpu" and device.dtype == "bf16"
+            with disable_input_dtype_casting(trainer.model, active=twice):
+                trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     finally:
         bar.close()
     losses = [
@@ -577,6 +583,36 @@ def course_trainer(recipe: LoraRecipe) -> Any:
         def _get_train_sampler(self, train_dataset: Any = None) -> Any:
             sampler = super()._get_train_sampler(train_dataset)
             return EpochSampler(sampler.batch_size, lengths=sampler.lengths)
+
+        def compute_loss(
+            self,
+            model: Any,
+            inputs: dict[str, Any],
+            return_outputs: bool = False,
+            num_items_in_batch: Any = None,
+        ) -> Any:
+            """The mean loss of the answer tokens, from the logits of their places alone.
+
+            TRL's own never holds all logits, which a large vocabulary on a GPU needs; without a GPU's kernels it
+            computes them three times over, and figures that nobody reads here: half of a small model's step.
+            """
+            labels = inputs["labels"]
+            small = 4 * labels.numel() * model.config.get_text_config().vocab_size <= SMALL_LOGITS
+            if labels.device.type == "cuda" or not small or return_outputs:
+                return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+            targets = labels[:, 1:]  # each place is asked for the next token
+            places = (targets != IGNORED).any(dim=0).nonzero().squeeze(1)
+            rest = {name: value for name, value in inputs.items() if name != "labels"}
+            logits = model(**rest, use_cache=False, logits_to_keep=places).logits
+            wanted = targets[:, places]
+            loss = torch.nn.functional.cross_entropy(
+                logits.float().flatten(0, 1),
+                wanted.flatten(),
+                ignore_index=IGNORED,
+                reduction="sum",
+            )
+            count = (wanted != IGNORED).sum() if num_items_in_batch is None else num_items_in_batch
+            return loss / count
 
         def floating_point_ops(self, inputs: Any) -> int:
             """It would count all parameters anew at every step, for a figure that nobody reads here."""
@@ -820,16 +856,12 @@ def _failures_in_words(recipe: LoraRecipe, work: Path) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, ValueError, MemoryError) as error:
-        text = str(error)
-        if (
-            isinstance(error, MemoryError)
-            or "out of memory" in text
-            or "can't allocate memory" in text
-        ):
+        if is_out_of_memory(error):
             raise WorkshopError(
                 f"Training ran out of memory with batch_size={recipe.batch_size}, max_length={recipe.max_length}. "
                 "Halve the batch size (and double gradient_accumulation), or shorten max_length."
             ) from error
+        text = str(error)
         if "arget modules" in text:
             raise WorkshopError(
                 f"The model has no layers named {', '.join(recipe.target_modules or ())}. "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import contextlib
 import dataclasses
 import errno
@@ -15,7 +16,10 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from typing import Self
 
 CARD = "card.json"
 _DAY = 24 * 3600
@@ -28,6 +32,20 @@ class WorkshopError(Exception):
 
     The command line prints the message without a traceback and exits with 2.
     """
+
+
+class Closing(abc.ABC):
+    """What has a `close()`, as a context manager: the end of the block calls it."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    @abc.abstractmethod
+    def close(self) -> None:
+        """Let go of what is held. Closing twice is harmless."""
 
 
 def data_path(*parts: str) -> Path:
@@ -388,3 +406,17 @@ def read_card(artifact: Path | str) -> dict[str, Any] | None:
     except WorkshopError:
         return None
     return card if isinstance(card, dict) else None
+
+
+def equal_card(artifact: Path | str, inputs: dict[str, Any]) -> dict[str, Any] | None:
+    """The card of an artifact that is there and was made from equal `inputs`; None when it is to be made.
+
+    A file whose card says `size_bytes` must have that size.
+    """
+    artifact = Path(artifact)
+    card = read_card(artifact) if artifact.exists() else None
+    if card is None or fingerprint(card.get("inputs")) != fingerprint(inputs):
+        return None
+    if "size_bytes" in card and card["size_bytes"] != artifact.stat().st_size:
+        return None
+    return card

@@ -6,6 +6,8 @@ import argparse
 import io
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -92,6 +94,124 @@ def test_create_from_a_modelfile_reads_its_paths_from_its_own_folder(
         workshop("rm", name)
     with pytest.raises(WorkshopError, match=r"is a folder.*workshop gguf"):
         workshop("create", name, str(tmp_path))
+
+
+@pytest.fixture
+def files(mame_gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder to stand in, with files that are taken for models by mistake, and one that is one."""
+    (tmp_path / "plain").write_bytes(mame_gguf.read_bytes())
+    (tmp_path / "Modelfile").write_text(
+        "FROM ./plain\nPARAMETER temprature 0.5\nPARAMETER top_p 7\n", encoding="utf-8"
+    )
+    (tmp_path / "adapter").mkdir()
+    (tmp_path / "adapter" / "adapter_config.json").write_text("{}", encoding="utf-8")
+    (tmp_path / "model.safetensors").write_bytes(bytes([200] * 9))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["none"], r"There is no file none, and no such model: .*has no model none\."),
+        (["runs/Modelfile"], r"There is no file runs/Modelfile, and no such model"),
+        (["a/b/c/d"], r"There is no file a/b/c/d, and no such model: .*is no name"),
+        (["./none"], r"There is no file none\.$"),
+        (["none.gguf"], r"There is no file none\.gguf\. `workshop gguf"),
+        (["adapter"], r"is an adapter folder\. Merge it.*workshop merge adapter --out"),
+        (["model.safetensors"], r"model\.safetensors is no GGUF\. .*workshop gguf"),
+        (["plain", "--adapter", "adapter"], r"adapter is a folder\. .*convert_adapter"),
+        (["plain", "--adapter", "none.gguf"], r"no file none\.gguf\. .*convert_adapter"),
+    ],
+)
+def test_a_source_that_is_none_is_told(
+    workshop: Callable[..., tuple[int, str, str]], files: Path, words: list[str], said: str
+) -> None:
+    with pytest.raises(WorkshopError, match=said):
+        workshop("create", f"{NAME}-none", *words)
+
+
+def test_a_gguf_is_known_by_what_is_in_it(
+    workshop: Callable[..., tuple[int, str, str]], files: Path, mame_gguf: Path
+) -> None:
+    name = f"{NAME}-plain"
+    try:
+        code, out, _ = workshop("create", name, "plain")
+        assert code == 0 and file_hash(mame_gguf) in out and "own chat template" in out
+    finally:
+        workshop("rm", name)
+
+
+def test_parameters_that_do_nothing_are_told(
+    workshop: Callable[..., tuple[int, str, str]], files: Path
+) -> None:
+    name = f"{NAME}-typo"
+    try:
+        code, out, _ = workshop("create", name, "Modelfile")
+        assert code == 1  # made, and something is wrong
+        assert "Did you mean temperature" in out and "top_p 7.0: it must be at most 1" in out
+        assert len(json.loads(workshop("create", name, "Modelfile", "--json")[1])["problems"]) == 2
+    finally:
+        workshop("rm", name)
+
+
+def test_show_writes_each_stop_text_and_keeps_texts_apart(
+    workshop: Callable[..., tuple[int, str, str]], mame_gguf: Path
+) -> None:
+    name = f"{NAME}-shown"
+    try:
+        workshop("create", name, str(mame_gguf), "--system", "one\ntemplate two")
+        lines = workshop("show", name)[1].splitlines()
+    finally:
+        workshop("rm", name)
+    assert "parameter  stop <|im_end|>" in lines and "parameter  stop <|im_start|>" in lines
+    assert "system     one" in lines and " " * 11 + "template two" in lines
+
+
+def test_names_are_listed_whole_in_a_narrow_terminal(
+    workshop: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rich.console import Console
+
+    for width, shown in (
+        (200, "name family parameters type size digest changed"),
+        (70, "name type size"),
+    ):
+        monkeypatch.setattr(
+            "workshop_helpers.ollama_cli._console", lambda width=width: Console(width=width)
+        )
+        lines = workshop("list")[1].splitlines()
+        assert any(f" {PROMPTED}:latest " in line for line in lines)
+        assert max(map(len, lines)) <= width
+        assert any(line.split() == shown.split() for line in lines)
+
+
+@pytest.mark.parametrize("number", ["0", "-5", "x"])
+def test_numbers_that_ollama_takes_for_endless_are_refused(
+    workshop: Callable[..., tuple[int, str, str]],
+    number: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for words in (
+        ["ask", NAME, "hi", "--max-new-tokens"],
+        ["compare", NAME, "-q", "hi", "--limit"],
+    ):
+        with pytest.raises(SystemExit):
+            workshop(*words, number)
+        assert "whole number" in capsys.readouterr().err
+
+
+def test_a_nonsense_address_in_the_environment() -> None:
+    # in a process of its own: the client reads it when it is imported
+    done = subprocess.run(
+        [sys.executable, "-m", "workshop_helpers.cli", "ollama", "list"],
+        env={**os.environ, "OLLAMA_HOST": "box:port"},
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        encoding="utf-8",
+    )
+    assert done.returncode == 2
+    assert "'box:port' is no address of a server" in done.stderr
 
 
 def test_ask(workshop: Callable[..., tuple[int, str, str]]) -> None:

@@ -18,10 +18,12 @@ from pathlib import Path
 import pytest
 from ollama_server import OllamaServer
 
+from workshop_helpers import modelfile
 from workshop_helpers.gguf import convert
 from workshop_helpers.models import model_folder, resolve
-from workshop_helpers.ollama_api import Ollama, Stream, address, version_numbers
+from workshop_helpers.ollama_api import Ollama, address, version_numbers
 from workshop_helpers.ollama_proof import proof
+from workshop_helpers.prompting import prompted
 from workshop_helpers.runtimes import Runtime, ask, open_runtime
 from workshop_helpers.runtimes.llama_cpp import LlamaCppRuntime
 from workshop_helpers.runtimes.ollama import Chat, OllamaRuntime
@@ -275,16 +277,87 @@ def test_what_is_given_is_what_show_and_the_answers_hold(
         assert (a.text, a.prompt_tokens) == (b.text, b.prompt_tokens)
 
 
+def test_a_large_context_is_taken_over(
+    server: Ollama, named: Callable[[str], str], mame_name: str
+) -> None:
+    """From a million on, Ollama tells whole numbers as 1.3e+06."""
+    name = named("long")
+    server.create(name, mame_name, parameters={"num_ctx": 1_310_720})
+    with OllamaRuntime(name) as runtime:
+        assert runtime.context == 1_310_720
+
+
 def test_a_modelfile_that_was_read_is_made(
     server: Ollama, named: Callable[[str], str], tiny_gguf: Path
 ) -> None:
-    modelfile = pytest.importorskip("workshop_helpers.modelfile")
     text = f'FROM {tiny_gguf}\nSYSTEM "Be brief."\nPARAMETER num_predict 7\nMESSAGE user 送料は？\n'
     server.create(named("mf"), modelfile.parse(text), system="Be kind.")
     facts = server.show(named("mf"))
     assert facts.system == "Be kind."  # what is given stands over the file
     assert facts.parameters["num_predict"] == "7"
     assert "送料は？" in facts.modelfile
+
+
+def test_the_paths_of_a_modelfile_count_from_its_folder(
+    server: Ollama,
+    named: Callable[[str], str],
+    mame_gguf: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder, other = tmp_path / "豆 models", tmp_path / "other"
+    (folder / "deep").mkdir(parents=True)
+    other.mkdir()
+    (folder / "m.gguf").write_bytes(mame_gguf.read_bytes())
+    weights = f"sha256:{file_hash(mame_gguf)}"
+    monkeypatch.chdir(other)
+    for source, lies in (
+        ("./m.gguf", folder),
+        ("m.gguf", folder),
+        ("../m.gguf", folder / "deep"),
+        (str(folder / "m.gguf"), other),
+    ):
+        (lies / "Modelfile").write_text(f"FROM {source}\nSYSTEM 日本語\n", encoding="utf-8")
+        server.create(named("paths"), modelfile.read(lies / "Modelfile"))
+        assert server.show(named("paths")).weights == weights
+        server.remove(named("paths"))
+    # one built here counts from here
+    built = modelfile.Modelfile("./m.gguf")
+    with pytest.raises(
+        WorkshopError, match=r"FROM \./m\.gguf: there is no file .*working directory"
+    ):
+        server.create(named("paths"), built)
+    monkeypatch.chdir(folder)
+    server.create(named("paths"), built)
+    server.create(named("again"), prompted("m.gguf"))
+    monkeypatch.chdir(other)
+    made = prompted(folder / "m.gguf", folder=folder)  # to lie there, as its FROM says
+    assert made.base == "./m.gguf"
+    server.create(named("again"), made)
+    (folder / "Modelfile").write_text("FROM ./none.gguf\n", encoding="utf-8")
+    with pytest.raises(
+        WorkshopError, match=r"there is no file .*none\.gguf\. .*Modelfile's folder"
+    ):
+        server.create(named("none"), modelfile.read(folder / "Modelfile"))
+    # a bare name is a model's where no file has it; a folder of that name is in nobody's way
+    (folder / named("paths")).mkdir()
+    (folder / "Modelfile").write_text(f"FROM {named('paths')}\n", encoding="utf-8")
+    server.create(named("again"), modelfile.read(folder / "Modelfile"))
+    assert server.show(named("again")).weights == weights
+
+
+def test_files_of_the_wrong_kind_are_told_apart(
+    server: Ollama, named: Callable[[str], str], mame_gguf: Path, tmp_path: Path
+) -> None:
+    for given in (tmp_path, modelfile.Modelfile(str(tmp_path))):
+        with pytest.raises(WorkshopError, match=r"is a folder\. Convert the model first"):
+            server.create(named("bad"), given)
+    with pytest.raises(WorkshopError, match=r"is a folder.*convert_adapter"):
+        server.create(named("bad"), mame_gguf, adapter=tmp_path)
+    with pytest.raises(WorkshopError, match="is a model, not an adapter"):
+        server.create(named("bad"), mame_gguf, adapter=mame_gguf)
+    with pytest.raises(WorkshopError, match=r"DRAFT cannot be given"):
+        server.create(named("bad"), modelfile.Modelfile(str(mame_gguf), draft="small"))
 
 
 def test_models_are_listed_and_removed(
@@ -467,6 +540,7 @@ def test_a_server_that_is_down(mame_gguf: Path) -> None:
             lambda: down.show("m"),
             lambda: down.remove("m"),
             lambda: down.create("m", mame_gguf),
+            lambda: down.pull("m"),  # streaming
             lambda: list(down.chat("m", [{"role": "user", "content": "hi"}])),  # streaming
         ):
             with pytest.raises(WorkshopError, match="No Ollama answers at .*ollama serve"):
@@ -578,6 +652,53 @@ def test_a_stream_that_just_ends_is_an_error(says: Callable[..., Ollama]) -> Non
         list(says(status=200, reply=said).chat("m", HELLO))
 
 
+@pytest.mark.parametrize(
+    ("name", "said", "explained"),
+    [
+        (
+            "lama3.2",
+            "pull model manifest: file does not exist",
+            r"no model lama3\.2 in Ollama's library\. .*ollama\.com/search\?q=lama3\.2\.$",
+        ),
+        ("llama3.2:9b", "pull model manifest: file does not exist", r"/library/llama3\.2/tags\.$"),
+        ("me/mine:9b", "pull model manifest: file does not exist", r"q=mine.*ollama\.com/me/mine/tags\.$"),
+        ("qwen2.5-0.5b", "pull model manifest: file does not exist", r"there it is qwen2\.5:0\.5b\."),
+        (
+            "llama3.2",
+            'pull model manifest: Get "https://registry/v2/": dial tcp: lookup registry: no such host',
+            "cannot reach Ollama's library: .*no such host.*network",
+        ),
+        ("llama3.2", "max retries exceeded: unexpected EOF", "cannot reach Ollama's library: .*EOF"),
+        ("llama3.2", "write /blobs/sha256-1-partial: no space left on device", r"disk .* is full: .*ollama rm"),
+        ("hf.co/me/it", "pull model manifest: 401: {}", r"registry at hf\.co does not give hf\.co/me/it .*licence"),
+        ("new", "pull model manifest: 412: it requires a newer version of Ollama", "too old for new: .*Update it"),
+        ("llama3.2", "tls: failed to verify certificate: x509", "certificate of Ollama's library"),
+        ("llama3.2", "something else", "Ollama refused while fetching it \\(llama3\\.2\\): something else"),
+    ],
+)  # fmt: skip
+def test_a_pull_that_ends_with_an_error_and_status_200(
+    says: Callable[..., Ollama], name: str, said: str, explained: str
+) -> None:
+    lines = [{"status": "pulling manifest"}, {"error": said}]
+    reply = "".join(f"{json.dumps(line)}\n" for line in lines)
+    with pytest.raises(WorkshopError, match=explained):
+        says(status=200, reply=reply).pull(name)
+
+
+def test_a_full_disk_is_told_at_an_upload_too(says: Callable[..., Ollama], mame_gguf: Path) -> None:
+    reply = '{"error": "write /blobs/sha256-1: no space left on device"}'
+    with pytest.raises(
+        WorkshopError, match=r"disk .* is full: write /blobs/sha256-1: no space left on device\."
+    ):
+        says(reply=reply, do_HEAD=lambda self: self._send(404, "")).create("m", mame_gguf)
+
+
+def test_a_pull_whose_stream_just_ends_is_an_error(says: Callable[..., Ollama]) -> None:
+    part = {"status": "pulling 012", "digest": "sha256:012", "total": 10, "completed": 3}
+    with pytest.raises(WorkshopError, match="stopped fetching m before it was done"):
+        says(status=200, reply=json.dumps(part) + "\n").pull("m")
+
+
 def test_a_server_that_is_too_old_or_no_ollama(
     says: Callable[..., Ollama], mame_gguf: Path
 ) -> None:
@@ -607,40 +728,6 @@ def test_silence_is_given_up_after_the_time_given(
                         attempt()
         finally:
             own.go_on()
-
-
-def test_the_server_killed_in_a_stream_in_an_upload_and_in_a_create(
-    ollama_binary: Path, mame_gguf: Path, babbler: Path, tmp_path: Path
-) -> None:
-    own = OllamaServer(tmp_path / "home", ollama_binary).start()
-    try:
-        with Ollama(own.host) as server:
-            server.create("talker", babbler, parameters=BABBLE)
-            stream: Stream = server.chat("talker", HELLO)
-            pieces = iter(stream)
-            next(pieces)
-            own.kill()
-            with pytest.raises(WorkshopError, match="broke while answering"):
-                list(pieces)
-            assert stream.text and stream.timings is None
-
-            own.start()
-            for moment, quantize in (("uploading", None), ("quantizing", "q4_K_M")):
-
-                def die(doing: str, done: int, total: int, moment: str = moment) -> None:
-                    if doing.startswith(moment):
-                        own.kill()
-
-                with pytest.raises(WorkshopError, match="broke while|No Ollama answers"):
-                    server.create("half", mame_gguf, quantize=quantize, progress=die)
-                own.start()
-                assert [one.name for one in server.models()] == ["talker:latest"]
-                assert list(server.chat("talker", HELLO, options={"num_predict": 9}))
-                server.create("whole", mame_gguf)  # the rerun works
-                assert server.show("whole").weights == f"sha256:{file_hash(mame_gguf)}"
-                server.remove("whole")
-    finally:
-        own.stop()
 
 
 def test_a_runner_that_dies_is_named_and_the_next_question_works(

@@ -11,8 +11,8 @@ import os
 import re
 import subprocess
 import unicodedata
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from families import FAMILIES, HARD_TEXTS, Family, save_family, silence
 from ollama_server import OllamaServer
 
 from workshop_helpers.chat_format import chat_format, token_diff
+from workshop_helpers.cli import main
 from workshop_helpers.gguf import convert
 from workshop_helpers.modelfile import build, parse, write
 from workshop_helpers.models import chat_prompt, load_tokenizer
@@ -126,6 +127,11 @@ def test_there_are_conversations_enough() -> None:
 def test_ollama_writes_the_prompt_of_the_tokenizer(
     served: Served, messages: list[dict[str, str]]
 ) -> None:
+    check_prompt(served, messages)
+
+
+def check_prompt(served: Served, messages: list[dict[str, str]]) -> None:
+    """What Ollama writes for `messages` is what the tokenizer's chat template writes, token for token."""
     tokenizer = served.tokenizer
     prompt = chat_prompt(tokenizer, messages)
     wanted = tokenizer(prompt, add_special_tokens=False)["input_ids"]
@@ -155,6 +161,78 @@ def test_a_wrong_template_is_seen(served: Served) -> None:
     wanted = served.tokenizer(chat_prompt(served.tokenizer, messages), add_special_tokens=False)
     diff = token_diff(served.tokenizer, wanted["input_ids"], served.ids(text))
     assert re.search(r"^- \d+ '", diff, re.MULTILINE)
+
+
+# --- By way of `workshop ollama create` ----------------------------------------------------------------------------
+
+
+def test_a_gguf_made_by_our_command_reads_the_prompt_of_its_tokenizer(
+    served: Served, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = f"made-{served.name}"
+    assert main(["ollama", "create", name, str(served.gguf), "--host", served.server.host]) == 0
+    said = next(x for x in capsys.readouterr().out.splitlines() if x.startswith("set "))
+    assert "own chat template" in said and served.family.end in said and "512" in said
+    wanted, about = prompted(served.gguf), shown(served.api, name)
+    assert about["template"] == wanted.template
+    assert parse(about["modelfile"]).parameters == wanted.parameters
+    made = replace(served, name=name)
+    for messages in CONVERSATIONS:
+        check_prompt(made, messages)
+
+
+ODD = (
+    "{% for m in messages %}[{{ m.role }}]{{ m.content }}<|im_end|>{% endfor %}"
+    "{% if add_generation_prompt %}[assistant]{% endif %}"
+)
+NUMBERED = ODD.replace("[{{", "{{ loop.index }}[{{")
+
+
+@pytest.fixture(scope="module")
+def odd(server: OllamaServer, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Served]:
+    """Silent models whose chat template nobody else has."""
+
+    def make(template: str | None, name: str) -> Served:
+        folder = save_family(FAMILIES[1], tmp_path_factory.mktemp("odd") / "model")
+        silence(folder, FAMILIES[1].end)
+        tokenizer = load_tokenizer(folder)
+        tokenizer.chat_template = template
+        (folder / "chat_template.jinja").unlink()
+        tokenizer.save_pretrained(folder)
+        gguf = convert(folder, folder.parent / "odd-F16.gguf").path
+        return Served(FAMILIES[1], server, Ollama(server.host), name, gguf, tokenizer)
+
+    return make
+
+
+def test_a_template_that_ollama_would_miss_is_set_unless_plain(
+    odd: Callable[..., Served], capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = odd(ODD, "odd")
+    command = ["ollama", "create", "odd", str(made.gguf), "--host", made.server.host]
+    messages = CONVERSATIONS[len(DIALOGUES)]
+    assert main([*command, "--plain"]) == 0
+    assert "\nset " not in capsys.readouterr().out
+    assert made.rendered(messages)[0] != chat_prompt(made.tokenizer, messages)
+    assert "num_predict" not in made.api.show("odd").parameters
+    assert main(command) == 0
+    check_prompt(made, messages)
+    # the Python function adds nothing by itself
+    made.api.create("odd", made.gguf)
+    assert made.rendered(messages)[0] != chat_prompt(made.tokenizer, messages)
+
+
+@pytest.mark.parametrize(
+    ("template", "why"), [(NUMBERED, "cannot be written"), (None, "carries no chat template")]
+)
+def test_a_template_that_cannot_be_set_is_told(
+    odd: Callable[..., Served], capsys: pytest.CaptureFixture[str], template: str | None, why: str
+) -> None:
+    made = odd(template, "numbered")
+    assert main(["ollama", "create", "numbered", str(made.gguf), "--host", made.server.host]) == 0
+    said = next(x for x in capsys.readouterr().out.splitlines() if x.startswith("set "))
+    assert "nothing" in said and "Ollama's own detection" in said and why in said
+    assert "num_predict" not in made.api.show("numbered").parameters
 
 
 # --- By way of the Modelfile ---------------------------------------------------------------------------------------

@@ -138,14 +138,14 @@ def verdict(report: CheckReport, language: str = "en") -> str:
 _COLOURS = {"error": "red", "warning": "yellow", "note": "cyan"}
 
 
-def findings_table(report: CheckReport, language: str = "en", most: int = TERMINAL) -> Any:
+def findings_table(report: CheckReport, language: str = "en") -> Any:
     """A rich renderable: a table of the findings, gravest first, then what each rule means, and the verdict."""
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
     parts: list[Any] = []
-    listed = _gravest_first(report.findings)[:most]
+    listed = _gravest_first(report.findings)[:TERMINAL]
     if listed:
         table = Table(box=None, pad_edge=False, show_header=False)
         for name, ratio in (("where", None), ("severity", None), ("finding", 1)):
@@ -233,9 +233,9 @@ def afterword(report: CheckReport, language: str = "en") -> list[str]:
 # -- the report --------------------------------------------------------------------------------
 
 
-def findings_html(report: CheckReport, language: str = "en", *, title: str | None = None) -> str:
+def findings_html(report: CheckReport, language: str = "en") -> str:
     """The report as one HTML document: styles inside, no script, nothing loaded from elsewhere."""
-    title = title or _word("title", language)
+    title = _word("title", language)
     made = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
     footer = f"{_word('made', language).format(when=made)} {_word('masked', language)}"
     several = len(report.summary.get("files", ())) > 1

@@ -25,6 +25,7 @@ _INVISIBLE = re.compile("[\u200b\u2060\ufeff\u00ad]")
 _ENDS = re.compile(r"[ \t\u00a0\u3000]+$", re.M)
 _BLANK = re.compile(r"\n{4,}")
 _FENCE = re.compile(r"(```.*?(?:```|\Z))", re.S)
+_AROUND = 24  # characters that the log shows on each side of a change
 
 
 @dataclass(frozen=True)
@@ -204,9 +205,9 @@ def _outside(text: str) -> str:
     return _BLANK.sub("\n\n\n", _ENDS.sub("", text))
 
 
-def _difference(before: str, after: str, around: int = 24) -> tuple[str, str]:
+def _difference(before: str, after: str) -> tuple[str, str]:
     """The pieces in which two texts differ, with a little of what stands around them."""
-    if len(before) <= 4 * around and len(after) <= 4 * around:
+    if len(before) <= 4 * _AROUND and len(after) <= 4 * _AROUND:
         return before, after
     start = 0
     most = min(len(before), len(after))
@@ -215,11 +216,11 @@ def _difference(before: str, after: str, around: int = 24) -> tuple[str, str]:
     end = 0
     while end < most - start and before[-1 - end] == after[-1 - end]:
         end += 1
-    first = max(0, start - around)
+    first = max(0, start - _AROUND)
     head = "…" if first else ""
 
     def piece(text: str) -> str:
-        last = min(len(text), len(text) - end + around)
+        last = min(len(text), len(text) - end + _AROUND)
         return f"{head}{text[first:last]}{'…' if last < len(text) else ''}"
 
     return shorten(piece(before), 400), shorten(piece(after), 400)

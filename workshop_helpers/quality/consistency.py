@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..facts import Figure, ShopFacts, figures, normalise
+from ..facts import ShopFacts
+from ..figures import Figure, figures, normalise
 from .findings import Finding, Place, around, finding
 from .places import Places
 

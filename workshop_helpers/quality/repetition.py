@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from ..records import Conversation
     from .row import Row
 
+ALIKE = 0.8  # Jaccard index of two rows' pieces from which they are near duplicates
 OPENING = (
-    16  # characters of an answer in Latin letters that make its opening; half as many Japanese ones
+    16  # characters in Latin letters that make an answer's opening; half as many Japanese ones
 )
 MOST_OPENINGS = 100_000  # that are told apart; rarer ones than these cannot be common
 FEWEST_ROWS = 20  # below that, shares mean nothing
@@ -101,14 +102,14 @@ class NearDuplicates:
     """`near-duplicate`: rows whose question and answer share most pieces of a few characters.
 
     Rows that differ only in case, spaces or punctuation are near duplicates too; equal ones are `duplicate` and left
-    to `consistency.Answers`. threshold: the Jaccard index from which rows are near. Memory: see `Similar`.
+    to `consistency.Answers`. Memory: see `Similar`.
     """
 
-    def __init__(self, places: Places, threshold: float = 0.8) -> None:
+    def __init__(self, places: Places) -> None:
         from .similarity import Similar
 
         self._places = places
-        self._similar = Similar(threshold)
+        self._similar = Similar(ALIKE)
         self._numbers: list[int] = []
         self._seen: set[int] = set()
 

@@ -8,10 +8,9 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
-from ..workspace import WorkshopError
+from ..workspace import Closing, WorkshopError
 from . import encodings, plain, tables
 from .conversation import Conversation
 from .faults import Fault, RowFault, check_characters, missing, shorten
@@ -113,7 +112,7 @@ def open_rows(
     return RowReader(Path(path), format=format, columns=columns, encoding=encoding)
 
 
-class RowReader:
+class RowReader(Closing):
     """Iterates over Conversation and Fault in file order, in bounded memory; each iteration reads the file anew.
 
     `source` says how the file is read and why. A context manager; leaving it closes the file.
@@ -134,17 +133,6 @@ class RowReader:
         require_file(path)
         self._plan = find_out(path, _known_encoding(encoding))
         self.source = self._source()
-
-    def __enter__(self) -> RowReader:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """End the iterations that are under way and close their files."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from ..workspace import WorkshopError
+from ..workspace import Closing, WorkshopError
 from .faults import RowFault
 
 ROW_LIMIT = 64 << 20  # bytes; a row of a training set is some kilobytes
@@ -60,19 +60,13 @@ def _words(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
 
 
-class Bytes:
+class Bytes(Closing):
     """A file's bytes, unpacked; a context manager. `read(n)` raises RowFault for a damaged or hostile gzip."""
 
     def __init__(self, path: Path, *, packed: bool) -> None:
         self._file = open_bytes(path)
         self._gzip = gzip.GzipFile(fileobj=self._file) if packed else None
         self._given = 0
-
-    def __enter__(self) -> Bytes:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the file."""

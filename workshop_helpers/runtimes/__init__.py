@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from ..models import ModelRef, resolve
 from ..workspace import WorkshopError
@@ -57,12 +58,37 @@ class Runtime(Protocol):
 
     def __enter__(self) -> Runtime: ...
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
+    def __exit__(self, *exception: Any) -> None: ...
+
+
+T = TypeVar("T")
+
+
+def answer_each(
+    answer: Callable[[Messages], T],
+    conversations: Sequence[Messages],
+    *,
+    at_a_time: int,
+    progress: bool,
+) -> list[T]:
+    """`answer` of each conversation, in their order, so many at a time in threads; with a bar on a terminal."""
+    pool = ThreadPoolExecutor(max_workers=at_a_time)
+    try:
+        answers: Iterable[T] = pool.map(answer, conversations)
+        if progress and sys.stderr.isatty():
+            from tqdm import tqdm
+
+            answers = tqdm(
+                answers,
+                total=len(conversations),
+                unit="answer",
+                desc="answering",
+                leave=False,
+                file=sys.stderr,
+            )
+        return list(answers)
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def open_runtime(

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 
 from ..gguf_file import read_gguf
 from ..llama_engine import Completion, LlamaEngine
-from . import Answer, Messages
+from ..workspace import Closing
+from . import Answer, Messages, answer_each
 
 # A batch reads the weights once for all its questions. Measured on one shared core: twice as fast for a model of
 # 200 MB, of no use for one of 12 MB, whose weights stay in the processor's cache anyway.
 SLOTS, BATCH_FROM = 8, 64 * 2**20
 
 
-class LlamaCppRuntime:
+class LlamaCppRuntime(Closing):
     """A `.gguf` file as a runtime.
 
     `slots` questions are answered at a time, as one batch inside llama.cpp (by default 8, and 1 for a small model);
@@ -61,11 +59,7 @@ class LlamaCppRuntime:
             return self.engine.complete(self.engine.render(messages), max_new_tokens=max_new_tokens)
 
         started = time.perf_counter()
-        pool = ThreadPoolExecutor(max_workers=self.engine.slots)
-        try:
-            found = list(_bar(pool.map(one, conversations), len(conversations), progress))
-        finally:
-            pool.shutdown(cancel_futures=True)
+        found = answer_each(one, conversations, at_a_time=self.engine.slots, progress=progress)
         # Side by side each takes longer than it would alone: the time that passed is shared out among them.
         share = (time.perf_counter() - started) / max(1e-9, sum(map(_work, found)))
         return [
@@ -83,28 +77,6 @@ class LlamaCppRuntime:
     def close(self) -> None:
         self.engine.close()
 
-    def __enter__(self) -> LlamaCppRuntime:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
 
 def _work(found: Completion) -> float:
     return found.prompt_seconds + found.seconds
-
-
-def _bar(items: Iterator[Completion], total: int, progress: bool) -> Iterable[Completion]:
-    if not progress or not sys.stderr.isatty():
-        return items
-    from tqdm import tqdm
-
-    bar: Iterable[Completion] = tqdm(
-        items, total=total, unit="answer", desc="answering", leave=False, file=sys.stderr
-    )
-    return bar

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from types import TracebackType
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 from ..gguf_file import composed
 from ..ollama_api import Ollama, OllamaFacts, Stream, Timings
-from ..workspace import WorkshopError
-from . import Answer, Messages
+from ..workspace import Closing, WorkshopError
+from . import Answer, Messages, answer_each
 
 # The likeliest token at each step. Ollama would otherwise push repeated words down (repeat_penalty is 1.1 by default).
 GREEDY: dict[str, Any] = {
@@ -29,7 +27,7 @@ CONTEXT = (
 )
 
 
-class OllamaRuntime:
+class OllamaRuntime(Closing):
     """A model of an Ollama server as a runtime; its own template, system text, messages and stop texts are in force.
 
     `model`: its name there. `host`: see `Ollama`. `batch_size`: questions sent at a time; how many of them Ollama
@@ -93,11 +91,7 @@ class OllamaRuntime:
                 pass
             return stream
 
-        pool = ThreadPoolExecutor(max_workers=self.batch_size)
-        try:
-            found = list(_bar(pool.map(one, conversations), len(conversations), progress))
-        finally:
-            pool.shutdown(cancel_futures=True)
+        found = answer_each(one, conversations, at_a_time=self.batch_size, progress=progress)
         self.timings = [stream.timings for stream in found if stream.timings is not None]
         return [
             self.finished(stream, messages)
@@ -135,17 +129,6 @@ class OllamaRuntime:
         if not self._closed:
             self._closed = True
             self.server.close()
-
-    def __enter__(self) -> OllamaRuntime:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 class Chat:
@@ -203,17 +186,7 @@ class Chat:
 
 def _context(facts: OllamaFacts) -> int:
     named = facts.parameters.get("num_ctx")
-    if isinstance(named, str) and named.isdigit():
-        return int(named)
+    if isinstance(named, str):
+        with suppress(ValueError):
+            return round(float(named))  # from a million on it is told as 1.3e+06
     return min(facts.context_length or CONTEXT, CONTEXT)
-
-
-def _bar(items: Iterator[Stream], total: int, progress: bool) -> Iterable[Stream]:
-    if not progress or not sys.stderr.isatty():
-        return items
-    from tqdm import tqdm
-
-    bar: Iterable[Stream] = tqdm(
-        items, total=total, unit="answer", desc="answering", leave=False, file=sys.stderr
-    )
-    return bar

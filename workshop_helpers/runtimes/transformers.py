@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from ..device import tame_allocator
@@ -26,14 +25,14 @@ from ..models import (
     stop_text,
     stop_token_ids,
 )
-from ..workspace import WorkshopError
+from ..workspace import Closing, WorkshopError
 from . import Answer, Messages
 
 if TYPE_CHECKING:
     from ..device import Device
 
 
-class TransformersRuntime:
+class TransformersRuntime(Closing):
     """See `Runtime`. In fp32 an adapter is merged in memory, which changes logits by rounding only."""
 
     name = "transformers"
@@ -183,17 +182,6 @@ class TransformersRuntime:
             import torch
 
             torch.cuda.empty_cache()
-
-    def __enter__(self) -> TransformersRuntime:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _bar(total: int, progress: bool) -> Any:

@@ -1,0 +1,997 @@
+"""Every entry of the troubleshooting page: the trouble is brought about, and what the page quotes is what is said."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from guides import LANGUAGES, ROOT, entries, says
+from ollama_server import OllamaServer
+from test_cli import run, write_rows
+
+from workshop_helpers.gguf import convert, find_converter
+from workshop_helpers.ollama_api import Ollama
+from workshop_helpers.training import LoraRecipe, train
+from workshop_helpers.workspace import WorkshopError, atomic_directory, claim
+
+BAD = Path(__file__).with_name("data") / "bad"
+PAGE = entries("en")
+COVERED: dict[str, str] = {}
+
+Test = TypeVar("Test", bound=Callable[..., None])
+
+
+def reproduces(*names: str) -> Callable[[Test], Test]:
+    """Says of a test which entries of the page it brings about."""
+
+    def note(test: Test) -> Test:
+        for name in names:
+            assert name not in COVERED, f"{name} is brought about by {COVERED[name]} already"
+            COVERED[name] = test.__name__
+        return test
+
+    return note
+
+
+def quoted(name: str, said: str, which: int = 0) -> None:
+    """Fails unless the message number `which` of an entry is what was said."""
+    message = PAGE[name].messages[which]
+    assert says(message, said), f"the page quotes\n  {message}\nand said was\n  {said}"
+
+
+def refusal(call: Callable[..., object], *arguments: Any, **named: Any) -> str:
+    with pytest.raises(WorkshopError) as caught:
+        call(*arguments, **named)
+    return str(caught.value)
+
+
+def workshop(*arguments: object, **environment: str) -> str:
+    """What a `workshop` command prints, in a process of its own with these variables on top."""
+    done = subprocess.run(
+        [sys.executable, "-m", "workshop_helpers.cli", *map(str, arguments)],
+        capture_output=True,
+        encoding="utf-8",
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+    )
+    return done.stdout + done.stderr
+
+
+# --- the page and these tests belong together ------------------------------------------------------------------------
+
+
+def test_every_entry_is_brought_about_here_or_marked() -> None:
+    marked = {name for name, entry in PAGE.items() if entry.marked}
+    assert COVERED.keys() | marked == PAGE.keys()
+    assert not COVERED.keys() & marked, "what a test brings about is not to be marked"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_entry_quotes_enough_and_says_cause_and_fix(language: str) -> None:
+    cause, fix, seen = {
+        "en": ("**Cause.**", "**Fix.**", "**Seen.**"),
+        "ja": ("**原因**", "**対処**", "**症状**"),
+    }[language]
+    for entry in entries(language).values():
+        assert entry.text.count(cause) == entry.text.count(fix) == 1, entry.id
+        assert bool(entry.messages) != (seen in entry.text), entry.id
+        for message in entry.messages:
+            words = [piece for piece in re.split(r"[…\s]+", message) if len(piece) > 1]
+            assert len(words) >= 2 and sum(map(len, words)) >= 12, f"too little to find: {message}"
+
+
+def test_a_message_that_is_not_said_is_seen() -> None:
+    """That the tests below can fail."""
+    assert says("no model …. Did you mean …?", "workshop: There is no model a.\nDid you mean b? …")
+    assert not says("no model …. Did you mean …?", "There is no model. Did you mean b?")
+    with pytest.raises(AssertionError, match="the page quotes"):
+        quoted("unknown-model", "Unknown thing")
+
+
+# --- installing ------------------------------------------------------------------------------------------------------
+
+
+@reproduces("no-python")
+def test_no_python(tmp_path: Path) -> None:
+    if shutil.which("make") is None:
+        pytest.skip("there is no make here")
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, tmp_path)
+    done = subprocess.run(
+        ["make", "setup", "PYTHON="], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    quoted("no-python", done.stderr)
+
+
+def without_program(name: str) -> None:
+    """Skips where there is no shell to ask, or the whole system has the program."""
+    if shutil.which("bash", path=os.defpath) is None:
+        pytest.skip("there is no bash here")
+    if shutil.which(name, path=os.defpath) is not None:
+        pytest.skip(f"{name} is installed for the whole system")
+
+
+@reproduces("command-not-found")
+def test_command_not_found(tmp_path: Path) -> None:
+    without_program("workshop")
+    shell = {"PATH": os.defpath, "LC_ALL": "C"}
+    done = subprocess.run(
+        ["bash", "-c", "workshop --help"], env=shell, capture_output=True, text=True
+    )
+    assert done.returncode == 127
+    quoted("command-not-found", done.stderr)
+
+
+@reproduces("package-missing")
+def test_package_missing(tmp_path: Path) -> None:
+    """An installation without extras: only what the package always needs is there."""
+    needed = ["filelock", "psutil", "yaml", "rich", "markdown_it", "mdurl", "pygments"]
+    for name in needed:
+        spec = find_spec(name)
+        assert spec is not None and spec.origin is not None
+        source = Path(spec.origin)
+        source = source.parent if source.name == "__init__.py" else source
+        (tmp_path / source.name).symlink_to(source, target_is_directory=source.is_dir())
+    done = subprocess.run(
+        [sys.executable, "-S", "-m", "workshop_helpers.cli", "ask", "mame", "Hello?"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"},
+    )
+    assert done.returncode == 2
+    quoted("package-missing", done.stderr)
+
+
+@reproduces("llama-cpp-python")
+def test_llama_cpp_python(tmp_path: Path) -> None:
+    """The doctor looks at what is installed by its metadata, so that is what is put there."""
+    about = tmp_path / "llama_cpp_python-0.3.16.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: llama-cpp-python\nVersion: 0.3.16\n"
+    )
+    code = "from workshop_helpers.doctor import _conflict; print(_conflict()[0].found)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"},
+    )
+    quoted("llama-cpp-python", done.stdout + done.stderr)
+
+
+@reproduces("terminal-encoding")
+def test_terminal_encoding() -> None:
+    if os.name == "nt":
+        pytest.skip("there are no pseudo-terminals here")
+    import pty
+
+    ours, theirs = pty.openpty()
+    code = (
+        "import sys; from workshop_helpers import cli; cli._readable_output()\n"
+        "from workshop_helpers.doctor import _output\n"
+        "print(_output()[0].found)\nprint('送料')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        stdout=theirs,
+        env={
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "PYTHONUTF8": "0",
+            "PYTHONIOENCODING": "cp1252",
+        },
+    )
+    said = os.read(ours, 4096).decode("cp1252")
+    os.close(ours)
+    os.close(theirs)
+    assert done.returncode == 0 and "??" in said
+    quoted("terminal-encoding", said)
+
+
+# --- files -----------------------------------------------------------------------------------------------------------
+
+
+@reproduces("disk-full")
+def test_disk_full(tmp_path: Path) -> None:
+    def write() -> None:
+        with atomic_directory(tmp_path / "model", needs_bytes=10**18):
+            raise AssertionError("nothing is to be written")
+
+    quoted("disk-full", refusal(write))
+
+
+@reproduces("other-files")
+def test_other_files(tmp_path: Path, capfd: pytest.CaptureFixture[str], tiny_model: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    rows = write_rows(tmp_path.parent / "rows.jsonl")
+    options = ("--data", rows, "--out", tmp_path, "--epochs", 1)
+    code, _, said = run(capfd, "train", "--model", tiny_model, *options)
+    assert code == 2 and (tmp_path / "thesis.txt").exists()
+    quoted("other-files", said)
+
+
+@reproduces("another-run")
+def test_another_run(tmp_path: Path, capfd: pytest.CaptureFixture[str], tiny_model: Path) -> None:
+    rows = write_rows(tmp_path / "rows.jsonl")
+    with claim(tmp_path / "adapter"):
+        options = ("--data", rows, "--out", tmp_path / "adapter")
+        code, _, said = run(capfd, "train", "--model", tiny_model, *options)
+    assert code == 2
+    quoted("another-run", said)
+
+
+# --- models ----------------------------------------------------------------------------------------------------------
+
+
+@reproduces("unknown-model")
+def test_unknown_model(capfd: pytest.CaptureFixture[str]) -> None:
+    code, _, said = run(capfd, "ask", "tinylama", "Hello?")
+    assert code == 2
+    quoted("unknown-model", said)
+
+
+def without_hub(folder: Path, **changes: str) -> dict[str, str]:
+    """Variables with which the hub's client asks an address of ours, or nobody, and keeps its files in `folder`."""
+    return {"HF_HUB_OFFLINE": "0", "HF_HOME": str(folder), "HF_HUB_CACHE": str(folder), **changes}
+
+
+@reproduces("no-network")
+def test_no_network(tmp_path: Path) -> None:
+    # a port that nobody listens on
+    nobody = without_hub(tmp_path, HF_ENDPOINT="http://127.0.0.1:9")
+    said = workshop("ask", "qwen2.5-0.5b", "Hello?", **nobody)
+    quoted("no-network", said)
+    said = workshop("ask", "qwen2.5-0.5b", "Hello?", **{**nobody, "HF_HUB_OFFLINE": "1"})
+    quoted("no-network", said, 1)
+
+
+class GatedHub(BaseHTTPRequestHandler):
+    """Answers as the hub does for a model whose licence was not accepted; the client that asks is the real one."""
+
+    def do_HEAD(self) -> None:
+        self._answer(b"")
+
+    def do_GET(self) -> None:
+        commit = self.path.partition("?")[0].rpartition("/")[2]
+        files = [{"rfilename": "config.json"}, {"rfilename": "model.safetensors"}]
+        about: Any = {"_id": "0", "id": "m", "sha": commit, "siblings": files, "gated": "manual"}
+        if "/tree/" in self.path:
+            about = [
+                {"type": "file", "path": f["rfilename"], "oid": commit, "size": 9} for f in files
+            ]
+        self._answer(json.dumps(about).encode())
+
+    def _answer(self, body: bytes) -> None:
+        gated = "/resolve/" in self.path
+        self.send_response(403 if gated else 200)
+        if gated:
+            self.send_header("X-Error-Code", "GatedRepo")
+            self.send_header("X-Error-Message", "Access to this model is restricted.")
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def stand_in() -> Iterator[Callable[[type[BaseHTTPRequestHandler]], str]]:
+    """Starts a server on this machine that answers as the handler does; gives its address."""
+    servers = []
+
+    def start(handler: type[BaseHTTPRequestHandler]) -> str:
+        server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        return f"http://127.0.0.1:{server.server_port}"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@reproduces("gated")
+def test_gated(tmp_path: Path, stand_in: Callable[..., str]) -> None:
+    hub = without_hub(tmp_path, HF_ENDPOINT=stand_in(GatedHub))
+    quoted("gated", workshop("ask", "llama3.2-1b", "Hello?", **hub))
+
+
+@reproduces("cut-short")
+def test_cut_short(tmp_path: Path, tiny_model: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    folder = Path(shutil.copytree(tiny_model, tmp_path / "model"))
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1000])
+    code, _, said = run(capfd, "ask", folder, "Hello?")
+    assert code == 2
+    quoted("cut-short", said)
+
+
+@reproduces("pickle")
+def test_pickle(tmp_path: Path, tiny_model: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    folder = Path(shutil.copytree(tiny_model, tmp_path / "model"))
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    code, _, said = run(capfd, "ask", folder, "Hello?")
+    assert code == 2
+    quoted("pickle", said)
+
+
+@reproduces("device-missing")
+def test_device_missing(capfd: pytest.CaptureFixture[str]) -> None:
+    import torch
+
+    missing = "mps" if torch.cuda.is_available() else "cuda"
+    code, _, said = run(capfd, "ask", "mame", "Hello?", "--device", missing)
+    assert code == 2
+    quoted("device-missing", said.replace("'mps'", "'cuda'"))
+
+
+@reproduces("no-chat-template")
+def test_no_chat_template(
+    tmp_path: Path, tiny_model: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = Path(shutil.copytree(tiny_model, tmp_path / "model"))
+    for file in folder.glob("chat_template*"):
+        file.unlink()
+    config = json.loads((folder / "tokenizer_config.json").read_text())
+    config.pop("chat_template", None)
+    (folder / "tokenizer_config.json").write_text(json.dumps(config))
+    code, _, said = run(capfd, "ask", folder, "Hello?")
+    assert code == 2
+    quoted("no-chat-template", said)
+
+
+# --- rows ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("not-utf8", "encoding_broken_byte.jsonl"),
+        ("not-json", "json_single_quotes.jsonl"),
+        ("missing-field", "field_output_misspelt.jsonl"),
+        ("wrong-role", "role_bot.jsonl"),
+        ("control-token", "token_im_end.jsonl"),
+        ("same-row", "duplicate.jsonl"),
+    ],
+)
+@reproduces("not-utf8", "not-json", "missing-field", "wrong-role", "control-token", "same-row")
+def test_rows_that_cannot_be_trained_on(
+    name: str, file: str, tmp_path: Path, tiny_model: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    options = ("--data", BAD / file, "--out", tmp_path / "adapter")
+    code, _, said = run(capfd, "train", "--model", tiny_model, *options)
+    assert code == 2
+    quoted(name, said)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("mojibake", ["mojibake_utf8_as_cp932.jsonl"]),
+        ("leakage", ["leak_exact.jsonl", "--against", BAD / "held_out.jsonl"]),
+        ("low-diversity", ["collapse_en.jsonl"]),
+    ],
+)
+@reproduces("mojibake", "leakage", "low-diversity")
+def test_rows_that_the_check_warns_of(
+    name: str, arguments: list[Any], capfd: pytest.CaptureFixture[str]
+) -> None:
+    file, *options = arguments
+    code, said, _ = run(capfd, "data", "check", BAD / file, *options, "--language", "en")
+    assert code in (1, 2)
+    quoted(name, said)
+
+
+@reproduces("too-long")
+def test_rows_that_are_too_long(
+    tmp_path: Path, tiny_model: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    long = {"instruction": "long " * 2000, "input": "", "output": "Yes."}
+    rows = tmp_path / "rows.jsonl"
+    options = ("--data", rows, "--out", tmp_path / "adapter", "--epochs", 1)
+    rows.write_text(json.dumps(long) + "\n")
+    code, _, said = run(capfd, "train", "--model", tiny_model, *options)
+    assert code == 2
+    quoted("too-long", said)
+    with rows.open("a") as file:
+        file.write(json.dumps({**long, "instruction": "Short?"}) + "\n")
+    code, said, _ = run(capfd, "train", "--model", tiny_model, *options)
+    assert code == 0
+    quoted("too-long", said, 1)
+
+
+# --- training --------------------------------------------------------------------------------------------------------
+
+CRAMPED = """
+import resource, sys
+from workshop_helpers import cli
+import datasets, peft, psutil, torch, transformers, trl
+torch.ones(8, 8) @ torch.ones(8, 8)
+limit = psutil.Process().memory_info().vms + 1000 * 2**20
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+sys.exit(cli.main(sys.argv[1:]))
+"""
+
+
+@reproduces("out-of-memory")
+def test_out_of_memory(tmp_path: Path, tiny_model: Path) -> None:
+    """A process that gets no more than 1 GB, and a batch that needs more."""
+    if sys.platform != "linux":
+        pytest.skip("a process's memory cannot be limited here")
+    row = {"instruction": "Why?", "input": "", "output": "because " * 400}
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text(
+        "".join(json.dumps({**row, "instruction": f"Why {i}?"}) + "\n" for i in range(256))
+    )
+    command = ["train", "--model", tiny_model, "--data", rows, "--out", tmp_path / "adapter"]
+    done = subprocess.run(
+        [sys.executable, "-c", CRAMPED, *map(str, command), "--batch-size", "256"],
+        capture_output=True,
+        encoding="utf-8",
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert done.returncode == 2, done.stderr
+    quoted("out-of-memory", done.stderr)
+    assert not (tmp_path / "adapter").exists()
+
+
+@reproduces("diverged")
+def test_diverged(tmp_path: Path, tiny_model: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """A base with a weight that is no number: from there it spreads as it does from a rate that is too high."""
+    from safetensors.torch import load_file, save_file
+
+    base = Path(shutil.copytree(tiny_model, tmp_path / "base"))
+    weights = load_file(base / "model.safetensors")
+    weights["model.norm.weight"][0] = float("nan")
+    save_file(weights, base / "model.safetensors", metadata={"format": "pt"})
+    rows = write_rows(tmp_path / "rows.jsonl")
+    options = ("--data", rows, "--out", tmp_path / "adapter", "--epochs", 1)
+    code, _, said = run(capfd, "train", "--model", base, *options)
+    assert code == 2 and not (tmp_path / "adapter").exists()
+    quoted("diverged", said)
+
+
+@reproduces("killed")
+def test_killed(tmp_path: Path, tiny_model: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    if os.name == "nt":
+        pytest.skip("there is no kill -9")
+    rows = write_rows(tmp_path / "rows.jsonl", 24)
+    command = ["train", "--model", tiny_model, "--data", rows, "--out", tmp_path / "adapter"]
+    command += ["--epochs", 25, "--device", "cpu"]
+    child = subprocess.Popen(
+        [sys.executable, "-m", "workshop_helpers.cli", *map(str, command)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    try:
+        deadline = time.monotonic() + 90
+        while not list((tmp_path / ".adapter.training").glob("checkpoint-*/trainer_state.json")):
+            assert child.poll() is None and time.monotonic() < deadline
+            time.sleep(0.01)
+    finally:
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+    assert not (tmp_path / "adapter").exists()
+    code, said, _ = run(capfd, *command)
+    assert code == 0
+    quoted("killed", said)
+
+
+@reproduces("no-effect")
+def test_no_effect(tmp_path: Path, tiny_model: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    from workshop_helpers.device import choose_device
+    from workshop_helpers.models import load_model
+
+    base = Path(shutil.copytree(tiny_model, tmp_path / "base"))
+    load_model(tiny_model, choose_device("cpu"), dtype="bf16").save_pretrained(base)
+    rows = write_rows(tmp_path / "rows.jsonl")
+    for which, rate in enumerate(("1e-30", "1e-12")):
+        adapter = tmp_path / f"adapter {rate}"
+        options = ("--data", rows, "--out", adapter, "--lr", rate, "--epochs", 1)
+        assert run(capfd, "train", "--model", base, *options)[0] == 0
+        code, _, said = run(capfd, "merge", adapter, "--out", tmp_path / "merged")
+        assert code == 2
+        quoted("no-effect", said, which)
+
+
+@pytest.fixture(scope="module")
+def adapter(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("adapter")
+    rows = write_rows(folder / "rows.jsonl")
+    recipe = LoraRecipe(epochs=1, learning_rate=5e-3)
+    return train(tiny_model, rows, folder / "adapter", recipe).adapter
+
+
+@reproduces("not-trainable")
+def test_not_trainable(tmp_path: Path, adapter: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    rows = write_rows(tmp_path / "rows.jsonl")
+    options = ("--data", rows, "--out", tmp_path / "again")
+    code, _, said = run(capfd, "train", "--model", adapter, *options)
+    assert code == 2
+    quoted("not-trainable", said)
+
+
+def measured() -> dict[str, Any]:
+    return dict(json.loads((ROOT / "results" / "learning.json").read_text(encoding="utf-8")))
+
+
+@reproduces("learned-nothing", "forgets")
+def test_what_tuning_teaches_and_costs() -> None:
+    """The benchmark has measured both troubles, and that the page's advice helps."""
+    for language in LANGUAGES:
+        learned = measured()["learned"][language]
+        assert learned["tuned_10"]["recall"]["median"] < 0.1
+        assert learned["tuned_100"]["recall"]["median"] > 0.8
+        costs = {
+            name: row["facts_in_prompt"]["median"]
+            for name, row in measured()["forgetting"][language].items()
+        }
+        assert costs["tuned_100"] < costs["base"] - 0.1
+        for milder in ("general_rows", "half_epochs", "quarter_rank"):
+            assert costs[milder] > costs["tuned_100"], milder
+
+
+# --- merging and converting ------------------------------------------------------------------------------------------
+
+
+@reproduces("base-missing", "wrong-base")
+def test_an_adapter_without_its_base_and_on_another(
+    tmp_path: Path, adapter: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = Path(shutil.copytree(adapter, tmp_path / "adapter"))
+    about = json.loads((folder / "adapter_config.json").read_text())
+    for name, base in (("base-missing", "my-company/its-model"), ("wrong-base", "mame")):
+        about["base_model_name_or_path"] = base
+        (folder / "adapter_config.json").write_text(json.dumps(about))
+        code, _, said = run(capfd, "merge", folder, "--out", tmp_path / "merged")
+        assert code == 2
+        quoted(name, said)
+
+
+@reproduces("merge-first")
+def test_merge_first(tmp_path: Path, adapter: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    code, _, said = run(capfd, "gguf", adapter, "--out", tmp_path / "m.gguf")
+    assert code == 2
+    quoted("merge-first", said)
+
+
+@reproduces("unsupported-architecture")
+def test_unsupported_architecture(
+    tmp_path: Path, tiny_model: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = Path(shutil.copytree(tiny_model, tmp_path / "model"))
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(
+        json.dumps({**config, "architectures": ["MyOwnForCausalLM"]})
+    )
+    code, _, said = run(capfd, "gguf", folder, "--out", tmp_path / "m.gguf")
+    assert code == 2
+    quoted("unsupported-architecture", said)
+
+
+def llama_cpp_converter(*arguments: object, **environment: str) -> str:
+    """What llama.cpp's own converter prints when it is run by hand."""
+    script = find_converter() / "convert_hf_to_gguf.py"
+    done = subprocess.run(
+        [sys.executable, script, *map(str, arguments)],
+        capture_output=True,
+        encoding="utf-8",
+        env={**os.environ, **environment},
+    )
+    return done.stdout + done.stderr
+
+
+@reproduces("pre-tokenizer")
+def test_pre_tokenizer(tmp_path: Path, mame: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    said = llama_cpp_converter(mame, "--outfile", tmp_path / "m.gguf")
+    quoted("pre-tokenizer", said)
+    assert convert(mame, tmp_path / "mame.gguf").check.problems == []  # what the page advises
+    folder = Path(shutil.copytree(mame, tmp_path / "model"))
+    described = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    pieces = described["pre_tokenizer"]["pretokenizers"]
+    pieces[0]["pattern"]["Regex"] = r"\p{L}+|\p{N}+|\s+"
+    (folder / "tokenizer.json").write_text(json.dumps(described), encoding="utf-8")
+    code, _, said = run(capfd, "gguf", folder, "--out", tmp_path / "m.gguf")
+    assert code == 2
+    quoted("pre-tokenizer", said, 1)
+
+
+@reproduces("dflash")
+def test_dflash(tmp_path: Path, mame: Path) -> None:
+    """The variable takes the converter's own gguf-py away, as a copy of the script alone does."""
+    newest = "0.19.0"
+    if metadata.version("gguf") != newest:
+        pytest.skip(f"the page speaks of gguf {newest}; here is {metadata.version('gguf')}")
+    said = llama_cpp_converter(mame, "--outfile", tmp_path / "m.gguf", NO_LOCAL_GGUF="1")
+    quoted("dflash", said)
+
+
+@reproduces("not-whole-gguf")
+def test_not_whole_gguf(tmp_path: Path, mame_gguf: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    cut = tmp_path / "cut.gguf"
+    cut.write_bytes(mame_gguf.read_bytes()[:-5000])
+    code, _, said = run(capfd, "ask", cut, "Hello?")
+    assert code == 2
+    quoted("not-whole-gguf", said)
+
+
+@reproduces("fell-back", "other-tokens")
+def test_what_the_check_of_a_gguf_finds(
+    tmp_path: Path, tiny_model: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from transformers import Qwen2Config, Qwen2ForCausalLM
+
+    odd = Path(shutil.copytree(tiny_model, tmp_path / "odd"))
+    sizes = {**Qwen2Config.from_pretrained(odd).to_dict(), "hidden_size": 192}
+    sizes.pop("layer_types")
+    Qwen2ForCausalLM(Qwen2Config(**sizes)).save_pretrained(odd)
+    assert run(capfd, "gguf", odd, "--out", tmp_path / "odd-F16.gguf")[0] == 0
+    _, said, _ = run(capfd, "quantize", tmp_path / "odd-F16.gguf", "--to", "Q2_K")
+    quoted("fell-back", said)
+
+    from workshop_helpers.gguf import check
+
+    # The GGUF of one tokenizer, held against another: what a wrong pre-tokenizer looks like.
+    described = json.loads((odd / "tokenizer.json").read_text(encoding="utf-8"))
+    described["model"]["merges"] = described["model"]["merges"][:20]
+    (odd / "tokenizer.json").write_text(json.dumps(described), encoding="utf-8")
+    quoted("other-tokens", "\n".join(check(tmp_path / "odd-F16.gguf", odd).problems))
+
+
+# --- Ollama ----------------------------------------------------------------------------------------------------------
+
+THREAD = {"num_thread": 1}
+ASKED = [{"role": "user", "content": "How much is shipping?"}]
+
+
+@pytest.fixture(scope="module")
+def own(ollama_binary: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OllamaServer]:
+    """A server of our own, which writes every prompt into its log."""
+    home = tmp_path_factory.mktemp("ollama")
+    with OllamaServer(home, ollama_binary).start(OLLAMA_DEBUG="2") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def api(own: OllamaServer, mame_gguf: Path) -> Iterator[Ollama]:
+    with Ollama(own.host) as server:
+        server.create("mame", mame_gguf, parameters=THREAD)
+        yield server
+
+
+def ollama(own: OllamaServer, *arguments: object, host: str | None = None) -> str:
+    """What the `ollama` command prints, without the signs that move the cursor."""
+    lib = own.binary.parent.parent / "lib"
+    environment = {**os.environ, "OLLAMA_HOST": host or own.host, "HOME": str(own.home)}
+    if (lib / "libggml-sycl.so").exists():
+        environment["LD_LIBRARY_PATH"] = str(lib)
+    done = subprocess.run(
+        [own.binary, *map(str, arguments)],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+    )
+    return re.sub(r"\x1b\[[0-9?]*[A-Za-z]", "", done.stdout + done.stderr)
+
+
+def as_tested(api: Ollama) -> None:
+    """What Ollama itself says may change with its release; the page quotes one."""
+    version = api.version()
+    if version != "0.9.3":
+        pytest.skip(f"the page quotes Ollama 0.9.3, and this is {version}")
+
+
+def told(own: OllamaServer, since: int) -> list[str]:
+    """The prompts that the server's log holds from a place on."""
+    with own.log.open("rb") as log:
+        log.seek(since)
+        text = log.read().decode("utf-8", errors="replace")
+    found = re.findall(r'msg="completion request" prompt=("(?:[^"\\]|\\.)*")', text)
+    return [json.loads(one) for one in found]
+
+
+@reproduces("ollama-not-found")
+def test_ollama_not_found(tmp_path: Path) -> None:
+    without_program("ollama")
+    shell = {"PATH": os.defpath, "LC_ALL": "C"}
+    done = subprocess.run(["bash", "-c", "ollama list"], env=shell, capture_output=True, text=True)
+    assert done.returncode == 127
+    quoted("ollama-not-found", done.stderr)
+
+
+@reproduces("ollama-down")
+def test_ollama_down(own: OllamaServer, api: Ollama) -> None:
+    nobody = "127.0.0.1:9"
+    quoted("ollama-down", workshop("ollama", "list", OLLAMA_HOST=nobody))
+    from ollama import Client
+
+    with pytest.raises(ConnectionError) as caught:
+        Client(nobody).list()
+    quoted("ollama-down", f"ConnectionError: {caught.value}", 2)
+    as_tested(api)
+    quoted("ollama-down", ollama(own, "list", host=nobody), 1)
+
+
+class NoOllamaHere(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "6")
+        self.end_headers()
+        self.wfile.write(b"Hello\n")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@reproduces("ollama-other-program")
+def test_ollama_other_program(stand_in: Callable[..., str]) -> None:
+    said = workshop("ollama", "doctor", OLLAMA_HOST=stand_in(NoOllamaHere))
+    quoted("ollama-other-program", said)
+
+
+class OldOllama(NoOllamaHere):
+    def do_GET(self) -> None:
+        body = b'{"version": "0.4.7"}'
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+@reproduces("ollama-too-old")
+def test_ollama_too_old(stand_in: Callable[..., str]) -> None:
+    said = workshop("ollama", "doctor", OLLAMA_HOST=stand_in(OldOllama))
+    quoted("ollama-too-old", said)
+
+
+@reproduces("ollama-no-model")
+def test_ollama_no_model(own: OllamaServer, api: Ollama) -> None:
+    said = workshop("ask", "ollama:mane", "Hello?", OLLAMA_HOST=own.host)
+    quoted("ollama-no-model", said)
+
+
+@reproduces("ollama-cannot-load")
+def test_ollama_cannot_load(
+    own: OllamaServer, api: Ollama, mame_gguf: Path, tmp_path: Path
+) -> None:
+    as_tested(api)
+    unknown = tmp_path / "unknown.gguf"
+    length = len("qwen2").to_bytes(8, "little")
+    unknown.write_bytes(mame_gguf.read_bytes().replace(length + b"qwen2", length + b"qwex2", 1))
+    api.create("unknown", unknown)
+    said = workshop("ollama", "ask", "unknown", "Hello?", OLLAMA_HOST=own.host)
+    quoted("ollama-cannot-load", said)
+
+
+@reproduces("ollama-memory")
+def test_ollama_memory(api: Ollama, mame_gguf: Path, tmp_path: Path) -> None:
+    """A model that says it can take 134 million tokens, and is asked to."""
+    as_tested(api)
+    from test_gguf import patch_number
+
+    large = patch_number(mame_gguf, tmp_path / "large.gguf", "qwen2.context_length", 2**27)
+    api.create("large", large)
+    answer = api.chat("large", ASKED, options={"num_ctx": 2**27, **THREAD})
+    quoted("ollama-memory", refusal(list, answer))
+
+
+@reproduces("ollama-stopped")
+def test_ollama_stopped(ollama_binary: Path, mame_gguf: Path, tmp_path: Path) -> None:
+    if os.name == "nt":
+        pytest.skip("a process cannot be stopped and continued here")
+    import psutil
+
+    with OllamaServer(tmp_path, ollama_binary) as other, Ollama(other.host) as server:
+        server.create("m", mame_gguf, parameters=THREAD)
+        stream = server.chat("m", ASKED, options={"num_predict": 2000, "temperature": 2.0})
+        pieces = iter(stream)
+        next(pieces)
+        for process in psutil.process_iter(["cmdline"]):
+            words = process.info["cmdline"] or []
+            if "runner" in words and str(other.models) in " ".join(words):
+                process.kill()
+        quoted("ollama-stopped", refusal(list, pieces))
+        other.pause()
+        try:
+            with Ollama(other.host, timeout=0.5) as waiting:
+                quoted("ollama-stopped", refusal(waiting.models), 1)
+        finally:
+            other.go_on()
+
+
+@reproduces("ollama-gibberish")
+def test_ollama_gibberish(own: OllamaServer, api: Ollama, mame: Path, tmp_path: Path) -> None:
+    from workshop_helpers.modelfile import check, parse
+
+    modelfile = tmp_path / "Modelfile"
+    modelfile.write_text(f"FROM {mame}\n", encoding="utf-8")
+    quoted("ollama-gibberish", "\n".join(check(parse(modelfile.read_text()), tmp_path)))
+    as_tested(api)
+    assert "success" in ollama(own, "create", "folder", "-f", modelfile)
+    answers = []
+    for name in ("mame", "folder"):
+        stream = api.chat(name, ASKED, options={"temperature": 0, "num_predict": 60, **THREAD})
+        for _ in stream:
+            pass
+        answers.append(stream.text)
+    assert len(set(answers[0])) > 10
+    assert len(set(answers[1])) < 5, "one letter, over and over"
+
+
+@reproduces("never-stops")
+def test_never_stops(
+    tmp_path: Path, tiny_model: Path, mame_gguf: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from test_gguf import patch_number
+
+    from workshop_helpers.gguf import check
+
+    code, _, said = run(capfd, "ask", tiny_model, "Hello?")  # random weights end nothing
+    assert code == 0
+    quoted("never-stops", said)
+    wrong = patch_number(mame_gguf, tmp_path / "m.gguf", "tokenizer.ggml.eos_token_id", 0)
+    quoted("never-stops", "\n".join(check(wrong).problems), 1)
+
+
+@reproduces("system-twice")
+def test_system_twice(own: OllamaServer, api: Ollama, mame_gguf: Path, tmp_path: Path) -> None:
+    system = "Shipping costs $6.99."
+    turns = "{{ range .Messages }}<|im_start|>{{ .Role }}\n{{ .Content }}<|im_end|>\n{{ end }}"
+    first = "{{ if .System }}<|im_start|>system\n{{ .System }}<|im_end|>\n{{ end }}"
+    for name, template, times in (("twice", first + turns, 2), ("once", turns, 1)):
+        api.create(name, mame_gguf, system=system, template=f"{template}<|im_start|>assistant\n")
+        before = own.log.stat().st_size
+        for _ in api.chat(name, ASKED, options={"num_predict": 1, **THREAD}):
+            pass
+        (prompt,) = told(own, before)
+        assert prompt.count(system) == times
+
+
+@reproduces("modelfile-name")
+def test_modelfile_name(own: OllamaServer, api: Ollama, tmp_path: Path) -> None:
+    from workshop_helpers.modelfile import check, parse
+
+    modelfile = tmp_path / "Modelfile"
+    for which, base in ((1, "mame        # the base model"), (2, "./nothing.gguf")):
+        modelfile.write_text(f"FROM {base}\n", encoding="utf-8")
+        quoted("modelfile-name", "\n".join(check(parse(modelfile.read_text()), tmp_path)), which)
+        as_tested(api)
+        quoted("modelfile-name", ollama(own, "create", "m", "-f", modelfile))
+
+
+@reproduces("modelfile-text")
+def test_modelfile_text(tmp_path: Path, mame_gguf: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    for which, text in enumerate(('Say """hello""".', "1\u00a0000 yen")):
+        code, _, said = run(
+            capfd, "modelfile", mame_gguf, "--system", text, "--out", tmp_path / "Modelfile"
+        )
+        assert code == 2 and not (tmp_path / "Modelfile").exists()
+        quoted("modelfile-text", said, which)
+
+
+@reproduces("ollama-quantize")
+def test_ollama_quantize(own: OllamaServer, api: Ollama, mame_gguf: Path, tmp_path: Path) -> None:
+    as_tested(api)
+    (tmp_path / "Modelfile").write_text(f"FROM {mame_gguf}\n", encoding="utf-8")
+    said = ollama(own, "create", "m", "-q", "Q2_K", "-f", tmp_path / "Modelfile")
+    quoted("ollama-quantize", said)
+
+
+@reproduces("ollama-adapter")
+def test_ollama_adapter(own: OllamaServer, api: Ollama, adapter: Path, tmp_path: Path) -> None:
+    as_tested(api)
+    (tmp_path / "Modelfile").write_text(f"FROM mame\nADAPTER {adapter}\n", encoding="utf-8")
+    quoted("ollama-adapter", ollama(own, "create", "m", "-f", tmp_path / "Modelfile"))
+
+
+@reproduces("ollama-context")
+def test_ollama_context(own: OllamaServer, api: Ollama, mame_gguf: Path) -> None:
+    api.create("short", mame_gguf, parameters={"num_ctx": 256, **THREAD})
+    said = workshop("ask", "ollama:short", "shipping " * 400, OLLAMA_HOST=own.host)
+    quoted("ollama-context", said)
+
+
+# --- scripts from elsewhere ------------------------------------------------------------------------------------------
+
+
+@reproduces("old-arguments")
+def test_old_arguments(tmp_path: Path) -> None:
+    from transformers import TrainingArguments
+    from trl import SFTConfig, SFTTrainer
+
+    for which, (kind, arguments) in enumerate(
+        [
+            (SFTConfig, {"max_seq_length": 512}),
+            (SFTTrainer, {"tokenizer": None}),
+            (TrainingArguments, {"evaluation_strategy": "steps"}),
+            (TrainingArguments, {"group_by_length": True}),
+            (TrainingArguments, {"warmup_ratio": 0.1}),
+        ]
+    ):
+        with pytest.raises(TypeError) as caught:
+            kind(**arguments)
+        quoted("old-arguments", f"TypeError: {caught.value}", which)
+    advised = {
+        "max_length": 512,
+        "eval_strategy": "no",
+        "train_sampling_strategy": "group_by_length",
+        "warmup_steps": 0.1,
+    }
+    assert SFTConfig(str(tmp_path), use_cpu=True, bf16=False, **advised).max_length == 512
+
+
+def without_gpu() -> Any:
+    """torch, on a machine whose processor is all that it finds."""
+    import torch
+
+    if torch.cuda.is_available() or torch.backends.mps.is_available():
+        pytest.skip("this machine has a GPU")
+    return torch
+
+
+@reproduces("bf16-on-cpu")
+def test_bf16_on_cpu(tmp_path: Path) -> None:
+    from trl import SFTConfig
+
+    without_gpu()
+    with pytest.raises(ValueError, match="bf16") as caught:
+        SFTConfig(output_dir=str(tmp_path))
+    quoted("bf16-on-cpu", f"ValueError: {caught.value}")
+
+
+@reproduces("no-cuda")
+def test_no_cuda() -> None:
+    torch = without_gpu()
+    if torch.version.cuda is not None:
+        pytest.skip("this torch is built for CUDA; the page quotes what another build says")
+    with pytest.raises(AssertionError) as caught:
+        torch.zeros(1).cuda()
+    quoted("no-cuda", f"AssertionError: {caught.value}")
+
+
+@reproduces("old-converter")
+def test_old_converter() -> None:
+    old = find_converter() / "convert-hf-to-gguf.py"
+    done = subprocess.run([sys.executable, old, "model"], capture_output=True, text=True)
+    quoted("old-converter", done.stderr)
+
+
+# --- notebooks and plots ---------------------------------------------------------------------------------------------
+
+
+@reproduces("boxes-in-plots")
+def test_boxes_in_plots(tmp_path: Path) -> None:
+    code = (
+        "import sys, matplotlib; matplotlib.use('Agg')\n"
+        "if len(sys.argv) > 2: import matplotlib_fontja\n"
+        "import matplotlib.pyplot as plt\n"
+        "plt.title('送料'); plt.savefig(sys.argv[1])"
+    )
+
+    def plot(*more: str) -> str:
+        command = [sys.executable, "-X", "utf8", "-c", code, str(tmp_path / "plot.png"), *more]
+        done = subprocess.run(command, capture_output=True, encoding="utf-8")
+        assert done.returncode == 0, done.stderr
+        return done.stderr
+
+    quoted("boxes-in-plots", plot())
+    assert "missing" not in plot("with the font that the page names")

@@ -1,0 +1,138 @@
+"""Where a person is reached: e-mail addresses and telephone numbers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from .spans import ALONE, ENDED, ORDER, Span, stars, text_before
+
+# -- e-mail ----------------------------------------------------------------------------------------
+
+_EMAIL = re.compile(
+    r"(?<![A-Za-z0-9._%+\-@/…*])(?P<user>[A-Za-z0-9][A-Za-z0-9._%+\-]{0,63})@"
+    r"(?P<host>(?:[A-Za-z0-9](?:[A-Za-z0-9\-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,24})(?![A-Za-z0-9_@(…*]|[.-][A-Za-z0-9]|:[\w/~])"
+)
+_FILE_ENDINGS = {
+    "png", "jpg", "jpeg", "gif", "svg", "webp", "js", "ts", "css", "json", "py", "md", "sh", "yaml", "yml",
+}  # fmt: skip
+_ROLES = re.compile(
+    r"(?:info|support|contact|help|helpdesk|sales|service|customer[._-]?(?:service|care|support)|cs|office|admin"
+    r"|webmaster|postmaster|no-?reply|do-?not-?reply|press|jobs|recruit|shop|store|order|orders|returns|billing|privacy"
+    r"|security|abuse|hello|team|feedback|news|newsletter|toiawase|otoiawase)",
+    re.IGNORECASE,
+)
+_ANYBODY = re.compile(
+    r"(?:your[._-]?(?:name|e?mail)?|you|user(?:name)?\d?|name|e?mail|someone|foo|bar|test\d?|abc|xxx+|sample|example|me|recipient"
+    r"|sender|git|first\.last)",
+    re.IGNORECASE,
+)
+_NOBODYS_HOST = re.compile(
+    r"(?:.+\.)?(?:example(?:\.(?:com|net|org|jp|co\.jp))?|test|invalid|localhost|domain\.com)", re.I
+)
+
+
+def emails(text: str) -> Iterator[Span]:
+    """E-mail addresses; a note only for a firm's, and for those that stand for anybody."""
+    if "@" not in text:
+        return
+    for found in _EMAIL.finditer(text):
+        user, host = found["user"], found["host"]
+        if re.search(r"://\S*$", text_before(text, found.start(), 80)):
+            continue  # user:password@host of a URL
+        if host.rpartition(".")[2].lower() in _FILE_ENDINGS or user.endswith(".") or ".." in user:
+            continue
+        # A mailbox of a role is a firm's public address; "user@example.com" stands for anybody (RFC 2606).
+        nobody = _ROLES.fullmatch(user) or (
+            _ANYBODY.fullmatch(user) and _NOBODYS_HOST.fullmatch(host)
+        )
+        severity = "note" if nobody else "warning"
+        what = "a firm's e-mail address" if _ROLES.fullmatch(user) else "an e-mail address"
+        masked = f"{user[0]}…@{host[0]}…"
+        yield Span(found.start(), found.end(), "pii-email", severity, what, masked)
+
+
+# -- telephone -------------------------------------------------------------------------------------
+
+_PHONE_WORD = re.compile(
+    r"(?:電話|携帯|ケータイ|tel|phone|call|mobile|cell|fax|ファックス|ファクス|連絡先|☎|📞|dial|\btext\b|whatsapp|ring)"
+    r"[^0-9\n]{0,25}$",
+    re.IGNORECASE,
+)
+_PHONE = re.compile(
+    r"(?:(?<=[Tt][Ee][Ll])|(?<=[Ff][Aa][Xx])|(?<![A-Za-z0-9_*…#=/&.,])(?<![A-Za-z0-9*]-))"
+    r"[+(]?\d(?:[ .\-()]{0,2}\d){8,15}" + ENDED
+)
+# Written out with its groups: area code from 0, exchange, four digits; ten digits in all, or eleven for 0x0 numbers.
+_JAPANESE_PHONE = re.compile(
+    r"\(?0[5789]0\)?[- ]?\d{4}[- ]?\d{4}|\(?0\d\)?[- ]\d{4}[- ]\d{4}|\(?0\d{2}\)?[- ]\d{3}[- ]\d{4}"
+    r"|\(?0\d{3}\)?[- ]\d{2}[- ]\d{4}|\(?0\d{4}\)?[- ]\d[- ]\d{4}"
+    r"|0(?:120|570|990)[- ]?\d{3}[- ]?\d{3}|0120[- ]\d{2}[- ]\d{4}"
+    r"|0800[- ]?\d{3}[- ]?\d{4}|0\d{1,3}\(\d{2,4}\)\d{4}|\(0\d{1,3}\)\d{2,4}[- ]\d{4}"
+)
+_AMERICAN_PHONE = re.compile(r"(?:\+?1[ .-]?)?(?:\([2-9]\d{2}\) ?|[2-9]\d{2}[ .-])\d{3}[ .-]\d{4}")
+_PHONE_LIKE = re.compile(r"\+\d|(?<!\d)0\d|[2-9]\d{2}\)?[ .-]\d{3}[ .-]\d{4}")
+_LOCAL_PHONE = re.compile(ALONE + r"[2-9]\d{2}-\d{4}" + ENDED)
+
+
+def phones(text: str) -> Iterator[Span]:
+    """Telephone numbers of Japan, the United States and Britain; a note only for a firm's service line."""
+    for found in _PHONE.finditer(text):
+        for start, end, service in _numbers_of(text, found.start(), found.end()):
+            raw = text[start:end]
+            what = "a service telephone number" if service else "a telephone number"
+            severity = "note" if service else "warning"
+            yield Span(start, end, "pii-phone", severity, what, stars(raw, keep_last=4))
+    for found in _LOCAL_PHONE.finditer(text):
+        if re.search(
+            r"(?:phone|call|tel|電話|\bcell|mobile)[^0-9\n]{0,15}$",
+            text_before(text, found.start()),
+            re.I,
+        ):
+            masked = stars(found[0], keep_last=4)
+            yield Span(*found.span(), "pii-phone", "warning", "a telephone number", masked)
+
+
+def _numbers_of(text: str, start: int, end: int) -> Iterator[tuple[int, int, bool]]:
+    """The telephone numbers in text[start:end], and whether each is a firm's toll-free or service line."""
+    piece = text[start:end]
+    before = text_before(text, start)
+    named = bool(_PHONE_WORD.search(before))
+    if not named and ORDER.search(before):
+        return
+    whole = _JAPANESE_PHONE.fullmatch(piece)
+    if whole:
+        yield start, end, bool(re.match(r"\(?(?:0120|0570|0990|0800[- ]?\d{3}[- ]?\d{4}$)", piece))
+        return
+    if not named and not _PHONE_LIKE.search(piece):
+        return
+    import phonenumbers
+
+    service = {
+        phonenumbers.PhoneNumberType.TOLL_FREE,
+        phonenumbers.PhoneNumberType.PREMIUM_RATE,
+        phonenumbers.PhoneNumberType.SHARED_COST,
+        phonenumbers.PhoneNumberType.UAN,
+    }
+    for region in ("JP", "US", "GB"):
+        matches = list(phonenumbers.PhoneNumberMatcher(piece, region))
+        matches = [match for match in matches if named or _is_written_out(match.raw_string, region)]
+        for match in matches:
+            free = phonenumbers.number_type(match.number) in service
+            yield start + match.start, start + match.end, free
+        if matches:
+            return
+    # Ofcom keeps 07700 900xxx for drama, so no plan has it; such shapes are numbers where a word says so.
+    for mobile in re.finditer(r"(?<!\d)07\d{3} ?\d{6}(?!\d)", piece) if named else ():
+        yield start + mobile.start(), start + mobile.end(), False
+
+
+def _is_written_out(raw: str, region: str) -> bool:
+    """Is it grouped as people write it? A bare run of digits may be any number."""
+    if raw.startswith("+"):
+        return True
+    if region == "JP":
+        return bool(_JAPANESE_PHONE.fullmatch(raw))
+    if region == "US":
+        return bool(_AMERICAN_PHONE.fullmatch(raw))
+    return bool(re.fullmatch(r"\(?0\d{2,4}\)? \d{3,4} \d{3,4}|0\d{4} \d{6}", raw))

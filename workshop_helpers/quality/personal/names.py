@@ -1,0 +1,143 @@
+"""People's names: behind a title or a label, in a signature, or where somebody says their own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from .known_names import (
+    FIRM_ENDINGS,
+    GIVEN_NAMES,
+    KATAKANA_ROLES,
+    NO_NAME_ENDINGS,
+    NO_NAMES,
+    SURNAMES,
+)
+from .spans import Span, matches_near, stars, text_before
+
+# -- English ---------------------------------------------------------------------------------------
+
+_WORD = r"[A-Z][a-z]+(?:['’-][A-Z]?[a-z]+)?|[A-Z]\."
+_PEOPLE = rf"(?P<name>(?:{_WORD})(?: (?:{_WORD})){{0,2}})(?![A-Za-z*…])"
+_TITLED = re.compile(rf"(?<![A-Za-z])(?:Mr|Mrs|Ms|Miss|Dr)\.? {_PEOPLE}")
+_DEAR = re.compile(rf"\bDear {_PEOPLE}(?=\s*[,:!\n]|\s*$)")
+_MY_NAME = re.compile(
+    rf"\b(?i:my|the|full|last|first) ?name is (?:{_PEOPLE}|(?P<small>[a-z]+)(?P<second> [a-z]+)?)"
+)
+_NAME_LABEL = re.compile(
+    rf"(?m)\b(?P<label>(?i:full name|customer name|contact name|recipient(?:'s)? name|cardholder name|name)): {_PEOPLE}"
+)
+_SIGNED = re.compile(
+    rf"(?i:regards|sincerely|thanks|thank you|yours(?: truly| faithfully)?|cheers|best wishes|best|respectfully),"
+    rf"\n+\s*{_PEOPLE}\s*(?:\n|$)"
+)
+
+
+def english_names(text: str, speaker: str | None) -> Iterator[Span]:
+    """English names; "My name is …" of an assistant or a system prompt is nobody's."""
+    for found in _TITLED.finditer(text):
+        # "12 Maple Dr. Springfield" is a street; a title stands at the beginning or behind a word of its own.
+        if found[0].startswith("Dr") and re.search(
+            r"\d [A-Z][a-z]+ $", text_before(text, found.start())
+        ):
+            continue
+        yield from _person(found)
+    for found in _DEAR.finditer(text):
+        if not re.match(r"(?:Mr|Mrs|Ms|Miss|Dr)\b", found["name"]):
+            yield from _person(found)
+    if speaker not in ("assistant", "system"):
+        for found in _MY_NAME.finditer(text):
+            if found["name"]:
+                yield from _person(found)
+            elif found["small"] in GIVEN_NAMES:
+                masked = stars(found["small"], keep_first=True)
+                yield Span(*found.span("small"), "pii-name", "warning", "a person's name", masked)
+    for pattern in (_NAME_LABEL, _SIGNED):
+        for found in pattern.finditer(text):
+            first = found["name"].split()[0].lower()
+            label = found.groupdict().get("label", "")
+            if first in GIVEN_NAMES or (label and label.lower() != "name"):
+                yield from _person(found)
+
+
+def _person(found: re.Match[str]) -> Iterator[Span]:
+    words = found["name"].lower().split()
+    if any(word in NO_NAMES for word in words) or words in (["john", "doe"], ["jane", "doe"]):
+        return
+    masked = stars(found["name"], keep_first=True)
+    yield Span(*found.span("name"), "pii-name", "warning", "a person's name", masked)
+
+
+# -- Japanese --------------------------------------------------------------------------------------
+
+_KANJI = "一-龥々"
+_SURNAME = "|".join(sorted(SURNAMES, key=lambda name: (-len(name), name)))
+_GIVEN = rf"[{_KANJI}]{{1,3}}|(?![はがをにのともへやで])[ぁ-ん]{{2,4}}|[ァ-ヴー]{{2,5}}"
+# Words that stand before a name without a mark between.
+_BEFORE = "".join(
+    rf"|(?<={word})" for word in (
+        "担当", "担当者", "弊社", "当社", "御社", "会員", "社員", "店員", "先輩", "後輩", "同僚", "本日",
+        "先日", "昨日", "株式会社", "有限会社",
+    )
+)  # fmt: skip
+_FIRST = "".join(sorted({name[0] for name in SURNAMES}))
+_START = rf"(?=[{_FIRST}])(?:(?<![{_KANJI}*]){_BEFORE})"
+_TITLE = "様(?![々子式相態])|氏(?![名族神])|殿(?!堂)"
+_ANY_TITLE = re.compile("様|氏|さん|殿|君")
+_CALLED = re.compile(
+    rf"{_START}(?P<name>(?P<surname>{_SURNAME})(?: ?(?P<given>{_GIVEN}))??)"
+    rf" ?(?P<title>{_TITLE}|さん|君(?!主))"
+)
+_CALLED_APART = re.compile(
+    rf"(?<![{_KANJI}ァ-ヴー])(?P<name>[{_KANJI}]{{1,3}} (?P<given>{_GIVEN})) ?(?P<title>{_TITLE})"
+)
+_CALLED_KATAKANA = re.compile(
+    r"(?<![ァ-ヴー*・])(?P<name>[ァ-ヴー]{2,12}(?P<more>(?:[・=][ァ-ヴー]{2,12}){0,3}))"
+    rf" ?(?P<title>{_TITLE}|さん)"
+)
+_NAME = rf"(?P<name>(?P<surname>{_SURNAME})(?: ?(?P<given>{_GIVEN}))??)"
+_LABELLED = re.compile(
+    rf"(?:氏名|名前|宛名|名義人|名義|契約者名?|担当者名?|担当|お客様名|ご本人様?) ?[:は] ?(?=[{_FIRST}]){_NAME}"
+    r"(?=です|と申し|といいます|と言います|\s*$|\s*[\n、。,」(])",
+    re.MULTILINE,
+)
+_SELF = re.compile("と(?:申し|言います)")
+_INTRODUCED = re.compile(
+    rf"(?:^|[、。「\n](?:私、)?|私は|[はの])(?=[{_FIRST}]){_NAME}(?=と(?:申し|言います))",
+    re.MULTILINE,
+)
+
+
+def japanese_names(text: str) -> Iterator[Span]:
+    """Japanese names, in kanji, kana and katakana; a note only where they tell little."""
+    for found in matches_near(_CALLED, _ANY_TITLE, text, 12, 2):
+        given = found["given"] or ""
+        if not _is_firm(given):
+            # A family name alone tells little; in a letter's 様, or with the given name, it tells who.
+            yield _name_span(found, "warning" if given or found["title"] == "様" else "note")
+    for found in matches_near(_CALLED_APART, _ANY_TITLE, text, 12, 2):
+        if not _is_firm(found["given"]):
+            yield _name_span(found, "note")
+    for found in matches_near(_CALLED_KATAKANA, _ANY_TITLE, text, 30, 2):
+        whole = bool(found["more"])
+        if not found["name"].endswith(KATAKANA_ROLES) and (whole or found["title"] != "さん"):
+            yield _name_span(found, "warning" if whole else "note")
+    for found in (*_LABELLED.finditer(text), *matches_near(_INTRODUCED, _SELF, text, 14, 3)):
+        if not _is_firm(found["given"] or ""):
+            yield _name_span(found, "warning")
+
+
+def _is_firm(given: str) -> bool:
+    """What follows a family name in the name of a firm, a place or a group is no given name."""
+    return bool(given) and (
+        given[-1] in NO_NAME_ENDINGS or given in FIRM_ENDINGS or given[-2:] in FIRM_ENDINGS
+    )
+
+
+def _name_span(found: re.Match[str], severity: str) -> Span:
+    name = found["name"]
+    return Span(*found.span("name"), "pii-name", severity, "a person's name", _hidden_name(name))
+
+
+def _hidden_name(name: str) -> str:
+    return stars(name) if len(name) == 1 else name[0] + stars(name[1:])
