@@ -478,8 +478,8 @@ HARD_TEXTS = [
 def round_gelu(model: Any) -> None:
     """Gives a Gemma of transformers the GELU of llama.cpp's processor backend (`ggml_vec_geglu_f32` in vec.h).
 
-    There it is read off a table of 2^16 values: between -10 and 10 both what goes in and what comes out are rounded to
-    16 bits, whatever the weights' type is.
+    There it is read off a table of 2^16 values (GGML_GELU_FP16): between -10 and 10 both what goes in and what comes
+    out are rounded to 16 bits, whatever the weights' type is.
     """
     import torch
 

@@ -177,10 +177,11 @@ WORDS = {
     },
     "of": {"en": "{} of {}", "ja": "{}（{}中）"},
     "gelu": {
-        "en": "{}: on a processor llama.cpp reads GELU off a table of 16-bit numbers, whatever the weights are. With "
-        "the same rounding in transformers the largest F32 difference is {}.",
-        "ja": "{}：llama.cppはCPU上で、重みの形式によらず、GELUを16ビットの表から引きます。transformersでも同じように"
-        "丸めると、F32の最大差は{}です。",
+        "en": "{}: on a processor llama.cpp reads GELU off a table of 16-bit numbers, whatever the weights are. Behind "
+        "the first token the F32 difference is {}; with the same rounding in transformers {}. Without the feed-forward "
+        "layers, where GELU stands, it is {} at most.",
+        "ja": "{}：llama.cppはCPU上で、重みの形式によらず、GELUを16ビットの表から引きます。"
+        "最初のトークンの直後のF32の差は{}、transformersでも同じように丸めると{}です。GELUのあるフィードフォワード層を除くと、差は最大で{}です。",
     },
     "way": {"en": "model", "ja": "モデル"},
     "merged F16": {"en": "merged, F16", "ja": "マージしたもの（F16）"},
@@ -560,10 +561,9 @@ def families(data: dict[str, Any], language: str) -> str:
         table([word(key, language) for key in keys], rows),
     ]
     for name, found in data["families"].items():
-        rounded = found["difference"].get("F32, GELU rounded in transformers too")
-        if rounded is not None:
-            told = word("gelu", language)
-            parts.append(told.format(FAMILY_NAMES.get(name, name), f"{rounded:.1e}"))
+        if "gelu" in found:
+            told = (f"{value:.1e}" for value in found["gelu"].values())
+            parts.append(word("gelu", language).format(FAMILY_NAMES.get(name, name), *told))
     parts.append(word("in_ollama", language).format(data["ollama"]))
     return "\n\n".join(parts)
 

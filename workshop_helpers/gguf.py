@@ -1,7 +1,8 @@
 """Model folder → GGUF → quantized GGUF, each file looked at before it gets its final name.
 
 `convert` runs llama.cpp's own converter in a process of its own, `quantize` calls llama.cpp's own quantizer, and
-`check` opens the result: a GGUF can load and still be wrong in silence (other token ids, no end token, no template).
+`check` opens the result: a GGUF can load and still be wrong in silence (other token ids, no end token, no template,
+other figures computed from the same weights).
 """
 
 from __future__ import annotations
