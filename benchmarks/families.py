@@ -109,12 +109,13 @@ def with_added_pad(model: Path, folder: Path) -> Path:
     """A copy of the model whose tokenizer has a padding token more, as a training may leave it behind."""
     from transformers import AutoModelForCausalLM
 
-    from workshop_helpers.models import load_tokenizer
+    from workshop_helpers.models import load_tokenizer, quiet_libraries
 
     shutil.copytree(model, folder)
     tokenizer = load_tokenizer(folder)
     tokenizer.add_special_tokens({"pad_token": PAD})
-    network = AutoModelForCausalLM.from_pretrained(folder, dtype="float32")
+    with quiet_libraries():
+        network = AutoModelForCausalLM.from_pretrained(folder, dtype="float32")
     if len(tokenizer) > network.get_input_embeddings().weight.shape[0]:
         network.resize_token_embeddings(len(tokenizer), mean_resizing=False)
     network.save_pretrained(folder)

@@ -371,6 +371,10 @@ def test_what_a_family_misses_is_said_and_nothing_else():
     ]
 
 
+def test_half_a_character_is_the_same_answer_whether_it_is_shown_or_not():
+    assert runtimes.readable("お申し\ufffdの上") == runtimes.readable("お申しの上")
+
+
 def test_questions_are_spread_over_all_of_them():
     assert runtimes.pick(range(90), 3) == [0, 30, 60]
     assert runtimes.pick(range(5), 90) == [0, 1, 2, 3, 4]
