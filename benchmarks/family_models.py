@@ -428,8 +428,11 @@ def silence(folder: Path, end: str) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    from workshop_helpers.models import quiet_libraries
+
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype="float32")
+    with quiet_libraries():
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype="float32")
     embedding, head = model.get_input_embeddings().weight, model.get_output_embeddings().weight
     with torch.no_grad():
         embedding[:, 0] = 10.0
