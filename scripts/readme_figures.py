@@ -183,6 +183,12 @@ WORDS = {
         "ja": "{}：llama.cppはCPU上で、重みの形式によらず、GELUを16ビットの表から引きます。"
         "最初のトークンの直後のF32の差は{}、transformersでも同じように丸めると{}です。GELUのあるフィードフォワード層を除くと、差は最大で{}です。",
     },
+    "own_engine": {
+        "en": "Gemma 3 runs in Ollama's own engine, not in llama.cpp, and in this build answered wrongly from "
+        "quantized weights. Other builds were not measured here.",
+        "ja": "Gemma 3はllama.cppではなくOllama独自のエンジンで動き、このビルドでは量子化した重みから"
+        "正しく答えられませんでした。ほかのビルドはここでは測定していません。",
+    },
     "way": {"en": "model", "ja": "モデル"},
     "merged F16": {"en": "merged, F16", "ja": "マージしたもの（F16）"},
     "F16 + adapter": {"en": "base F16 + adapter", "ja": "ベースF16＋アダプター"},
@@ -564,6 +570,9 @@ def families(data: dict[str, Any], language: str) -> str:
         if "gelu" in found:
             told = (f"{value:.1e}" for value in found["gelu"].values())
             parts.append(word("gelu", language).format(FAMILY_NAMES.get(name, name), *told))
+    gemma = data["families"].get("gemma3", {"quantized": {}})
+    if any(one["equal"] == 0 for one in gemma["quantized"].values()):
+        parts.append(word("own_engine", language))
     parts.append(word("in_ollama", language).format(data["ollama"]))
     return "\n\n".join(parts)
 
