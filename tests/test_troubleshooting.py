@@ -470,6 +470,14 @@ def test_diverged(tmp_path: Path, tiny_model: Path, capfd: pytest.CaptureFixture
     quoted("diverged", said)
 
 
+def _is_json(path: Path) -> bool:
+    try:
+        json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return True
+
+
 @reproduces("killed")
 def test_killed(tmp_path: Path, tiny_model: Path, capfd: pytest.CaptureFixture[str]) -> None:
     if os.name == "nt":
@@ -483,7 +491,9 @@ def test_killed(tmp_path: Path, tiny_model: Path, capfd: pytest.CaptureFixture[s
     )
     try:
         deadline = time.monotonic() + 90
-        while not list((tmp_path / ".adapter.training").glob("checkpoint-*/trainer_state.json")):
+        work = tmp_path / ".adapter.training"
+        # Written last: a kill while it is being written leaves no whole checkpoint to go on from.
+        while not any(map(_is_json, work.glob("checkpoint-*/trainer_state.json"))):
             assert child.poll() is None and time.monotonic() < deadline
             time.sleep(0.01)
     finally:
