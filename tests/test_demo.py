@@ -46,18 +46,23 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def out(tmp_path_factory: pytest.TempPathFactory, shop: Path, tiny_model: Path) -> Path:
-    folder = tmp_path_factory.mktemp("demo") / "実行 結果"
-    demo.run_demo(
-        folder,
+def run(out: Path, shop: Path, tiny_model: Path, *, ollama: bool = False) -> dict[str, Any]:
+    """The demo in Japanese; a second time nothing but Ollama's step has work to do."""
+    return demo.run_demo(
+        out,
         model=str(tiny_model),
         languages=["ja"],
         shop=shop,
         device="cpu",
         types=["Q8_0", "Q2_K"],
-        ollama=False,
+        ollama=ollama,
     )
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory, shop: Path, tiny_model: Path) -> Path:
+    folder = tmp_path_factory.mktemp("demo") / "実行 結果"
+    run(folder, shop, tiny_model)
     return folder
 
 
@@ -90,29 +95,9 @@ def test_running_it_again_trains_converts_and_merges_nothing_again(out, shop, ti
         out / "ja" / name for name in ("tuned-100", "model", "model-F16.gguf", "model-Q2_K.gguf")
     ]
     before = [path.stat().st_mtime_ns for path in made]
-    report = demo.run_demo(
-        out,
-        model=str(tiny_model),
-        languages=["ja"],
-        shop=shop,
-        device="cpu",
-        types=["Q8_0", "Q2_K"],
-        ollama=False,
-    )
+    report = run(out, shop, tiny_model)
     assert [path.stat().st_mtime_ns for path in made] == before
     assert all(training["reused"] for training in report["languages"]["ja"]["training"].values())
-
-
-def again(out: Path, shop: Path, tiny_model: Path) -> dict[str, Any]:
-    """The same demo once more: nothing but Ollama's step has work to do."""
-    return demo.run_demo(
-        out,
-        model=str(tiny_model),
-        languages=["ja"],
-        shop=shop,
-        device="cpu",
-        types=["Q8_0", "Q2_K"],
-    )
 
 
 def test_it_ends_with_the_tuned_model_answering_in_ollama(
@@ -121,7 +106,7 @@ def test_it_ends_with_the_tuned_model_answering_in_ollama(
     monkeypatch.setenv("OLLAMA_HOST", ollama_host)
     with Ollama() as server:
         try:
-            result = again(out, shop, tiny_model)["languages"]["ja"]
+            result = run(out, shop, tiny_model, ollama=True)["languages"]["ja"]
             served = result["ollama"]
             assert served["name"] in {one.name.removesuffix(":latest") for one in server.models()}
             assert f"workshop ollama chat {served['name']}" in capsys.readouterr().out
@@ -139,7 +124,7 @@ def test_without_a_server_it_says_so_and_ends_well(out, shop, tiny_model, monkey
     with socket.socket() as taken:  # a port where nobody answers
         taken.bind(("127.0.0.1", 0))
         monkeypatch.setenv("OLLAMA_HOST", f"127.0.0.1:{taken.getsockname()[1]}")
-        result = again(out, shop, tiny_model)["languages"]["ja"]
+        result = run(out, shop, tiny_model, ollama=True)["languages"]["ja"]
     assert "No Ollama answers" in result["ollama"]["left_out"]
     assert "No Ollama answers" in capsys.readouterr().out
     assert len(result["steps"]) == 7

@@ -12,7 +12,19 @@ from pathlib import Path
 from typing import Any
 
 from . import __version__
-from .cli_parts import MISTAKE, OK, STOPPED, WRONG, Run, add_verb, console, megabytes, read_text
+from .cli_parts import (
+    MISTAKE,
+    OK,
+    STOPPED,
+    WRONG,
+    Run,
+    add_longest_answer,
+    add_verb,
+    at_least_one,
+    console,
+    megabytes,
+    read_text,
+)
 from .workspace import WorkshopError, to_json
 
 DEFAULT_TYPES = ["Q8_0", "Q4_K_M", "Q2_K"]
@@ -370,13 +382,6 @@ def _quantize(args: argparse.Namespace) -> int:
 # --- the arguments -------------------------------------------------------------------------------------------
 
 
-def _at_least_one(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a whole number of at least 1")
-    return number
-
-
 def _above_zero(text: str) -> float:
     number = float(text)
     if not number > 0:
@@ -385,7 +390,6 @@ def _above_zero(text: str) -> float:
 
 
 # argparse names the type in its message.
-_at_least_one.__name__ = "whole number"
 _above_zero.__name__ = "number"
 
 
@@ -425,15 +429,6 @@ def build_parser() -> argparse.ArgumentParser:
             "--overwrite",
             action="store_true",
             help="do the work again even if its result is there already",
-        )
-
-    def longest(added: argparse.ArgumentParser) -> None:
-        added.add_argument(
-            "--max-new-tokens",
-            type=_at_least_one,
-            default=160,
-            metavar="N",
-            help="longest answer (default: %(default)s)",
         )
 
     add = verb(
@@ -488,16 +483,16 @@ def build_parser() -> argparse.ArgumentParser:
     add.add_argument(
         "--out", required=True, type=Path, metavar="DIR", help="folder for the adapter"
     )
-    add.add_argument("--rows", type=_at_least_one, metavar="N", help="use only the first N rows")
+    add.add_argument("--rows", type=at_least_one, metavar="N", help="use only the first N rows")
     add.add_argument("--epochs", type=_above_zero, metavar="N", help="times to go through the rows")
     add.add_argument(
-        "--rank", type=_at_least_one, metavar="N", help="width of the adapter: more can learn more"
+        "--rank", type=at_least_one, metavar="N", help="width of the adapter: more can learn more"
     )
     add.add_argument("--lr", type=_above_zero, metavar="X", help="learning rate, such as 2e-4")
-    add.add_argument("--batch-size", type=_at_least_one, metavar="N", help="rows a step")
+    add.add_argument("--batch-size", type=at_least_one, metavar="N", help="rows a step")
     add.add_argument(
         "--max-length",
-        type=_at_least_one,
+        type=at_least_one,
         metavar="N",
         help="most tokens of a row, question and answer; a longer answer is cut",
     )
@@ -523,7 +518,7 @@ def build_parser() -> argparse.ArgumentParser:
     system.add_argument(
         "--system-file", type=Path, metavar="FILE", help="the same from a text file"
     )
-    longest(add)
+    add_longest_answer(add)
 
     add = verb(
         "verify", _verify, "put the same questions to several models and score the answers",
@@ -535,7 +530,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--questions", required=True, type=Path, metavar="FILE", help="the questions (.jsonl)"
     )
     add.add_argument(
-        "--limit", type=_at_least_one, metavar="N", help="ask only the first N questions"
+        "--limit", type=at_least_one, metavar="N", help="ask only the first N questions"
     )
     add.add_argument(
         "--out",
@@ -543,7 +538,7 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="write every answer here (.jsonl): model, question, answer, found, missing, seconds",
     )
-    longest(add)
+    add_longest_answer(add)
 
     add = verb(
         "merge", _merge, "fold an adapter into its base model",

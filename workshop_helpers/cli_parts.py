@@ -42,6 +42,28 @@ def add_verb(
     return added
 
 
+def at_least_one(text: str) -> int:
+    """The type of a number of rows, tokens or the like, for argparse."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number of at least 1")
+    return number
+
+
+at_least_one.__name__ = "whole number"  # argparse names the type in its message
+
+
+def add_longest_answer(added: argparse.ArgumentParser) -> None:
+    """--max-new-tokens. Below 1 is refused: Ollama would take it for "without end"."""
+    added.add_argument(
+        "--max-new-tokens",
+        type=at_least_one,
+        default=160,
+        metavar="N",
+        help="longest answer (default: %(default)s)",
+    )
+
+
 def console(width: int = 160) -> Any:
     """A rich console; `width` columns where no terminal sets them, so that a table sent to a file is not folded."""
     from rich.console import Console

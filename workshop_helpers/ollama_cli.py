@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .cli_parts import (
+    MISTAKE,
+    OK,
+    WRONG,
+    Run,
+    add_longest_answer,
+    add_verb,
+    at_least_one,
+    console,
+    megabytes,
+)
 from .workspace import WorkshopError, to_json
 
 if TYPE_CHECKING:
     from .ollama_api import Layer, Ollama
 
-OK, WRONG = 0, 1
 CHAT_HELP = (
     "/reset forgets the conversation, /system TEXT sets the system text, /bye or Ctrl-D ends; "
     "Ctrl-C stops an answer"
@@ -31,19 +41,10 @@ def add_ollama_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     group.set_defaults(run=lambda args: _help(group))
     inner = group.add_subparsers(title="commands", metavar="COMMAND")
 
-    def verb(
-        name: str, run: Callable[[argparse.Namespace], int], summary: str, more: str = ""
-    ) -> argparse.ArgumentParser:
-        added: argparse.ArgumentParser = inner.add_parser(
-            name,
-            help=summary,
-            description=f"{summary[0].upper()}{summary[1:]}. {more}".strip(),
-            parents=[common],
-        )
-        added.set_defaults(run=run)
+    def verb(name: str, run: Run, summary: str, more: str = "") -> argparse.ArgumentParser:
+        json = None if name == "chat" else "print the result as JSON"
+        added = add_verb(inner, common, name, run, summary, more, json=json)
         added.add_argument("--host", metavar="URL", help="the server (default: OLLAMA_HOST)")
-        if name != "chat":
-            added.add_argument("--json", action="store_true", help="print the result as JSON")
         return added
 
     verb("doctor", _doctor, "is Ollama there, and new enough", "Exit code 1 when it is not.")
@@ -94,12 +95,12 @@ def add_ollama_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     add.add_argument("name", metavar="NAME")
     add.add_argument("question", metavar="QUESTION", help="the question, in quotes")
     _system(add)
-    _longest(add)
+    add_longest_answer(add)
 
     add = verb("chat", _chat, "talk with a model", CHAT_HELP)
     add.add_argument("name", metavar="NAME")
     _system(add)
-    _longest(add)
+    add_longest_answer(add)
 
     add = verb("compare", _compare, "the same questions to several models, side by side")
     add.add_argument("names", nargs="+", metavar="NAME", help="two models or more")
@@ -109,44 +110,18 @@ def add_ollama_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
     add.add_argument(
         "--questions", type=Path, metavar="FILE", help="questions, one JSON object a line"
     )
-    add.add_argument("--limit", type=_at_least_one, metavar="N", help="only the first N questions")
+    add.add_argument("--limit", type=at_least_one, metavar="N", help="only the first N questions")
     _system(add)
-    _longest(add)
+    add_longest_answer(add)
 
 
 def _system(added: argparse.ArgumentParser) -> None:
     added.add_argument("--system", metavar="TEXT", help="system text: instructions or facts")
 
 
-def _longest(added: argparse.ArgumentParser) -> None:
-    added.add_argument(
-        "--max-new-tokens",
-        type=_at_least_one,
-        default=160,
-        metavar="N",
-        help="longest answer (default: %(default)s)",
-    )
-
-
-def _at_least_one(text: str) -> int:
-    number = int(text)
-    if number < 1:  # which Ollama would take for "without end"
-        raise argparse.ArgumentTypeError(f"{text} is not a whole number of at least 1")
-    return number
-
-
-_at_least_one.__name__ = "whole number"  # argparse names the type in its message
-
-
 def _help(parser: argparse.ArgumentParser) -> int:
     parser.print_help()
-    return 2
-
-
-def _console() -> Any:
-    from rich.console import Console
-
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+    return MISTAKE
 
 
 def _plain_name(name: str) -> str:
@@ -154,10 +129,6 @@ def _plain_name(name: str) -> str:
     from .models import OLLAMA, check_ollama_name
 
     return check_ollama_name(name.removeprefix(OLLAMA))
-
-
-def _megabytes(size: int) -> str:
-    return f"{size / 1e9:.2f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
 
 
 # --- looking ------------------------------------------------------------------------------------------------------
@@ -216,12 +187,12 @@ def _list(args: argparse.Namespace) -> int:
         "family": [one.family for one in models],
         "parameters": [one.parameters for one in models],
         "type": [one.quantization for one in models],
-        "size": [_megabytes(one.size_bytes) for one in models],
+        "size": [megabytes(one.size_bytes) for one in models],
         "digest": [one.digest[:12] for one in models],
         "changed": [one.modified[:16].replace("T", " ") for one in models],
     }
-    console = _console()
-    wide = console.options.update(max_width=10_000)
+    screen = console()
+    wide = screen.options.update(max_width=10_000)
     # a narrow terminal gets fewer columns, not pieces of names
     for dropped in (None, "digest", "family", "parameters", "changed"):
         columns.pop(dropped or "", None)
@@ -231,9 +202,9 @@ def _list(args: argparse.Namespace) -> int:
             table.add_column(heading, justify="right" if right else "left", overflow="fold")
         for row in zip(*columns.values(), strict=True):
             table.add_row(*row)
-        if Measurement.get(console, wide, table).maximum <= console.width:
+        if Measurement.get(screen, wide, table).maximum <= screen.width:
             break
-    console.print(table)
+    screen.print(table)
     return OK
 
 
@@ -247,7 +218,7 @@ def _show(args: argparse.Namespace) -> int:
         if args.json:
             print(to_json(found.to_dict()))
         else:
-            _console().print(found.table())
+            console().print(found.table())
         return OK
     with Ollama(args.host) as server:
         facts, layers = server.show(name), server.layers(name)
@@ -577,14 +548,14 @@ def _side_by_side(question: str, streams: dict[str, Any], *, show: bool) -> None
         return
     from rich.live import Live
 
-    console = _console()
-    if not console.is_terminal:
+    screen = console()
+    if not screen.is_terminal:
         for stream in streams.values():
             for _ in stream:
                 pass
-        console.print(_columns(question, streams))
+        screen.print(_columns(question, streams))
         return
-    with Live(console=console, refresh_per_second=12, vertical_overflow="visible") as live:
+    with Live(console=screen, refresh_per_second=12, vertical_overflow="visible") as live:
         for stream in streams.values():
             for _ in stream:
                 live.update(_columns(question, streams))

@@ -178,7 +178,7 @@ def test_names_are_listed_whole_in_a_narrow_terminal(
         (70, "name type size"),
     ):
         monkeypatch.setattr(
-            "workshop_helpers.ollama_cli._console", lambda width=width: Console(width=width)
+            "workshop_helpers.ollama_cli.console", lambda width=width: Console(width=width)
         )
         lines = workshop("list")[1].splitlines()
         assert any(f" {PROMPTED}:latest " in line for line in lines)
