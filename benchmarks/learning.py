@@ -56,7 +56,7 @@ class Plan:
 
 
 def remedies(recipe: LoraRecipe) -> dict[str, LoraRecipe]:
-    """The documented recipe with one thing changed that may forget less."""
+    """The documented recipe with one thing changed that may forget less, or more where its choice is undone."""
     found = {
         "general_rows": recipe.replace(general_rows=1.0),
         "half_epochs": recipe.replace(epochs=recipe.epochs / 2),
@@ -65,6 +65,8 @@ def remedies(recipe: LoraRecipe) -> dict[str, LoraRecipe]:
             alpha=recipe.alpha * max(1, recipe.rank // 4) / recipe.rank,
         ),
     }
+    if recipe.target_modules:
+        found["every_matrix"] = recipe.replace(target_modules=None)
     if recipe.general_rows:
         found["no_general"] = recipe.replace(general_rows=0.0)
     return {name: changed for name, changed in found.items() if changed != recipe}

@@ -188,7 +188,7 @@ class TrlDefault:
                 }
                 for row in rows
             ],
-            "lora": {"rank": recipe.rank, "alpha": recipe.alpha},
+            "lora": {key: recipe.to_dict()[key] for key in ("rank", "alpha", "target_modules")},
         }
         self.stack = ExitStack()
         self.folder = Path(self.stack.enter_context(tempfile.TemporaryDirectory()))
@@ -291,7 +291,7 @@ def best(runs: list[dict[str, Any]]) -> dict[str, Any] | None:
 def trl(asked: Settings, named: Sequence[tuple[float, float, int]] = ()) -> dict[str, Any]:
     """The documented recipe, and the same settings in our trainer, against TRL's defaults at their best.
 
-    All train the same LoRA adapter (rank, alpha, every linear layer) on the same 100 rows; the three take turns.
+    All train the same LoRA adapter (rank, alpha, target modules) on the same 100 rows; the three take turns.
     `named`: the (rate, epochs, batch size) to look for TRL's best among, instead of the whole grid.
     """
     from workshop_helpers.training import LoraRecipe

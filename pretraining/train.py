@@ -45,7 +45,7 @@ class Recipe:
     layers: int = 6
     heads: int = 4
     kv_heads: int = 2
-    steps: int = 8400
+    steps: int = 11200
     batch_tokens: int = 8192
     muon_rate: float = 0.006
     adam_rate: float = 0.004

@@ -78,6 +78,7 @@ WORDS = {
     "no_general": {"en": "… without general rows", "ja": "…一般の行を混ぜない"},
     "half_epochs": {"en": "… half the epochs", "ja": "…エポック数を半分"},
     "quarter_rank": {"en": "… a quarter of the rank", "ja": "…ランクを4分の1"},
+    "every_matrix": {"en": "… attention adapted too", "ja": "…注意機構の行列にも付ける"},
     "half_rate": {"en": "… half the learning rate", "ja": "…学習率を半分"},
     "right_language": {"en": "right language", "ja": "質問と同じ言語"},
     "polite": {"en": "polite", "ja": "です・ます"},

@@ -202,6 +202,10 @@ def test_a_recipe_is_read_from_the_command_line():
         1e-3,
         "linear",
     )
+    names = recipe_search.recipe_of("target_modules=up_proj+down_proj", LoraRecipe()).target_modules
+    assert names == ("down_proj", "up_proj")
+    everywhere = recipe_search.recipe_of("target_modules=all", LoraRecipe(target_modules=names))
+    assert everywhere == LoraRecipe()
     assert recipe_search.candidates(LoraRecipe(), ["rank=8", "epochs=9"], only=True) == [
         LoraRecipe(),
         LoraRecipe(epochs=9),

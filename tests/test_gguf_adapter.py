@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from families import FAMILIES, LESSONS, QUESTIONS, Tuned, tune
 
+from workshop_helpers.cli import main
 from workshop_helpers.gguf import convert, quantize
 from workshop_helpers.gguf_adapter import convert_adapter
 from workshop_helpers.gguf_file import read_gguf
@@ -99,3 +101,16 @@ def test_what_is_no_adapter_is_refused(tuned: Tuned, tmp_path: Path) -> None:
     with pytest.raises(WorkshopError, match=r"ends in \.gguf"):
         convert_adapter(tuned.adapter, tmp_path / "a.bin")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_command_line_makes_the_adapter_alone(
+    tuned: Tuned, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "豆 adapter.gguf"
+    words = ["gguf", str(tuned.adapter), "--as-adapter", "--out", str(out)]
+    assert main([*words, "--type", "q4_k_m"]) == 2
+    assert "is no type for an adapter" in capsys.readouterr().err
+    assert main([*words, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["tensors"] == 2 * 7
+    assert read_gguf(out).metadata["general.type"] == "adapter"
+    assert main(words) == 0 and "found made before" in capsys.readouterr().out

@@ -324,7 +324,11 @@ class ChatServer:
         has = f" Near ones: {', '.join(near)}." if near else ""
         if not near and names:
             has = f" It has: {', '.join(names[:20])}."
-        pull = f" With Ollama: `ollama pull {self.model}`." if ":11434" in self.address else ""
+        pull = (
+            f" With Ollama: `workshop ollama pull {self.model}`."
+            if ":11434" in self.address
+            else ""
+        )
         return f"{self.address} has no model {self.model!r}.{has}{pull}"
 
 

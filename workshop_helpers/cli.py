@@ -354,11 +354,31 @@ def _gguf_lines(report: Any) -> list[str]:
 def _gguf(args: argparse.Namespace) -> int:
     from .gguf import convert
 
+    if args.as_adapter:
+        return _gguf_adapter(args)
     report = convert(
         args.model, args.out, type=args.type, converter=args.converter, overwrite=args.overwrite
     )
     _show(args, report.to_dict(), *_gguf_lines(report))
     return WRONG if report.check.problems else OK
+
+
+def _gguf_adapter(args: argparse.Namespace) -> int:
+    from dataclasses import asdict
+
+    from .gguf_adapter import convert_adapter
+
+    report = convert_adapter(
+        args.model, args.out, type=args.type, converter=args.converter, overwrite=args.overwrite
+    )
+    _show(
+        args,
+        asdict(report),
+        f"file       {report.path}{_again(report.reused)}",
+        f"size       {megabytes(report.size_bytes)}, {report.tensors} adapted matrices ({report.type})",
+        f"base       {report.base}: answers only on a GGUF of this model",
+    )
+    return OK
 
 
 def _quantize(args: argparse.Namespace) -> int:
@@ -557,13 +577,20 @@ def build_parser() -> argparse.ArgumentParser:
         "Uses llama.cpp's own converter, then opens the file and checks it. Exit code 1: the check found a problem.",
     )  # fmt: skip
     add.add_argument(
-        "model", metavar="MODEL", help="a catalogue name or a model folder (merge an adapter first)"
+        "model",
+        metavar="MODEL",
+        help="a catalogue name or a model folder (merge an adapter first, or see --as-adapter)",
     )
     add.add_argument(
         "--out", required=True, type=Path, metavar="FILE.gguf", help="the file to write"
     )
     add.add_argument(
         "--type", default="f16", help="number format: f16, bf16 or f32 (default: %(default)s)"
+    )
+    add.add_argument(
+        "--as-adapter",
+        action="store_true",
+        help="MODEL is an adapter folder; write the adapter alone, to be put on a GGUF of its base",
     )
     add.add_argument(
         "--converter",

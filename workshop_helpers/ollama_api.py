@@ -697,7 +697,7 @@ def _weights(modelfile: Modelfile) -> Path | None:
 
 def _check_gguf(path: Path, *, adapter: bool) -> None:
     """Raises WorkshopError for what is no whole GGUF of the kind that is wanted."""
-    makes = "`workshop_helpers.gguf_adapter.convert_adapter` makes a GGUF of an adapter folder"
+    makes = "`workshop gguf ADAPTER --as-adapter --out FILE.gguf` makes a GGUF of an adapter folder"
     if adapter and not path.exists():
         raise WorkshopError(f"There is no file {path}. {makes}.")
     if path.is_dir() and adapter:

@@ -411,6 +411,8 @@ def _remove(args: argparse.Namespace) -> int:
     names = [_plain_name(name) for name in args.names]
     with Ollama(args.host) as server:
         for name in names:
+            server.show(name)  # a misspelt name is told before anything is removed
+        for name in names:
             server.remove(name)
             if not args.json:
                 print(f"removed    {name}")

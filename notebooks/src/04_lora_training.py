@@ -167,18 +167,27 @@ model = load_model(MODEL, device)
 print(model.model.layers[0])
 
 # %% [markdown] lang="ja"
-# 最後の出力層を除くすべての `Linear` にLoRAを付けるとして、学習するパラメータをランクごとに数えます。行列1つにつき $r \times (\text{入力} + \text{出力})$ 個です。
+# どの行列にLoRAを付けるかは、学習の設定 `LoraRecipe` が決めます。`mame` の設定が選ぶのはMLPの3つ（`gate_proj`、`up_proj`、`down_proj`）だけです。プロンプトのどこを見るかを決める注意機構（`self_attn`）には付けません。店の事実を覚えるのに足り、プロンプトから事実を読み取る力が残りやすかったからです（READMEの「…注意機構の行列にも付ける」の行が、その測定値です）。
+#
+# 学習するパラメータを、ランクごとに数えます。行列1つにつき $r \times (\text{入力} + \text{出力})$ 個です。
 
 # %% [markdown] lang="en"
-# Put a LoRA on every `Linear` but the output head, and count what there is to train, rank by rank: $r \times (\text{inputs} + \text{outputs})$ for each matrix.
+# Which matrices get a LoRA is up to the training settings, the `LoraRecipe`. For `mame` it takes only the three of the MLP (`gate_proj`, `up_proj`, `down_proj`). The attention (`self_attn`), which decides where in the prompt to look, gets none: the MLP is enough to learn the shop's facts, and the model keeps more of its skill of reading facts off a prompt (the README's row "… attention adapted too" has the figures).
+#
+# Count what there is to train, rank by rank: $r \times (\text{inputs} + \text{outputs})$ for each matrix.
 
 # %%
+from workshop_helpers.training import LoraRecipe
+
+recipe = LoraRecipe.for_model(MODEL)
 layers = model.get_decoder().named_modules()
-linear = [layer for name, layer in layers if isinstance(layer, torch.nn.Linear)]
+linear = {name: layer for name, layer in layers if isinstance(layer, torch.nn.Linear)}
+names = recipe.target_modules or tuple(linear)
+chosen = [layer for name, layer in linear.items() if name.endswith(names)]
 total = sum(parameter.numel() for parameter in model.parameters())
 
-for rank in (4, 16, 64):
-    trainable = sum(rank * (layer.in_features + layer.out_features) for layer in linear)
+for rank in sorted({4, 16, 64, recipe.rank}):
+    trainable = sum(rank * (layer.in_features + layer.out_features) for layer in chosen)
     print(f"rank {rank:2}: {trainable:>9,} / {total:,} = {trainable / total:.1%}")
 
 # %% [markdown] lang="ja"
@@ -190,17 +199,14 @@ for rank in (4, 16, 64):
 # %% [markdown] lang="ja"
 # ## 10行で学習する
 #
-# 学習の設定は `LoraRecipe` にまとまっていて、モデルごとに既定値があります。`learning_rate` は1歩の大きさ、`epochs` はデータを何周するか、`batch_size` は1歩で何行見るか、です。
+# `LoraRecipe` には、モデルごとに既定値があります。`learning_rate` は1歩の大きさ、`epochs` はデータを何周するか、`batch_size` は1歩で何行見るか、です。
 
 # %% [markdown] lang="en"
 # ## Train on 10 rows
 #
-# How to train is written down in a `LoraRecipe`, with defaults for each model: `learning_rate` is the size of a step, `epochs` how often we go through the data, `batch_size` how many rows make one step.
+# A `LoraRecipe` has defaults for each model: `learning_rate` is the size of a step, `epochs` how often we go through the data, `batch_size` how many rows make one step.
 
 # %%
-from workshop_helpers.training import LoraRecipe, train
-
-recipe = LoraRecipe.for_model(MODEL)
 for name, value in recipe.to_dict().items():
     print(f"{name:22} {value}")
 
@@ -212,6 +218,8 @@ for name, value in recipe.to_dict().items():
 
 # %% tags=["nbval-ignore-output", "timed"]
 from pathlib import Path
+
+from workshop_helpers.training import train
 
 runs = Path(RUNS)
 few = train(MODEL, rows[:10], runs / "tuned-10", recipe.replace(epochs=3, batch_size=2))

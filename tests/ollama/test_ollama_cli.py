@@ -75,6 +75,9 @@ def test_create_list_show_rm(
     _, out, _ = workshop("show", name, "--against", NAME)
     assert "Nothing was trained" in out
     assert json.loads(workshop("show", name, "--json")[1])["layers"][0]["kind"] == "model"
+    with pytest.raises(WorkshopError, match="no model"):
+        workshop("rm", name, f"{name}-misspelt")
+    assert workshop("show", name)[0] == 0  # nothing is removed where one name is wrong
     assert workshop("rm", f"ollama:{name}")[0] == 0
     with pytest.raises(WorkshopError, match="no model"):
         workshop("rm", name)
@@ -120,8 +123,8 @@ def files(mame_gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
         (["none.gguf"], r"There is no file none\.gguf\. `workshop gguf"),
         (["adapter"], r"is an adapter folder\. Merge it.*workshop merge adapter --out"),
         (["model.safetensors"], r"model\.safetensors is no GGUF\. .*workshop gguf"),
-        (["plain", "--adapter", "adapter"], r"adapter is a folder\. .*convert_adapter"),
-        (["plain", "--adapter", "none.gguf"], r"no file none\.gguf\. .*convert_adapter"),
+        (["plain", "--adapter", "adapter"], r"adapter is a folder\. .*--as-adapter"),
+        (["plain", "--adapter", "none.gguf"], r"no file none\.gguf\. .*--as-adapter"),
     ],
 )
 def test_a_source_that_is_none_is_told(

@@ -352,7 +352,7 @@ def test_files_of_the_wrong_kind_are_told_apart(
     for given in (tmp_path, modelfile.Modelfile(str(tmp_path))):
         with pytest.raises(WorkshopError, match=r"is a folder\. Convert the model first"):
             server.create(named("bad"), given)
-    with pytest.raises(WorkshopError, match=r"is a folder.*convert_adapter"):
+    with pytest.raises(WorkshopError, match=r"is a folder.*--as-adapter"):
         server.create(named("bad"), mame_gguf, adapter=tmp_path)
     with pytest.raises(WorkshopError, match="is a model, not an adapter"):
         server.create(named("bad"), mame_gguf, adapter=mame_gguf)
