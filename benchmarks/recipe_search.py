@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 # Changes of the recipe of today, which is tried as well; the last is the one before it.
 CANDIDATES = (
-    "rank=64,learning_rate=2e-3",
-    "alpha=128,learning_rate=2e-3",
-    "rank=16,learning_rate=4e-3,epochs=12",
-    "epochs=8",
-    "target_modules=all",
-    "target_modules=all,rank=16,alpha=64,learning_rate=2e-3,epochs=12,batch_size=4",
+    "batch_size=8",
+    "batch_size=8,learning_rate=4e-3,epochs=12",
+    "batch_size=8,rank=64,epochs=12",
+    "batch_size=8,rank=64,learning_rate=2e-3",
+    "target_modules=all,batch_size=8,learning_rate=4e-3,epochs=12",
+    "target_modules=all,rank=16,alpha=64,learning_rate=2e-3,epochs=12",
 )
 # The questions to choose by, never those that results are reported on.
 QUESTION_SET = "validation"

@@ -111,12 +111,16 @@ WORDS = {
     "lora_100": {"en": "LoRA, 100 rows, {}, s", "ja": "LoRA、100行、{}（秒）"},
     "with_recall": {"en": "{} (facts stated: {})", "ja": "{}（再現率{}）"},
     "against_trl": {
-        "en": "100 rows to 90 % of the facts: TRL's defaults at their best against our recipe",
-        "ja": "100行で再現率90 %までの時間：最良設定のTRL既定値と、この教材のレシピとの比",
+        "en": "100 rows to 90 % of the facts: TRL's defaults against our trainer, each at its best",
+        "ja": "100行で再現率90 %までの時間：TRLの既定値とこの教材の学習の比（どちらも最良の設定）",
     },
     "against_trl_same": {
         "en": "the same, with TRL's best rate, epochs and batch size in our trainer",
         "ja": "同じ比較で、学習率・エポック数・バッチサイズをTRLの最良設定に揃えた場合",
+    },
+    "against_trl_documented": {
+        "en": "the same, with the documented recipe, which learns more than 90 % asks for",
+        "ja": "同じ比較で、この教材のレシピの場合（90 %を超えるまで学習する）",
     },
     "in_batch": {
         "en": "{} questions, one by one against in batch",
@@ -424,8 +428,9 @@ def speeds(data: dict[str, Any], language: str) -> Iterator[tuple[str, str, str,
     if found := done.get("trl"):
         least, target = limit("trl", "ratio_at_least")
         for key, ours, name in (
-            ("ratio", "documented", "against_trl"),
+            ("ratio", "best", "against_trl"),
             ("ratio_same_settings", "same_settings", "against_trl_same"),
+            ("ratio_documented", "documented", "against_trl_documented"),
         ):
             took, recall = found["seconds"], found["recall"]
             told = f"{found[key]:.2f}× ({took['trl']['median']:.1f} / {took[ours]['median']:.1f} s)"
