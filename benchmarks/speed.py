@@ -170,33 +170,21 @@ def lora(asked: Settings) -> dict[str, Any]:
     return found
 
 
-class TrlDefault:
-    """A process that trains with TRL's defaults, so that nothing this package sets up reaches it."""
+class Trainer:
+    """A process that trains when it is told to, so that nothing this process does in between reaches it.
 
-    def __init__(self, asked: Settings, language: str, recipe: LoraRecipe) -> None:
-        from workshop_helpers.models import model_folder, resolve
-        from workshop_helpers.records import read_conversations
-        from workshop_helpers.workspace import data_path
+    `module` reads a task a line and answers with its seconds; `task` is what all its tasks have in common.
+    """
 
-        rows = read_conversations(data_path("shop", f"train.{language}.jsonl"), limit=MANY)
-        self.asked, self.language = asked, language
-        self.task: dict[str, Any] = {
-            "model": str(model_folder(resolve(asked.model)).resolve()),
-            "rows": [
-                {
-                    "prompt": row.prompt_messages(),
-                    "completion": [{"role": "assistant", "content": row.answer}],
-                }
-                for row in rows
-            ],
-            "lora": {key: recipe.to_dict()[key] for key in ("rank", "alpha", "target_modules")},
-        }
+    def __init__(self, asked: Settings, language: str, module: str, task: dict[str, Any]) -> None:
+        self.asked, self.language, self.task = asked, language, task
+        self.name = module.rpartition(".")[2]
         self.stack = ExitStack()
         self.folder = Path(self.stack.enter_context(tempfile.TemporaryDirectory()))
         errors = self.folder / "stderr"
         self.errors = self.stack.enter_context(errors.open("w+", encoding="utf-8"))
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.trl_default"],
+            [sys.executable, "-m", module],
             cwd=ROOT,
             env=CLEAN_ENVIRONMENT,
             stdin=subprocess.PIPE,
@@ -205,33 +193,27 @@ class TrlDefault:
             text=True,
         )
 
-    def train(self, rate: float, epochs: float, batch: int) -> dict[str, Any]:
+    def train(self, **changes: Any) -> dict[str, Any]:
         """One training and the held-out recall of what it wrote."""
-        out = self.folder / f"{rate:g}-{epochs:g}-{batch}"
-        task = {
-            **self.task,
-            "out": str(out),
-            "learning_rate": rate,
-            "epochs": epochs,
-            "batch_size": batch,
-        }
+        out = self.folder / "adapter"
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        self.process.stdin.write(json.dumps(task) + "\n")
+        self.process.stdin.write(json.dumps({**self.task, **changes, "out": str(out)}) + "\n")
         self.process.stdin.flush()
         line = self.process.stdout.readline()
         if not line:
             self.errors.seek(0)
-            raise WorkshopError(f"TRL's own training failed: {self.errors.read().strip()[-600:]}")
-        found = {"learning_rate": rate, "epochs": epochs, "batch_size": batch, **json.loads(line)}
+            raise WorkshopError(f"{self.name} failed: {self.errors.read().strip()[-600:]}")
+        settings_ = changes.get("recipe", changes)
+        found = {**{key: settings_[key] for key in SETTLED}, **json.loads(line)}
         found["recall"] = _recall(self.asked, self.language, out)
         self.asked.say(
-            f"TRL rate {rate:g}, {epochs:g} epochs of {batch}: {found['seconds']:.1f} s, "
-            f"recall {percent(found['recall'])}"
+            f"{self.name}, rate {found['learning_rate']:g}, {found['epochs']:g} epochs of {found['batch_size']}: "
+            f"{found['seconds']:.1f} s, recall {percent(found['recall'])}"
         )
         return found
 
-    def __enter__(self) -> TrlDefault:
+    def __enter__(self) -> Trainer:
         return self
 
     def __exit__(
@@ -313,10 +295,14 @@ def trl(asked: Settings, named: Sequence[tuple[float, float, int]] = ()) -> dict
     """Our trainer and recipe against TRL's defaults: each at its best, at TRL's best, and with the documented recipe.
 
     All train the same LoRA adapter (rank, alpha, target modules) on the same 100 rows. The same search looks for the
-    rate, epochs and batch size that bring each trainer to the goal soonest; then they take turns.
+    rate, epochs and batch size that bring each trainer to the goal soonest; then they take turns, each way in a process
+    of its own.
     `named`: the (rate, epochs, batch size) to look among, instead of the whole grid.
     """
+    from workshop_helpers.models import model_folder, resolve
+    from workshop_helpers.records import read_conversations
     from workshop_helpers.training import LoraRecipe
+    from workshop_helpers.workspace import data_path
 
     language = asked.languages[0]
     recipe = LoraRecipe.for_model(asked.model)
@@ -331,41 +317,61 @@ def trl(asked: Settings, named: Sequence[tuple[float, float, int]] = ()) -> dict
     if asked.quick:
         rates, batches, ladder, repeats = (recipe.learning_rate,), (8,), (1,), 1
 
+    model = str(model_folder(resolve(asked.model)).resolve())
+    data = data_path("shop", f"train.{language}.jsonl")
+    theirs_task = {
+        "model": model,
+        "rows": [
+            {
+                "prompt": row.prompt_messages(),
+                "completion": [{"role": "assistant", "content": row.answer}],
+            }
+            for row in read_conversations(data, limit=MANY)
+        ],
+        "lora": {key: recipe.to_dict()[key] for key in ("rank", "alpha", "target_modules")},
+    }
+    ours_task = {"model": model, "rows": str(data), "limit": MANY}
+
     def settled(run: dict[str, Any]) -> LoraRecipe:
         return recipe.replace(**{key: run[key] for key in SETTLED}, general_rows=0.0)
 
+    def theirs(rate: float, epochs: float, batch: int) -> dict[str, Any]:
+        return trl_.train(learning_rate=rate, epochs=epochs, batch_size=batch)
+
     def ours(rate: float, epochs: float, batch: int) -> dict[str, Any]:
         found = dict(zip(SETTLED, (rate, epochs, batch), strict=True))
-        made = train_rows(asked, language, MANY, settled(found), "speed-ours", overwrite=True)
-        found |= {"seconds": made.seconds, "recall": _recall(asked, language, made.adapter)}
-        asked.say(
-            f"our trainer, rate {rate:g}, {epochs:g} epochs of {batch}: {made.seconds:.1f} s, "
-            f"recall {percent(found['recall'])}"
-        )
-        return found
+        return searcher.train(recipe=settled(found).to_dict())
 
-    with TrlDefault(asked, language, recipe) as theirs:
-        # The first training pays for what the libraries do once.
-        theirs.train(rates[0], 0.25, 8)
-        train_rows(asked, language, FEW, recipe.replace(epochs=1), "speed-10", overwrite=True)
+    with ExitStack() as stack:
+
+        def started(module: str, task: dict[str, Any]) -> Trainer:
+            return stack.enter_context(Trainer(asked, language, module, task))
+
         grid = (rates, batches, ladder)
-        chosen, runs = quickest(theirs.train, named, grid, must=not asked.quick)
-        our_best, our_runs = quickest(ours, named, grid, must=not asked.quick)
+        trl_ = started("benchmarks.trl_default", theirs_task)
+        theirs(rates[0], 0.25, 8)  # the first training pays for what the libraries do once
+        chosen, runs = quickest(theirs, named, grid, must=not asked.quick)
+        with Trainer(asked, language, "benchmarks.our_training", ours_task) as searcher:
+            ours(rates[0], 0.25, 8)
+            our_best, our_runs = quickest(ours, named, grid, must=not asked.quick)
         recipes = {
             "best": settled(our_best),
             "same_settings": settled(chosen).replace(schedule="linear", warmup=0.0),
             "documented": recipe,
         }
+        ways = {name: started("benchmarks.our_training", ours_task) for name in recipes}
+        for name, one in recipes.items():
+            ways[name].train(recipe=one.replace(epochs=1).to_dict())
         took: dict[str, list[float]] = {name: [] for name in (*recipes, "trl")}
         recall: dict[str, float] = {}
         for _ in range(repeats):
-            for name, one in recipes.items():
-                made = train_rows(asked, language, MANY, one, f"speed-{name}", overwrite=True)
-                took[name].append(made.seconds)
-                recall[name] = _recall(asked, language, made.adapter)
-            again = theirs.train(*(chosen[key] for key in SETTLED))
-            took["trl"].append(again["seconds"])
-            recall["trl"] = again["recall"]
+            again = {
+                **{name: ways[name].train(recipe=one.to_dict()) for name, one in recipes.items()},
+                "trl": theirs(*(chosen[key] for key in SETTLED)),
+            }
+            for name, found in again.items():
+                took[name].append(found["seconds"])
+                recall[name] = found["recall"]
     medians = {name: statistics.median(values) for name, values in took.items()}
     return {
         "language": language,

@@ -78,7 +78,7 @@ print(f"{merged.dtype = }  {merged.size_bytes = :,}  {merged.seconds = :.1f}")
 from workshop_helpers.device import choose_device
 from workshop_helpers.models import load_model
 
-name, device = "model.layers.0.self_attn.q_proj", choose_device("cpu")
+name, device = "model.layers.0.mlp.down_proj", choose_device("cpu")
 lora = load_model(tuned.adapter, device).get_submodule(f"base_model.model.{name}")
 W = load_model(MODEL, device).get_submodule(name).weight.detach().float()
 A, B = (part["default"].weight.detach().float() for part in (lora.lora_A, lora.lora_B))
