@@ -1,6 +1,6 @@
 """A small, honest search for the documented recipe for 100 rows.
 
-    python -m benchmarks.recipe_search [--model mame] [--try rank=4,epochs=8 …] [--only] [--confirm 3]
+    python -m benchmarks.recipe_search [--model mame] [--try rank=4,target_modules=all …] [--only] [--confirm 3]
 
 Candidates answer the shop's validation questions, which are there for this choice alone: results are reported on other
 questions (data/shop/questions.*.jsonl), which nothing here reads. Each candidate is trained once a language (seed 0).
@@ -83,14 +83,14 @@ def recipe_of(text: str, start: LoraRecipe) -> LoraRecipe:
     for part in text.split(","):
         name, _, value = part.partition("=")
         changes[name.strip()] = _value(value.strip())
+    if changes.get("target_modules") == "all":
+        changes["target_modules"] = None
     if "rank" in changes:
         changes.setdefault("alpha", changes["rank"] * start.alpha / start.rank)
     return start.replace(**changes)
 
 
-def _value(text: str) -> int | float | str | tuple[str, ...] | None:
-    if text == "all":  # the layers to adapt
-        return None
+def _value(text: str) -> int | float | str | tuple[str, ...]:
     for kind in (int, float):
         try:
             return kind(text)

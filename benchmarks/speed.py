@@ -5,7 +5,7 @@
 startup      `workshop --help` and `import workshop_helpers` against a bare Python
 demo         `workshop demo`, what `make demo` runs after the installation
 lora         10 rows × 3 epochs, and 100 rows with the documented recipe
-trl          the time to 90 % held-out recall against TRL's SFTTrainer with its default arguments, each at its best
+trl          the time to 90 % held-out recall against TRL's SFTTrainer with its default arguments, both at their best
 batch        60 questions in batch against one by one, with the peak memory of each
 pretraining  tokens a second, and the share of the machine's measured matmul peak
 
@@ -271,11 +271,11 @@ def best(runs: list[dict[str, Any]]) -> dict[str, Any] | None:
     return min(reached, key=lambda run: run["seconds"]) if reached else None
 
 
-Way = Callable[[float, float, int], dict[str, Any]]
-
-
 def quickest(
-    train: Way, named: Sequence[tuple[float, float, int]], grid: tuple[Any, ...], must: bool
+    train: Callable[[float, float, int], dict[str, Any]],
+    named: Sequence[tuple[float, float, int]],
+    grid: tuple[Any, ...],
+    must: bool,
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """The quickest training to the goal among the settings named, else by `search` over the grid; and all that ran.
 
@@ -335,12 +335,12 @@ def trl(asked: Settings, named: Sequence[tuple[float, float, int]] = ()) -> dict
     def settled(run: dict[str, Any]) -> LoraRecipe:
         return recipe.replace(**{key: run[key] for key in SETTLED}, general_rows=0.0)
 
-    def theirs(rate: float, epochs: float, batch: int) -> dict[str, Any]:
-        return trl_.train(learning_rate=rate, epochs=epochs, batch_size=batch)
+    def by_trl(trainer: Trainer, *values: float) -> dict[str, Any]:
+        return trainer.train(**dict(zip(SETTLED, values, strict=True)))
 
-    def ours(rate: float, epochs: float, batch: int) -> dict[str, Any]:
-        found = dict(zip(SETTLED, (rate, epochs, batch), strict=True))
-        return searcher.train(recipe=settled(found).to_dict())
+    def by_us(trainer: Trainer, *values: float) -> dict[str, Any]:
+        found = dict(zip(SETTLED, values, strict=True))
+        return trainer.train(recipe=settled(found).to_dict())
 
     with ExitStack() as stack:
 
@@ -348,10 +348,11 @@ def trl(asked: Settings, named: Sequence[tuple[float, float, int]] = ()) -> dict
             return stack.enter_context(Trainer(asked, language, module, task))
 
         grid = (rates, batches, ladder)
-        trl_ = started("benchmarks.trl_default", theirs_task)
+        theirs = partial(by_trl, started("benchmarks.trl_default", theirs_task))
         theirs(rates[0], 0.25, 8)  # the first training pays for what the libraries do once
         chosen, runs = quickest(theirs, named, grid, must=not asked.quick)
         with Trainer(asked, language, "benchmarks.our_training", ours_task) as searcher:
+            ours = partial(by_us, searcher)
             ours(rates[0], 0.25, 8)
             our_best, our_runs = quickest(ours, named, grid, must=not asked.quick)
         recipes = {

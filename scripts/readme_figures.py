@@ -89,6 +89,12 @@ WORDS = {
         "en": "{} held-out questions; median and range of the seeds {}",
         "ja": "評価用の質問{}問、シード{}の中央値と範囲",
     },
+    "met": {"en": "met", "ja": "達成"},
+    "verdict": {"en": "{}: {}, {}", "ja": "{}は{}（{}）"},
+    "every_seed": {
+        "en": "Targets for the facts stated, with every seed: {}.",
+        "ja": "再現率の目標（すべてのシードで）：{}。",
+    },
     "cost": {
         "en": "What tuning cost (the general probe, {} questions), and what a recipe can do about it",
         "ja": "学習の代償（一般の質問{}問）と、レシピでできること",
@@ -326,6 +332,7 @@ def learning(data: dict[str, Any], language: str) -> str:
         keys = tuple(key for key in keys if any(key in figures for figures in learned.values()))
         rows = [(label, learned[label]) for label in order]
         parts.append(shares(rows, keys, keys, language))
+        parts.append(verdicts(data, spoken, language))
         forgetting = data["forgetting"][spoken]
         asked = sum(data["probe_questions"][spoken].values())
         parts.append(word("cost", language).format(asked))
@@ -333,6 +340,18 @@ def learning(data: dict[str, Any], language: str) -> str:
         heads = ("recall", "general_knowledge", "copied", "not_invented")
         parts.append(shares(list(forgetting.items()), keys, heads, language))
     return "\n\n".join(parts)
+
+
+def verdicts(data: dict[str, Any], spoken: str, language: str) -> str:
+    """Whether every seed kept to the targets of a language."""
+    told = []
+    for label, good in data["met"][spoken].items():
+        ((kind, limit),) = data["targets"][label].items()
+        bound = word("at most" if kind == "recall_at_most" else "at least", language)
+        verdict = word("met", language) if good else f"**{word('missed', language)}**"
+        cells = (named(label, language), bound.format(f"{limit:.0%}"), verdict)
+        told.append(word("verdict", language).format(*cells))
+    return word("every_seed", language).format(("、" if language == "ja" else "; ").join(told))
 
 
 def seeds(data: dict[str, Any]) -> list[int]:

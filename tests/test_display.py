@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from html.parser import HTMLParser
@@ -233,6 +234,30 @@ def test_plots_leave_other_peoples_plots_alone() -> None:
     before = dict(matplotlib.rcParams)
     loss_curve(Report(LOSSES), "ja").svg()
     assert dict(matplotlib.rcParams) == before
+
+
+def test_each_type_is_named_beside_its_own_point() -> None:
+    rows = [
+        {"type": name, "size_bytes": size, "recall": recall, "kl_to_f16": kl}
+        for name, size, recall, kl in (
+            ("F16", 11_700_000, 0.955, 0.0),
+            ("Q8_0", 6_300_000, 0.944, 0.0006),
+            ("Q4_K_M", 3_800_000, 0.933, 0.0297),
+            ("Q2_K", 2_800_000, 0.888, 0.3549),
+        )
+    ]
+    plot = size_against_quality({"rows": rows})
+    plot.png()  # draws, so that the names have their places
+    axes = plot.figure.axes[0]
+    points = {row["type"]: (row["size_bytes"] / 1e6, 100 * row["recall"]) for row in rows}
+    pixels = {name: axes.transData.transform(point) for name, point in points.items()}
+    for name in axes.texts:
+        box = name.get_window_extent()
+        away = {
+            kind: math.hypot(max(box.x0 - x, 0, x - box.x1), max(box.y0 - y, 0, y - box.y1))
+            for kind, (x, y) in pixels.items()
+        }
+        assert min(away, key=lambda kind: away[kind]) == name.get_text()
 
 
 def test_same_plot_gives_the_same_file() -> None:

@@ -585,7 +585,9 @@ def build_parser() -> argparse.ArgumentParser:
         "--out", required=True, type=Path, metavar="FILE.gguf", help="the file to write"
     )
     add.add_argument(
-        "--type", default="f16", help="number format: f16, bf16 or f32 (default: %(default)s)"
+        "--type",
+        default="f16",
+        help="number format: f16, bf16 or f32; for an adapter also q8_0 (default: %(default)s)",
     )
     add.add_argument(
         "--as-adapter",

@@ -441,7 +441,8 @@ def _source(model: str | Path | ModelRef) -> tuple[Path, str]:
     ref = resolve(model)
     if ref.kind == "adapter":
         raise WorkshopError(
-            f"{ref.name} is an adapter, not a model. Merge it first: `workshop merge {model} --out DIR`."
+            f"{ref.name} is an adapter, not a model. Merge it first: `workshop merge {model} --out DIR`. "
+            f"(`workshop gguf {model} --as-adapter --out FILE.gguf` keeps it apart from its base.)"
         )
     if ref.kind == "gguf":
         raise WorkshopError(

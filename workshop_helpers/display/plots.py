@@ -208,8 +208,9 @@ def size_against_quality(table: Any, language: str = "en") -> Plot:
             ]
             axes.plot([p[0] for p in points], [p[1] for p in points], "o-", color=colour, alpha=0.9)
             for number, (size, value, row) in enumerate(points):
-                # By turns above and below: neighbours in size would write over each other.
-                below = number % 2 == 1 and name == "recall"
+                # By turns below and above: neighbours in size would write over each other. The smallest, which as a
+                # rule lies lowest, begins below: its name above it would stand beside the next one's point.
+                below = number % 2 == 0 and name == "recall"
                 axes.annotate(
                     _get(row, "type"),
                     (size, value),
