@@ -12,15 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from bad_files import BAD, EXPECTED, OPTIONS, listed, report
 
 from workshop_helpers.quality.check import check
-from workshop_helpers.quality.findings import RULES, CheckReport, Finding
+from workshop_helpers.quality.findings import RULES, Finding
 
-BAD = Path(__file__).with_name("data") / "bad"
-DOCUMENT = yaml.safe_load((BAD / "expectations.yaml").read_text(encoding="utf-8"))
-EXPECTED: dict[str, list[dict[str, Any]]] = DOCUMENT["files"]
-OPTIONS: dict[str, dict[str, Any]] = DOCUMENT["options"]
 RULES_OF_THE_ISSUE = {
     "invalid-json", "missing-field", "wrong-role", "wrong-order", "empty-question", "empty-answer", "encoding",
     "mojibake", "control-character", "special-token", "html", "too-long", "too-short", "duplicate", "near-duplicate",
@@ -28,10 +24,6 @@ RULES_OF_THE_ISSUE = {
     "pii-my-number", "pii-postal-code", "pii-address", "pii-name", "mixed-language", "mixed-politeness",
     "mixed-number-format", "too-few", "unbalanced",
 }  # fmt: skip  # "secret" is tested below: its files are not stored
-
-
-def listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
 
 
 def fits(found: Finding, wanted: dict[str, Any]) -> bool:
@@ -44,18 +36,6 @@ def fits(found: Finding, wanted: dict[str, Any]) -> bool:
         and ("other_line" not in wanted or found.other_line == wanted["other_line"])
         and (other_file is None or Path(found.other_file or "").name == other_file)
     )
-
-
-def report(name: str) -> CheckReport:
-    options = dict(OPTIONS.get(name, {}))
-    options.pop("encoding_said", None)
-    wanted = {rule for one in EXPECTED[name] for rule in listed(one["rule"])}
-    files = [*options.pop("together_with", []), name]
-    options["against"] = [BAD / file for file in options.get("against", [])]
-    if "facts" in options:
-        options["facts"] = BAD / options["facts"]
-    quick = not wanted & {"too-long", "near-duplicate", "leakage"}
-    return check([BAD / file for file in files], quick=quick, progress=False, **options)
 
 
 @cache

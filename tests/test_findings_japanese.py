@@ -14,8 +14,8 @@ from pathlib import Path
 from string import Formatter
 
 import pytest
-from test_bad_files import EXPECTED
-from test_bad_files import report as report_on
+from bad_files import EXPECTED
+from bad_files import report as report_on
 
 import workshop_helpers
 from workshop_helpers.data_cli import add_data_verbs

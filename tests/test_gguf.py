@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+from gguf_files import patch_number
 
 from workshop_helpers.gguf import check, convert, find_converter, quantize, supported_architectures
 from workshop_helpers.gguf_file import read_gguf
@@ -47,15 +48,6 @@ def reshape(folder: Path, **sizes: int) -> None:
     config = Qwen2Config.from_pretrained(folder).to_dict() | sizes
     config.pop("layer_types")
     Qwen2ForCausalLM(Qwen2Config(**config)).save_pretrained(folder)
-
-
-def patch_number(gguf: Path, out: Path, key: str, value: int) -> Path:
-    """A copy of `gguf` with a 32-bit number of its metadata changed in place."""
-    data = bytearray(gguf.read_bytes())
-    at = data.index(key.encode()) + len(key) + 4
-    data[at : at + 4] = struct.pack("<I", value)
-    out.write_bytes(data)
-    return out
 
 
 def children_of(pid: int) -> list[int]:

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from test_training import make_model
+from tiny_models import make_model
 
 from workshop_helpers.device import choose_device
 from workshop_helpers.merging import merge

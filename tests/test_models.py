@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import make_tokenizer
+from tiny_models import make_tokenizer
 
 from workshop_helpers.device import choose_device
 from workshop_helpers.models import (

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
-import unicodedata
 from collections import Counter
 from functools import cache
 from typing import Any
 
 import pytest
+from row_files import LIKENESS_LIMIT, amounts, grams, likeness, plain, rows
 
 from workshop_helpers.facts import ShopFacts
 from workshop_helpers.figures import Figure, figures
@@ -23,12 +22,6 @@ LANGUAGES = ("en", "ja")
 ASKED = {"train": "instruction", "validation": "question", "questions": "question"}
 # The sets of held-out questions: how many there are, and how often each fact is asked at least.
 HELD_OUT = {"validation": (58, 2), "questions": (90, 3)}
-LIKENESS_LIMIT = 0.6  # of character 4-grams, between a question and any of another set
-GREETING = re.compile(
-    r"^(?:(?:good (?:morning|afternoon|evening|day)|hello|hi|hey|excuse me|sorry)(?: there)?[,.!\s]+"
-    r"|(?:こんにちは|こんばんは|おはようございます|すみません|はじめまして|お世話になります)[、。！\s]*)+",
-    re.IGNORECASE,
-)
 pytestmark = pytest.mark.parametrize("language", LANGUAGES)
 
 
@@ -38,31 +31,9 @@ def shop() -> ShopFacts:
 
 
 @cache
-def rows(name: str, language: str, domain: str = "shop") -> list[dict[str, Any]]:
-    text = data_path(domain, f"{name}.{language}.jsonl").read_text(encoding="utf-8")
-    assert text.endswith("\n") and "\r" not in text and not text.startswith("\ufeff")
-    return [json.loads(line) for line in text.splitlines()]
-
-
-def plain(question: str) -> str:
-    """A question without greeting, punctuation, spaces and letter case."""
-    text = unicodedata.normalize("NFKC", GREETING.sub("", question)).casefold()
-    return re.sub(r"[\W_]+", "", text)
-
-
-def grams(question: str, length: int = 4) -> set[str]:
-    text = plain(question)
-    return {text[i : i + length] for i in range(max(1, len(text) - length + 1))}
-
-
-@cache
 def asked(name: str, language: str) -> list[str]:
     """Every question of a set."""
     return [row[ASKED[name]] for row in rows(name, language)]
-
-
-def likeness(a: set[str], b: set[str]) -> float:
-    return len(a & b) / len(a | b)
 
 
 def stated(answer: str, language: str) -> list[str]:
@@ -120,12 +91,6 @@ def test_seed_figures_are_the_shops(language: str) -> None:
     }
     for fact_id, surface in seeds[language].items():
         assert shop().by_id(fact_id).stated(surface, language), fact_id
-
-
-def amounts(facts: ShopFacts, language: str) -> Counter[Any]:
-    """How often each amount stands among the values of the facts."""
-    surfaces = [item[0] for fact in facts for item in fact.values[language]]
-    return Counter(figure.amount for surface in surfaces for figure in figures(surface))
 
 
 def test_no_two_facts_share_a_figure_so_that_a_mix_up_shows(language: str) -> None:

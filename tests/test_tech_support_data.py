@@ -7,8 +7,8 @@ from functools import cache, partial
 from typing import Any
 
 import pytest
-from test_shop_data import LIKENESS_LIMIT, amounts, grams, likeness, plain
-from test_shop_data import rows as domain_rows
+from row_files import LIKENESS_LIMIT, amounts, grams, likeness, plain
+from row_files import rows as domain_rows
 
 from workshop_helpers.facts import Fact, ShopFacts
 from workshop_helpers.figures import states

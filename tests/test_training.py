@@ -12,28 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import make_tokenizer
+from tiny_models import make_model
+from training_rows import LONG, rows, talk
 
 from workshop_helpers import training
 from workshop_helpers.device import choose_device
 from workshop_helpers.merging import merge
 from workshop_helpers.models import load_model, load_tokenizer, resolve
-from workshop_helpers.records import Conversation, Message
 from workshop_helpers.training import LoraRecipe, Progress, TrainingReport, train
 from workshop_helpers.workspace import WorkshopError, claim
 
 QUICK = LoraRecipe(epochs=2, batch_size=4, learning_rate=5e-3)
-
-
-def talk(question: str, answer: str) -> Conversation:
-    return Conversation((Message("user", question), Message("assistant", answer)))
-
-
-def rows(count: int) -> list[Conversation]:
-    return [
-        talk(f"How much is parcel {i}?", f"Parcel {i} costs ${i}.99. 送料は{i}00円です。")
-        for i in range(count)
-    ]
 
 
 def weights(folder: Path) -> str:
@@ -304,7 +293,7 @@ import sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 import resource
-from test_training import LONG, rows
+from training_rows import LONG, rows
 from workshop_helpers import training
 from workshop_helpers.workspace import WorkshopError
 limit = int(sys.argv[3])
@@ -316,11 +305,10 @@ try:
 except WorkshopError as error:
     sys.exit(f"said: {{error}}")
 """
-LONG = LoraRecipe(epochs=15, batch_size=4, learning_rate=1e-3, dropout=0.1)
 
 
 def start(model: Path, out: Path, limit: int = 0) -> subprocess.Popen[str]:
-    code = CHILD.format(tests=str(Path(__file__).parent))
+    code = CHILD.format(tests=str(Path(__file__).parent / "support"))
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
     return subprocess.Popen(
         [sys.executable, "-c", code, str(model), str(out), str(limit)],
@@ -418,40 +406,6 @@ def test_checkpoints_of_another_recipe_are_not_used(tiny_model: Path, tmp_path: 
 
 
 # ---- the other architectures of the catalogue -----------------------------------------------------------------------
-
-
-def make_model(architecture: str, folder: Path) -> Path:
-    import torch
-    import transformers
-
-    tokenizer = make_tokenizer()
-    common = {
-        "vocab_size": len(tokenizer),
-        "hidden_size": 64,
-        "intermediate_size": 128,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 2,
-        "head_dim": 16,
-        "max_position_embeddings": 512,
-        "bos_token_id": None,
-        "eos_token_id": tokenizer.eos_token_id,
-        "pad_token_id": tokenizer.pad_token_id,
-    }
-    if architecture == "Gemma3":
-        common |= {"sliding_window": 16, "layer_types": ["sliding_attention", "full_attention"]}
-        config: Any = transformers.Gemma3TextConfig(**common)
-        network: Any = transformers.Gemma3ForCausalLM
-    else:
-        config = getattr(transformers, f"{architecture}Config")(**common)
-        network = getattr(transformers, f"{architecture}ForCausalLM")
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        model = network(config)
-    # Stored in 16 bits, as the published ones are.
-    model.to(torch.bfloat16).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
 
 
 @pytest.mark.parametrize("architecture", ["Llama", "Gemma3", "Qwen3"])

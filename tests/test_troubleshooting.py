@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from commands import run, write_rows
 from guides import LANGUAGES, ROOT, entries, says
 from ollama_server import OllamaServer
-from test_cli import run, write_rows
 
 from workshop_helpers.gguf import convert, find_converter
 from workshop_helpers.ollama_api import Ollama
@@ -796,7 +796,7 @@ def test_ollama_cannot_load(
 def test_ollama_memory(api: Ollama, mame_gguf: Path, tmp_path: Path) -> None:
     """A model that says it can take 134 million tokens, and is asked to."""
     as_tested(api)
-    from test_gguf import patch_number
+    from gguf_files import patch_number
 
     large = patch_number(mame_gguf, tmp_path / "large.gguf", "qwen2.context_length", 2**27)
     api.create("large", large)
@@ -851,7 +851,7 @@ def test_ollama_gibberish(own: OllamaServer, api: Ollama, mame: Path, tmp_path: 
 def test_never_stops(
     tmp_path: Path, tiny_model: Path, mame_gguf: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    from test_gguf import patch_number
+    from gguf_files import patch_number
 
     from workshop_helpers.gguf import check
 

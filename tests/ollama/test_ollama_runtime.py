@@ -75,7 +75,7 @@ def gguf_that_writes_only(
     """A random model whose output head gives a logit to some tokens only: `tokens` maps the vocabulary to their ids,
     each with a factor on one and the same random row (1 or -1), or 0 for a random row of its own."""
     import torch
-    from conftest import save_tiny_model
+    from tiny_models import save_tiny_model
     from transformers import AutoTokenizer, Qwen2Config, Qwen2ForCausalLM
 
     save_tiny_model(folder)
