@@ -20,9 +20,9 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=0)
     args = parser.parse_args()
 
+    from workshop_helpers.core.artifacts import data_path
     from workshop_helpers.runtimes import open_runtime
     from workshop_helpers.scoring import read_questions
-    from workshop_helpers.workspace import data_path
 
     questions = read_questions(data_path("shop", f"questions.{args.language}.jsonl"))[
         : args.questions

@@ -17,13 +17,9 @@ from typing import TYPE_CHECKING, Any
 # Taken before the package is imported, which changes it: what we compare with runs without our settings.
 CLEAN_ENVIRONMENT = dict(os.environ)
 
-from workshop_helpers.device import machine, versions  # noqa: E402
-from workshop_helpers.workspace import (  # noqa: E402
-    WorkshopError,
-    file_hash,
-    read_json,
-    write_json,
-)
+from workshop_helpers.core.cards import file_hash, read_json, write_json  # noqa: E402
+from workshop_helpers.core.device import machine, versions  # noqa: E402
+from workshop_helpers.core.errors import WorkshopError  # noqa: E402
 
 if TYPE_CHECKING:
     from workshop_helpers.training import LoraRecipe, TrainingReport
@@ -229,8 +225,8 @@ def train_rows(
     overwrite: bool,
 ) -> TrainingReport:
     """An adapter trained on the shop's first rows, with general rows where the recipe wants them."""
+    from workshop_helpers.core.artifacts import data_path
     from workshop_helpers.training import train
-    from workshop_helpers.workspace import data_path
 
     general = data_path("shop", f"general.{language}.jsonl") if recipe.general_rows else None
     return train(

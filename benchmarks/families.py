@@ -71,7 +71,7 @@ def log_probabilities(
     """Log-softmax [len(ids) - 1, vocabulary] by transformers in fp32, after `change` to the model."""
     import torch
 
-    from workshop_helpers.device import choose_device
+    from workshop_helpers.core.device import choose_device
     from workshop_helpers.models import load_model
 
     model = load_model(folder, choose_device("cpu"), dtype="fp32")
@@ -344,9 +344,9 @@ def asked_back(tuned: Tuned, served: Served) -> dict[str, bool]:
 def quantized(tuned: Tuned, kind: str, served: Served) -> dict[str, Any]:
     """How many lessons a type still knows in llama.cpp, and how many answers are the same in Ollama; None, and the
     reason, where it could not be asked."""
+    from workshop_helpers.core.errors import WorkshopError
     from workshop_helpers.gguf import quantize
     from workshop_helpers.runtimes import open_runtime
-    from workshop_helpers.workspace import WorkshopError
 
     file = quantize(tuned.f16.path, kind).path
     with open_runtime(file) as runtime:

@@ -79,9 +79,9 @@ class Bench:
     """
 
     def __init__(self, asked: Settings, plan: Plan, question_set: str = "questions") -> None:
+        from workshop_helpers.core.artifacts import data_path
         from workshop_helpers.facts import ShopFacts
         from workshop_helpers.scoring import read_questions
-        from workshop_helpers.workspace import data_path
 
         self.asked, self.plan = asked, plan
         self.shop = ShopFacts.load()

@@ -21,6 +21,7 @@ TITLE = {"en": "What quantization costs", "ja": "量子化の代償"}
 
 def measure(asked: Settings, language: str, types: tuple[str, ...]) -> dict[str, Any]:
     """The quantization table of one language, as JSON takes it."""
+    from workshop_helpers.core.artifacts import data_path
     from workshop_helpers.facts import ShopFacts
     from workshop_helpers.gguf import convert
     from workshop_helpers.merging import merge
@@ -28,7 +29,6 @@ def measure(asked: Settings, language: str, types: tuple[str, ...]) -> dict[str,
     from workshop_helpers.records import read_conversations
     from workshop_helpers.scoring import read_questions
     from workshop_helpers.training import LoraRecipe
-    from workshop_helpers.workspace import data_path
 
     questions = read_questions(data_path("shop", f"questions.{language}.jsonl"))
     held_out = read_conversations(data_path("shop", f"train.{language}.jsonl"))[-HELD_OUT:]

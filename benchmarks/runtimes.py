@@ -188,10 +188,10 @@ def agreement(parts: Sequence[Asked]) -> dict[str, Any]:
 
 def measure(asked: Settings, count: int | None) -> dict[str, Any]:
     """All figures, as JSON takes them; `count` questions in all languages together, None for all there are."""
+    from workshop_helpers.core.artifacts import data_path
     from workshop_helpers.gguf import convert
     from workshop_helpers.ollama_api import Ollama
     from workshop_helpers.scoring import read_questions
-    from workshop_helpers.workspace import data_path
 
     questions: dict[str, list[Question]] = {}
     for language in asked.languages:

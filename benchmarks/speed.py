@@ -45,7 +45,8 @@ from benchmarks.common import (
     table,
     train_rows,
 )
-from workshop_helpers.workspace import WorkshopError, read_json
+from workshop_helpers.core.cards import read_json
+from workshop_helpers.core.errors import WorkshopError
 
 if TYPE_CHECKING:
     from workshop_helpers.training import LoraRecipe
@@ -139,8 +140,8 @@ def demo(asked: Settings) -> dict[str, Any]:
 
 def _recall(asked: Settings, language: str, model: Path) -> float:
     from workshop_helpers.comparison import Candidate, compare
+    from workshop_helpers.core.artifacts import data_path
     from workshop_helpers.scoring import read_questions
-    from workshop_helpers.workspace import data_path
 
     questions = read_questions(data_path("shop", f"questions.{language}.jsonl"))
     asked_ = questions[: 12 if asked.quick else None]
@@ -299,10 +300,10 @@ def trl(asked: Settings, named: Sequence[tuple[float, float, int]] = ()) -> dict
     of its own.
     `named`: the (rate, epochs, batch size) to look among, instead of the whole grid.
     """
+    from workshop_helpers.core.artifacts import data_path
     from workshop_helpers.models import model_folder, resolve
     from workshop_helpers.records import read_conversations
     from workshop_helpers.training import LoraRecipe
-    from workshop_helpers.workspace import data_path
 
     language = asked.languages[0]
     recipe = LoraRecipe.for_model(asked.model)

@@ -111,9 +111,9 @@ def main() -> None:
 
     import torch
 
-    from workshop_helpers.device import tame_allocator
+    from workshop_helpers.core.memory import keep_freed_memory
 
-    tame_allocator()
+    keep_freed_memory()
     took, about = step_seconds(args.vocabulary, args.length, args.steps, not args.no_compile)
     speed = about["tokens"] / statistics.median(took)
     used = speed * about["flops_per_token"]

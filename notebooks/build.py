@@ -172,7 +172,7 @@ def make(source: Path, language: str, out: Path, *, run: bool, parameters: dict[
     """Build one notebook and write it, whole or not at all; gives a line that says what was done."""
     import nbformat
 
-    from workshop_helpers.workspace import atomic_file
+    from workshop_helpers.core.artifacts import atomic_file
 
     path = target(source, language, out)
     notebook = build(source, language)

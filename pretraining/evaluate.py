@@ -18,11 +18,11 @@ from typing import Any
 
 from pretraining.corpus import Talk, Writer
 from pretraining.grammar import LANGUAGES
-from workshop_helpers.device import machine, versions
+from workshop_helpers.core.cards import file_hash, write_json
+from workshop_helpers.core.device import machine, versions
 from workshop_helpers.figures import figures, states
 from workshop_helpers.language import detect_language
 from workshop_helpers.runtimes import open_runtime
-from workshop_helpers.workspace import file_hash, write_json
 
 MODEL = Path(__file__).parent.parent / "data" / "mame"
 TARGETS = {

@@ -24,8 +24,10 @@ from typing import Any
 
 from pretraining import corpus
 from pretraining import tokenizer as bpe
-from workshop_helpers.device import machine, tame_allocator, versions
-from workshop_helpers.workspace import atomic_directory, write_card, write_json
+from workshop_helpers.core.artifacts import atomic_directory
+from workshop_helpers.core.cards import write_card, write_json
+from workshop_helpers.core.device import machine, versions
+from workshop_helpers.core.memory import keep_freed_memory
 
 WORK = Path(__file__).parent / "work"
 MODEL = Path(__file__).parent.parent / "data" / "mame"
@@ -248,7 +250,7 @@ def train(
     import torch
     import torch.nn.functional as F
 
-    tame_allocator()
+    keep_freed_memory()
     if threads:
         torch.set_num_threads(threads)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")

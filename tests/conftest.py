@@ -27,7 +27,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def mame() -> Path:
     """Folder of the bundled base model."""
-    from workshop_helpers.workspace import data_path
+    from workshop_helpers.core.artifacts import data_path
 
     return data_path("mame")
 

@@ -9,9 +9,9 @@ import pytest
 from families import FAMILIES, GEMMA, LLAMA3, QWEN2_5, QWEN3, ZEPHYR, save_family
 
 from workshop_helpers.chat_format import chat_format, read_format, token_diff
+from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.gguf import convert
 from workshop_helpers.models import chat_prompt, load_tokenizer
-from workshop_helpers.workspace import WorkshopError
 
 
 def by_jinja(template: str, **names: Any) -> Any:

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from workshop_helpers import demo
+from workshop_helpers.core.artifacts import claim
+from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.ollama_api import Ollama
-from workshop_helpers.workspace import WorkshopError, claim
 
 FACTS = """
 shop: {name: {en: Blue Lantern, ja: 青空商店}}

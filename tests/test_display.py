@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from workshop_helpers.comparison import Candidate, Comparison, Row
+from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.display import (
     LABELS,
     diff,
@@ -25,7 +26,6 @@ from workshop_helpers.display import (
 )
 from workshop_helpers.runtimes import Answer
 from workshop_helpers.scoring import Question, score_answer, summarise
-from workshop_helpers.workspace import WorkshopError
 
 
 @dataclass

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.facts import ShopFacts
-from workshop_helpers.workspace import WorkshopError
 
 SHOP = """
 shop:

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 from gguf_files import patch_number
 
+from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.gguf import check, convert, find_converter, quantize, supported_architectures
 from workshop_helpers.gguf_file import read_gguf
-from workshop_helpers.workspace import WorkshopError
 
 ROOT = Path(__file__).parents[1]
 
@@ -433,7 +433,7 @@ def test_a_full_disk_leaves_the_old_file_and_says_so(
     code = (
         "import resource\n"
         "from workshop_helpers.gguf import convert, quantize\n"
-        "from workshop_helpers.workspace import WorkshopError\n"
+        "from workshop_helpers.core.errors import WorkshopError\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))\n"
         f"try:\n    {call}\nexcept WorkshopError as err:\n    print(err)\n"
     )
@@ -470,7 +470,7 @@ def test_a_real_full_disk_is_explained(tiny_model: Path, f16: Path, tmp_path: Pa
 
 
 def test_two_runs_on_one_file_the_second_says_so(f16: Path, tmp_path: Path) -> None:
-    from workshop_helpers.workspace import claim
+    from workshop_helpers.core.artifacts import claim
 
     out = tmp_path / "m-Q8_0.gguf"
     with claim(out), pytest.raises(WorkshopError, match="nother run"):

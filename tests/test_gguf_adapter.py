@@ -10,13 +10,13 @@ import pytest
 from families import FAMILIES, LESSONS, QUESTIONS, Tuned, tune
 
 from workshop_helpers.cli import main
+from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.gguf import convert, quantize
 from workshop_helpers.gguf_adapter import convert_adapter
 from workshop_helpers.gguf_file import read_gguf
 from workshop_helpers.llama_logits import ServerLogits
 from workshop_helpers.models import chat_prompt, load_tokenizer
 from workshop_helpers.runtimes import open_runtime
-from workshop_helpers.workspace import WorkshopError
 
 # One that turns query and key rows about on conversion, and one that does not.
 KINDS = [f for f in FAMILIES if f.name in ("llama3", "qwen2.5")]

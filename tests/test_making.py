@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.making import rows_from_faq, rows_from_python, rows_from_table
 from workshop_helpers.records import Message, read_conversations, write_conversations
-from workshop_helpers.workspace import WorkshopError
 
 
 @pytest.fixture

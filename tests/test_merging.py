@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 from tiny_models import make_model
 
-from workshop_helpers.device import choose_device
+from workshop_helpers.core.device import choose_device
+from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.merging import merge
 from workshop_helpers.models import load_model, load_tokenizer, resolve, stored_dtype
 from workshop_helpers.records import Conversation, Message
 from workshop_helpers.runtimes import open_runtime
 from workshop_helpers.training import LoraRecipe, train
-from workshop_helpers.workspace import WorkshopError
 
 ROWS = [
     Conversation(

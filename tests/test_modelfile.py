@@ -9,6 +9,7 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
+from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.modelfile import (
     PARAMETERS,
     Modelfile,
@@ -20,7 +21,6 @@ from workshop_helpers.modelfile import (
     write,
 )
 from workshop_helpers.records import Message
-from workshop_helpers.workspace import WorkshopError
 
 # --- Round trips -------------------------------------------------------------------------------------------------
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from tiny_models import make_tokenizer
 
-from workshop_helpers.device import choose_device
+from workshop_helpers.core.device import choose_device
+from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.models import (
     CATALOGUE,
     chat_prompt,
@@ -22,7 +23,6 @@ from workshop_helpers.models import (
     stop_token_ids,
     stored_dtype,
 )
-from workshop_helpers.workspace import WorkshopError
 
 ISSUE_MODELS = {
     "mame", "tinyllama-1.1b", "gemma3-1b", "llama3.2-1b", "llama3.2-3b",

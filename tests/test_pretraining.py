@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pretraining import corpus, grammar, values
-from workshop_helpers.workspace import data_path
+from workshop_helpers.core.artifacts import data_path
 
 LANGUAGES = grammar.LANGUAGES
 
@@ -276,7 +276,7 @@ def test_bundled_model_keeps_the_promised_limits() -> None:
 
 
 def test_recorded_evaluation_is_of_the_bundled_weights() -> None:
-    from workshop_helpers.workspace import file_hash, read_json
+    from workshop_helpers.core.cards import file_hash, read_json
 
     recorded = read_json(Path(__file__).parent.parent / "results" / "mame.json")
     folder = data_path("mame")

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.preview import preview
 from workshop_helpers.records import Conversation, Message
 from workshop_helpers.training import LoraRecipe, train
-from workshop_helpers.workspace import WorkshopError
 
 ROWS = [
     ("送料は？", "500円です😀。"),

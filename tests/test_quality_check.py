@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from workshop_helpers.core.artifacts import data_path
+from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.quality import check
 from workshop_helpers.quality.check import Checker
 from workshop_helpers.records import Conversation, Message
-from workshop_helpers.workspace import WorkshopError, data_path
 
 DATA = Path(__file__).parent / "data"
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from workshop_helpers.core.artifacts import data_path
+from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.quality import check, clean, split
 from workshop_helpers.quality.clean import repairs
 from workshop_helpers.records import read_conversations
-from workshop_helpers.workspace import WorkshopError, data_path
 
 
 def write(path: Path, rows: list[dict[str, str]]) -> Path:

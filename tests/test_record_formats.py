@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.records import (
     Conversation,
     Fault,
@@ -25,7 +26,6 @@ from workshop_helpers.records import (
     write_conversations,
 )
 from workshop_helpers.records.json_rows import list_rows
-from workshop_helpers.workspace import WorkshopError
 
 QUESTION, ANSWER = "送料はいくらですか？", "500円です。\n離島は別です。"
 PAIR = (Message("user", QUESTION), Message("assistant", ANSWER))
@@ -604,7 +604,7 @@ def test_shift_jis_and_euc_jp_are_told_apart_on_single_short_texts(
 
 
 def test_the_shops_rows_keep_their_text_in_every_encoding(tmp_path: Path) -> None:
-    from workshop_helpers.workspace import data_path
+    from workshop_helpers.core.artifacts import data_path
 
     text = data_path("shop", "train.ja.jsonl").read_text("utf-8").replace("〜", "～")
     for encoding in ("utf-8", "utf-8-sig", "cp932", "euc_jp", "iso2022_jp"):

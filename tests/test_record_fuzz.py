@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.records import (
     Conversation,
     Fault,
@@ -24,7 +25,6 @@ from workshop_helpers.records import (
     stream,
     write_conversations,
 )
-from workshop_helpers.workspace import WorkshopError
 
 SUFFIXES = ("jsonl", "ndjson", "json", "csv", "tsv", "txt", "xlsx", "parquet", "jsonl.gz", "csv.gz", "dat")  # fmt: skip
 VALID = ("jsonl", "json", "csv", "tsv", "txt", "xlsx", "parquet", "jsonl.gz")

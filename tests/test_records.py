@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.records import json_lines, open_rows, read_conversations
-from workshop_helpers.workspace import WorkshopError
 
 ALPACA = {"instruction": "How much is shipping?", "input": "", "output": "It costs $6.99."}
 

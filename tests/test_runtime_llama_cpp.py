@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.gguf import convert
 from workshop_helpers.llama_engine import LlamaEngine
 from workshop_helpers.llama_logits import NativeLogits, ServerLogits, open_logits
 from workshop_helpers.runtimes import Runtime, open_runtime
 from workshop_helpers.runtimes.llama_cpp import LlamaCppRuntime
-from workshop_helpers.workspace import WorkshopError
 
 QUESTIONS = [
     [{"role": "user", "content": "How much is standard shipping?"}],

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from tiny_models import make_model
 
-from workshop_helpers.device import choose_device
+from workshop_helpers.core.device import choose_device
+from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.models import load_model, load_tokenizer
 from workshop_helpers.records import Conversation, Message
 from workshop_helpers.runtimes import Runtime, ask, open_runtime
 from workshop_helpers.training import LoraRecipe, train
-from workshop_helpers.workspace import WorkshopError
 
 ANSWERS = {
     "How much is standard shipping?": "Standard shipping costs $6.99.",

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from row_files import LIKENESS_LIMIT, amounts, grams, likeness, plain, rows
 
+from workshop_helpers.core.artifacts import data_path
 from workshop_helpers.facts import ShopFacts
 from workshop_helpers.figures import Figure, figures
 from workshop_helpers.language import detect_language
 from workshop_helpers.records import read_conversations
 from workshop_helpers.scoring import Question, read_questions, score_answer
-from workshop_helpers.workspace import data_path
 
 LANGUAGES = ("en", "ja")
 # What is asked: to learn from, to choose a recipe by, and to report on. The field that holds the question differs.

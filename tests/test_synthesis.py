@@ -21,6 +21,9 @@ import pytest
 
 from workshop_helpers import synthesis
 from workshop_helpers.chat_server import ChatServer, normal_address
+from workshop_helpers.core.artifacts import data_path
+from workshop_helpers.core.cards import card_path, read_card
+from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.facts import ShopFacts
 from workshop_helpers.figures import states
 from workshop_helpers.language import detect_language
@@ -30,7 +33,6 @@ from workshop_helpers.synthesis.keeper import Draft, Keeper
 from workshop_helpers.synthesis.prompts import answer_request, clean_reply
 from workshop_helpers.synthesis.seeds import find_seeds
 from workshop_helpers.synthesis.writers import in_process
-from workshop_helpers.workspace import WorkshopError, card_path, data_path, read_card
 
 FACTS = data_path("shop", "facts.yaml")
 

@@ -16,11 +16,12 @@ from tiny_models import make_model
 from training_rows import LONG, rows, talk
 
 from workshop_helpers import training
-from workshop_helpers.device import choose_device
+from workshop_helpers.core.artifacts import claim
+from workshop_helpers.core.device import choose_device
+from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.merging import merge
 from workshop_helpers.models import load_model, load_tokenizer, resolve
 from workshop_helpers.training import LoraRecipe, Progress, TrainingReport, train
-from workshop_helpers.workspace import WorkshopError, claim
 
 QUICK = LoraRecipe(epochs=2, batch_size=4, learning_rate=5e-3)
 
@@ -295,7 +296,7 @@ sys.path.insert(0, {tests!r})
 import resource
 from training_rows import LONG, rows
 from workshop_helpers import training
-from workshop_helpers.workspace import WorkshopError
+from workshop_helpers.core.errors import WorkshopError
 limit = int(sys.argv[3])
 if limit:
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))

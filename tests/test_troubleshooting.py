@@ -23,10 +23,11 @@ from commands import run, write_rows
 from guides import LANGUAGES, ROOT, entries, says
 from ollama_server import OllamaServer
 
+from workshop_helpers.core.artifacts import atomic_directory, claim
+from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.gguf import convert, find_converter
 from workshop_helpers.ollama_api import Ollama
 from workshop_helpers.training import LoraRecipe, train
-from workshop_helpers.workspace import WorkshopError, atomic_directory, claim
 
 BAD = Path(__file__).with_name("data") / "bad"
 PAGE = entries("en")
@@ -507,7 +508,7 @@ def test_killed(tmp_path: Path, tiny_model: Path, capfd: pytest.CaptureFixture[s
 
 @reproduces("no-effect")
 def test_no_effect(tmp_path: Path, tiny_model: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    from workshop_helpers.device import choose_device
+    from workshop_helpers.core.device import choose_device
     from workshop_helpers.models import load_model
 
     base = Path(shutil.copytree(tiny_model, tmp_path / "base"))

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .core.errors import WorkshopError
 from .gguf_file import GgufFile, read_gguf
 from .models import ModelRef, chat_prompt, load_tokenizer, resolve
-from .workspace import WorkshopError
 
 Messages = Sequence[dict[str, str]]
 # (messages, whether they end with the answer already) → the text that the model sees

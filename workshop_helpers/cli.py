@@ -25,7 +25,8 @@ from .cli_parts import (
     megabytes,
     read_text,
 )
-from .workspace import WorkshopError, to_json
+from .core.errors import WorkshopError
+from .core.jsonio import to_json
 
 DEFAULT_TYPES = ["Q8_0", "Q4_K_M", "Q2_K"]
 MODEL_HELP = "a catalogue name (see `workshop models`), a model folder, an adapter folder, a .gguf file, or ollama:NAME"

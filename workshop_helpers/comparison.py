@@ -11,14 +11,15 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .core.artifacts import atomic_file
+from .core.errors import WorkshopError
 from .facts import ShopFacts
 from .scoring import Question, Score, Summary, mark, read_questions, score_answer, summarise
-from .workspace import WorkshopError, atomic_file
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from .device import Device
+    from .core.device import Device
     from .runtimes import Answer, Runtime
 
 # Headings of the tables, by language. Shares are shown in per cent.

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from .cli_parts import OK, add_verb, console
-from .workspace import WorkshopError, to_json
+from .core.errors import WorkshopError
+from .core.jsonio import to_json
 
 READ_HELP = "training rows: .jsonl, .json, .csv, .tsv, .xlsx, .parquet or .txt, also .gz"
 

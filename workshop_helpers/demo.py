@@ -13,7 +13,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .workspace import WorkshopError, claim, data_path, write_json
+from .core.artifacts import claim, data_path
+from .core.cards import write_json
+from .core.errors import WorkshopError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -134,7 +136,7 @@ def run_demo(
     """
     from rich.console import Console
 
-    from .device import machine, versions
+    from .core.device import machine, versions
     from .display import write_report
     from .models import resolve
 

@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from .workspace import WorkshopError
+from .core.errors import WorkshopError
 
 DISTRIBUTION = "llm-finetuning-workshop"
 _GB = 1e9
@@ -173,7 +173,7 @@ def _device() -> list[Check]:
     except OSError as error:
         fix = "pip install --force-reinstall torch"
         return [Check("torch", "fail", f"torch does not load: {error}", fix)]
-    from .device import choose_device, cores, machine
+    from .core.device import choose_device, cores, machine
 
     device = choose_device()
     described = machine()
@@ -202,7 +202,7 @@ def _graded(name: str, found: str, amount: float, needed: float, wanted: float, 
 def _memory() -> list[Check]:
     import psutil
 
-    from .device import memory_bytes
+    from .core.device import memory_bytes
 
     total = memory_bytes() or 0
     free = min(int(psutil.virtual_memory().available), total)

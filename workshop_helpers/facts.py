@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .core.artifacts import data_path
+from .core.errors import WorkshopError
 from .figures import states
 from .language import LANGUAGES
-from .workspace import WorkshopError, data_path
 
 Surfaces = tuple[str, ...]
 

@@ -13,14 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .comparison import percent
+from .core.artifacts import data_path
+from .core.errors import WorkshopError
 from .figures import figures
 from .scoring import Question, read_questions, score_answer
-from .workspace import WorkshopError, data_path
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from .device import Device
+    from .core.device import Device
 
 # Kinds of question in the probe, in the order in which they are shown.
 KINDS = ("general_knowledge", "facts_in_prompt", "not_in_information")

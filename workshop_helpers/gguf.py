@@ -23,20 +23,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .core.artifacts import atomic_file, claim
+from .core.cards import card_path, equal_card, file_hash, write_card
+from .core.errors import WorkshopError, explain_os_errors
 from .gguf_file import TYPES, GgufFile, read_gguf
 from .gguf_limits import silent_differences
 from .llama_engine import LlamaEngine
 from .llama_logits import ServerLogits, open_logits
-from .workspace import (
-    WorkshopError,
-    atomic_file,
-    card_path,
-    claim,
-    equal_card,
-    explain_os_errors,
-    file_hash,
-    write_card,
-)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -171,7 +164,7 @@ def _reference(folder: Path) -> _Reference | None:
         return None
     import torch
 
-    from .device import choose_device
+    from .core.device import choose_device
     from .models import load_model, read_tokenizer
 
     try:
@@ -686,7 +679,7 @@ def _make(
 
 def write_report_card(report: Any, kind: str, inputs: dict[str, Any]) -> None:
     """Writes the card beside a GGUF: `inputs`, and what its report (a dataclass with `path` and `reused`) says."""
-    from .device import machine, versions
+    from .core.device import machine, versions
 
     figures = {k: v for k, v in vars(report).items() if k not in ("path", "reused")}
     about = {"kind": kind, "inputs": inputs, "machine": machine(), "versions": versions()}

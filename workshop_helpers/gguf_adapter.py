@@ -13,18 +13,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from .core.artifacts import atomic_file, claim
+from .core.cards import card_path, equal_card, file_hash
+from .core.errors import WorkshopError, explain_os_errors
 from .gguf import find_converter, write_report_card
 from .gguf_file import read_gguf
 from .models import identity, model_folder, resolve
-from .workspace import (
-    WorkshopError,
-    atomic_file,
-    card_path,
-    claim,
-    equal_card,
-    explain_os_errors,
-    file_hash,
-)
 
 TYPES = ("f32", "f16", "bf16", "q8_0")
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from .workspace import WorkshopError
+from .core.errors import WorkshopError
 
 # Type → the number llama.cpp's quantizer knows it by (`llama_ftype` in llama.h, `general.file_type` in a GGUF).
 TYPES = {

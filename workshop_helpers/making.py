@@ -16,11 +16,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from .core.errors import WorkshopError
 from .faq import Pair, pairs_of_html, pairs_of_markdown
 from .language import LANGUAGES
 from .records import Conversation, Fault, Message, RowFault, check_text, open_rows
 from .records.encodings import detect
-from .workspace import WorkshopError
 
 
 class Made(list[Conversation]):

@@ -14,7 +14,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .device import is_out_of_memory, machine, versions
+from .core.artifacts import atomic_directory, claim
+from .core.cards import equal_card, write_card
+from .core.device import machine, versions
+from .core.errors import WorkshopError, explain_os_errors
+from .core.memory import is_out_of_memory
 from .models import (
     ModelRef,
     chat_prompt,
@@ -28,17 +32,9 @@ from .models import (
     resolve,
     stored_dtype,
 )
-from .workspace import (
-    WorkshopError,
-    atomic_directory,
-    claim,
-    equal_card,
-    explain_os_errors,
-    write_card,
-)
 
 if TYPE_CHECKING:
-    from .device import Device
+    from .core.device import Device
 
 # Questions to compare logits on: both languages, digits and an answer, so that every kind of token is met.
 PROBES = (

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from .core.artifacts import atomic_file
+from .core.errors import WorkshopError
 from .records import ROLES, Message
-from .workspace import WorkshopError, atomic_file
 
 Value = bool | int | float | str | tuple[str, ...]
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .cli_parts import OK, add_verb, read_text
-from .workspace import WorkshopError, to_json
+from .core.errors import WorkshopError
+from .core.jsonio import to_json
 
 if TYPE_CHECKING:
     from .modelfile import Modelfile

@@ -21,10 +21,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .workspace import WorkshopError, data_path, file_hash, fingerprint, read_card
+from .core.artifacts import data_path
+from .core.cards import file_hash, fingerprint, read_card
+from .core.errors import WorkshopError
 
 if TYPE_CHECKING:
-    from .device import Device
+    from .core.device import Device
 
 ESTIMATE = "Memory is an estimate from the parameter count; not measured by this project."
 SEEN = "Revision as other projects pin it; check the licence on the model's page. Weights not fetched or run here."
@@ -525,7 +527,7 @@ def _template_tail(tokenizer: Any) -> str:
 
 def pick_device(device: Device | str | None, ref: ModelRef) -> Device:
     """`device` itself, or the one `choose_device` finds for a model of this size."""
-    from .device import Device, choose_device
+    from .core.device import Device, choose_device
 
     if isinstance(device, Device):
         return device

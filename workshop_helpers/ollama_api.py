@@ -22,10 +22,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from .device import cores
+from .core.cards import file_hash
+from .core.device import cores
+from .core.errors import Closing, WorkshopError
 from .gguf_file import composes, read_gguf
 from .models import check_ollama_name
-from .workspace import Closing, WorkshopError, file_hash
 
 if TYPE_CHECKING:
     from .modelfile import Modelfile

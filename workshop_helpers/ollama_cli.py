@@ -19,7 +19,8 @@ from .cli_parts import (
     console,
     megabytes,
 )
-from .workspace import WorkshopError, to_json
+from .core.errors import WorkshopError
+from .core.jsonio import to_json
 
 if TYPE_CHECKING:
     from .ollama_api import Layer, Ollama

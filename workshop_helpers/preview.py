@@ -13,6 +13,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from .core.errors import WorkshopError
 from .display.html import Html
 from .display.tokens import Token, token_boxes, token_text, visible
 from .models import (
@@ -26,7 +27,6 @@ from .models import (
 )
 from .records import Conversation, Fault, open_rows
 from .training import LoraRecipe, course_trainer, examples, trainer_arguments
-from .workspace import WorkshopError
 
 LABELS = {
     "en": {

@@ -14,11 +14,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .chat_format import chat_format
+from .core.errors import WorkshopError
 from .gguf_file import composes, read_gguf
 from .modelfile import Modelfile, Value
 from .models import ModelRef, resolve
 from .records import Conversation, Message, read_conversations
-from .workspace import WorkshopError
 
 NUM_PREDICT = (
     512  # the longest answer in tokens: a model that misses its end token must stop somewhere

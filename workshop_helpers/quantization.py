@@ -21,16 +21,16 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .core.errors import WorkshopError
 from .gguf import quantize
 from .gguf_file import read_gguf
 from .llama_logits import Logits, ServerLogits, open_logits
 from .runtimes.llama_cpp import LlamaCppRuntime
-from .workspace import WorkshopError
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from .device import Device
+    from .core.device import Device
     from .facts import ShopFacts
     from .records import Conversation
     from .scoring import Question

@@ -11,7 +11,6 @@ import json
 import random
 import shutil
 import sys
-import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +19,11 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .device import cpu_bf16_units, is_out_of_memory, machine, tame_allocator, versions
+from .core.artifacts import atomic_directory, claim
+from .core.cards import equal_card, fingerprint, read_json, write_card, write_json
+from .core.device import cpu_bf16_units, machine, versions
+from .core.errors import WorkshopError, explain_os_errors
+from .core.memory import PeakMemory, is_out_of_memory, keep_freed_memory
 from .models import (
     ModelRef,
     chat_prompt,
@@ -33,20 +36,9 @@ from .models import (
     resolve,
 )
 from .records import Conversation, read_conversations
-from .workspace import (
-    WorkshopError,
-    atomic_directory,
-    claim,
-    equal_card,
-    explain_os_errors,
-    fingerprint,
-    read_json,
-    write_card,
-    write_json,
-)
 
 if TYPE_CHECKING:
-    from .device import Device
+    from .core.device import Device
 
 IGNORED = -100  # the label of a token that carries no loss
 SMALL_LOGITS = 2**28  # bytes of a batch's logits in fp32 that any machine has room for
@@ -404,7 +396,7 @@ def _train(
         from transformers import PrinterCallback
 
         trainer_class = course_trainer(recipe)
-    tame_allocator()
+    keep_freed_memory()
     started = time.perf_counter()
     tokenizer = load_tokenizer(ref)
     base = load_model(ref, device)
@@ -424,7 +416,7 @@ def _train(
     checkpoint = _prepare_work(work, inputs)
     bar = _Bar(progress)
     try:
-        with quiet_libraries(), _PeakMemory(device) as peak, _failures_in_words(recipe, work):
+        with quiet_libraries(), PeakMemory(device) as peak, _failures_in_words(recipe, work):
             trainer = trainer_class(
                 model=base,
                 args=trainer_arguments(work, recipe, device, max_length, checkpointing),
@@ -803,51 +795,6 @@ class _Bar:
     def close(self) -> None:
         if self.bar is not None:
             self.bar.close()
-
-
-class _PeakMemory:
-    """Peak memory inside the block: torch's own count on CUDA, else the process's resident size, sampled."""
-
-    def __init__(self, device: Device) -> None:
-        self.device = device
-        self.bytes = 0
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def __enter__(self) -> _PeakMemory:
-        if self.device.name == "cuda":
-            import torch
-
-            torch.cuda.reset_peak_memory_stats()
-        else:
-            self._thread = threading.Thread(target=self._sample, daemon=True)
-            self._thread.start()
-        return self
-
-    def _sample(self) -> None:
-        import psutil
-
-        process = psutil.Process()
-        while True:
-            self.bytes = max(self.bytes, self._now(process))
-            if self._stop.wait(0.1):
-                return
-
-    def _now(self, process: Any) -> int:
-        if self.device.name == "mps":
-            import torch
-
-            return int(torch.mps.driver_allocated_memory())
-        return int(process.memory_info().rss)
-
-    def __exit__(self, *exception: object) -> None:
-        if self._thread is not None:
-            self._stop.set()
-            self._thread.join()
-        else:
-            import torch
-
-            self.bytes = int(torch.cuda.max_memory_allocated())
 
 
 @contextmanager

@@ -58,7 +58,7 @@ RUNS = "runs"
 # Where to compute, and in which number format, is chosen for you. The reasons come with the choice.
 
 # %% tags=["nbval-ignore-output"]
-from workshop_helpers.device import choose_device
+from workshop_helpers.core.device import choose_device
 
 device = choose_device()
 print(device)
@@ -74,7 +74,7 @@ print(device)
 # Whether a training works out is mostly decided here. Each line of the file is one JSON object: `instruction` is the question, `output` the answer we would like to hear.
 
 # %%
-from workshop_helpers.workspace import data_path
+from workshop_helpers.core.artifacts import data_path
 
 file = data_path("shop", f"train.{LANGUAGE}.jsonl")
 print(file.read_text(encoding="utf-8").splitlines()[0])

@@ -48,9 +48,9 @@ RUNS = "runs"
 # %%
 from pathlib import Path
 
+from workshop_helpers.core.artifacts import data_path
 from workshop_helpers.records import read_conversations
 from workshop_helpers.training import LoraRecipe, train
-from workshop_helpers.workspace import data_path
 
 runs = Path(RUNS)
 rows = read_conversations(data_path("shop", f"train.{LANGUAGE}.jsonl"))

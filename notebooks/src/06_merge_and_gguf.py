@@ -44,9 +44,9 @@ RUNS = "runs"
 # %%
 from pathlib import Path
 
+from workshop_helpers.core.artifacts import data_path
 from workshop_helpers.records import read_conversations
 from workshop_helpers.training import LoraRecipe, train
-from workshop_helpers.workspace import data_path
 
 runs = Path(RUNS)
 rows = read_conversations(data_path("shop", f"train.{LANGUAGE}.jsonl"))
@@ -75,7 +75,7 @@ print(f"{merged.dtype = }  {merged.size_bytes = :,}  {merged.seconds = :.1f}")
 # Is that really all there is to it? Take one matrix and do the sum by hand. `lora_A` and `lora_B` are what the adapter holds, `scaling` is $\alpha / r$.
 
 # %% tags=["nbval-ignore-output"]
-from workshop_helpers.device import choose_device
+from workshop_helpers.core.device import choose_device
 from workshop_helpers.models import load_model
 
 name, device = "model.layers.0.mlp.down_proj", choose_device("cpu")

@@ -35,11 +35,11 @@ TYPES = ("Q8_0", "Q4_K_M", "Q2_K")
 # %%
 from pathlib import Path
 
+from workshop_helpers.core.artifacts import data_path
 from workshop_helpers.gguf import convert, quantize
 from workshop_helpers.merging import merge
 from workshop_helpers.records import read_conversations
 from workshop_helpers.training import LoraRecipe, train
-from workshop_helpers.workspace import data_path
 
 runs = Path(RUNS)
 rows = read_conversations(data_path("shop", f"train.{LANGUAGE}.jsonl"))
@@ -57,7 +57,7 @@ f16 = convert(merge(tuned.adapter, runs / "model").model, runs / "model-F16.gguf
 # The plainest form goes like this. Cut the weights into **blocks** of 32, choose one step width (the scale) for each block, and move every weight to the nearest step. The number of bits says how many steps there are. Let us try it on real weights.
 
 # %%
-from workshop_helpers.device import choose_device
+from workshop_helpers.core.device import choose_device
 from workshop_helpers.models import load_model
 
 model = load_model(runs / "model", choose_device("cpu"))

@@ -11,6 +11,7 @@ from families import FAMILIES, LESSON_RECIPE, LESSONS, QUESTIONS, Tuned, tune
 from ollama_server import OllamaServer
 
 from workshop_helpers.cli import main
+from workshop_helpers.core.cards import file_hash
 from workshop_helpers.gguf import convert
 from workshop_helpers.gguf_adapter import convert_adapter
 from workshop_helpers.merging import merge
@@ -19,7 +20,6 @@ from workshop_helpers.ollama_proof import proof
 from workshop_helpers.records import Conversation, Message
 from workshop_helpers.runtimes.ollama import OllamaRuntime
 from workshop_helpers.training import train
-from workshop_helpers.workspace import file_hash
 
 QWEN = next(family for family in FAMILIES if family.name == "qwen2.5")
 OTHER = [(question, f"No: {answer}") for question, answer in LESSONS]

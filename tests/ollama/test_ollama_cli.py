@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from workshop_helpers.core.cards import file_hash
+from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.ollama_api import Ollama
 from workshop_helpers.ollama_cli import add_ollama_verbs
-from workshop_helpers.workspace import WorkshopError, file_hash
 
 NAME = f"workshop-test-{os.getpid()}-cli"
 PROMPTED = f"{NAME}-prompted"

@@ -13,6 +13,7 @@ from ollama_server import find_binary
 
 from benchmarks.families import chat_ids
 from workshop_helpers.chat_format import chat_format
+from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.gguf import convert, quantize
 from workshop_helpers.gguf_adapter import convert_adapter
 from workshop_helpers.models import chat_prompt, load_tokenizer
@@ -22,7 +23,6 @@ from workshop_helpers.records import Conversation, Message
 from workshop_helpers.runtimes import open_runtime
 from workshop_helpers.runtimes.ollama import Chat, OllamaRuntime
 from workshop_helpers.training import train
-from workshop_helpers.workspace import WorkshopError
 
 
 @pytest.fixture(scope="module", params=FAMILIES, ids=str)

@@ -18,10 +18,11 @@ from ollama_server import OllamaServer
 
 from workshop_helpers import ollama_cli
 from workshop_helpers.cli import main
+from workshop_helpers.core.cards import file_hash
+from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.gguf import convert, quantize
 from workshop_helpers.ollama_api import Ollama
 from workshop_helpers.runtimes.ollama import OllamaRuntime
-from workshop_helpers.workspace import WorkshopError, file_hash
 
 ROOT = Path(__file__).parents[2]
 ASKED = [{"role": "user", "content": "What colour is the sky?"}]

@@ -19,6 +19,9 @@ import pytest
 from ollama_server import OllamaServer
 
 from workshop_helpers import modelfile
+from workshop_helpers.core.artifacts import data_path
+from workshop_helpers.core.cards import file_hash
+from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.gguf import convert
 from workshop_helpers.models import model_folder, resolve
 from workshop_helpers.ollama_api import Ollama, address, version_numbers
@@ -28,7 +31,6 @@ from workshop_helpers.runtimes import Runtime, ask, open_runtime
 from workshop_helpers.runtimes.llama_cpp import LlamaCppRuntime
 from workshop_helpers.runtimes.ollama import Chat, OllamaRuntime
 from workshop_helpers.scoring import read_questions
-from workshop_helpers.workspace import WorkshopError, data_path, file_hash
 
 ONE_THREAD = {"num_thread": 1}
 HARD = (

@@ -9,8 +9,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from ..core.artifacts import atomic_file
 from ..quality.findings import RULES, SEVERITIES, CheckReport, Finding
-from ..workspace import atomic_file
 from .html import _STYLE, _section, _table
 from .japanese import japanese
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..comparison import Comparison, percent
-from ..workspace import atomic_file
+from ..core.artifacts import atomic_file
 from .labels import label
 from .plots import Plot, _get, _is_report, loss_curve, recall_bars, size_against_quality
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..comparison import Comparison
-from ..workspace import WorkshopError, atomic_file
+from ..core.artifacts import atomic_file
+from ..core.errors import WorkshopError
 from .labels import label
 
 if TYPE_CHECKING:

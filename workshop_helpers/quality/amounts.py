@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..core.artifacts import data_path
+from ..core.cards import read_json
+from ..core.errors import WorkshopError
 from ..models import ModelRef
-from ..workspace import WorkshopError, data_path, read_json
 from .findings import Finding, Place, finding
 from .places import Places
 

@@ -14,9 +14,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ..core.errors import WorkshopError
 from ..facts import ShopFacts
 from ..models import ModelRef, resolve
-from ..workspace import WorkshopError
 from .amounts import Topics, enough, estimate
 from .consistency import Answers, KnownFacts, Statements
 from .findings import MOST_FINDINGS, CheckReport, Finding, in_order

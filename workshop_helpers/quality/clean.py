@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..workspace import WorkshopError, atomic_file
+from ..core.artifacts import atomic_file
+from ..core.errors import WorkshopError
 from .findings import shorten
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..workspace import WorkshopError
+from ..core.errors import WorkshopError
 from .findings import Finding, Place, finding
 from .similarity import Similar, plain
 

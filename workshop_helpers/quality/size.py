@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from ..core.errors import WorkshopError
 from ..models import chat_prompt
-from ..workspace import WorkshopError
 from .findings import Finding, finding
 
 if TYPE_CHECKING:

@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..workspace import WorkshopError, atomic_directory, file_hash, write_card
+from ..core.artifacts import atomic_directory
+from ..core.cards import file_hash, write_card
+from ..core.errors import WorkshopError
 from .leakage import asked, content_words
 from .similarity import plain
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..workspace import WorkshopError
+from ..core.errors import WorkshopError
 
 MOST_FAULTS = 10
 _EXCERPT = 80

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..workspace import Closing, WorkshopError
+from ..core.errors import Closing, WorkshopError
 from . import encodings, plain, tables
 from .conversation import Conversation
 from .faults import Fault, RowFault, check_characters, missing, shorten

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from ..workspace import Closing, WorkshopError
+from ..core.errors import Closing, WorkshopError
 from .faults import RowFault
 
 ROW_LIMIT = 64 << 20  # bytes; a row of a training set is some kilobytes

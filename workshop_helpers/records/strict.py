@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..workspace import WorkshopError
+from ..core.errors import WorkshopError
 from .conversation import Conversation, Message
 from .faults import Fault, RowFault, check_text, raise_faults
 from .files import find_out, open_rows

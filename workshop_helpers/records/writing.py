@@ -15,7 +15,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
-from ..workspace import WorkshopError, atomic_file
+from ..core.artifacts import atomic_file
+from ..core.errors import WorkshopError
 from .conversation import Conversation, Message
 from .faults import MOST_FAULTS, Fault, RowFault, check_characters
 from .files import SPOKEN, Source, container_of, open_rows

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
+from ..core.errors import WorkshopError
 from ..models import ModelRef, resolve
-from ..workspace import WorkshopError
 
 if TYPE_CHECKING:
-    from ..device import Device
+    from ..core.device import Device
 
 Messages = Sequence[dict[str, str]]
 

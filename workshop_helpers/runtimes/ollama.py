@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
+from ..core.errors import Closing, WorkshopError
 from ..gguf_file import composed
 from ..ollama_api import Ollama, OllamaFacts, Stream, Timings
-from ..workspace import Closing, WorkshopError
 from . import Answer, Messages, answer_each
 
 # The likeliest token at each step. Ollama would otherwise push repeated words down (repeat_penalty is 1.1 by default).

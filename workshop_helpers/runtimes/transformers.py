@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..device import tame_allocator
+from ..core.errors import Closing, WorkshopError
+from ..core.memory import keep_freed_memory
 from ..models import (
     ModelRef,
     chat_prompt,
@@ -25,11 +26,10 @@ from ..models import (
     stop_text,
     stop_token_ids,
 )
-from ..workspace import Closing, WorkshopError
 from . import Answer, Messages
 
 if TYPE_CHECKING:
-    from ..device import Device
+    from ..core.device import Device
 
 
 class TransformersRuntime(Closing):
@@ -49,7 +49,7 @@ class TransformersRuntime(Closing):
         ref = resolve(model)
         self.model = ref.name
         self.device = pick_device(device, ref)
-        tame_allocator()
+        keep_freed_memory()
         self._tokenizer = load_tokenizer(ref)
         self._network: Any = load_model(ref, self.device)
         # A small model is held up by the overhead of a step, a large one by memory.

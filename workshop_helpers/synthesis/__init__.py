@@ -16,20 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from ..chat_server import DEFAULT_SERVER
-from ..device import machine, versions
+from ..core.artifacts import claim
+from ..core.cards import equal_card, file_hash, fingerprint, write_card
+from ..core.device import machine, versions
+from ..core.errors import WorkshopError
 from ..facts import ShopFacts
 from ..language import LANGUAGES
 from ..models import identity
 from ..records import read_conversations, write_conversations
 from ..scoring import read_questions
-from ..workspace import (
-    WorkshopError,
-    claim,
-    equal_card,
-    file_hash,
-    fingerprint,
-    write_card,
-)
 from .keeper import Keeper
 from .seeds import find_seeds
 from .tries import Bar, Journal, Progress, fill

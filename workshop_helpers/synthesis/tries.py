@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from ..chat_server import Reply
+from ..core.jsonio import to_json
 from ..records import Conversation, Message
-from ..workspace import to_json
 from .keeper import Draft, Keeper
 from .prompts import answer_request, clean_reply, question_request
 from .writers import Writer

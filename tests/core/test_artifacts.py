@@ -13,14 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from workshop_helpers.workspace import (
-    WorkshopError,
-    atomic_directory,
-    atomic_file,
-    claim,
-    data_path,
+from workshop_helpers.core.artifacts import atomic_directory, atomic_file, claim, data_path
+from workshop_helpers.core.cards import (
     equal_card,
-    explain_os_errors,
     file_hash,
     fingerprint,
     read_card,
@@ -28,6 +23,7 @@ from workshop_helpers.workspace import (
     write_card,
     write_json,
 )
+from workshop_helpers.core.errors import WorkshopError, explain_os_errors
 
 AWKWARD = "出力 フォルダ (1)"
 
@@ -132,7 +128,7 @@ def test_temporary_file_keeps_the_suffix_tools_look_at(tmp_path):
 
 WRITE_FOREVER = """
 import sys, time
-from workshop_helpers.workspace import atomic_directory, atomic_file
+from workshop_helpers.core.artifacts import atomic_directory, atomic_file
 with atomic_directory(sys.argv[1]) as folder, atomic_file(sys.argv[2]) as file:
     (folder / "half").write_text("half")
     file.write_text("half")
@@ -169,9 +165,9 @@ def test_kill_between_the_two_renames_brings_the_old_folder_back(tmp_path):
     code = """
 import os, sys
 from pathlib import Path
-from workshop_helpers import workspace
+from workshop_helpers.core import artifacts
 final = Path(sys.argv[1])
-final.rename(workspace._temporary(final, "old"))
+final.rename(artifacts._temporary(final, "old"))
 print("ready", flush=True)
 """
     process = start(code, tmp_path / "model")
@@ -242,7 +238,7 @@ def test_overlong_name_is_explained(tmp_path):
 
 HOLD = """
 import sys, time
-from workshop_helpers.workspace import claim
+from workshop_helpers.core.artifacts import claim
 with claim(sys.argv[1]):
     print("ready", flush=True)
     time.sleep(60)

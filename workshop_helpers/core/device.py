@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from workshop_helpers.workspace import WorkshopError
+from .errors import WorkshopError
 
 NAMES = ("cpu", "mps", "cuda")
 _BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
@@ -208,14 +208,6 @@ def memory_bytes() -> int | None:
     return total
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an exception says that memory is full: Python's own, and torch's of the processor or a GPU."""
-    text = str(error)
-    return (
-        isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text
-    )
-
-
 @lru_cache(maxsize=1)
 def _accelerator() -> str:
     """Name of the GPU without loading torch for it, "none" if there is none."""
@@ -270,25 +262,3 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
-
-
-_tamed = False
-
-
-def tame_allocator() -> None:
-    """Keep freed memory in the process (glibc only; elsewhere nothing happens; calling it again is harmless).
-
-    glibc gives big blocks back to the kernel after every training step and takes them again in the next; the page
-    faults then cost more than the arithmetic. The options are those of mallopt(3).
-    """
-    global _tamed
-    if _tamed or not sys.platform.startswith("linux") or platform.libc_ver()[0] != "glibc":
-        return
-    import ctypes
-
-    mallopt = ctypes.CDLL(None).mallopt
-    trim_threshold, top_pad, mmap_max = -1, -2, -4
-    mallopt(mmap_max, 0)
-    mallopt(trim_threshold, 2**31 - 1)
-    mallopt(top_pad, 256 << 20)
-    _tamed = True

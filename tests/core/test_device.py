@@ -8,9 +8,10 @@ import sys
 import pytest
 import torch
 
-from workshop_helpers import device as devices
-from workshop_helpers.device import Device, choose_device, machine, tame_allocator, versions
-from workshop_helpers.workspace import WorkshopError
+from workshop_helpers.core import device as devices
+from workshop_helpers.core.device import Device, choose_device, machine, versions
+from workshop_helpers.core.errors import WorkshopError
+from workshop_helpers.core.memory import keep_freed_memory
 
 BILLION = 10**9
 
@@ -124,13 +125,13 @@ def test_this_machine_is_described_with_reasons():
 
 def test_versions_are_read_without_importing_anything_heavy():
     code = (
-        "import sys; from workshop_helpers.device import versions, machine; versions(); machine();"
+        "import sys; from workshop_helpers.core.device import versions, machine; versions(); machine();"
         "assert not {'torch', 'transformers', 'peft'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_taming_the_allocator_twice_changes_no_result():
-    tame_allocator()
-    tame_allocator()
+    keep_freed_memory()
+    keep_freed_memory()
     assert torch.ones(1000, 1000).sum().item() == 1_000_000

@@ -1,0 +1,1 @@
+"""What every room stands on: errors, artifacts, cards, JSON, the device, memory."""

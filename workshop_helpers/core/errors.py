@@ -1,0 +1,79 @@
+"""Errors that tell a user what happened, where, and what to do next."""
+
+from __future__ import annotations
+
+import abc
+import contextlib
+import errno
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Self
+
+
+class WorkshopError(Exception):
+    """A user's mistake or a limit of the machine: what happened, where, and what to do next.
+
+    The command line prints the message without a traceback and exits with 2.
+    """
+
+
+class Closing(abc.ABC):
+    """What has a `close()`, as a context manager: the end of the block calls it."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    @abc.abstractmethod
+    def close(self) -> None:
+        """Let go of what is held. Closing twice is harmless."""
+
+
+_ADVICE = {
+    errno.ENOSPC: "the disk is full. Free some space, or choose a folder on another disk.",
+    errno.EFBIG: "the file is larger than this disk or account allows. Choose a folder on another disk.",
+    errno.EROFS: "the disk is read-only. Choose a folder you can write to.",
+    errno.EACCES: "permission denied. Choose a folder you can write to, or change its permissions.",
+    errno.EPERM: "the system does not permit it. Choose a folder you can write to.",
+    errno.ENAMETOOLONG: "the name is too long for this file system. Choose a shorter one.",
+    errno.ENOTDIR: "a part of the path is a file, not a folder. Choose another path.",
+    errno.EEXIST: "a file is where a folder should be. Choose another path.",
+}
+if hasattr(errno, "EDQUOT"):
+    _ADVICE[errno.EDQUOT] = "your disk quota is used up. Free some space, or choose another disk."
+
+
+def _error_number(error: BaseException) -> int | None:
+    """The errno behind an exception, also where a native library has wrapped it in text."""
+    if isinstance(error, OSError):
+        # 112 is Windows' ERROR_DISK_FULL, which Python does not map to ENOSPC in every release.
+        return errno.ENOSPC if getattr(error, "winerror", None) == 112 else error.errno
+    text = str(error)
+    if "No space left on device" in text:
+        return errno.ENOSPC
+    for number in _ADVICE:
+        if f"os error {number})" in text:
+            return number
+    return None
+
+
+@contextlib.contextmanager
+def explain_os_errors(doing: str, path: Path | str) -> Iterator[None]:
+    """Turn a full disk, a read-only place, missing permission or an overlong name into a WorkshopError.
+
+    ``doing`` completes "Could not …", for example "write the adapter". Other exceptions pass untouched.
+    """
+    try:
+        yield
+    except WorkshopError:
+        raise
+    except Exception as error:
+        advice = _ADVICE.get(_error_number(error) or 0)
+        if advice is None:
+            raise
+        raise WorkshopError(f"Could not {doing} at {path}: {advice}") from error

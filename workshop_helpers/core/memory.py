@@ -1,0 +1,86 @@
+"""Memory: how much a block of work takes, and how the allocator keeps it."""
+
+from __future__ import annotations
+
+import platform
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .device import Device
+
+
+class PeakMemory:
+    """Peak memory inside the block: torch's own count on CUDA, else the process's resident size, sampled."""
+
+    def __init__(self, device: Device) -> None:
+        self.device = device
+        self.bytes = 0
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> PeakMemory:
+        if self.device.name == "cuda":
+            import torch
+
+            torch.cuda.reset_peak_memory_stats()
+        else:
+            self._thread = threading.Thread(target=self._sample, daemon=True)
+            self._thread.start()
+        return self
+
+    def _sample(self) -> None:
+        import psutil
+
+        process = psutil.Process()
+        while True:
+            self.bytes = max(self.bytes, self._now(process))
+            if self._stop.wait(0.1):
+                return
+
+    def _now(self, process: Any) -> int:
+        if self.device.name == "mps":
+            import torch
+
+            return int(torch.mps.driver_allocated_memory())
+        return int(process.memory_info().rss)
+
+    def __exit__(self, *exception: object) -> None:
+        if self._thread is not None:
+            self._stop.set()
+            self._thread.join()
+        else:
+            import torch
+
+            self.bytes = int(torch.cuda.max_memory_allocated())
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an exception says that memory is full: Python's own, and torch's of the processor or a GPU."""
+    text = str(error)
+    return (
+        isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text
+    )
+
+
+_kept = False
+
+
+def keep_freed_memory() -> None:
+    """Keep freed memory in the process (glibc only; elsewhere nothing happens; calling it again is harmless).
+
+    glibc gives big blocks back to the kernel after every training step and takes them again in the next; the page
+    faults then cost more than the arithmetic. The options are those of mallopt(3).
+    """
+    global _kept
+    if _kept or not sys.platform.startswith("linux") or platform.libc_ver()[0] != "glibc":
+        return
+    import ctypes
+
+    mallopt = ctypes.CDLL(None).mallopt
+    trim_threshold, top_pad, mmap_max = -1, -2, -4
+    mallopt(mmap_max, 0)
+    mallopt(trim_threshold, 2**31 - 1)
+    mallopt(top_pad, 256 << 20)
+    _kept = True
