@@ -168,7 +168,8 @@ def table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> Non
 
 def model_facts(model: str) -> dict[str, Any]:
     """The model's name and the SHA-256 of its files."""
-    from workshop_helpers.models import model_folder, resolve
+    from workshop_helpers.models.load import model_folder
+    from workshop_helpers.models.resolve import resolve
 
     ref = resolve(model)
     folder = model_folder(ref)

@@ -60,7 +60,7 @@ MODELS = "small random models with each family's kind of tokenizer and architect
 
 def chat_ids(tokenizer: Any, messages: list[dict[str, str]]) -> list[int]:
     """What the model is trained on and asked with in transformers."""
-    from workshop_helpers.models import chat_prompt
+    from workshop_helpers.models.chat import chat_prompt
 
     return list(tokenizer(chat_prompt(tokenizer, messages), add_special_tokens=False)["input_ids"])
 
@@ -72,7 +72,7 @@ def log_probabilities(
     import torch
 
     from workshop_helpers.core.device import choose_device
-    from workshop_helpers.models import load_model
+    from workshop_helpers.models.load import load_model
 
     model = load_model(folder, choose_device("cpu"), dtype="fp32")
     if change is not None:
@@ -109,7 +109,7 @@ def with_added_pad(model: Path, folder: Path) -> Path:
     """A copy of the model whose tokenizer has a padding token more, as a training may leave it behind."""
     from transformers import AutoModelForCausalLM
 
-    from workshop_helpers.models import load_tokenizer, quiet_libraries
+    from workshop_helpers.models.load import load_tokenizer, quiet_libraries
 
     shutil.copytree(model, folder)
     tokenizer = load_tokenizer(folder)
@@ -196,7 +196,7 @@ def equal(left: Sequence[Answer], right: Sequence[Answer]) -> int:
 
 def measure(family: Family, served: Served, folder: Path) -> dict[str, Any]:
     """All figures of one family, as JSON takes them."""
-    from workshop_helpers.models import load_tokenizer
+    from workshop_helpers.models.load import load_tokenizer
     from workshop_helpers.runtimes import open_runtime
 
     tuned = tune(family, folder)
@@ -256,7 +256,7 @@ def texts(tuned: Tuned, served: Served, folder: Path) -> dict[str, int]:
     """How many of the hard texts become the tokenizer's own ids."""
     from workshop_helpers.gguf import convert
     from workshop_helpers.llama_engine import LlamaEngine
-    from workshop_helpers.models import load_tokenizer
+    from workshop_helpers.models.load import load_tokenizer
 
     silent = save_family(tuned.family, folder)
     silence(silent, tuned.family.end)
@@ -277,7 +277,7 @@ def texts(tuned: Tuned, served: Served, folder: Path) -> dict[str, int]:
 def chat(tuned: Tuned, there: Sequence[Answer]) -> dict[str, Any]:
     """Whether a chat becomes the same ids, with as many BOS as the template writes; in Ollama, how many there are."""
     from workshop_helpers.llama_engine import LlamaEngine
-    from workshop_helpers.models import load_tokenizer
+    from workshop_helpers.models.load import load_tokenizer
 
     tokenizer = load_tokenizer(tuned.merged)
     wanted = chat_ids(tokenizer, CHAT)
@@ -307,7 +307,7 @@ def added_pad(tuned: Tuned, folder: Path) -> dict[str, Any]:
     """Whether a padding token that training adds has its id in the file, and how many answers are still right."""
     from workshop_helpers.gguf import convert
     from workshop_helpers.llama_engine import LlamaEngine
-    from workshop_helpers.models import load_tokenizer
+    from workshop_helpers.models.load import load_tokenizer
     from workshop_helpers.runtimes import open_runtime
 
     model = with_added_pad(tuned.merged, folder)
@@ -323,7 +323,7 @@ def asked_back(tuned: Tuned, served: Served) -> dict[str, bool]:
     import json
 
     from workshop_helpers.gguf_file import read_gguf
-    from workshop_helpers.models import load_tokenizer
+    from workshop_helpers.models.load import load_tokenizer
 
     file = read_gguf(tuned.f16.path)
     tokenizer = load_tokenizer(tuned.merged)

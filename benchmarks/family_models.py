@@ -428,7 +428,7 @@ def silence(folder: Path, end: str) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from workshop_helpers.models import quiet_libraries
+    from workshop_helpers.models.load import quiet_libraries
 
     tokenizer = AutoTokenizer.from_pretrained(folder)
     with quiet_libraries():

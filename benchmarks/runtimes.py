@@ -99,7 +99,8 @@ def as_f16(model: str | Path, folder: Path) -> Path:
     """The model in a folder of its own, its weights rounded to what an F16 file holds, for all three alike."""
     import torch
 
-    from workshop_helpers.models import load_model, load_tokenizer, pick_device, resolve
+    from workshop_helpers.models.load import load_model, load_tokenizer, pick_device
+    from workshop_helpers.models.resolve import resolve
 
     ref = resolve(model)
     network = load_model(ref, pick_device("cpu", ref), dtype="fp32")
@@ -129,7 +130,8 @@ def readable(text: str) -> str:
 def differences(one: Asked, left: str, right: str) -> list[dict[str, Any]]:
     """Where two runtimes' answers part: question, token number, both tokens, and the gap in nats by llama.cpp."""
     from workshop_helpers.llama_logits import open_logits
-    from workshop_helpers.models import chat_prompt, load_tokenizer
+    from workshop_helpers.models.chat import chat_prompt
+    from workshop_helpers.models.load import load_tokenizer
 
     tokenizer, found = load_tokenizer(one.model), []
     pairs = zip(one.questions, one.answers[left], one.answers[right], strict=True)

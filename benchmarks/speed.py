@@ -301,7 +301,8 @@ def trl(asked: Settings, named: Sequence[tuple[float, float, int]] = ()) -> dict
     `named`: the (rate, epochs, batch size) to look among, instead of the whole grid.
     """
     from workshop_helpers.core.artifacts import data_path
-    from workshop_helpers.models import model_folder, resolve
+    from workshop_helpers.models.load import model_folder
+    from workshop_helpers.models.resolve import resolve
     from workshop_helpers.records import read_conversations
     from workshop_helpers.training import LoraRecipe
 
@@ -431,7 +432,8 @@ def batch(asked: Settings) -> dict[str, Any]:
 
 def pretraining(asked: Settings) -> dict[str, Any]:
     """See benchmarks/throughput.py. Without a C++ compiler it is measured uncompiled, and says so."""
-    from workshop_helpers.models import model_folder, resolve
+    from workshop_helpers.models.load import model_folder
+    from workshop_helpers.models.resolve import resolve
 
     config = read_json(model_folder(resolve(asked.model)) / "config.json")
     shared = ("--vocabulary", str(config["vocab_size"]), "--steps", "2" if asked.quick else "12")

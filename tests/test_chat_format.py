@@ -11,7 +11,8 @@ from families import FAMILIES, GEMMA, LLAMA3, QWEN2_5, QWEN3, ZEPHYR, save_famil
 from workshop_helpers.chat_format import chat_format, read_format, token_diff
 from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.gguf import convert
-from workshop_helpers.models import chat_prompt, load_tokenizer
+from workshop_helpers.models.chat import chat_prompt
+from workshop_helpers.models.load import load_tokenizer
 
 
 def by_jinja(template: str, **names: Any) -> Any:

@@ -16,7 +16,7 @@ from workshop_helpers.chat_format import token_diff
 from workshop_helpers.gguf import check, convert, find_converter, quantize
 from workshop_helpers.gguf_file import NORMALIZER, composes, read_gguf
 from workshop_helpers.llama_engine import LlamaEngine
-from workshop_helpers.models import load_tokenizer
+from workshop_helpers.models.load import load_tokenizer
 from workshop_helpers.runtimes import open_runtime
 
 # llama.cpp rounds Gemma's GELU to 16 bits, whatever the weights are: see `round_gelu`. Measured: up to 3.1e-3.

@@ -167,7 +167,7 @@ def test_unknown_architecture_is_refused_by_name_before_work(
 
 
 def test_the_catalogue_can_be_converted() -> None:
-    from workshop_helpers.models import CATALOGUE
+    from workshop_helpers.models.catalogue import CATALOGUE
 
     assert {entry.architecture for entry in CATALOGUE.values()} <= supported_architectures()
 

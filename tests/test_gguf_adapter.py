@@ -15,7 +15,8 @@ from workshop_helpers.gguf import convert, quantize
 from workshop_helpers.gguf_adapter import convert_adapter
 from workshop_helpers.gguf_file import read_gguf
 from workshop_helpers.llama_logits import ServerLogits
-from workshop_helpers.models import chat_prompt, load_tokenizer
+from workshop_helpers.models.chat import chat_prompt
+from workshop_helpers.models.load import load_tokenizer
 from workshop_helpers.runtimes import open_runtime
 
 # One that turns query and key rows about on conversion, and one that does not.

@@ -14,7 +14,7 @@ from workshop_helpers import gguf
 from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.gguf import DIVERGENCE, convert
 from workshop_helpers.gguf_limits import silent_differences
-from workshop_helpers.models import CATALOGUE
+from workshop_helpers.models.catalogue import CATALOGUE
 
 YARN = {
     "rope_type": "yarn", "rope_theta": 1e4, "factor": 16.0, "original_max_position_embeddings": 64,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from workshop_helpers.display.tables import show_table
 from workshop_helpers.display.tokens import row_tokens, show_tokens
-from workshop_helpers.models import load_tokenizer
+from workshop_helpers.models.load import load_tokenizer
 from workshop_helpers.quantization import QuantizationRow, QuantizationTable
 from workshop_helpers.records import Conversation, Message
 

@@ -54,7 +54,7 @@ def test_ids_loss_and_cut_are_those_of_a_real_training_run(tiny_model, file, tmp
 
 
 def test_the_tokens_of_a_row_make_up_its_rendered_text(tiny_model, file):
-    from workshop_helpers.models import load_tokenizer
+    from workshop_helpers.models.load import load_tokenizer
 
     tokenizer = load_tokenizer(tiny_model)
     for row in preview(file, model=tiny_model, max_length=64):

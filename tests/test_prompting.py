@@ -90,7 +90,7 @@ def test_models_that_ollama_has_keep_their_own_template() -> None:
 
 
 def test_every_hub_model_of_the_catalogue_has_its_name_in_ollamas_library() -> None:
-    from workshop_helpers.models import CATALOGUE
+    from workshop_helpers.models.catalogue import CATALOGUE
 
     assert set(LIBRARY) == {entry.name for entry in CATALOGUE.values() if entry.hub_id}
 

@@ -237,13 +237,9 @@ def test_the_noise_draws_from_the_softmax(mame):
     """The Gumbel-max trick in the greedy loop against the probabilities themselves."""
     import torch
 
-    from workshop_helpers.models import (
-        chat_prompt,
-        load_model,
-        load_tokenizer,
-        pick_device,
-        resolve,
-    )
+    from workshop_helpers.models.chat import chat_prompt
+    from workshop_helpers.models.load import load_model, load_tokenizer, pick_device
+    from workshop_helpers.models.resolve import resolve
 
     ref = resolve("mame")
     messages = [{"role": "user", "content": "How much is shipping?"}]

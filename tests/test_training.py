@@ -20,7 +20,8 @@ from workshop_helpers.core.artifacts import claim
 from workshop_helpers.core.device import choose_device
 from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.merging import merge
-from workshop_helpers.models import load_model, load_tokenizer, resolve
+from workshop_helpers.models.load import load_model, load_tokenizer
+from workshop_helpers.models.resolve import resolve
 from workshop_helpers.training import LoraRecipe, Progress, TrainingReport, train
 
 QUICK = LoraRecipe(epochs=2, batch_size=4, learning_rate=5e-3)

@@ -509,7 +509,7 @@ def test_killed(tmp_path: Path, tiny_model: Path, capfd: pytest.CaptureFixture[s
 @reproduces("no-effect")
 def test_no_effect(tmp_path: Path, tiny_model: Path, capfd: pytest.CaptureFixture[str]) -> None:
     from workshop_helpers.core.device import choose_device
-    from workshop_helpers.models import load_model
+    from workshop_helpers.models.load import load_model
 
     base = Path(shutil.copytree(tiny_model, tmp_path / "base"))
     load_model(tiny_model, choose_device("cpu"), dtype="bf16").save_pretrained(base)

@@ -16,7 +16,9 @@ from typing import Any
 
 from .core.errors import WorkshopError
 from .gguf_file import GgufFile, read_gguf
-from .models import ModelRef, chat_prompt, load_tokenizer, resolve
+from .models.chat import chat_prompt
+from .models.load import load_tokenizer
+from .models.resolve import ModelRef, resolve
 
 Messages = Sequence[dict[str, str]]
 # (messages, whether they end with the answer already) → the text that the model sees

@@ -172,7 +172,7 @@ def _doctor(args: argparse.Namespace) -> int:
 
 
 def _models(args: argparse.Namespace) -> int:
-    from .models import CATALOGUE
+    from .models.catalogue import CATALOGUE
 
     entries = list(CATALOGUE.values())
     if args.json:

@@ -138,7 +138,7 @@ def run_demo(
 
     from .core.device import machine, versions
     from .display import write_report
-    from .models import resolve
+    from .models.resolve import resolve
 
     console = console or Console(highlight=False)
     out = Path(out).expanduser()

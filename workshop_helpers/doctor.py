@@ -248,7 +248,7 @@ def hub_cache() -> Path:
 
 
 def _bundled() -> list[Check]:
-    from .models import resolve
+    from .models.resolve import resolve
 
     try:
         ref = resolve("mame")
@@ -265,7 +265,9 @@ def _bundled() -> list[Check]:
 
 
 def _cache() -> list[Check]:
-    from .models import CATALOGUE, model_folder, resolve
+    from .models.catalogue import CATALOGUE
+    from .models.load import model_folder
+    from .models.resolve import resolve
 
     if find_spec("huggingface_hub") is None:
         return []

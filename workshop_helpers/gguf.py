@@ -34,7 +34,7 @@ from .llama_logits import ServerLogits, open_logits
 if TYPE_CHECKING:
     import numpy as np
 
-    from .models import ModelRef
+    from .models.resolve import ModelRef
 
 FLOAT_TYPES = {"F32": 4, "F16": 2, "BF16": 2}  # bytes a weight; what the converter writes here
 
@@ -126,7 +126,7 @@ def _check(
     )
     with engine:
         if folder is not None:
-            from .models import read_tokenizer
+            from .models.load import read_tokenizer
 
             tokenizer = read_tokenizer(folder)
             equal, found = _compare_tokens(engine, tokenizer, template)
@@ -165,7 +165,7 @@ def _reference(folder: Path) -> _Reference | None:
     import torch
 
     from .core.device import choose_device
-    from .models import load_model, read_tokenizer
+    from .models.load import load_model, read_tokenizer
 
     try:
         tokenizer = read_tokenizer(folder)
@@ -222,7 +222,7 @@ def _compare_facts(file: GgufFile, folder: Path, eos: str | None, wanted: str | 
 
 
 def _compare_tokens(engine: LlamaEngine, tokenizer: Any, template: bool) -> tuple[bool, list[str]]:
-    from .models import chat_prompt
+    from .models.chat import chat_prompt
 
     text = TOKEN_TEXT + "".join(tokenizer.all_special_tokens) + "0123"
     wanted = tokenizer(text, add_special_tokens=False)["input_ids"]
@@ -429,7 +429,9 @@ def _type_named(name: str, among: Any) -> str:
 
 def _source(model: str | Path | ModelRef) -> tuple[Path, str]:
     """The folder to convert, and the fingerprint of what is in it."""
-    from .models import identity, model_folder, resolve
+    from .models.identity import identity
+    from .models.load import model_folder
+    from .models.resolve import resolve
 
     ref = resolve(model)
     if ref.kind == "adapter":

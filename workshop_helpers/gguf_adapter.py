@@ -18,7 +18,9 @@ from .core.cards import card_path, equal_card, file_hash
 from .core.errors import WorkshopError, explain_os_errors
 from .gguf import find_converter, write_report_card
 from .gguf_file import read_gguf
-from .models import identity, model_folder, resolve
+from .models.identity import identity
+from .models.load import model_folder
+from .models.resolve import resolve
 
 TYPES = ("f32", "f16", "bf16", "q8_0")
 

@@ -19,19 +19,11 @@ from .core.cards import equal_card, write_card
 from .core.device import machine, versions
 from .core.errors import WorkshopError, explain_os_errors
 from .core.memory import is_out_of_memory
-from .models import (
-    ModelRef,
-    chat_prompt,
-    check_folder,
-    identity,
-    load_model,
-    load_tokenizer,
-    model_folder,
-    pick_device,
-    quiet_libraries,
-    resolve,
-    stored_dtype,
-)
+from .models.chat import chat_prompt
+from .models.files import check_folder, stored_dtype
+from .models.identity import identity
+from .models.load import load_model, load_tokenizer, model_folder, pick_device, quiet_libraries
+from .models.resolve import ModelRef, resolve
 
 if TYPE_CHECKING:
     from .core.device import Device

@@ -26,7 +26,7 @@ from .core.cards import file_hash
 from .core.device import cores
 from .core.errors import Closing, WorkshopError
 from .gguf_file import composes, read_gguf
-from .models import check_ollama_name
+from .models.resolve import check_ollama_name
 
 if TYPE_CHECKING:
     from .modelfile import Modelfile

@@ -127,7 +127,7 @@ def _help(parser: argparse.ArgumentParser) -> int:
 
 def _plain_name(name: str) -> str:
     """Both shop-bot and ollama:shop-bot name a model here."""
-    from .models import OLLAMA, check_ollama_name
+    from .models.resolve import OLLAMA, check_ollama_name
 
     return check_ollama_name(name.removeprefix(OLLAMA))
 
@@ -303,7 +303,7 @@ def _with_its_chat(path: Path) -> tuple[Any, str]:
     from dataclasses import replace
 
     from .gguf_file import read_gguf
-    from .models import ModelRef
+    from .models.resolve import ModelRef
     from .prompting import prompted
 
     if path.is_dir() or read_gguf(path).metadata.get("general.type") == "adapter":
@@ -340,7 +340,8 @@ def _source(given: str, server: Ollama) -> Any:
     Raises WorkshopError for what is none of them.
     """
     from .modelfile import is_path, read
-    from .models import OLLAMA, PICKLES
+    from .models.files import PICKLES
+    from .models.resolve import OLLAMA
 
     if given.startswith(OLLAMA):
         return _plain_name(given)

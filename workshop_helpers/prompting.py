@@ -17,7 +17,7 @@ from .chat_format import chat_format
 from .core.errors import WorkshopError
 from .gguf_file import composes, read_gguf
 from .modelfile import Modelfile, Value
-from .models import ModelRef, resolve
+from .models.resolve import ModelRef, resolve
 from .records import Conversation, Message, read_conversations
 
 NUM_PREDICT = (

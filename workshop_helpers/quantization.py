@@ -396,7 +396,9 @@ def agreement(
 
     They may: llama.cpp keeps keys and values in F16, and a near tie can fall the other way.
     """
-    from .models import chat_prompt, load_tokenizer, resolve
+    from .models.chat import chat_prompt
+    from .models.load import load_tokenizer
+    from .models.resolve import resolve
     from .runtimes import open_runtime
     from .scoring import read_questions
 

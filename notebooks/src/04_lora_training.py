@@ -108,7 +108,7 @@ for row in rows[:4]:
 # A model knows nothing of "question" and "answer" fields. All it ever gets is a row of tokens, so special tokens have to say who is speaking, where a turn begins and where it ends. This notation is the **chat template**, and every chat model comes with its own.
 
 # %%
-from workshop_helpers.models import load_tokenizer
+from workshop_helpers.models.load import load_tokenizer
 
 tokenizer = load_tokenizer(MODEL)
 print(tokenizer.apply_chat_template(rows[0].to_messages(), tokenize=False))
@@ -161,7 +161,7 @@ print(f"{torch.equal(adapted, W) = }")
 # Now the real model. First a look inside one of its layers: everything called `Linear` is a matrix that can get a LoRA.
 
 # %%
-from workshop_helpers.models import load_model
+from workshop_helpers.models.load import load_model
 
 model = load_model(MODEL, device)
 print(model.model.layers[0])

@@ -76,7 +76,7 @@ print(f"{merged.dtype = }  {merged.size_bytes = :,}  {merged.seconds = :.1f}")
 
 # %% tags=["nbval-ignore-output"]
 from workshop_helpers.core.device import choose_device
-from workshop_helpers.models import load_model
+from workshop_helpers.models.load import load_model
 
 name, device = "model.layers.0.mlp.down_proj", choose_device("cpu")
 lora = load_model(tuned.adapter, device).get_submodule(f"base_model.model.{name}")

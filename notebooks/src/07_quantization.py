@@ -58,7 +58,7 @@ f16 = convert(merge(tuned.adapter, runs / "model").model, runs / "model-F16.gguf
 
 # %%
 from workshop_helpers.core.device import choose_device
-from workshop_helpers.models import load_model
+from workshop_helpers.models.load import load_model
 
 model = load_model(runs / "model", choose_device("cpu"))
 block = model.get_submodule("model.layers.0.self_attn.q_proj").weight.detach().float()[0, :32]
@@ -110,7 +110,7 @@ for file in files:
 # The talk gives file sizes for a 3B model. Take the bits per weight measured here, multiply by three billion weights: do we land near the talk's figures?
 
 # %%
-from workshop_helpers.models import CATALOGUE
+from workshop_helpers.models.catalogue import CATALOGUE
 
 talk = {"F16": 6, "Q8_0": 3.2, "Q4_K_M": 1.8, "Q2_K": 1.1}
 weights = CATALOGUE["qwen2.5-3b"].parameters

@@ -16,7 +16,8 @@ from workshop_helpers.chat_format import chat_format
 from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.gguf import convert, quantize
 from workshop_helpers.gguf_adapter import convert_adapter
-from workshop_helpers.models import chat_prompt, load_tokenizer
+from workshop_helpers.models.chat import chat_prompt
+from workshop_helpers.models.load import load_tokenizer
 from workshop_helpers.ollama_api import Ollama
 from workshop_helpers.prompting import prompted
 from workshop_helpers.records import Conversation, Message

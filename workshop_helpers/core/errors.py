@@ -77,3 +77,8 @@ def explain_os_errors(doing: str, path: Path | str) -> Iterator[None]:
         if advice is None:
             raise
         raise WorkshopError(f"Could not {doing} at {path}: {advice}") from error
+
+
+def first_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[0] if lines else type(error).__name__)[:300].rstrip(".")

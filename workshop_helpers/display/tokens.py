@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from ..models import chat_prompt
+from ..models.chat import chat_prompt
 from ..records import Conversation
 from .html import Html
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..core.artifacts import data_path
 from ..core.cards import read_json
 from ..core.errors import WorkshopError
-from ..models import ModelRef
+from ..models.resolve import ModelRef
 from .findings import Finding, Place, finding
 from .places import Places
 
@@ -145,7 +145,8 @@ def measured_speed(ref: ModelRef, epochs: float, tokenizer: Any) -> tuple[float 
         cpu = f"{found['machine']['cpu']}, {found['machine']['cores']} cores"
     except (WorkshopError, KeyError, TypeError):
         return None, f"no measured speed is at hand; {unknown}"
-    from ..models import chat_prompt, load_tokenizer
+    from ..models.chat import chat_prompt
+    from ..models.load import load_tokenizer
     from ..records import read_conversations
 
     tokenizer = tokenizer or load_tokenizer(ref)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ..core.errors import WorkshopError
 from ..facts import ShopFacts
-from ..models import ModelRef, resolve
+from ..models.resolve import ModelRef, resolve
 from .amounts import Topics, enough, estimate
 from .consistency import Answers, KnownFacts, Statements
 from .findings import MOST_FINDINGS, CheckReport, Finding, in_order

@@ -8,7 +8,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import WorkshopError
-from ..models import chat_prompt
+from ..models.chat import chat_prompt
 from .findings import Finding, finding
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Tokens:
     """
 
     def __init__(self, model: Any, max_length: int) -> None:
-        from ..models import load_tokenizer
+        from ..models.load import load_tokenizer
 
         self.tokenizer = load_tokenizer(model)
         self.max_length = max_length

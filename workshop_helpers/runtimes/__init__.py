@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from ..core.errors import WorkshopError
-from ..models import ModelRef, resolve
+from ..models.resolve import ModelRef, resolve
 
 if TYPE_CHECKING:
     from ..core.device import Device

@@ -15,17 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.errors import Closing, WorkshopError
 from ..core.memory import keep_freed_memory
-from ..models import (
-    ModelRef,
-    chat_prompt,
-    load_model,
-    load_tokenizer,
-    pick_device,
-    quiet_libraries,
-    resolve,
-    stop_text,
-    stop_token_ids,
-)
+from ..models.chat import chat_prompt, stop_text, stop_token_ids
+from ..models.load import load_model, load_tokenizer, pick_device, quiet_libraries
+from ..models.resolve import ModelRef, resolve
 from . import Answer, Messages
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from ..core.device import machine, versions
 from ..core.errors import WorkshopError
 from ..facts import ShopFacts
 from ..language import LANGUAGES
-from ..models import identity
+from ..models.identity import identity
 from ..records import read_conversations, write_conversations
 from ..scoring import read_questions
 from .keeper import Keeper

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ..chat_server import ChatServer, Reply, Stopped
-from ..models import pick_device, resolve
+from ..models.load import pick_device
+from ..models.resolve import resolve
 
 
 @dataclass(frozen=True)

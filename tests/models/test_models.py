@@ -12,17 +12,12 @@ from tiny_models import make_tokenizer
 
 from workshop_helpers.core.device import choose_device
 from workshop_helpers.core.errors import WorkshopError
-from workshop_helpers.models import (
-    CATALOGUE,
-    chat_prompt,
-    identity,
-    load_model,
-    load_tokenizer,
-    model_folder,
-    resolve,
-    stop_token_ids,
-    stored_dtype,
-)
+from workshop_helpers.models.catalogue import CATALOGUE
+from workshop_helpers.models.chat import chat_prompt, stop_token_ids
+from workshop_helpers.models.files import stored_dtype
+from workshop_helpers.models.identity import identity
+from workshop_helpers.models.load import load_model, load_tokenizer, model_folder
+from workshop_helpers.models.resolve import resolve
 
 ISSUE_MODELS = {
     "mame", "tinyllama-1.1b", "gemma3-1b", "llama3.2-1b", "llama3.2-3b",

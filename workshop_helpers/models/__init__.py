@@ -1,0 +1,1 @@
+"""Models: the catalogue, what a MODEL string means, files, loading, chat template."""

@@ -1,0 +1,80 @@
+"""The chat template: the text a model sees, and what ends its answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..core.errors import WorkshopError, first_line
+
+
+def chat_prompt(tokenizer: Any, messages: list[dict[str, str]], *, answer: bool = False) -> str:
+    """The text the model sees for these messages, by its own template, ready for an answer.
+
+    `answer=True` says that the messages end with the assistant's answer already. A thinking model's template is
+    rendered without thinking. Raises WorkshopError when the template refuses the messages.
+    """
+    try:
+        return str(
+            tokenizer.apply_chat_template(
+                messages, tokenize=False, add_generation_prompt=not answer, enable_thinking=False
+            )
+        )
+    except Exception as error:  # jinja2's own errors, and whatever a template raises
+        roles = ", ".join(message["role"] for message in messages)
+        raise WorkshopError(
+            f"The chat template refuses these messages ({roles}): {first_line(error)}"
+        ) from error
+
+
+def stop_token_ids(tokenizer: Any, model_or_config: Any = None) -> list[int]:
+    """Every token that ends an answer, the tokenizer's EOS first.
+
+    Collected from the tokenizer, the model's configuration and generation defaults, and the template itself: the
+    special token it puts right after an assistant's answer. A stop token that a template names but the vocabulary
+    does not hold is no token, so it is left out.
+    """
+    found: list[int] = []
+
+    def add(value: Any) -> None:
+        for token in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(token, int) and 0 <= token < len(tokenizer) and token not in found:
+                found.append(token)
+
+    add(tokenizer.eos_token_id)
+    add(_template_end(tokenizer))
+    config = getattr(model_or_config, "config", model_or_config)
+    for source in (
+        config,
+        getattr(config, "text_config", None),
+        getattr(model_or_config, "generation_config", None),
+    ):
+        add(getattr(source, "eos_token_id", None))
+    return found
+
+
+def stop_text(tokenizer: Any) -> str | None:
+    """What ends an answer by the template where that is no single token, else None.
+
+    A ChatML template on a model without `<|im_end|>` in its vocabulary is such a case: the model writes the marker in
+    pieces, and only its text can be watched for.
+    """
+    tail = _template_tail(tokenizer)
+    return tail.split()[0] if tail and _template_end(tokenizer) is None else None
+
+
+def _template_end(tokenizer: Any) -> int | None:
+    # Only tokens kept whole by the tokenizer end a turn; a word of running text does not.
+    whole = {t.content: i for i, t in tokenizer.added_tokens_decoder.items()}
+    tail = _template_tail(tokenizer)
+    fitting = [content for content in whole if content.strip() and tail.startswith(content)]
+    return whole[max(fitting, key=len)] if fitting else None
+
+
+def _template_tail(tokenizer: Any) -> str:
+    """What the template writes after an assistant's last answer, white space aside."""
+    marker = "zqx"
+    messages = [{"role": "user", "content": "a"}, {"role": "assistant", "content": marker}]
+    try:
+        return chat_prompt(tokenizer, messages, answer=True).rpartition(marker)[2].strip()
+    except WorkshopError:
+        return ""

@@ -1,0 +1,188 @@
+"""Tokenizer and weights of a model, loaded for a device."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..core.errors import WorkshopError, first_line
+from .files import adapter_tensors, check_model_folder, read_json_object
+from .hub import hub_snapshot
+from .resolve import ModelRef, resolve, with_article
+
+if TYPE_CHECKING:
+    from ..core.device import Device
+
+
+def model_folder(ref: ModelRef, *, download: bool = True) -> Path:
+    """The folder with the weights of a catalogue model or a model folder, fetched from the hub if need be.
+
+    Raises WorkshopError when the model is not on this machine and cannot be fetched, saying how to get it.
+    """
+    if ref.kind == "ollama":
+        raise WorkshopError(
+            f"{ref.name} is a model on Ollama, which runs it but does not give its weights away. "
+            "Name the model folder it was made from."
+        )
+    if ref.kind not in ("catalogue", "folder"):
+        raise WorkshopError(
+            f"{ref.name} is {with_article(ref.kind)}, not a whole model. Give its base model or merge it first."
+        )
+    if ref.path is not None:
+        return ref.path
+    assert ref.entry is not None
+    assert ref.entry.hub_id is not None
+    folder = hub_snapshot(ref.entry, download=download)
+    check_model_folder(
+        folder, missing=f"The local copy of {ref.entry.hub_id} in {folder} has no config.json."
+    )
+    return folder
+
+
+def load_tokenizer(model: ModelRef | str | Path) -> Any:
+    """The model's own tokenizer (an adapter's: its base's), padding on the left, with a padding token.
+
+    Raises WorkshopError when it has no chat template, since the course talks to chat models only.
+    """
+    ref = resolve(model)
+    folder = model_folder(ref.base if ref.base is not None else ref)
+    tokenizer = read_tokenizer(folder)
+    if not tokenizer.chat_template:
+        raise WorkshopError(
+            f"{ref.name} has no chat template, so its prompts cannot be written. "
+            f"Use an instruction-tuned model, or put a chat_template.jinja into {folder}."
+        )
+    tokenizer.padding_side = "left"
+    if tokenizer.pad_token is None:
+        vocabulary = tokenizer.get_vocab()
+        # Llama 3 brings a token for this; the end-of-text token would do as well, since padding is masked.
+        reserved = [
+            t for t in ("<|finetune_right_pad_id|>", "<pad>", "<|endoftext|>") if t in vocabulary
+        ]
+        tokenizer.pad_token = reserved[0] if reserved else tokenizer.eos_token
+    return tokenizer
+
+
+def read_tokenizer(folder: Path) -> Any:
+    """The tokenizer in `folder` as its makers wrote it. Raises WorkshopError for one that cannot be loaded."""
+    with quiet_libraries():
+        from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+        kind = PreTrainedTokenizerFast if _prepends_spaces(folder) else AutoTokenizer
+        try:
+            return kind.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        except (
+            Exception
+        ) as error:  # a damaged file can raise anything, the Rust library's own included
+            raise WorkshopError(
+                f"The tokenizer in {folder} cannot be loaded: {first_line(error)}"
+            ) from error
+
+
+def _prepends_spaces(folder: Path) -> bool:
+    """Whether tokenizer.json puts a space before every piece of text, as Llama 2's and TinyLlama's do.
+
+    transformers 5 builds such a tokenizer anew from its vocabulary, with a space before the first piece only: what
+    follows </s> then becomes other tokens than in llama.cpp, and than the model has learned. The file itself is right.
+    """
+    try:
+        described = read_json_object(folder / "tokenizer.json").get("normalizer") or {}
+    except WorkshopError:
+        return False
+    return any(step.get("type") == "Prepend" for step in described.get("normalizers", [described]))
+
+
+def load_model(model: ModelRef | str | Path, device: Device, *, dtype: str | None = None) -> Any:
+    """The torch model in evaluation mode on `device`; an adapter comes as a `PeftModel` on its base.
+
+    `dtype` is "fp32", "bf16" or "fp16" and defaults to the device's. Raises WorkshopError when the weights cannot be
+    found, fetched or read, and for a `.gguf` file, which torch does not run.
+    """
+    ref = resolve(model)
+    if ref.kind == "gguf":
+        raise WorkshopError(
+            f"{ref.name} is a GGUF file: llama.cpp runs it (`workshop ask`), torch does not."
+        )
+    if ref.kind == "adapter":
+        assert ref.base is not None
+        assert ref.path is not None
+        base = load_model(ref.base, device, dtype=dtype)
+        with quiet_libraries():
+            from peft import PeftModel, get_peft_model_state_dict
+
+            misfit = f"The adapter {ref.path} does not fit its base model {ref.base.name}"
+            try:
+                adapted = PeftModel.from_pretrained(base, str(ref.path), local_files_only=True)
+            except Exception as error:
+                raise WorkshopError(
+                    f"{misfit}: {first_line(error)}. Was it trained on another model?"
+                ) from error
+            # PEFT drops tensors that find no place in the model, and fills places without a tensor, silently.
+            places, tensors = (
+                len(get_peft_model_state_dict(adapted)),
+                len(adapter_tensors(ref.path)),
+            )
+        if places != tensors:
+            raise WorkshopError(
+                f"{misfit}: it has {tensors} tensors, the model {places} places for them. "
+                "Was it trained on another model?"
+            )
+        return adapted.eval()
+    folder = model_folder(ref)
+    with quiet_libraries():
+        from transformers import AutoModelForCausalLM
+
+        try:
+            # On the CPU first: bf16 weights loaded as fp32 straight onto MPS can crash the process.
+            loaded = AutoModelForCausalLM.from_pretrained(
+                folder,
+                dtype=replace(device, dtype=dtype or device.dtype).torch_dtype(),
+                attn_implementation=device.attention,
+                use_safetensors=True,
+                local_files_only=True,
+                trust_remote_code=False,
+            )
+        except Exception as error:  # as above
+            raise WorkshopError(
+                f"The model in {folder} cannot be loaded: {first_line(error)}"
+            ) from error
+    return loaded.to(device.name).eval()
+
+
+def pick_device(device: Device | str | None, ref: ModelRef) -> Device:
+    """`device` itself, or the one `choose_device` finds for a model of this size."""
+    from ..core.device import Device, choose_device
+
+    if isinstance(device, Device):
+        return device
+    return choose_device(device, parameters=ref.origin.parameters if ref.origin else None)
+
+
+@contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """No progress bars, log lines or warnings of transformers, datasets, peft and TRL inside the block."""
+    from transformers.utils import logging
+
+    # Only training needs datasets, which is slow to import.
+    datasets = sys.modules.get("datasets")
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    if datasets is not None:
+        dataset_bars = not datasets.are_progress_bars_disabled()
+        datasets.disable_progress_bars()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
+        if datasets is not None and dataset_bars:
+            datasets.enable_progress_bars()
