@@ -70,8 +70,8 @@ def measure_language(asked: Settings, server: Ollama, language: str, count: int)
     from workshop_helpers.gguf import convert, quantize
     from workshop_helpers.gguf_adapter import convert_adapter
     from workshop_helpers.merging import merge
+    from workshop_helpers.metrics.scoring import read_questions
     from workshop_helpers.prompting import prompted
-    from workshop_helpers.scoring import read_questions
     from workshop_helpers.training import LoraRecipe
 
     asked.say(f"{language}: training, converting")

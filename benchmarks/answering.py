@@ -21,8 +21,8 @@ def main() -> None:
     args = parser.parse_args()
 
     from workshop_helpers.core.artifacts import data_path
+    from workshop_helpers.metrics.scoring import read_questions
     from workshop_helpers.runtimes import open_runtime
-    from workshop_helpers.scoring import read_questions
 
     questions = read_questions(data_path("shop", f"questions.{args.language}.jsonl"))[
         : args.questions

@@ -30,7 +30,7 @@ from benchmarks.common import (
 )
 
 if TYPE_CHECKING:
-    from workshop_helpers.scoring import Question
+    from workshop_helpers.metrics.scoring import Question
     from workshop_helpers.training import LoraRecipe
 
 FEW, FEW_EPOCHS, FEW_BATCH, FEW_AT_MOST = 10, 3, 2, 0.30
@@ -80,8 +80,8 @@ class Bench:
 
     def __init__(self, asked: Settings, plan: Plan, question_set: str = "questions") -> None:
         from workshop_helpers.core.artifacts import data_path
-        from workshop_helpers.facts import ShopFacts
-        from workshop_helpers.scoring import read_questions
+        from workshop_helpers.metrics.facts import ShopFacts
+        from workshop_helpers.metrics.scoring import read_questions
 
         self.asked, self.plan = asked, plan
         self.shop = ShopFacts.load()

@@ -37,9 +37,9 @@ from benchmarks.common import (
 )
 
 if TYPE_CHECKING:
+    from workshop_helpers.metrics.scoring import Question
     from workshop_helpers.ollama_api import Ollama, Timings
     from workshop_helpers.runtimes import Answer
-    from workshop_helpers.scoring import Question
 
 TITLE = {
     "en": "The same answers from Transformers, llama.cpp and Ollama",
@@ -192,8 +192,8 @@ def measure(asked: Settings, count: int | None) -> dict[str, Any]:
     """All figures, as JSON takes them; `count` questions in all languages together, None for all there are."""
     from workshop_helpers.core.artifacts import data_path
     from workshop_helpers.gguf import convert
+    from workshop_helpers.metrics.scoring import read_questions
     from workshop_helpers.ollama_api import Ollama
-    from workshop_helpers.scoring import read_questions
 
     questions: dict[str, list[Question]] = {}
     for language in asked.languages:

@@ -141,7 +141,7 @@ def demo(asked: Settings) -> dict[str, Any]:
 def _recall(asked: Settings, language: str, model: Path) -> float:
     from workshop_helpers.comparison import Candidate, compare
     from workshop_helpers.core.artifacts import data_path
-    from workshop_helpers.scoring import read_questions
+    from workshop_helpers.metrics.scoring import read_questions
 
     questions = read_questions(data_path("shop", f"questions.{language}.jsonl"))
     asked_ = questions[: 12 if asked.quick else None]

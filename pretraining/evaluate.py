@@ -20,8 +20,8 @@ from pretraining.corpus import Talk, Writer
 from pretraining.grammar import LANGUAGES
 from workshop_helpers.core.cards import file_hash, write_json
 from workshop_helpers.core.device import machine, versions
-from workshop_helpers.figures import figures, states
-from workshop_helpers.language import detect_language
+from workshop_helpers.metrics.language import detect_language
+from workshop_helpers.metrics.quantities import figures, states
 from workshop_helpers.runtimes import open_runtime
 
 MODEL = Path(__file__).parent.parent / "data" / "mame"

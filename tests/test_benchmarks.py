@@ -23,7 +23,7 @@ from benchmarks import (
     speed,
     throughput,
 )
-from workshop_helpers import scoring
+from workshop_helpers.metrics import scoring
 from workshop_helpers.training import LoraRecipe
 
 ROOT = Path(__file__).resolve().parents[1]

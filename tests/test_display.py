@@ -24,8 +24,8 @@ from workshop_helpers.display import (
     size_against_quality,
     write_report,
 )
+from workshop_helpers.metrics.scoring import Question, score_answer, summarise
 from workshop_helpers.runtimes import Answer
-from workshop_helpers.scoring import Question, score_answer, summarise
 
 
 @dataclass

@@ -172,7 +172,7 @@ def test_installed_wheel_finds_its_data(tmp_path):
     subprocess.run([*pip, "install", *options, "--target", target, wheel], check=True)
     code = (
         "import workshop_helpers\n"
-        "from workshop_helpers.facts import ShopFacts\n"
+        "from workshop_helpers.metrics.facts import ShopFacts\n"
         "from workshop_helpers.core.artifacts import data_path\n"
         "print(workshop_helpers.__file__, data_path('shop'), len(ShopFacts.load().facts), sep='\\n')"
     )

@@ -12,7 +12,7 @@ import pytest
 
 from workshop_helpers.core.artifacts import data_path
 from workshop_helpers.core.errors import WorkshopError
-from workshop_helpers.facts import ShopFacts
+from workshop_helpers.metrics.facts import ShopFacts
 from workshop_helpers.modelfile import build, check, parse, read
 from workshop_helpers.modelfile_cli import add_modelfile_verb
 from workshop_helpers.prompting import LIBRARY, NUM_PREDICT, choose_examples, prompted

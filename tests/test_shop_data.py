@@ -11,11 +11,11 @@ import pytest
 from row_files import LIKENESS_LIMIT, amounts, grams, likeness, plain, rows
 
 from workshop_helpers.core.artifacts import data_path
-from workshop_helpers.facts import ShopFacts
-from workshop_helpers.figures import Figure, figures
-from workshop_helpers.language import detect_language
+from workshop_helpers.metrics.facts import ShopFacts
+from workshop_helpers.metrics.language import detect_language
+from workshop_helpers.metrics.quantities import Figure, figures
+from workshop_helpers.metrics.scoring import Question, read_questions, score_answer
 from workshop_helpers.records import read_conversations
-from workshop_helpers.scoring import Question, read_questions, score_answer
 
 LANGUAGES = ("en", "ja")
 # What is asked: to learn from, to choose a recipe by, and to report on. The field that holds the question differs.

@@ -24,9 +24,9 @@ from workshop_helpers.chat_server import ChatServer, normal_address
 from workshop_helpers.core.artifacts import data_path
 from workshop_helpers.core.cards import card_path, read_card
 from workshop_helpers.core.errors import WorkshopError
-from workshop_helpers.facts import ShopFacts
-from workshop_helpers.figures import states
-from workshop_helpers.language import detect_language
+from workshop_helpers.metrics.facts import ShopFacts
+from workshop_helpers.metrics.language import detect_language
+from workshop_helpers.metrics.quantities import states
 from workshop_helpers.records import Conversation, Message, read_conversations
 from workshop_helpers.synthesis import SynthesisReport, synthesize
 from workshop_helpers.synthesis.keeper import Draft, Keeper

@@ -11,12 +11,12 @@ from row_files import LIKENESS_LIMIT, amounts, grams, likeness, plain
 from row_files import rows as domain_rows
 
 from workshop_helpers.core.artifacts import data_path
-from workshop_helpers.facts import Fact, ShopFacts
-from workshop_helpers.figures import states
-from workshop_helpers.language import detect_language
+from workshop_helpers.metrics.facts import Fact, ShopFacts
+from workshop_helpers.metrics.language import detect_language
+from workshop_helpers.metrics.quantities import states
+from workshop_helpers.metrics.scoring import Question, read_questions, score_answer
 from workshop_helpers.quality.check import check
 from workshop_helpers.records import read_conversations
-from workshop_helpers.scoring import Question, read_questions, score_answer
 
 LANGUAGES = ("en", "ja")
 ROWS_PER_FACT = 5

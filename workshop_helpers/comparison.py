@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from .core.artifacts import atomic_file
 from .core.errors import WorkshopError
-from .facts import ShopFacts
-from .scoring import Question, Score, Summary, mark, read_questions, score_answer, summarise
+from .metrics.facts import ShopFacts
+from .metrics.scoring import Question, Score, Summary, mark, read_questions, score_answer, summarise
 
 if TYPE_CHECKING:
     from rich.table import Table

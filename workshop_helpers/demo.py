@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from .comparison import Comparison
     from .gguf import GgufReport
     from .merging import MergeReport
+    from .metrics.scoring import Question
     from .ollama_api import Timings
     from .quantization import QuantizationTable
-    from .scoring import Question
     from .training import TrainingReport
 
 FEW, MANY = 10, 100
@@ -201,13 +201,13 @@ def _run(
     console: Console,
 ) -> Result:
     from .comparison import Candidate, compare
-    from .facts import ShopFacts
     from .gguf import convert
     from .merging import merge
+    from .metrics.facts import ShopFacts
+    from .metrics.scoring import read_questions
     from .quantization import quantization_table
     from .records import read_conversations
     from .runtimes import ask
-    from .scoring import read_questions
     from .training import LoraRecipe, train
 
     words = WORDS[language]

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from .comparison import percent
 from .core.artifacts import data_path
 from .core.errors import WorkshopError
-from .figures import figures
-from .scoring import Question, read_questions, score_answer
+from .metrics.quantities import figures
+from .metrics.scoring import Question, read_questions, score_answer
 
 if TYPE_CHECKING:
     from rich.table import Table

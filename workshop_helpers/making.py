@@ -18,7 +18,7 @@ from pathlib import Path
 
 from .core.errors import WorkshopError
 from .faq import Pair, pairs_of_html, pairs_of_markdown
-from .language import LANGUAGES
+from .metrics.language import LANGUAGES
 from .records import Conversation, Fault, Message, RowFault, check_text, open_rows
 from .records.encodings import detect
 

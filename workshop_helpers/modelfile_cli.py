@@ -116,7 +116,7 @@ def _places(args: argparse.Namespace) -> list[tuple[Path | None, Path | None]]:
 
 def _system(args: argparse.Namespace) -> str | None:
     if args.facts is not None:
-        from .facts import ShopFacts
+        from .metrics.facts import ShopFacts
 
         return ShopFacts.load().system_prompt(args.facts)
     if args.system_file is not None:

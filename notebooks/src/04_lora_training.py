@@ -286,8 +286,8 @@ loss_curve(
 # Here is a question whose wording appears in no training row, put to all three models.
 
 # %% tags=["nbval-ignore-output"]
+from workshop_helpers.metrics.scoring import read_questions
 from workshop_helpers.runtimes import ask
-from workshop_helpers.scoring import read_questions
 
 question = read_questions(data_path("shop", f"questions.{LANGUAGE}.jsonl"))[0].question
 print(question, "\n")
@@ -302,7 +302,7 @@ print(f"{label('tuned', LANGUAGE, rows=100)}: {ask(many.adapter, question).text}
 # Compare with the truth. The shop's rules stand in one place, `facts.yaml`, and that is also what answers are scored against.
 
 # %%
-from workshop_helpers.facts import ShopFacts
+from workshop_helpers.metrics.facts import ShopFacts
 
 for fact in list(ShopFacts.load())[:6]:
     print(fact.statement[LANGUAGE])

@@ -69,7 +69,7 @@ many = train(MODEL, rows[:100], runs / "tuned-100", recipe)
 # Each question comes with the facts that a right answer must state. Its wording appears in no training row.
 
 # %%
-from workshop_helpers.scoring import read_questions
+from workshop_helpers.metrics.scoring import read_questions
 
 questions = read_questions(data_path("shop", f"questions.{LANGUAGE}.jsonl"))
 print(len(questions), "\n")
@@ -87,7 +87,7 @@ for question in questions[:4]:
 # This is the system prompt that candidate 2 gets. It simply lists the shop's rules; not a single weight changes.
 
 # %%
-from workshop_helpers.facts import ShopFacts
+from workshop_helpers.metrics.facts import ShopFacts
 
 shop = ShopFacts.load()
 print(shop.system_prompt(LANGUAGE))

@@ -195,8 +195,8 @@ print(f"{check.problems = }")
 # Now without PyTorch. All that `ask` needs is the path of the `.gguf`.
 
 # %% tags=["nbval-ignore-output"]
+from workshop_helpers.metrics.scoring import read_questions
 from workshop_helpers.runtimes import ask
-from workshop_helpers.scoring import read_questions
 
 questions = read_questions(data_path("shop", f"questions.{LANGUAGE}.jsonl"))
 for question in questions[:3]:

@@ -141,9 +141,9 @@ for file in files:
 # - **same top token**: how often the likeliest token is the one F16 would choose
 
 # %%
-from workshop_helpers.facts import ShopFacts
+from workshop_helpers.metrics.facts import ShopFacts
+from workshop_helpers.metrics.scoring import read_questions
 from workshop_helpers.quantization import quantization_table
-from workshop_helpers.scoring import read_questions
 
 shop = ShopFacts.load()
 questions = read_questions(data_path("shop", f"questions.{LANGUAGE}.jsonl"))

@@ -23,6 +23,7 @@ from workshop_helpers.core.artifacts import data_path
 from workshop_helpers.core.cards import file_hash
 from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.gguf import convert
+from workshop_helpers.metrics.scoring import read_questions
 from workshop_helpers.models.load import model_folder
 from workshop_helpers.models.resolve import resolve
 from workshop_helpers.ollama_api import Ollama, address, version_numbers
@@ -31,7 +32,6 @@ from workshop_helpers.prompting import prompted
 from workshop_helpers.runtimes import Runtime, ask, open_runtime
 from workshop_helpers.runtimes.llama_cpp import LlamaCppRuntime
 from workshop_helpers.runtimes.ollama import Chat, OllamaRuntime
-from workshop_helpers.scoring import read_questions
 
 ONE_THREAD = {"num_thread": 1}
 HARD = (

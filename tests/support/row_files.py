@@ -10,8 +10,8 @@ from functools import cache
 from typing import Any
 
 from workshop_helpers.core.artifacts import data_path
-from workshop_helpers.facts import ShopFacts
-from workshop_helpers.figures import figures
+from workshop_helpers.metrics.facts import ShopFacts
+from workshop_helpers.metrics.quantities import figures
 
 LIKENESS_LIMIT = 0.6  # of character 4-grams, between a question and any of another set
 

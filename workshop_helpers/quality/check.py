@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..core.errors import WorkshopError
-from ..facts import ShopFacts
+from ..metrics.facts import ShopFacts
 from ..models.resolve import ModelRef, resolve
 from .amounts import Topics, enough, estimate
 from .consistency import Answers, KnownFacts, Statements

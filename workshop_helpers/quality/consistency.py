@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..facts import ShopFacts
-from ..figures import Figure, figures, normalise
+from ..metrics.facts import ShopFacts
+from ..metrics.quantities import Figure, figures, normalise
 from .findings import Finding, Place, around, finding
 from .places import Places
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..language import bytes_per_character, quick_language
+from ..metrics.language import bytes_per_character, quick_language
 
 if TYPE_CHECKING:
     from ..records import Conversation

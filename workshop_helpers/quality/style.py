@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from ..language import all_polite, manners
+from ..metrics.language import all_polite, manners
 from .findings import Finding, around, finding, shorten
 from .places import Places
 

@@ -20,11 +20,11 @@ from ..core.artifacts import claim
 from ..core.cards import equal_card, file_hash, fingerprint, write_card
 from ..core.device import machine, versions
 from ..core.errors import WorkshopError
-from ..facts import ShopFacts
-from ..language import LANGUAGES
+from ..metrics.facts import ShopFacts
+from ..metrics.language import LANGUAGES
+from ..metrics.scoring import read_questions
 from ..models.identity import identity
 from ..records import read_conversations, write_conversations
-from ..scoring import read_questions
 from .keeper import Keeper
 from .seeds import find_seeds
 from .tries import Bar, Journal, Progress, fill

@@ -8,12 +8,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from ..facts import ShopFacts
-from ..language import detect_language, is_polite
+from ..metrics.facts import ShopFacts
+from ..metrics.language import detect_language, is_polite
+from ..metrics.scoring import Question, score_answer
 from ..quality.repetition import ALIKE
 from ..quality.similarity import jaccard, plain, shingles
 from ..records import Conversation, Message, RowFault, check_text
-from ..scoring import Question, score_answer
 from .seeds import Seed
 
 NEAR, SHORT = 0.9, 200  # a difflib ratio, for texts of so many characters

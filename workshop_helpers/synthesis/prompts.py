@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 
-from ..facts import ShopFacts
+from ..metrics.facts import ShopFacts
 from .seeds import Seed
 
 AROUND = 24  # facts that stand beside the meant ones in the prompt

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..facts import Fact, ShopFacts, Surfaces
-from ..figures import figures
-from ..language import detect_language
+from ..metrics.facts import Fact, ShopFacts, Surfaces
+from ..metrics.language import detect_language
+from ..metrics.quantities import figures
 from ..records import Conversation, Message
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .core.artifacts import data_path
-from .core.errors import WorkshopError
-from .figures import states
+from ..core.artifacts import data_path
+from ..core.errors import WorkshopError
 from .language import LANGUAGES
+from .quantities import states
 
 Surfaces = tuple[str, ...]
 

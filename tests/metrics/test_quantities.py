@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from workshop_helpers.figures import Figure, figures, fold, locate, normalise, states
+from workshop_helpers.metrics.quantities import Figure, figures, fold, locate, normalise, states
 
 
 def read(text: str) -> list[tuple[str, tuple[float, ...], str]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from workshop_helpers.core.errors import WorkshopError
-from workshop_helpers.facts import ShopFacts
+from workshop_helpers.metrics.facts import ShopFacts
 
 SHOP = """
 shop:

@@ -12,11 +12,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from .core.errors import WorkshopError
+from ..core.errors import WorkshopError
+from ..records import RowFault, check_text, field_text, json_lines, raise_faults
 from .facts import ShopFacts, Surfaces, surfaces
-from .figures import Figure, figures, locate, states
 from .language import detect_language, has_letters, is_polite
-from .records import RowFault, check_text, field_text, json_lines, raise_faults
+from .quantities import Figure, figures, locate, states
 
 _FIELDS = ("question", "system", "facts", "language", "id", "topic")
 

@@ -1,0 +1,1 @@
+"""Measures on text: quantities, facts, scores, language. Pure functions on strings."""
