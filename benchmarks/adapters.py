@@ -67,10 +67,10 @@ def ask(
 def measure_language(asked: Settings, server: Ollama, language: str, count: int) -> dict[str, Any]:
     """Sizes, seconds and answers of every way for the adapter of one language."""
     from workshop_helpers.core.artifacts import data_path
+    from workshop_helpers.dataset.questions import read_questions
     from workshop_helpers.gguf import convert, quantize
     from workshop_helpers.gguf_adapter import convert_adapter
     from workshop_helpers.merging import merge
-    from workshop_helpers.metrics.scoring import read_questions
     from workshop_helpers.prompting import prompted
     from workshop_helpers.training import LoraRecipe
 

@@ -21,7 +21,7 @@ def main() -> None:
     args = parser.parse_args()
 
     from workshop_helpers.core.artifacts import data_path
-    from workshop_helpers.metrics.scoring import read_questions
+    from workshop_helpers.dataset.questions import read_questions
     from workshop_helpers.runtimes import open_runtime
 
     questions = read_questions(data_path("shop", f"questions.{args.language}.jsonl"))[

@@ -111,7 +111,7 @@ def measure(what: str, path: Path, model: str) -> dict[str, Any]:
                 json.loads(line)
                 count += 1
     else:
-        from workshop_helpers.quality import check
+        from workshop_helpers.dataset.checks import check
 
         report = check(path, model=model, quick=what == "quick", progress=False)
         count = report.summary["rows"]

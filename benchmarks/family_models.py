@@ -401,9 +401,9 @@ class Tuned:
 
 def tune(family: Family, folder: Path) -> Tuned:
     """Makes a random model, teaches it LESSONS, merges and converts it: the course's whole way, in ten seconds."""
+    from workshop_helpers.dataset.formats import Conversation, Message
     from workshop_helpers.gguf import convert
     from workshop_helpers.merging import merge
-    from workshop_helpers.records import Conversation, Message
     from workshop_helpers.training import train
 
     rows = [Conversation((Message("user", q), Message("assistant", a))) for q, a in LESSONS]

@@ -80,8 +80,8 @@ class Bench:
 
     def __init__(self, asked: Settings, plan: Plan, question_set: str = "questions") -> None:
         from workshop_helpers.core.artifacts import data_path
+        from workshop_helpers.dataset.questions import read_questions
         from workshop_helpers.metrics.facts import ShopFacts
-        from workshop_helpers.metrics.scoring import read_questions
 
         self.asked, self.plan = asked, plan
         self.shop = ShopFacts.load()

@@ -22,12 +22,12 @@ TITLE = {"en": "What quantization costs", "ja": "量子化の代償"}
 def measure(asked: Settings, language: str, types: tuple[str, ...]) -> dict[str, Any]:
     """The quantization table of one language, as JSON takes it."""
     from workshop_helpers.core.artifacts import data_path
+    from workshop_helpers.dataset.formats import read_conversations
+    from workshop_helpers.dataset.questions import read_questions
     from workshop_helpers.gguf import convert
     from workshop_helpers.merging import merge
     from workshop_helpers.metrics.facts import ShopFacts
-    from workshop_helpers.metrics.scoring import read_questions
     from workshop_helpers.quantization import quantization_table
-    from workshop_helpers.records import read_conversations
     from workshop_helpers.training import LoraRecipe
 
     questions = read_questions(data_path("shop", f"questions.{language}.jsonl"))

@@ -191,8 +191,8 @@ def agreement(parts: Sequence[Asked]) -> dict[str, Any]:
 def measure(asked: Settings, count: int | None) -> dict[str, Any]:
     """All figures, as JSON takes them; `count` questions in all languages together, None for all there are."""
     from workshop_helpers.core.artifacts import data_path
+    from workshop_helpers.dataset.questions import read_questions
     from workshop_helpers.gguf import convert
-    from workshop_helpers.metrics.scoring import read_questions
     from workshop_helpers.ollama_api import Ollama
 
     questions: dict[str, list[Question]] = {}

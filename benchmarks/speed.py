@@ -141,7 +141,7 @@ def demo(asked: Settings) -> dict[str, Any]:
 def _recall(asked: Settings, language: str, model: Path) -> float:
     from workshop_helpers.comparison import Candidate, compare
     from workshop_helpers.core.artifacts import data_path
-    from workshop_helpers.metrics.scoring import read_questions
+    from workshop_helpers.dataset.questions import read_questions
 
     questions = read_questions(data_path("shop", f"questions.{language}.jsonl"))
     asked_ = questions[: 12 if asked.quick else None]
@@ -301,9 +301,9 @@ def trl(asked: Settings, named: Sequence[tuple[float, float, int]] = ()) -> dict
     `named`: the (rate, epochs, batch size) to look among, instead of the whole grid.
     """
     from workshop_helpers.core.artifacts import data_path
+    from workshop_helpers.dataset.formats import read_conversations
     from workshop_helpers.models.load import model_folder
     from workshop_helpers.models.resolve import resolve
-    from workshop_helpers.records import read_conversations
     from workshop_helpers.training import LoraRecipe
 
     language = asked.languages[0]

@@ -11,8 +11,8 @@ import pytest
 from workshop_helpers.core.artifacts import data_path
 from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.data_cli import add_data_verbs
+from workshop_helpers.dataset.checks import check
 from workshop_helpers.display.findings import LABELS, findings_html, findings_table, write_findings
-from workshop_helpers.quality import check
 
 CLEAN_ROWS = "".join(
     json.dumps({"instruction": f"What is number {n}?", "output": f"{n * 7} is what it stands for."})

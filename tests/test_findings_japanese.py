@@ -19,13 +19,13 @@ from bad_files import report as report_on
 
 import workshop_helpers
 from workshop_helpers.data_cli import add_data_verbs
+from workshop_helpers.dataset.checks import content, style
+from workshop_helpers.dataset.checks.findings import CheckReport, Place, finding
+from workshop_helpers.dataset.formats import files, open_rows
+from workshop_helpers.dataset.formats.faults import Fault
 from workshop_helpers.display import japanese as twins
 from workshop_helpers.display.findings import afterword, findings_html
 from workshop_helpers.display.japanese import japanese
-from workshop_helpers.quality import content, style
-from workshop_helpers.quality.findings import CheckReport, Place, finding
-from workshop_helpers.records import files, open_rows
-from workshop_helpers.records.faults import Fault
 
 PACKAGE = Path(workshop_helpers.__file__).parent
 # Names that are English in Japanese, too.

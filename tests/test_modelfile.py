@@ -10,6 +10,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from workshop_helpers.core.errors import WorkshopError
+from workshop_helpers.dataset.formats import Message
 from workshop_helpers.modelfile import (
     PARAMETERS,
     Modelfile,
@@ -20,7 +21,6 @@ from workshop_helpers.modelfile import (
     read,
     write,
 )
-from workshop_helpers.records import Message
 
 # --- Round trips -------------------------------------------------------------------------------------------------
 

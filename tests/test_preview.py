@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from workshop_helpers.core.errors import WorkshopError
+from workshop_helpers.dataset.formats import Conversation, Message
 from workshop_helpers.preview import preview
-from workshop_helpers.records import Conversation, Message
 from workshop_helpers.training import LoraRecipe, train
 
 ROWS = [

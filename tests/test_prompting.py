@@ -12,11 +12,11 @@ import pytest
 
 from workshop_helpers.core.artifacts import data_path
 from workshop_helpers.core.errors import WorkshopError
+from workshop_helpers.dataset.formats import Conversation, Message, read_conversations
 from workshop_helpers.metrics.facts import ShopFacts
 from workshop_helpers.modelfile import build, check, parse, read
 from workshop_helpers.modelfile_cli import add_modelfile_verb
 from workshop_helpers.prompting import LIBRARY, NUM_PREDICT, choose_examples, prompted
-from workshop_helpers.records import Conversation, Message, read_conversations
 
 
 def topics(rows: list[Conversation], language: str) -> set[str]:

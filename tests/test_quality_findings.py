@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from workshop_helpers.quality import RULES, SEVERITIES, CheckReport, finding
-from workshop_helpers.quality.findings import Place, around, in_order, shorten
+from workshop_helpers.dataset.checks import RULES, SEVERITIES, CheckReport, finding
+from workshop_helpers.dataset.checks.findings import Place, around, in_order, shorten
 
 # The names that scripts and notebooks rely on.
 STABLE = """

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from workshop_helpers.core.errors import WorkshopError
+from workshop_helpers.dataset.formats import Conversation, Message
 from workshop_helpers.gguf import convert
 from workshop_helpers.llama_logits import ServerLogits
 from workshop_helpers.metrics.scoring import Question
 from workshop_helpers.quantization import QuantizationTable, agreement, quantization_table
-from workshop_helpers.records import Conversation, Message
 
 PAIRS = [
     ("How much is standard shipping?", "Standard shipping costs $6.99."),

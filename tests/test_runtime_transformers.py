@@ -12,8 +12,8 @@ from tiny_models import make_model
 
 from workshop_helpers.core.device import choose_device
 from workshop_helpers.core.errors import WorkshopError
+from workshop_helpers.dataset.formats import Conversation, Message
 from workshop_helpers.models.load import load_model, load_tokenizer
-from workshop_helpers.records import Conversation, Message
 from workshop_helpers.runtimes import Runtime, ask, open_runtime
 from workshop_helpers.training import LoraRecipe, train
 

@@ -283,7 +283,7 @@ def _ask(args: argparse.Namespace) -> int:
 
 def _verify(args: argparse.Namespace) -> int:
     from .comparison import Candidate, compare
-    from .metrics.scoring import read_questions
+    from .dataset.questions import read_questions
 
     questions = read_questions(args.questions)[: args.limit]
     if args.out is not None:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from .core.artifacts import atomic_file
 from .core.errors import WorkshopError
+from .dataset.questions import read_questions
 from .metrics.facts import ShopFacts
-from .metrics.scoring import Question, Score, Summary, mark, read_questions, score_answer, summarise
+from .metrics.scoring import Question, Score, Summary, mark, score_answer, summarise
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -109,7 +109,7 @@ def _add_check(verb: Verb) -> None:
 
 
 def _check(args: argparse.Namespace) -> int:
-    from .quality import check
+    from .dataset.checks import check
 
     for name in ("max_length", "tokens_per_second", "price_per_hour"):
         value = getattr(args, name)
@@ -194,7 +194,7 @@ _ratios.__name__ = "ratio such as 8:1:1"  # argparse names the type in its messa
 
 
 def _clean(args: argparse.Namespace) -> int:
-    from .quality import clean
+    from .dataset.checks import clean
 
     report = clean(
         args.file,
@@ -222,7 +222,7 @@ def _clean(args: argparse.Namespace) -> int:
 
 
 def _split(args: argparse.Namespace) -> int:
-    from .quality import split
+    from .dataset.checks import split
 
     report = split(args.file, args.out, ratios=args.ratios, seed=args.seed, **_read_options(args))
     if args.json:
@@ -266,7 +266,7 @@ def _add_convert_and_preview(verb: Verb) -> None:
 
 
 def _convert(args: argparse.Namespace) -> int:
-    from .records import convert
+    from .dataset.formats import convert
 
     report = convert(
         args.file,
@@ -368,25 +368,25 @@ def _add_making(verb: Verb) -> None:
 
 
 def _from_csv(args: argparse.Namespace) -> int:
-    from .making import rows_from_table
+    from .dataset.importers import rows_from_table
 
     return _made(args, rows_from_table(args.file, question=args.question, answer=args.answer))
 
 
 def _from_faq(args: argparse.Namespace) -> int:
-    from .making import rows_from_faq
+    from .dataset.importers import rows_from_faq
 
     return _made(args, rows_from_faq(args.file))
 
 
 def _from_python(args: argparse.Namespace) -> int:
-    from .making import rows_from_python
+    from .dataset.importers import rows_from_python
 
     return _made(args, rows_from_python(args.file, language=args.language))
 
 
 def _made(args: argparse.Namespace, rows: Any) -> int:
-    from .records import write_conversations
+    from .dataset.formats import write_conversations
 
     _not_over(args.out, [args.file])
     report = write_conversations(rows, args.out, format=args.to)
@@ -400,7 +400,7 @@ def _made(args: argparse.Namespace, rows: Any) -> int:
 
 
 def _synthesize(args: argparse.Namespace) -> int:
-    from .synthesis import synthesize
+    from .dataset.synthesis import synthesize
 
     report = synthesize(
         args.out,

@@ -201,12 +201,12 @@ def _run(
     console: Console,
 ) -> Result:
     from .comparison import Candidate, compare
+    from .dataset.formats import read_conversations
+    from .dataset.questions import read_questions
     from .gguf import convert
     from .merging import merge
     from .metrics.facts import ShopFacts
-    from .metrics.scoring import read_questions
     from .quantization import quantization_table
-    from .records import read_conversations
     from .runtimes import ask
     from .training import LoraRecipe, train
 

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 from .comparison import percent
 from .core.artifacts import data_path
 from .core.errors import WorkshopError
+from .dataset.questions import read_questions
 from .metrics.quantities import figures
-from .metrics.scoring import Question, read_questions, score_answer
+from .metrics.scoring import Question, score_answer
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -16,7 +16,7 @@ from typing import Any
 
 from .core.artifacts import atomic_file
 from .core.errors import WorkshopError
-from .records import ROLES, Message
+from .dataset.formats import ROLES, Message
 
 Value = bool | int | float | str | tuple[str, ...]
 

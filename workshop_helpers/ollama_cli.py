@@ -503,7 +503,7 @@ def _compare(args: argparse.Namespace) -> int:
     names = [_plain_name(name) for name in dict.fromkeys(args.names)]
     asked = [_messages(text, args.system) for text in args.question]
     if args.questions is not None:
-        from .metrics.scoring import read_questions
+        from .dataset.questions import read_questions
 
         for question in read_questions(args.questions):
             asked.append(

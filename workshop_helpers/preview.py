@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from .core.errors import WorkshopError
+from .dataset.formats import Conversation, Fault, open_rows
 from .display.html import Html
 from .display.tokens import Token, token_boxes, token_text, visible
 from .models.chat import chat_prompt
 from .models.load import load_tokenizer, model_folder, pick_device, quiet_libraries
 from .models.resolve import ModelRef, resolve
-from .records import Conversation, Fault, open_rows
 from .training import LoraRecipe, course_trainer, examples, trainer_arguments
 
 LABELS = {

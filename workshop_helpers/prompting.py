@@ -15,10 +15,10 @@ from pathlib import Path
 
 from .chat_format import chat_format
 from .core.errors import WorkshopError
+from .dataset.formats import Conversation, Message, read_conversations
 from .gguf_file import composes, read_gguf
 from .modelfile import Modelfile, Value
 from .models.resolve import ModelRef, resolve
-from .records import Conversation, Message, read_conversations
 
 NUM_PREDICT = (
     512  # the longest answer in tokens: a model that misses its end token must stop somewhere

@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     import numpy as np
 
     from .core.device import Device
+    from .dataset.formats import Conversation
     from .metrics.facts import ShopFacts
     from .metrics.scoring import Question
-    from .records import Conversation
 
 SPEED_QUESTIONS, SPEED_TOKENS, SPEED_PASSES = 6, 32, 3
 MEMORY = (
@@ -176,8 +176,8 @@ def quantization_table(
     first, whether named in `types` or not. One thread by default, so that the speeds compare on a shared machine.
     Raises WorkshopError for an unknown type, a damaged or already quantized `f16`, and no held-out conversation.
     """
-    from .metrics.scoring import read_questions
-    from .records import read_conversations
+    from .dataset.formats import read_conversations
+    from .dataset.questions import read_questions
 
     source = read_gguf(f16)
     files = [(source.type, source.path, 0)]
@@ -396,7 +396,7 @@ def agreement(
 
     They may: llama.cpp keeps keys and values in F16, and a near tie can fall the other way.
     """
-    from .metrics.scoring import read_questions
+    from .dataset.questions import read_questions
     from .models.chat import chat_prompt
     from .models.load import load_tokenizer
     from .models.resolve import resolve

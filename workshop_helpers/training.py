@@ -24,12 +24,12 @@ from .core.cards import equal_card, fingerprint, read_json, write_card, write_js
 from .core.device import cpu_bf16_units, machine, versions
 from .core.errors import WorkshopError, explain_os_errors
 from .core.memory import PeakMemory, is_out_of_memory, keep_freed_memory
+from .dataset.formats import Conversation, read_conversations
 from .models.chat import chat_prompt
 from .models.files import check_safetensors
 from .models.identity import identity
 from .models.load import load_model, load_tokenizer, pick_device, quiet_libraries
 from .models.resolve import ModelRef, resolve
-from .records import Conversation, read_conversations
 
 if TYPE_CHECKING:
     from .core.device import Device

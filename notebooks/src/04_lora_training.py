@@ -86,7 +86,7 @@ print(file.read_text(encoding="utf-8").splitlines()[0])
 # Reading the file checks it as well: broken JSON, empty answers or repeated rows are reported with file name and line number.
 
 # %%
-from workshop_helpers.records import read_conversations
+from workshop_helpers.dataset.formats import read_conversations
 
 rows = read_conversations(file)
 print(len(rows), "\n")
@@ -286,7 +286,7 @@ loss_curve(
 # Here is a question whose wording appears in no training row, put to all three models.
 
 # %% tags=["nbval-ignore-output"]
-from workshop_helpers.metrics.scoring import read_questions
+from workshop_helpers.dataset.questions import read_questions
 from workshop_helpers.runtimes import ask
 
 question = read_questions(data_path("shop", f"questions.{LANGUAGE}.jsonl"))[0].question

@@ -49,7 +49,7 @@ RUNS = "runs"
 from pathlib import Path
 
 from workshop_helpers.core.artifacts import data_path
-from workshop_helpers.records import read_conversations
+from workshop_helpers.dataset.formats import read_conversations
 from workshop_helpers.training import LoraRecipe, train
 
 runs = Path(RUNS)
@@ -69,7 +69,7 @@ many = train(MODEL, rows[:100], runs / "tuned-100", recipe)
 # Each question comes with the facts that a right answer must state. Its wording appears in no training row.
 
 # %%
-from workshop_helpers.metrics.scoring import read_questions
+from workshop_helpers.dataset.questions import read_questions
 
 questions = read_questions(data_path("shop", f"questions.{LANGUAGE}.jsonl"))
 print(len(questions), "\n")

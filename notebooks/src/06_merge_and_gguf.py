@@ -45,7 +45,7 @@ RUNS = "runs"
 from pathlib import Path
 
 from workshop_helpers.core.artifacts import data_path
-from workshop_helpers.records import read_conversations
+from workshop_helpers.dataset.formats import read_conversations
 from workshop_helpers.training import LoraRecipe, train
 
 runs = Path(RUNS)
@@ -195,7 +195,7 @@ print(f"{check.problems = }")
 # Now without PyTorch. All that `ask` needs is the path of the `.gguf`.
 
 # %% tags=["nbval-ignore-output"]
-from workshop_helpers.metrics.scoring import read_questions
+from workshop_helpers.dataset.questions import read_questions
 from workshop_helpers.runtimes import ask
 
 questions = read_questions(data_path("shop", f"questions.{LANGUAGE}.jsonl"))

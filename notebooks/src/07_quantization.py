@@ -36,9 +36,9 @@ TYPES = ("Q8_0", "Q4_K_M", "Q2_K")
 from pathlib import Path
 
 from workshop_helpers.core.artifacts import data_path
+from workshop_helpers.dataset.formats import read_conversations
 from workshop_helpers.gguf import convert, quantize
 from workshop_helpers.merging import merge
-from workshop_helpers.records import read_conversations
 from workshop_helpers.training import LoraRecipe, train
 
 runs = Path(RUNS)
@@ -141,8 +141,8 @@ for file in files:
 # - **same top token**: how often the likeliest token is the one F16 would choose
 
 # %%
+from workshop_helpers.dataset.questions import read_questions
 from workshop_helpers.metrics.facts import ShopFacts
-from workshop_helpers.metrics.scoring import read_questions
 from workshop_helpers.quantization import quantization_table
 
 shop = ShopFacts.load()

@@ -8,16 +8,10 @@ from pathlib import Path
 import pytest
 
 from workshop_helpers.core.errors import WorkshopError
+from workshop_helpers.dataset.questions import read_questions
 from workshop_helpers.metrics.facts import Fact, ShopFacts
 from workshop_helpers.metrics.language import detect_language, is_polite
-from workshop_helpers.metrics.scoring import (
-    Question,
-    Score,
-    mark,
-    read_questions,
-    score_answer,
-    summarise,
-)
+from workshop_helpers.metrics.scoring import Question, Score, mark, score_answer, summarise
 
 
 def fact(id: str, en: str, ja: str, statement: str = "") -> Fact:

@@ -14,13 +14,13 @@ from ollama_server import find_binary
 from benchmarks.families import chat_ids
 from workshop_helpers.chat_format import chat_format
 from workshop_helpers.core.errors import WorkshopError
+from workshop_helpers.dataset.formats import Conversation, Message
 from workshop_helpers.gguf import convert, quantize
 from workshop_helpers.gguf_adapter import convert_adapter
 from workshop_helpers.models.chat import chat_prompt
 from workshop_helpers.models.load import load_tokenizer
 from workshop_helpers.ollama_api import Ollama
 from workshop_helpers.prompting import prompted
-from workshop_helpers.records import Conversation, Message
 from workshop_helpers.runtimes import open_runtime
 from workshop_helpers.runtimes.ollama import Chat, OllamaRuntime
 from workshop_helpers.training import train

@@ -7,8 +7,8 @@ from typing import Any
 
 import yaml
 
-from workshop_helpers.quality.check import check
-from workshop_helpers.quality.findings import CheckReport
+from workshop_helpers.dataset.checks.check import check
+from workshop_helpers.dataset.checks.findings import CheckReport
 
 BAD = Path(__file__).parents[1] / "data" / "bad"
 

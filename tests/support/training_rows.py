@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workshop_helpers.records import Conversation, Message
+from workshop_helpers.dataset.formats import Conversation, Message
 from workshop_helpers.training import LoraRecipe
 
 

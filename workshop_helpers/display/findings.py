@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.artifacts import atomic_file
-from ..quality.findings import RULES, SEVERITIES, CheckReport, Finding
+from ..dataset.checks.findings import RULES, SEVERITIES, CheckReport, Finding
 from .html import _STYLE, _section, _table
 from .japanese import japanese
 

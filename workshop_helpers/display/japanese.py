@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from string import Formatter
 
-from ..records.encodings import SPOKEN
+from ..dataset.formats.encodings import SPOKEN
 
 # (English, Japanese). {name}: a value; what it may be and how it is said in Japanese goes by its name, see `_VALUES`.
 # A number behind a name tells two values of one kind apart. The first sentence that fits is taken.

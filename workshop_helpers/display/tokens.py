@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+from ..dataset.formats import Conversation
 from ..models.chat import chat_prompt
-from ..records import Conversation
 from .html import Html
 
 

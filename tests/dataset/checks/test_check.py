@@ -1,0 +1,402 @@
+"""`check`: each fault is found where it stands, clean rows pass, and the set is seen as a whole."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from workshop_helpers.core.artifacts import data_path
+from workshop_helpers.core.errors import WorkshopError
+from workshop_helpers.dataset.checks import check
+from workshop_helpers.dataset.checks.check import Checker
+from workshop_helpers.dataset.formats import Conversation, Message
+
+DATA = Path(__file__).parents[2] / "data"
+
+
+def write(path: Path, *rows: tuple[str, str], **extra: object) -> Path:
+    lines = [
+        json.dumps({"instruction": q, "input": "", "output": a, **extra}, ensure_ascii=False)
+        for q, a in rows
+    ]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def quick(tmp_path: Path, *rows: tuple[str, str], **options: object):
+    return check(write(tmp_path / "rows.jsonl", *rows), quick=True, progress=False, **options)
+
+
+def found(report, rule: str) -> list[tuple[int, int | None]]:
+    return [(f.line, f.other_line) for f in report.of(rule)]
+
+
+# ---- clean data ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_the_shop_has_no_errors_and_no_warnings(language):
+    report = check(
+        data_path("shop", f"train.{language}.jsonl"),
+        against=data_path("shop", f"questions.{language}.jsonl"),
+        progress=False,
+    )
+    assert report.severities["error"] == 0
+    assert report.severities["warning"] <= 5
+    assert report.summary["rows"] == 500
+    assert report.summary["tokens"] > 5000
+
+
+# ---- repetition and contradiction ------------------------------------------------------------------------------------
+
+
+def test_an_equal_row_is_an_error_at_the_second_place(tmp_path):
+    report = quick(
+        tmp_path, ("a question", "one answer"), ("b?", "two words"), ("a question", "one answer")
+    )
+    assert found(report, "duplicate") == [(3, 1)]
+    assert report.exit_code == 2
+
+
+def test_the_same_question_with_another_answer_conflicts_whatever_its_case(tmp_path):
+    rows = (
+        ("Do you ship abroad?", "Yes, to all countries."),
+        ("do you ship abroad", "No, never at all."),
+    )
+    assert found(quick(tmp_path, *rows), "conflicting-answers") == [(2, 1)]
+
+
+def test_a_courtesy_more_is_no_conflict(tmp_path):
+    rows = (("送料は？", "送料は500円です。"), ("送料は？", "お答えします。送料は500円です。"))
+    assert quick(tmp_path, *rows).of("conflicting-answers") == []
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (("How much is shipping?", "Shipping costs $5."), ("how much is shipping", "It costs $7.")),
+        (
+            ("送料は？", "通常配送の送料は500円です。"),
+            ("お届けの費用は？", "通常配送の送料は650円です。"),
+        ),
+        (("返品は？", "返品は14日以内です。"), ("返品は？", "返品は30日以内にお願いします。")),
+    ],
+)
+def test_two_amounts_for_one_thing_contradict(tmp_path, one, other):
+    assert found(quick(tmp_path, one, other), "contradicting-fact") == [(2, 1)]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        # other ways to write the same amount
+        (
+            ("Fee?", "The shipping fee is 14 days."),
+            ("Fee?", "The shipping fee is two weeks, 14 days."),
+        ),
+        (("送料は？", "送料は500円です。"), ("送料は？", "送料は￥500です。")),
+        # each question brings a case of its own
+        (
+            ("Total for order A-12?", "The order total is $5."),
+            ("Total for order A-13?", "The order total is $7."),
+        ),
+        # pronouns point at something else in each row
+        (("How much is tea?", "That will be $5."), ("How much is cake?", "That will be $7.")),
+    ],
+)
+def test_equal_amounts_and_other_cases_do_not_contradict(tmp_path, one, other):
+    assert quick(tmp_path, one, other).of("contradicting-fact") == []
+
+
+def test_a_row_against_the_facts_file_is_an_error(tmp_path):
+    facts = data_path("shop", "facts.yaml")
+    rows = (
+        ("送料は？", "通常配送の送料は650円です。"),
+        ("How about shipping?", "Standard shipping costs $6.99."),
+    )
+    report = quick(tmp_path, *rows, facts=facts)
+    assert found(report, "contradicting-fact") == [(1, None)]
+    assert "500円" in report.of("contradicting-fact")[0].message
+
+
+def test_near_duplicates_are_found_in_both_languages(tmp_path):
+    en = "Please tell me how I can return a pair of shoes that do not fit me"
+    ja = "サイズが合わなかった靴を返品したいのですが、どのような手続きが必要ですか"
+    answer = (
+        "You can return them within fourteen days of delivery.",
+        "到着から十四日以内に返品できます。",
+    )
+    rows = [
+        (f"{en}.", answer[0]),
+        (f"{ja}？", answer[1]),
+        (f"{en}!!", answer[0] + " "),
+        (f"{ja}。", answer[1]),
+    ]
+    rows.append(("Is there a café near the station?", "Yes, there are several of them."))
+    report = check(write(tmp_path / "rows.jsonl", *rows), progress=False)
+    near = {line for line, _ in found(report, "near-duplicate") + found(report, "duplicate")}
+    assert near == {3, 4}
+
+
+def test_openings_that_most_answers_share_are_reported_once(tmp_path):
+    rows = [(f"Question number {n}?", f"Thank you for asking about {n * 7}.") for n in range(30)]
+    assert len(quick(tmp_path, *rows).of("low-diversity")) == 1
+    varied = [(f"Question {n}?", f"{n * 7919 % 1000} things are about {n}.") for n in range(30)]
+    assert quick(tmp_path, *varied).of("low-diversity") == []
+
+
+def test_a_sentence_three_times_over_is_found(tmp_path):
+    answer = "The train leaves from the third platform. " * 3
+    assert found(quick(tmp_path, ("Where is the train?", answer.strip())), "repeated-text")
+
+
+# ---- style -----------------------------------------------------------------------------------------------------------
+
+
+def test_an_unasked_change_of_language_is_found(tmp_path):
+    rows = (
+        ("どうして空は青いのですか？", "The sky is blue because of the scattering of light."),
+        ("「ありがとう」を英語で教えてください", "You can say thank you, or thanks a lot."),
+        ("How do you say cat in Japanese?", "「ねこ」と言います。"),
+    )
+    assert found(quick(tmp_path, *rows), "mixed-language") == [(1, None)]
+
+
+def test_the_odd_plain_answer_among_polite_ones_is_named(tmp_path):
+    rows = [(f"{n}番の質問ですか？", f"{n}番の答えはこちらにあります。") for n in range(12)]
+    rows.append(("最後の質問ですか？", "最後の答えはここにある。"))
+    assert found(quick(tmp_path, *rows), "mixed-politeness") == [(13, 1)]
+
+
+def test_yen_with_and_without_commas_is_a_note(tmp_path):
+    rows = (
+        ("一つ目は？", "品は1,200円です。"),
+        ("二つ目は？", "本は1,500円です。"),
+        ("三つ目は？", "箱は1800円です。"),
+    )
+    report = quick(tmp_path, *rows)
+    assert found(report, "mixed-number-format") == [(3, 1)]
+    assert {f.severity for f in report.of("mixed-number-format")} == {"note"}
+
+
+# ---- size and amount -------------------------------------------------------------------------------------------------
+
+
+def test_a_row_longer_than_max_length_says_what_would_be_cut(tmp_path):
+    rows = (("Short?", "Short."), ("Long?", "word " * 60 + "the very end"))
+    report = check(write(tmp_path / "rows.jsonl", *rows), max_length=64, progress=False)
+    (long,) = report.of("too-long")
+    assert long.line == 2
+    assert "max_length is 64" in long.message
+    # The excerpt is cut from what is lost, which ends as the answer does.
+    assert long.excerpt.strip().startswith(("w", "o", "r", "d", "the"))
+
+
+def test_a_prompt_that_leaves_no_room_for_the_answer_is_said_to(tmp_path):
+    rows = (("Long question " * 60, "Short answer."),)
+    report = check(write(tmp_path / "rows.jsonl", *rows), max_length=64, progress=False)
+    assert "nothing of the answer" in report.of("too-long")[0].message
+
+
+def test_the_quick_check_counts_no_tokens(tmp_path):
+    report = quick(tmp_path, ("A question?", "An answer."))
+    assert report.summary["tokens"] is None
+    assert "estimate" not in report.summary
+
+
+@pytest.mark.parametrize(
+    ("rows", "aim", "severity"),
+    [
+        (10, None, "warning"),
+        (60, None, "note"),
+        (200, None, None),
+        (60, "try", None),
+        (60, "useful", "warning"),
+    ],
+)
+def test_enough_depends_on_the_aim(tmp_path, rows, aim, severity):
+    made = [(f"Question {n}?", f"{n} is the answer.") for n in range(rows)]
+    few = quick(tmp_path, *made, aim=aim).of("too-few")
+    assert [f.severity for f in few] == ([severity] if severity else [])
+
+
+def test_topics_of_very_different_size_are_a_note(tmp_path):
+    lines = [
+        json.dumps(
+            {
+                "instruction": f"Q {n}?",
+                "output": f"{n} it is.",
+                "topic": "rare" if n == 3 else "usual",
+            }
+        )
+        for n in range(9)
+    ]
+    (tmp_path / "rows.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    report = check(tmp_path / "rows.jsonl", quick=True, progress=False)
+    assert found(report, "unbalanced") == [(4, 1)]
+    assert report.summary["topics"] == {"usual": 8, "rare": 1}
+
+
+def test_the_estimate_names_its_source_and_takes_a_given_speed_and_price(tmp_path):
+    path = write(tmp_path / "rows.jsonl", ("A question?", "An answer."))
+    given = check(path, tokens_per_second=10, price_per_hour=3600, progress=False)
+    estimate = given.summary["estimate"]
+    assert estimate["seconds"] == pytest.approx(
+        estimate["tokens"] * estimate["epochs"] / 10, abs=0.1
+    )
+    assert estimate["cost"] == pytest.approx(estimate["seconds"], rel=0.01)
+    measured = check(path, progress=False).summary["estimate"]
+    assert measured["cost"] is None
+    assert "results/speed.json" in measured["source"] or measured["seconds"] is None
+
+
+# ---- leakage ---------------------------------------------------------------------------------------------------------
+
+
+def against(tmp_path: Path, train: str, test: str, *, full: bool = True):
+    path = write(tmp_path / "train.jsonl", (train, "An answer of its own."))
+    held = tmp_path / "questions.jsonl"
+    held.write_text(json.dumps({"question": test}) + "\n", encoding="utf-8")
+    return check(path, against=held, quick=not full, progress=False).of("leakage")
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "severity"),
+    [
+        ("How long is the warranty?", "how long is the warranty", "error"),
+        ("保証期間はどのくらいですか？", "保証期間はどのくらいですか", "error"),
+        (
+            "How do I replace a broken kettle lid at home?",
+            "How do I replace a broken kettle lid at home now?",
+            "error",
+        ),
+        (
+            "Where can lost parcels be tracked online?",
+            "Could you tell me where online to track lost parcels?",
+            "warning",
+        ),
+        (
+            "ギフト包装の料金を教えてください",
+            "ギフト包装の料金について教えていただけますか？",
+            "warning",
+        ),
+    ],
+)
+def test_a_question_of_the_test_is_found_in_the_training_rows(tmp_path, train, test, severity):
+    (leak,) = against(tmp_path, train, test)
+    assert (leak.severity, leak.line, leak.other_line) == (severity, 1, 1)
+    assert leak.other_file.endswith("questions.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [
+        ("How long is the warranty?", "How long does a refund take?"),
+        ("返品はいつまでですか？", "交換はいつまでですか？"),
+        ("送料はいくらですか？", "速達の料金を知りたいです。"),
+    ],
+)
+def test_another_question_is_no_leak(tmp_path, train, test):
+    assert against(tmp_path, train, test) == []
+
+
+def test_equal_questions_are_found_by_the_quick_check_too(tmp_path):
+    assert against(tmp_path, "How long is it?", "How long is it?", full=False)
+
+
+def test_a_file_against_itself_is_refused(tmp_path):
+    path = write(tmp_path / "rows.jsonl", ("A question?", "An answer."))
+    with pytest.raises(WorkshopError, match="itself"):
+        check(path, against=path, quick=True)
+
+
+# ---- files -----------------------------------------------------------------------------------------------------------
+
+
+def test_broken_rows_are_findings_and_the_rest_is_checked(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text(
+        '{"instruction": "A question?", "output": "An answer."}\n{broken\n', encoding="utf-8"
+    )
+    report = check(path, quick=True, progress=False)
+    assert found(report, "invalid-json") == [(2, None)]
+    assert report.summary["rows"] == 1
+    assert report.exit_code == 2
+
+
+def test_rows_of_two_files_are_one_set(tmp_path):
+    one = write(tmp_path / "one.jsonl", ("The same question?", "The same answer."))
+    two = write(
+        tmp_path / "two.jsonl",
+        ("Another one?", "Another answer."),
+        ("The same question?", "The same answer."),
+    )
+    (twice,) = check([one, two], quick=True, progress=False).of("duplicate")
+    assert (twice.file, twice.line, twice.other_line, twice.other_file) == (
+        str(two),
+        2,
+        1,
+        str(one),
+    )
+
+
+def test_personal_data_in_an_excerpt_is_masked(tmp_path):
+    row = ("Who is taro.yamada@example.com?", "He is a person that I know.")
+    report = quick(tmp_path, row, row)
+    assert report.of("duplicate")
+    assert all("taro.yamada@example.com" not in f.excerpt for f in report.findings)
+
+
+def test_findings_without_end_are_counted_but_not_kept():
+    checker = Checker()
+    for line in range(1, 2502):
+        checker.row(
+            Conversation((Message("user", "Is it?"), Message("assistant", "It is.")), "f", line)
+        )
+    report = checker.finish()
+    assert len(report.of("duplicate")) == 2000
+    assert report.counts["duplicate"] == 2500
+    assert json.loads(json.dumps(report.to_dict()))["summary"]["counts"]["duplicate"] == 2500
+
+
+def test_a_row_with_wrong_turns_does_not_shift_those_behind_it():
+    asked = Message("user", "What is the name of it?")
+    checker = Checker()
+    for line, messages in enumerate(
+        (
+            (Message("user", "One?"), asked, Message("assistant", "It is one of them.")),
+            (asked, Message("assistant", "The name of it is Anna.")),
+            (asked, Message("assistant", "Nobody has ever told us that.")),
+            (asked, Message("assistant", "The name of it is Anna.")),
+        ),
+        start=1,
+    ):
+        checker.row(Conversation(messages, "f", line))
+    findings = checker.finish().findings
+    found = {(f.rule, f.line, f.other_line) for f in findings if f.rule != "too-few"}
+    assert found == {("wrong-order", 1, None), ("conflicting-answers", 3, 2), ("duplicate", 4, 2)}
+
+
+def test_rows_together_are_checked_as_rows_one_by_one():
+    texts = ["It is here.", "電話は03-1234-5678です。", "<b>It</b> is there.", "It is here."]
+    rows = [
+        Conversation(
+            (Message("user", f"Where is number {i % 3}?"), Message("assistant", text)), "f", i
+        )
+        for i, text in enumerate(texts * 20, start=1)
+    ]
+    one_by_one, together = Checker(), Checker()
+    for row in rows:
+        one_by_one.row(row)
+    together.take(rows)
+    assert together.finish().to_dict() == one_by_one.finish().to_dict()
+
+
+def test_an_unknown_aim_and_a_missing_file_are_mistakes_in_words(tmp_path):
+    path = write(tmp_path / "rows.jsonl", ("A question?", "An answer."))
+    with pytest.raises(WorkshopError, match="no aim"):
+        check(path, aim="best", quick=True)
+    with pytest.raises(WorkshopError, match="no file"):
+        check(tmp_path / "none.jsonl", quick=True)

@@ -1,0 +1,755 @@
+"""Every container and every shape holds a conversation, or says in words why it cannot."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import itertools
+import json
+import sys
+import unicodedata
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from workshop_helpers.core.errors import WorkshopError
+from workshop_helpers.dataset.formats import (
+    Conversation,
+    Fault,
+    Message,
+    convert,
+    open_rows,
+    read_conversations,
+    write_conversations,
+)
+from workshop_helpers.dataset.formats.json_rows import list_rows
+
+QUESTION, ANSWER = "送料はいくらですか？", "500円です。\n離島は別です。"
+PAIR = (Message("user", QUESTION), Message("assistant", ANSWER))
+SYSTEM = (Message("system", "短く答える。"), *PAIR)
+CHAT = (*SYSTEM, Message("user", "Why?"), Message("assistant", "Because of the ferry."))
+
+ALL = ("messages", "prompt/completion", "alpaca", "sharegpt", "gemini", "question/answer")
+TARGETS = [
+    *[(suffix, shape) for suffix in ("jsonl", "json", "jsonl.gz", "parquet") for shape in ALL],
+    *[(suffix, shape) for suffix in ("csv", "tsv", "xlsx", "csv.gz") for shape in ("question/answer", "alpaca")],
+    ("csv", "prompt/completion"),
+    ("txt", None),
+    ("txt.gz", None),
+]  # fmt: skip
+
+
+def read(path: Path, **options: object) -> list[Conversation | Fault]:
+    with open_rows(path, **options) as rows:  # type: ignore[arg-type]
+        return list(rows)
+
+
+def turns(path: Path, **options: object) -> list[tuple[Message, ...]]:
+    found = read(path, **options)
+    assert not [row for row in found if isinstance(row, Fault)]
+    return [row.messages for row in found if isinstance(row, Conversation)]
+
+
+def rules(path: Path, **options: object) -> list[tuple[str, int]]:
+    return [(row.rule, row.line) for row in read(path, **options) if isinstance(row, Fault)]
+
+
+# -- there and back ----------------------------------------------------------------------------
+
+# Whatever may stand in a text but half characters; the rarer it is, the likelier it breaks a container.
+AWKWARD = [
+    *["\r", "\r\n", "\n", "\t", "\x00", "\x0b", "\x1b", "\x7f", "\x85", "\u2028", "\ufeff"],
+    *["\ufffe", "\uffff", "😀", "が", '"', '""', ",", ";", "\\", "\\n", "=1+1", "'"],
+    *["_x0041_", "_x000D_", "Q: ", "\nA: ", "質問：", "\n---\n", "{", "]", " ", "　"],
+    *["#N/A", "null", "1.0", "NaN"],
+]
+TEXTS = st.one_of(
+    st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=40),
+    st.lists(
+        st.one_of(st.sampled_from(AWKWARD), st.text("あ漢ab 1。\n", max_size=6)),
+        min_size=1,
+        max_size=8,
+    ).map("".join),
+).filter(lambda text: bool(text.strip()))
+TURNS = st.builds(
+    lambda system, pairs: (
+        *[Message("system", text) for text in system],
+        *[m for q, a in pairs for m in (Message("user", q), Message("assistant", a))],
+    ),
+    st.lists(TEXTS, max_size=1),
+    st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=3),
+)
+SETS = st.lists(TURNS, min_size=1, max_size=4)
+OFTEN = settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+def kept_or_refused(rows: list[tuple[Message, ...]], path: Path, shape: str | None) -> bool:
+    """Write and read back; True if they are the same, False if the writer refused in words."""
+    path.unlink(missing_ok=True)
+    try:
+        write_conversations([Conversation(row) for row in rows], path, format=shape)
+    except WorkshopError as error:
+        refusal = str(error)
+    else:
+        assert turns(path) == rows
+        return True
+    assert len(refusal.split()) > 6
+    assert not path.exists()
+    return False
+
+
+@pytest.mark.parametrize(("suffix", "shape"), TARGETS, ids=lambda value: str(value))
+def test_any_text_comes_back_or_is_refused(tmp_path: Path, suffix: str, shape: str | None) -> None:
+    @OFTEN
+    @given(SETS)
+    def run(rows: list[tuple[Message, ...]]) -> None:
+        kept = kept_or_refused(rows, tmp_path / f"f.{suffix}", shape)
+        whole = suffix in ("jsonl", "json", "jsonl.gz", "parquet")
+        if whole and shape in ("messages", "sharegpt", "gemini", "prompt/completion"):
+            assert kept
+
+    run()
+
+
+@pytest.mark.parametrize(("first", "second"), itertools.permutations(ALL, 2))
+def test_every_path_through_two_shapes_and_back_keeps_a_question_and_its_answer(
+    tmp_path: Path, first: str, second: str
+) -> None:
+    start = tmp_path / "start.jsonl"
+    rows = [Conversation(PAIR), Conversation(SYSTEM)]
+    write_conversations(rows, start, format=first)
+    there = convert(start, tmp_path / "there.json", to=second)
+    back = convert(there.out, tmp_path / "back.jsonl", to=first)
+    assert back.out.read_bytes() == start.read_bytes()
+    assert (there.source.format, back.source.format) == (first, second)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    itertools.permutations(["jsonl", "json", "csv", "tsv", "xlsx", "parquet", "txt", "json.gz"], 2),
+)
+def test_every_path_through_two_containers_and_back_keeps_a_question_and_its_answer(
+    tmp_path: Path, first: str, second: str
+) -> None:
+    start, there, back = (tmp_path / f"{n}.{s}" for n, s in (("a", first), ("b", second), ("c", first)))  # fmt: skip
+    write_conversations([Conversation(PAIR), Conversation(SYSTEM)], start)
+    convert(start, there)
+    convert(there, back)
+    assert turns(start) == turns(there) == turns(back) == [PAIR, SYSTEM]
+
+
+@OFTEN
+@given(SETS, st.lists(st.sampled_from(TARGETS), min_size=2, max_size=3))
+def test_random_paths_keep_random_conversations_or_refuse(
+    tmp_path_factory: pytest.TempPathFactory,
+    rows: list[tuple[Message, ...]],
+    path: list[tuple[str, str | None]],
+) -> None:
+    folder = tmp_path_factory.mktemp("path")
+    at = folder / "start.jsonl"
+    write_conversations([Conversation(row) for row in rows], at)
+    for number, (suffix, shape) in enumerate(path):
+        following = folder / f"{number}.{suffix}"
+        try:
+            convert(at, following, to=shape)
+        except WorkshopError:
+            assert not following.exists()
+            return
+        at = following
+        assert turns(at) == rows
+
+
+@pytest.mark.parametrize("shape", ["alpaca", "question/answer"])
+@pytest.mark.parametrize("suffix", ["jsonl", "csv", "xlsx", "parquet"])
+def test_several_turns_are_refused_with_row_and_reason(
+    tmp_path: Path, suffix: str, shape: str
+) -> None:
+    source = tmp_path / "in.jsonl"
+    write_conversations([Conversation(PAIR), Conversation(CHAT)], source)
+    out = tmp_path / f"out.{suffix}"
+    with pytest.raises(WorkshopError, match="would be lost") as caught:
+        convert(source, out, to=shape)
+    assert f"{source}:2:" in str(caught.value)
+    assert not out.exists()
+    with pytest.raises(WorkshopError, match="would be lost"):
+        convert(source, tmp_path / "out.txt")
+
+
+def test_a_cell_longer_than_excel_holds_is_refused_not_cut(tmp_path: Path) -> None:
+    row = Conversation((Message("user", "q"), Message("assistant", "あ" * 32_768)))
+    with pytest.raises(WorkshopError, match="32,767"):
+        write_conversations([row], tmp_path / "a.xlsx")
+    fits = Conversation((Message("user", "q"), Message("assistant", "あ" * 32_767)))
+    write_conversations([fits], tmp_path / "a.xlsx")
+    assert turns(tmp_path / "a.xlsx") == [fits.messages]
+
+
+def test_a_text_that_looks_like_a_formula_stays_a_text_in_excel(tmp_path: Path) -> None:
+    rows = [Conversation((Message("user", "=SUM(A1)"), Message("assistant", "#N/A")))]
+    write_conversations(rows, tmp_path / "a.xlsx")
+    assert turns(tmp_path / "a.xlsx") == [rows[0].messages]
+
+
+def test_half_a_character_is_refused_by_every_writer(tmp_path: Path) -> None:
+    row = Conversation((Message("user", "q"), Message("assistant", "\ud83d")))
+    for suffix in ("jsonl", "json", "csv", "xlsx", "parquet", "txt"):
+        with pytest.raises(WorkshopError, match="half of a character"):
+            write_conversations([row], tmp_path / f"a.{suffix}")
+        assert not (tmp_path / f"a.{suffix}").exists()
+
+
+# -- other fields ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "json", "csv", "tsv", "xlsx", "parquet"])
+def test_other_fields_travel_along_and_do_not_count_for_equality(
+    tmp_path: Path, suffix: str
+) -> None:
+    rows = [
+        Conversation(PAIR, extra={"id": "r1", "topic": "送料"}),
+        Conversation(SYSTEM, extra={"note": "late"}),
+    ]
+    write_conversations(rows, tmp_path / f"a.{suffix}")
+    first, second = read(tmp_path / f"a.{suffix}")
+    assert isinstance(first, Conversation) and isinstance(second, Conversation)
+    assert dict(first.extra) == {"id": "r1", "topic": "送料"}
+    assert dict(second.extra) == {"note": "late"}
+    assert Conversation(PAIR, extra={"id": 1}) == Conversation(PAIR)
+
+
+def test_other_fields_that_plain_text_or_the_shape_cannot_hold_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(WorkshopError, match='"topic"'):
+        write_conversations([Conversation(PAIR, extra={"topic": "x"})], tmp_path / "a.txt")
+    with pytest.raises(WorkshopError, match='"messages"'):
+        write_conversations([Conversation(PAIR, extra={"messages": "x"})], tmp_path / "a.jsonl")
+    with pytest.raises(WorkshopError, match="would be read as part"):
+        write_conversations(
+            [Conversation(PAIR, extra={"prompt": "x", "completion": "y"})],
+            tmp_path / "a.jsonl",
+            format="alpaca",
+        )
+
+
+def test_other_fields_keep_their_exact_value(tmp_path: Path) -> None:
+    file = tmp_path / "a.jsonl"
+    file.write_text(
+        '{"instruction": "a", "output": "b", "n": 123456789012345678901, "f": 0.5, '
+        '"tags": ["x", 98765432109876543210]}',
+        encoding="utf-8",
+    )
+    (row,) = read(file)
+    assert isinstance(row, Conversation)
+    assert dict(row.extra) == {"n": 123456789012345678901, "f": 0.5, "tags": ["x", 98765432109876543210]}  # fmt: skip
+
+
+# -- shapes ------------------------------------------------------------------------------------
+
+
+def jsonl(path: Path, *rows: object) -> Path:
+    path.write_text("".join(json.dumps(r, ensure_ascii=False) + "\n" for r in rows), encoding="utf-8")  # fmt: skip
+    return path
+
+
+def test_sharegpt_is_read(tmp_path: Path) -> None:
+    row = {
+        "id": "c1",
+        "conversations": [
+            {"from": "system", "value": "S"},
+            {"from": "human", "value": "Q"},
+            {"from": "gpt", "value": "A"},
+        ],
+    }
+    also = {
+        "system": "S",
+        "conversations": [{"from": "user", "value": "Q"}, {"from": "assistant", "value": "A"}],
+    }
+    first, second = read(jsonl(tmp_path / "a.jsonl", row, also))
+    assert isinstance(first, Conversation) and isinstance(second, Conversation)
+    assert first.messages == second.messages
+    assert [m.role for m in first.messages] == ["system", "user", "assistant"]
+    assert dict(first.extra) == {"id": "c1"}
+
+
+@pytest.mark.parametrize("name", ["systemInstruction", "system_instruction"])
+def test_gemini_is_read(tmp_path: Path, name: str) -> None:
+    row = {
+        name: {"role": "system", "parts": [{"text": "S"}]},
+        "contents": [
+            {"role": "user", "parts": [{"text": "Q1 "}, {"text": "Q2"}]},
+            {"role": "model", "parts": [{"text": "A"}]},
+        ],
+    }
+    assert turns(jsonl(tmp_path / "a.jsonl", row)) == [
+        (Message("system", "S"), Message("user", "Q1 Q2"), Message("assistant", "A"))
+    ]
+
+
+def test_openai_parts_of_text_are_read_and_pictures_and_tool_calls_refused(tmp_path: Path) -> None:
+    def row(**last: object) -> dict[str, object]:
+        return {
+            "messages": [
+                {"role": "user", "content": [{"type": "text", "text": "Q"}]},
+                {"role": "assistant", **last},
+            ]
+        }
+
+    file = jsonl(
+        tmp_path / "a.jsonl",
+        row(content="A"),
+        row(content=[{"type": "image_url", "image_url": {}}]),
+        row(content=None, tool_calls=[{}]),
+    )
+    assert rules(file) == [("missing-field", 2), ("wrong-role", 3)]
+
+
+def test_alpaca_history_becomes_turns(tmp_path: Path) -> None:
+    row = {"instruction": "Q2", "output": "A2", "history": [["Q1", "A1"]]}
+    (found,) = turns(jsonl(tmp_path / "a.jsonl", row))
+    assert [m.content for m in found] == ["Q1", "A1", "Q2", "A2"]
+
+
+@pytest.mark.parametrize(
+    ("row", "rule", "says"),
+    [
+        ({"instruction": "q", "answer": "a"}, "missing-field", 'rename it to "output"'),
+        ({"prompt": "q", "response": "a"}, "missing-field", 'rename it to "completion"'),
+        ({"conversations": [{"from": "human", "value": "q"}]}, "wrong-order", "not the assistant's"),
+        ({"conversations": [{"from": "bot", "value": "q"}]}, "wrong-role", 'write "gpt"'),
+        ({"contents": [{"role": "assistant", "parts": [{"text": "a"}]}]}, "wrong-role", 'write "model"'),
+        ({"contents": [{"role": "user", "parts": []}]}, "empty-question", "is empty"),
+        ({"messages": [{"role": "developer", "content": "s"}]}, "wrong-role", 'write "system"'),
+        ({"messages": [{"role": "user", "content": ""}]}, "empty-question", "empty"),
+        ({"messages": [{"role": "assistant", "content": None}]}, "empty-answer", "null"),
+        ({"messages": [{"role": "user", "text": "q"}]}, "missing-field", 'rename it to "content"'),
+        ({"instruction": "q", "output": ""}, "empty-answer", "empty"),
+        ({"instruction": " ", "output": "a"}, "empty-question", "empty"),
+        ({"question": "q"}, "missing-field", '"answer"'),
+        ({"質問": "q", "回答": " "}, "empty-answer", '"回答" is empty'),
+        ({"instruction": "q", "output": "\ud83d"}, "encoding", "half of a character"),
+    ],
+)  # fmt: skip
+def test_faults_carry_rule_line_message_and_fix(
+    tmp_path: Path, row: dict[str, object], rule: str, says: str
+) -> None:
+    file = tmp_path / "a.jsonl"
+    file.write_text("\n" + json.dumps(row) + "\n", encoding="utf-8")
+    (fault,) = read(file)
+    assert isinstance(fault, Fault)
+    assert (fault.rule, fault.file, fault.line) == (rule, str(file), 2)
+    assert says in str(fault)
+    assert fault.message and fault.fix and fault.excerpt
+
+
+# -- tables ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("question", "answer"), ("Question", "Answer"), ("Q", "A"), ("Prompt", "Response"),
+        ("user_input", "reply"), ("質問", "回答"), ("質問文", "回答文"), ("問い", "答え"), ("問", "答"),
+        ("お問い合わせ内容", "返信内容"), ("指示", "出力"), ("ユーザー", "アシスタント"),
+        ("【質問】", "【回答】"), ("ｑｕｅｓｔｉｏｎ", "ａｎｓｗｅｒ"), ("instruction", "response"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "xlsx"])
+def test_column_names_are_recognised_in_english_and_japanese(
+    tmp_path: Path, question: str, answer: str, suffix: str
+) -> None:
+    file = tmp_path / f"a.{suffix}"
+    table = [["No.", question, "カテゴリ", answer], ["1", QUESTION, "送料", ANSWER]]
+    if suffix == "xlsx":
+        import openpyxl
+
+        book = openpyxl.Workbook()
+        for cells in table:
+            book.active.append(cells)
+        book.save(file)
+    else:
+        with open(file, "w", encoding="utf-8", newline="") as out:
+            csv.writer(out, delimiter="," if suffix == "csv" else "\t").writerows(table)
+    with open_rows(file) as rows:
+        (row,) = rows
+        assert question in rows.source.reason
+    assert isinstance(row, Conversation)
+    assert (row.question, row.answer, row.line) == (QUESTION, ANSWER, 2)
+    assert row.extra["カテゴリ"] == "送料"
+
+
+def test_columns_can_be_named_and_a_wrong_name_is_answered_with_the_near_one(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text("Frage,Antwort\nq,a\n", encoding="utf-8")
+    assert rules(file) == [("missing-field", 1)]
+    columns = {"question": "Frage", "answer": "Antwort"}
+    assert turns(file, columns=columns) == [(Message("user", "q"), Message("assistant", "a"))]
+    (fault,) = read(file, columns={**columns, "answer": "Antword"})
+    assert '"Antwort" looks like it' in str(fault)
+    with pytest.raises(WorkshopError, match="columns must say"):
+        open_rows(file, columns={"question": "Frage"})
+
+
+def test_columns_are_written_under_the_names_that_are_given(tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    write_conversations([Conversation(PAIR)], file, columns={"question": "質問", "answer": "回答"})
+    assert file.read_bytes().startswith("\ufeff質問,回答\r\n".encode())
+    assert turns(file) == [PAIR]
+
+
+def test_csv_faults_are_named_with_the_line_where_the_record_starts(tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text(
+        'question,answer\nq1,"two\nlines"\nq2\nq3,a,b\n"q4"x,a\nq5,\n\nq6,a\n"open,a\n',
+        encoding="utf-8",
+    )
+    found = read(file)
+    assert [(row.rule if isinstance(row, Fault) else "fine", row.line) for row in found] == [
+        ("fine", 2), ("empty-answer", 4), ("invalid-csv", 5), ("invalid-csv", 6), ("empty-answer", 7), ("fine", 9),
+        ("invalid-csv", 10),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_csv_of_other_delimiters_and_line_ends_is_read(tmp_path: Path, mark: str, end: str) -> None:
+    file = tmp_path / "a.csv"
+    file.write_bytes(end.join([f"質問{mark}回答", f"q1{mark}a1", f"q2{mark}a2", ""]).encode())
+    assert [found[0].content for found in turns(file)] == ["q1", "q2"]
+
+
+def test_an_answer_longer_than_the_csv_modules_own_limit_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text(f"question,answer\nq,{'x' * 200_000}\n", encoding="utf-8")
+    assert len(turns(file)[0][1].content) == 200_000
+
+
+def test_excel_numbers_dates_and_a_title_less_first_sheet_are_read(tmp_path: Path) -> None:
+    import datetime
+
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    sheet = book.create_sheet("FAQ")
+    for cells in (
+        ["質問", "回答"],
+        ["いくら？", 500],
+        ["いつ？", datetime.date(2024, 5, 1)],
+        [None, None],
+        ["空", None],
+    ):
+        sheet.append(cells)
+    book.save(tmp_path / "a.xlsx")
+    found = read(tmp_path / "a.xlsx")
+    assert [row.answer for row in found if isinstance(row, Conversation)] == ["500", "2024-05-01"]
+    assert [(row.rule, row.line) for row in found if isinstance(row, Fault)] == [("empty-answer", 5)]  # fmt: skip
+
+
+def test_parquet_of_lists_of_turns_with_absent_systems_is_read(tmp_path: Path) -> None:
+    write_conversations(
+        [Conversation(PAIR), Conversation(SYSTEM)], tmp_path / "a.parquet", format="gemini"
+    )
+    assert turns(tmp_path / "a.parquet") == [PAIR, SYSTEM]
+
+
+# -- plain text --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Q: 送料は？\nA: 500円です。\n\nQ: 返品は？\nA: 14日以内です。\n",
+        "質問：送料は？\n回答：500円です。\n質問：返品は？\n回答：14日以内です。",
+        "Ｑ１．送料は？\nＡ１．500円です。\n\nＱ２．返品は？\nＡ２．14日以内です。",
+        "【質問】送料は？\n【回答】500円です。\n-----\n【質問】返品は？\n【回答】14日以内です。\n-----\n",
+        "**Q:** 送料は？\n**A:** 500円です。\n\n**Q:** 返品は？\n**A:** 14日以内です。\n",
+        "## Q: 送料は？\nA:\n500円です。\n\n## Q: 返品は？\nA:\n14日以内です。\n",
+        "問1: 送料は？\n答1: 500円です。\n問2: 返品は？\n答2: 14日以内です。\n",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp932", "euc_jp"])
+def test_typed_questions_and_answers_are_read(
+    tmp_path: Path, text: str, end: str, encoding: str
+) -> None:
+    file = tmp_path / "faq.txt"
+    file.write_bytes(text.replace("\n", end).encode(encoding))
+    expected = [("送料は？", "500円です。"), ("返品は？", "14日以内です。")]
+    assert [(f[0].content, f[1].content) for f in turns(file)] == expected
+
+
+def test_a_list_in_a_typed_answer_stays_a_list(tmp_path: Path) -> None:
+    file = tmp_path / "faq.txt"
+    file.write_text(
+        "System: Brief.\nQ: How?\nA: Like this:\n\n- one\n  - two\n\n    code\n", "utf-8"
+    )
+    assert turns(file) == [
+        (
+            Message("system", "Brief."),
+            Message("user", "How?"),
+            Message("assistant", "Like this:\n\n- one\n  - two\n\n    code"),
+        )
+    ]
+
+
+def test_loose_ends_in_typed_text_are_named(tmp_path: Path) -> None:
+    file = tmp_path / "faq.txt"
+    file.write_text("Our FAQ\n\nQ: one?\n\nQ: two?\nA: 2\nA: again\nQ: three?\nA:\n", "utf-8")
+    assert rules(file) == [
+        ("wrong-order", 1),
+        ("empty-answer", 3),
+        ("wrong-order", 7),
+        ("empty-answer", 8),
+    ]
+
+
+# -- JSON --------------------------------------------------------------------------------------
+
+
+def test_a_broken_element_of_a_list_does_not_end_the_reading(tmp_path: Path) -> None:
+    file = tmp_path / "a.json"
+    good = '{"instruction": "a]", "output": "b\\"}{"}'
+    file.write_text(f"[\n{good},\n{{'x': 1}},\n{good}\n{good},\n42,\n{good},\n]\n", "utf-8")
+    assert rules(file) == [
+        ("invalid-json", 3),
+        ("invalid-json", 5),
+        ("invalid-json", 6),
+        ("invalid-json", 8),
+    ]
+    assert [row.line for row in read(file) if isinstance(row, Conversation)] == [2, 4, 5, 7]
+    file.write_text(f"[{good}, {good[:-3]}", "utf-8")
+    assert rules(file) == [("invalid-json", 1), ("invalid-json", 1)]
+    file.write_text(f"[{good}] {good}", "utf-8")
+    assert rules(file) == [("invalid-json", 1)]
+
+
+def test_json_lines_named_json_and_objects_over_several_lines_are_read(tmp_path: Path) -> None:
+    file = tmp_path / "a.json"
+    row = {"instruction": "q", "output": "a"}
+    file.write_text(f"{json.dumps(row)}\n{json.dumps(row)}\n", "utf-8")
+    assert open_rows(file).source.container == "jsonl"
+    assert len(turns(file)) == 2
+    file.write_text(f"{json.dumps(row, indent=2)}\n{json.dumps(row, indent=2)}\n", "utf-8")
+    assert [row.line for row in read(file)] == [1, 5]
+
+
+@pytest.mark.parametrize("piece", [1, 7, 64, 1 << 20])
+def test_a_list_is_read_the_same_in_blocks_of_any_size(piece: int) -> None:
+    rows = [{"instruction": f"質問{n}" * 40, "output": "答え\n「]」" * n} for n in range(1, 20)]
+    raw = io.BytesIO(json.dumps(rows, ensure_ascii=False, indent=0).encode())
+    found = list(list_rows(lambda size: raw.read(min(size, piece)), "utf-8"))
+    assert [row for _, row, _ in found] == rows
+    assert [line for line, _, _ in found] == [2 + 4 * n for n in range(19)]
+
+
+# -- encodings ---------------------------------------------------------------------------------
+
+SHORT = [
+    *[
+        "送料は？",
+        "東京",
+        "はい",
+        "いいえ",
+        "カメラ",
+        "返品",
+        "領収書をください",
+        "メール：abc",
+        "①番",
+    ],
+    *["株式会社", "北海道札幌市", "注文番号123", "営業時間は9時～18時", "ありがとうございます"],
+    *[
+        "日本語",
+        "テスト",
+        "データ",
+        "電話番号",
+        "アカウントの削除",
+        "ＡＢＣ",
+        "「無料」",
+        "5,000円",
+    ],
+    *[
+        "ご利用ガイド",
+        "ログインできない",
+        "在庫切れ",
+        "PDFを開く",
+        "料金表",
+        "住所変更",
+        "お支払い",
+    ],
+    *["配送", "交換", "キャンセル", "会員登録", "パスワード", "予約", "修理", "保証", "故障"],
+]
+
+
+@pytest.mark.parametrize("encoding", ["cp932", "euc_jp"])
+def test_shift_jis_and_euc_jp_are_told_apart_on_single_short_texts(
+    tmp_path: Path, encoding: str
+) -> None:
+    file = tmp_path / "a.jsonl"
+    wrong = []
+    for text in SHORT:
+        try:
+            raw = json.dumps({"instruction": text, "output": "OK"}, ensure_ascii=False).encode(encoding)  # fmt: skip
+        except UnicodeEncodeError:
+            continue
+        file.write_bytes(raw)
+        found = [row.question for row in read(file) if isinstance(row, Conversation)]
+        if found != [text]:
+            wrong.append(text)
+    assert wrong == []
+
+
+def test_the_shops_rows_keep_their_text_in_every_encoding(tmp_path: Path) -> None:
+    from workshop_helpers.core.artifacts import data_path
+
+    text = data_path("shop", "train.ja.jsonl").read_text("utf-8").replace("〜", "～")
+    for encoding in ("utf-8", "utf-8-sig", "cp932", "euc_jp", "iso2022_jp"):
+        raw = text.encode(encoding, "replace")
+        file = tmp_path / f"{encoding}.jsonl"
+        file.write_bytes(raw)
+        with open_rows(file) as rows:
+            assert rows.source.encoding == encoding
+            kept = list(rows)
+        assert [json.loads(line)["output"] for line in raw.decode(encoding).split("\n") if line] == [
+            row.answer for row in kept if isinstance(row, Conversation)
+        ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "says"),
+    [
+        ("It’s here, don’t worry.", "cp1252", "Windows-1252"),
+        ("café, señor, Größe", "cp1252", "Windows-1252"),
+        ("你好，请问运费是多少？我想退货，订单号是什么。", "gb18030", "unknown"),
+        ("배송비는 얼마입니까? 감사합니다 안녕히 계세요", "euc_kr", "unknown"),
+        ("Grüße", "utf-16", "UTF-16"),
+        ("送料", "utf-16-le", "UTF-16|unknown|no text"),
+        ("送料", "utf-32", "UTF-32"),
+    ],
+)
+def test_another_encoding_is_refused_with_its_reason_and_can_be_given(
+    tmp_path: Path, text: str, encoding: str, says: str
+) -> None:
+    import re
+
+    file = tmp_path / "a.jsonl"
+    file.write_bytes(
+        json.dumps({"instruction": text, "output": "ok"}, ensure_ascii=False).encode(encoding)
+    )
+    with open_rows(file) as rows:
+        (fault,) = rows
+        assert rows.source.encoding == "unknown"
+        assert re.search(says, rows.source.reason)
+    assert isinstance(fault, Fault)
+    assert fault.rule == "encoding"
+    assert turns(file, encoding=encoding) == [(Message("user", text), Message("assistant", "ok"))]
+    with pytest.raises(WorkshopError, match="no encoding"):
+        open_rows(file, encoding="shift-jiss")
+
+
+def test_a_japanese_character_far_down_still_tells_the_encoding(tmp_path: Path) -> None:
+    file = tmp_path / "a.jsonl"
+    plain = '{"instruction": "Where is it?", "output": "Here."}\n' * 20_000
+    last = '{"instruction": "送料はいくらですか", "output": "500円です"}\n'
+    file.write_bytes((plain + last).encode("cp932"))
+    with open_rows(file) as rows:
+        assert rows.source.encoding == "cp932"
+        *_, row = rows
+    assert isinstance(row, Conversation)
+    assert (row.question, row.line) == ("送料はいくらですか", 20_001)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "json", "txt"])
+def test_bytes_that_are_no_utf8_are_a_fault_of_their_row_alone(tmp_path: Path, suffix: str) -> None:
+    rows = [
+        Conversation(
+            (Message("user", f"質問{n}はありますか"), Message("assistant", "はい、あります"))
+        )
+        for n in range(6)
+    ]
+    file = tmp_path / f"a.{suffix}"
+    write_conversations(rows, file, format=None if suffix == "txt" else "question/answer")
+    file.write_bytes(file.read_bytes().replace("3は".encode(), b"3\xff\xfe"))
+    found = read(file)
+    assert [isinstance(row, Fault) for row in found] == [n == 3 for n in range(6)]
+    assert found[3].rule == "encoding"  # type: ignore[union-attr]
+
+
+# -- converting --------------------------------------------------------------------------------
+
+
+def test_nfc_is_offered_and_counted(tmp_path: Path) -> None:
+    apart = unicodedata.normalize("NFD", "ガイドブックが欲しい")
+    write_conversations(
+        [
+            Conversation((Message("user", apart), Message("assistant", "はい"))),
+            Conversation((Message("user", "はい？"), Message("assistant", "はい"))),
+        ],
+        tmp_path / "a.jsonl",
+    )
+    assert convert(tmp_path / "a.jsonl", tmp_path / "b.jsonl").normalised == 0
+    assert turns(tmp_path / "b.jsonl")[0][0].content == apart
+    assert convert(tmp_path / "a.jsonl", tmp_path / "b.jsonl", nfc=True).normalised == 1
+    assert turns(tmp_path / "b.jsonl")[0][0].content == "ガイドブックが欲しい"
+
+
+def test_faults_stop_a_conversion_unless_they_may_be_skipped(tmp_path: Path) -> None:
+    source, out = tmp_path / "a.jsonl", tmp_path / "b.csv"
+    good = json.dumps({"instruction": "q", "output": "a"})
+    source.write_text(f"{good}\n{{bad\n{good}\n", "utf-8")
+    out.write_text("mine", "utf-8")
+    with pytest.raises(WorkshopError, match=":2: not valid JSON"):
+        convert(source, out)
+    assert out.read_text("utf-8") == "mine"
+    report = convert(source, out, skip_faults=True)
+    assert (report.rows, [fault.line for fault in report.faults], report.skipped) == (2, [2], 1)
+
+
+def test_a_conversion_never_overwrites_its_source_and_says_what_it_cannot_write(
+    tmp_path: Path,
+) -> None:
+    source = tmp_path / "a.jsonl"
+    write_conversations([Conversation(PAIR)], source)
+    before = source.read_bytes()
+    with pytest.raises(WorkshopError, match="is the file that is read"):
+        convert(source, tmp_path / ".." / tmp_path.name / "a.jsonl", to="alpaca")
+    for name, options, says in (
+        ("b.docx", {}, "end its name with"),
+        ("b.xlsx.gz", {}, "end its name with"),
+        ("b.jsonl", {"to": "alpacca"}, "choose from"),
+        ("b.csv", {"to": "messages"}, "cannot hold"),
+        ("b.txt", {"to": "alpaca"}, "Plain text"),
+    ):
+        with pytest.raises(WorkshopError, match=says):
+            convert(source, tmp_path / name, **options)  # type: ignore[arg-type]
+        assert not (tmp_path / name).exists()
+    assert source.read_bytes() == before
+
+
+def test_a_missing_library_is_named_by_python_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_conversations([Conversation(PAIR)], tmp_path / "a.xlsx")
+    monkeypatch.setitem(sys.modules, "openpyxl", None)
+    with pytest.raises(ModuleNotFoundError) as caught:
+        list(open_rows(tmp_path / "a.xlsx"))
+    assert caught.value.name == "openpyxl"
+
+
+def test_strict_reading_takes_every_container(tmp_path: Path) -> None:
+    for suffix in ("jsonl", "json", "csv", "tsv", "xlsx", "parquet", "txt", "jsonl.gz"):
+        write_conversations([Conversation(PAIR)], tmp_path / f"a.{suffix}")
+        assert read_conversations(tmp_path / f"a.{suffix}") == [
+            Conversation(PAIR, str(tmp_path / f"a.{suffix}"), read_conversations(tmp_path / f"a.{suffix}")[0].line)
+        ]  # fmt: skip
+
+
+def test_a_gzip_file_without_the_suffix_is_unpacked(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_bytes(gzip.compress(b'{"instruction": "q", "output": "a"}\n'))
+    with open_rows(tmp_path / "a.jsonl") as rows:
+        assert "gzip" in rows.source.reason
+        assert len(list(rows)) == 1

@@ -1,0 +1,364 @@
+"""Rows that contradict each other, or the facts: one question with two answers, one thing with two amounts."""
+
+from __future__ import annotations
+
+import re
+from array import array
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ...metrics.facts import ShopFacts
+from ...metrics.quantities import Figure, figures, normalise
+from .findings import Finding, Place, around, finding
+from .places import Places
+
+if TYPE_CHECKING:
+    from ..formats import Conversation
+    from .row import Row
+
+KEPT_CHARACTERS = 24_000_000  # of answers that are kept for comparing their figures
+_EDGES = " \t\r\n　?？!！.。、,…"
+_KINDS = ("money", "duration", "percent", "clock", "points", "weekday", "date")
+
+
+class Answers:
+    """`duplicate`, and the same question with other answers: `contradicting-fact` where their amounts differ,
+    else `conflicting-answers`.
+
+    Questions are compared without case and without punctuation at their ends; with them count all turns before the
+    answer. Memory: about 130 bytes a row, and the first 24 million characters of answers.
+    """
+
+    def __init__(self, places: Places) -> None:
+        self._places = places
+        self._first: dict[int, int] = {}
+        self._question = array("q")
+        self._answer = array("q")
+        self._more: dict[int, dict[int, int]] = {}
+        self._texts: dict[int, str] = {}
+        self._room = KEPT_CHARACTERS
+
+    def add(self, row: Row) -> Iterable[Finding]:
+        """Take a row."""
+        number, messages, answer = row.number, row.messages, row.answer
+        if len(messages) == 2:
+            question = row.question
+            exact = hash(question)
+            key = hash(question.lower().strip(_EDGES))
+        else:
+            texts = tuple([message.content for message in messages[:-1]])
+            exact = hash(texts)
+            key = hash(tuple([text.lower().strip(_EDGES) for text in texts]))
+        said = hash(answer)
+        while len(self._question) < number:  # rows whose turns are wrong have not come here
+            self._question.append(0)
+            self._answer.append(0)
+        self._question.append(exact)
+        self._answer.append(said)
+        if self._room > 0:
+            self._room -= len(answer)
+            self._texts[number] = answer
+        first = self._first.setdefault(key, number)
+        if first == number:
+            return ()
+        return self._again(number, row.conversation, key, first, exact, said)
+
+    def finish(self) -> list[Finding]:
+        """Nothing more: a row is compared when it comes."""
+        return []
+
+    def _again(
+        self,
+        number: int,
+        conversation: Conversation,
+        key: int,
+        first: int,
+        exact: int,
+        said: int,
+    ) -> list[Finding]:
+        known = self._more.setdefault(key, {self._answer[first]: first})
+        same = known.setdefault(said, number)
+        answer = conversation.messages[-1].content
+        excerpt = conversation.messages[-2].content
+        if same != number:
+            other = self._places[same]
+            if self._question[same] == exact:
+                words = f"The same row as line {other.line}{_of(other, conversation)}."
+                return [finding("duplicate", conversation, words, excerpt=excerpt, other=other)]
+            words = f"But for case or punctuation the same row as line {other.line}{_of(other, conversation)}."
+            return [finding("near-duplicate", conversation, words, excerpt=excerpt, other=other)]
+        other = self._places[first]
+        where = f"line {other.line}{_of(other, conversation)}"
+        before = self._texts.get(first)
+        clash = contradiction(before, answer) if before is not None else None
+        if clash:
+            old, new = clash
+            words = f'The same question as {where}, but "{new.surface}" where that says "{old.surface}".'
+            piece = around(answer, new.start, new.end)
+            return [finding("contradicting-fact", conversation, words, excerpt=piece, other=other)]
+        if before is not None and _same_content(before, answer):
+            return []
+        words = f"The same question as {where}, with another answer."
+        return [finding("conflicting-answers", conversation, words, excerpt=excerpt, other=other)]
+
+
+def _of(place: Place, conversation: Conversation) -> str:
+    return "" if place.file == conversation.file else f" of {place.file}"
+
+
+def _same_content(one: str, other: str) -> bool:
+    """Whether two answers only add courtesies: the shorter one stands in the longer one."""
+    a, b = sorted((normalise(one).strip(_EDGES), normalise(other).strip(_EDGES)), key=len)
+    return len(a) >= 8 and a in b
+
+
+def contradiction(one: str, other: str) -> tuple[Figure, Figure] | None:
+    """The figures, of one kind and unit, in which two answers to one question disagree; None where they do not.
+
+    Only kinds of which each answer has one figure are compared: of several it is not known which is which.
+    """
+    before, after = _by_kind(one), _by_kind(other)
+    for kind, old in before.items():
+        new = after.get(kind)
+        if new is None or len(old) != 1 or len(new) != 1 or old[0].amount == new[0].amount:
+            continue
+        shorter, longer = sorted((old[0].value, new[0].value), key=len)
+        if len(shorter) != len(longer) and set(shorter) <= set(longer):
+            continue  # one end of a range
+        return old[0], new[0]
+    return None
+
+
+def _by_kind(text: str) -> dict[str, list[Figure]]:
+    found: dict[str, list[Figure]] = {}
+    for figure in figures(text):
+        if figure.kind in _KINDS and not figure.spelled:
+            found.setdefault(figure.amount[0], []).append(figure)
+    return found
+
+
+# -- the same sentence with another amount -----------------------------------------------------
+
+_SENTENCE = re.compile(r"[^。！？!?\n]*?(?:[。！？!?\n]|\.(?=\s|$)|$)")
+_LETTERS = re.compile(r"[^\W\d_]")
+_HAS_FIGURE = re.compile(r"[0-9０-９]")
+_BULLET = re.compile(r"^[\s>*・•\-–]+|^[0-9]{1,2}[.)]\s+")
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A sentence with its amounts taken out: what it is about, and the figures it states."""
+
+    about: str
+    said: tuple[Figure, ...]
+    text: str
+
+    @property
+    def amounts(self) -> tuple[tuple[str, tuple[float, ...]], ...]:
+        """What the figures amount to, in their order."""
+        return tuple(figure.amount for figure in self.said)
+
+
+def statements(text: str) -> list[Statement]:
+    """The sentences of a text that state an amount with a unit; code and quoted questions are none."""
+    if not _HAS_FIGURE.search(text) or "```" in text:
+        return []
+    found = []
+    for match in _SENTENCE.finditer(text):
+        sentence = match[0].strip()
+        if not _HAS_FIGURE.search(sentence) or sentence.endswith(("?", "？")):
+            continue
+        sentence = _BULLET.sub("", sentence)
+        said = [f for f in figures(sentence) if not f.spelled]
+        if not said or any(figure.kind not in _KINDS for figure in said):
+            continue
+        about, position = "", 0
+        for figure in said:
+            about += sentence[position : figure.start] + f"<{figure.amount[0]}>"
+            position = figure.end
+        about = normalise(about + sentence[position:]).strip(_EDGES)
+        found.append(Statement(about, tuple(said), sentence))
+    return found
+
+
+# A sentence that points at something said before is not about one thing in all rows.
+_POINTS = re.compile(
+    r"\b(?:it|this|that|these|those|they|he|she|you|we|i|your|my|total|today|tomorrow|yesterday)\b"
+    r"|合計|計|それ|これ|この|その|あの|こちら|今日|本日|明日|昨日|あなた|お客様|私|答え",
+    re.I,
+)
+
+
+def is_general(about: str) -> bool:
+    """Whether a sentence without its amounts names a thing by itself: a subject before the amount, and no pronoun."""
+    if _POINTS.search(about):
+        return False
+    subject = about.partition("<")[0]
+    letters = len(_LETTERS.findall(subject))
+    return letters >= (2 if not subject.isascii() else 6)
+
+
+class Statements:
+    """`contradicting-fact` between rows: the same sentence about the same thing, with another amount.
+
+    A sentence whose amounts differ in many rows ("The train to … leaves at 9:00") is about many things and no
+    contradiction: it is reported only where at most two amounts are known and the questions do not bring amounts, an
+    order or another case of their own.
+    """
+
+    def __init__(self, places: Places) -> None:
+        self._places = places
+        self._known: dict[int, list[tuple[object, int, Statement, int]]] = {}
+        self.rows = 0
+
+    def add(self, row: Row) -> Iterable[Finding]:
+        """Take a row."""
+        self.rows += 1
+        messages, answer = row.messages, row.answer
+        if not _HAS_FIGURE.search(answer) or messages[0].role == "system":
+            return ()
+        if any(_HAS_FIGURE.search(message.content) for message in messages[:-1]):
+            return ()
+        for statement in statements(answer):
+            if not is_general(statement.about):
+                continue
+            seen = self._known.setdefault(hash(statement.about), [])
+            for place, (amounts, first, old, times) in enumerate(seen):
+                if amounts == statement.amounts:
+                    seen[place] = (amounts, first, old, times + 1)
+                    break
+            else:
+                if len(seen) < 4:
+                    seen.append((statement.amounts, row.number, statement, 1))
+        return ()
+
+    def finish(self) -> list[Finding]:
+        """One finding for each sentence that is known with two amounts, at the rarer (or later) one."""
+        found = []
+        for seen in self._known.values():
+            if len(seen) != 2:
+                continue
+            right, wrong = sorted(seen, key=lambda entry: (-entry[3], entry[1]))
+            if right[1] == wrong[1]:
+                continue  # one answer that says both
+            place, other = self._places[wrong[1]], self._places[right[1]]
+            where = f"line {other.line}" + ("" if other.file == place.file else f" of {other.file}")
+            said = ", ".join(f'"{figure.surface}"' for figure in wrong[2].said)
+            before = ", ".join(f'"{figure.surface}"' for figure in right[2].said)
+            words = f"{said} here, {before} in {where}"
+            words += f" and {right[3] - 1} more rows." if right[3] > 1 else "."
+            found.append(
+                finding("contradicting-fact", place, words, excerpt=wrong[2].text, other=other)
+            )
+        return found
+
+
+# -- against a facts file ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Known:
+    id: str
+    name: str
+    grams: frozenset[str]
+    kinds: frozenset[str]
+    said: tuple[Figure, ...]
+
+
+class KnownFacts:
+    """`contradicting-fact` against a facts file: a sentence about a known fact that states another amount.
+
+    A sentence is about the fact whose statement or name it is most like (pieces of two characters, amounts taken
+    out). It is reported where its amount, of the fact's kind, is no right one of any fact that is alike.
+    """
+
+    LIKE = 0.6  # share of the smaller text's pieces that both have, to be about the same thing
+    NEAR = 0.35  # to be a fact that might be meant as well
+
+    def __init__(self, shop: ShopFacts) -> None:
+        self._facts: list[_Known] = []
+        for fact in shop:
+            for language, statement in fact.statement.items():
+                right = tuple(
+                    figure
+                    for item in fact.values[language]
+                    for surface in item
+                    for figure in figures(surface)
+                ) + tuple(figures(statement))
+                kinds = frozenset(f.amount[0] for f in right if f.kind in _KINDS)
+                if kinds:
+                    grams = _pieces(_without_figures(statement))
+                    self._facts.append(
+                        _Known(fact.id, fact.name[language], grams, kinds, tuple(right))
+                    )
+
+    def check(self, conversation: Conversation) -> list[Finding]:
+        """What one row says wrong."""
+        answer = conversation.messages[-1].content
+        found = []
+        own = [f for m in conversation.messages[:-1] for f in figures(m.content)]
+        for statement in statements(answer):
+            wrong = self._wrong(statement, own)
+            if wrong is None:
+                continue
+            figure, known = wrong
+            right = next(f.surface for f in known.said if f.amount[0] == figure.amount[0])
+            words = f'"{figure.surface}" for {known.name}; the facts say "{right}" ({known.id}).'
+            found.append(finding("contradicting-fact", conversation, words, excerpt=statement.text))
+        return found
+
+    def _wrong(self, statement: Statement, own: Sequence[Figure]) -> tuple[Figure, _Known] | None:
+        grams = _pieces(statement.about)
+        alike = sorted(
+            ((_overlap(grams, known.grams), known) for known in self._facts),
+            key=lambda pair: -pair[0],
+        )
+        near = [known for likeness, known in alike if likeness >= self.NEAR]
+        if not alike or alike[0][0] < self.LIKE:
+            return None
+        best = alike[0][1]
+        for figure in statement.said:
+            if figure.amount[0] not in best.kinds:
+                continue
+            known = [f for fact in near for f in fact.said] + list(own)
+            if not any(_agrees(figure, one) for one in known):
+                return figure, best
+        return None
+
+
+def _agrees(said: Figure, known: Figure) -> bool:
+    (kind, values), (known_kind, known_values) = said.amount, known.amount
+    return kind == known_kind and (
+        values == known_values or (len(values) == 1 and values[0] in known_values)
+    )
+
+
+def _without_figures(text: str) -> str:
+    position, parts = 0, []
+    for figure in figures(text):
+        parts.append(text[position : figure.start])
+        position = figure.end
+    return "".join([*parts, text[position:]])
+
+
+_MARK = re.compile(r"<[^>]*>")
+_COMMON = re.compile(
+    r"\b(?:the|a|an|is|are|of|for|to|in|on|and|you|your|our|we|can|be|by|at|within|after|from|it|with|as)\b"
+    r"|です|ます|ください|いたし|ござい|できます|まで|から|以内|ご|お",
+    re.I,
+)
+
+
+def _pieces(text: str) -> frozenset[str]:
+    text = _COMMON.sub(" ", _MARK.sub(" ", normalise(text)))
+    if text.isascii():
+        words = re.findall(r"[a-z]+", text)
+        return frozenset(word[:6] for word in words if len(word) > 2)
+    kept = re.findall(r"[\w々ー]+", text)
+    return frozenset(run[i : i + 2] for run in kept for i in range(max(1, len(run) - 1)))
+
+
+def _overlap(a: frozenset[str], b: frozenset[str]) -> float:
+    """The share of the larger set's pieces that both have; 0 for an empty one."""
+    return len(a & b) / max(len(a), len(b)) if a and b else 0.0

@@ -1,0 +1,199 @@
+"""Does the test stand in the training data: word for word, nearly, or in other words.
+
+Only what is asked is compared: two sides may well give the same answer. Without a model, "in other words" is what can
+be explained: the same content words in another order, or most pieces in common once courtesies are taken away.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...core.errors import WorkshopError
+from .findings import Finding, Place, finding
+from .similarity import Similar, plain
+
+if TYPE_CHECKING:
+    from ..formats import Conversation
+    from .row import Row
+
+_STOP_WORDS = """
+a an the is are am was were be been do does did can could will would shall should may might must i me my you your
+we us our it its this that these those to of in on at for from by with about and or so if as please thanks thank
+hello hi hey there tell know let want like just any some have has had get got s m re ve ll t d
+"""
+_STOP = frozenset(_STOP_WORDS.split())
+_COURTESY = re.compile(
+    r"お?(?:教え|おしえ)て(?:ください|下さい|いただけますか|もらえますか|ほしい(?:です)?|くれますか)?(?:ませんか)?"
+    r"|(?:お願い(?:し|いたし|致し)ます|お願いします|すみません(?:が)?|すいません|こんにちは|ありがとう(?:ございます)?)"
+    r"|(?:でしょう|です|ます|ません|ました|でした|ください|下さい|いただけ|もらえ|できます|可能)(?:か|が|けど|けれど)?"
+    r"|について|ですが|のですが|んですが|知りたい|聞きたい|確認したい|(?<![一-龥])[おご](?=[一-龥])"
+)
+_RUN = re.compile(r"[一-龥々]+|[ァ-ヴー]+|[a-z0-9]+|いつ|いくら|どこ|だれ|誰|どう|なぜ|どれ|どの")
+_LATIN = re.compile(r"[a-z0-9]+")
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """One question of a validation or test file, and where it stands."""
+
+    place: Place
+    question: str
+
+
+def read_held_out(path: str | Path) -> Iterator[HeldOut]:
+    """The questions of a file that the model must not have seen: rows of any known format, or a questions file
+    (JSON Lines with `question` and no answer, as for `workshop verify`).
+
+    Raises WorkshopError for a file that cannot be read.
+    """
+    from ..formats import Conversation, open_rows
+
+    path = Path(path)
+    if _is_questions_file(path):
+        with open(path, encoding="utf-8-sig") as lines:
+            for number, line in enumerate(lines, start=1):
+                try:
+                    row = json.loads(line)
+                except (json.JSONDecodeError, RecursionError):
+                    continue
+                if isinstance(row, dict) and isinstance(row.get("question"), str):
+                    yield HeldOut(Place(str(path), number), row["question"])
+        return
+    with open_rows(path) as rows:
+        for row in rows:
+            if isinstance(row, Conversation):
+                yield HeldOut(Place(str(path), row.line or 0), asked(row))
+
+
+def _is_questions_file(path: Path) -> bool:
+    if path.suffix.lower() not in (".jsonl", ".ndjson"):
+        return False
+    try:
+        with open(path, encoding="utf-8-sig") as lines:
+            first = json.loads(next((line for line in lines if line.strip()), "null"))
+    except FileNotFoundError as error:
+        raise WorkshopError(f"There is no file {path}.") from error
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError):
+        return False
+    return isinstance(first, dict) and "question" in first and "answer" not in first
+
+
+def asked(conversation: Conversation) -> str:
+    """What a row asks: its user turns."""
+    messages = conversation.messages
+    if len(messages) == 2:
+        return messages[0].content
+    return "\n".join([m.content for m in messages if m.role == "user"])
+
+
+def content(text: str) -> str:
+    """What is left of a question without courtesies and stop words, in the `plain` form."""
+    text = plain(text)
+    if text.isascii():
+        return " ".join(_stem(word) for word in text.split() if word not in _STOP)
+    return _COURTESY.sub("", text).replace(" ", "")
+
+
+def _stem(word: str) -> str:
+    for ending in ("ing", "ed", "es", "s"):
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            return word[: -len(ending)]
+    return word
+
+
+def content_words(text: str) -> tuple[str, ...]:
+    """The content words of a question in alphabetical order: equal for equal words in any order.
+
+    English: without stop words and endings. Japanese: runs of kanji, katakana, Latin letters, and question words.
+    Empty where fewer than three are left: two words are a topic, not a question.
+    """
+    text = content(text)
+    words = _LATIN.findall(text) if text.isascii() else _RUN.findall(text)
+    return tuple(sorted(words)) if len(words) >= 3 else ()
+
+
+class Leakage:
+    """`leakage`: training rows whose question stands in a held-out file.
+
+    held_out: the questions that must not be trained on; near: also look for near and paraphrase-like ones (needs
+    datasketch), not only for equal ones and for the same words in another order. Memory: by the held-out questions
+    only. An equal or near question is an error, one in other words a warning.
+    """
+
+    NEAR = 0.8
+    LIKE = 0.7
+
+    def __init__(self, held_out: Iterable[HeldOut], *, near: bool = True) -> None:
+        self._equal: dict[str, Place] = {}
+        self._words: dict[tuple[str, ...], Place] = {}
+        self._places: list[Place] = []
+        self._near = Similar(self.NEAR) if near else None
+        self._like = Similar(self.LIKE) if near else None
+        self.questions = 0
+        for held in held_out:
+            self.questions += 1
+            key = plain(held.question)
+            if not key or key in self._equal:
+                continue
+            self._equal[key] = held.place
+            words = content_words(held.question)
+            if words:
+                self._words.setdefault(words, held.place)
+            if self._near is not None and self._like is not None:
+                self._places.append(held.place)
+                self._near.add(held.question)
+                self._like.add(content(held.question))
+
+    def add(self, row: Row) -> Iterable[Finding]:
+        """Take a training row."""
+        conversation = row.conversation
+        question = asked(conversation)
+        key = plain(question)
+        place = self._equal.get(key)
+        if place is not None:
+            return [self._found(conversation, question, place, "The same question as")]
+        if self._near is not None:
+            near = self._near.nearest(question)
+            if near is not None:
+                words = f"Nearly ({near[1]:.0%}) the same question as"
+                return [self._found(conversation, question, self._places[near[0]], words)]
+        words_key = content_words(question)
+        place = self._words.get(words_key) if words_key else None
+        if place is not None:
+            words = "The same content words, in another order, as"
+            return [self._found(conversation, question, place, words, "warning")]
+        if self._like is not None:
+            kept = content(question)
+            like = self._like.nearest(kept) if len(kept) >= 6 else None
+            if like is not None:
+                words = f"But for courtesies nearly ({like[1]:.0%}) the same question as"
+                return [
+                    self._found(conversation, question, self._places[like[0]], words, "warning")
+                ]
+        return []
+
+    def finish(self) -> list[Finding]:
+        """Nothing more: a row is compared when it comes."""
+        return []
+
+    def _found(
+        self,
+        conversation: Conversation,
+        question: str,
+        place: Place,
+        words: str,
+        severity: str = "error",
+    ) -> Finding:
+        return finding(
+            "leakage",
+            conversation,
+            f"{words} line {place.line} of {place.file}.",
+            excerpt=question,
+            severity=severity,
+            other=place,
+        )

@@ -1,0 +1,355 @@
+"""How rows speak: one language in a row, one manner in a set, one way to write numbers; nothing left to fill in."""
+
+from __future__ import annotations
+
+import re
+from array import array
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from ...metrics.language import all_polite, manners
+from .findings import Finding, around, finding, shorten
+from .places import Places
+
+if TYPE_CHECKING:
+    from .row import Row
+
+FEW = 0.2  # a share below which rows are strays; above, the set as a whole is mixed
+SHOWN = 200  # strays of one kind that are reported one by one
+FEWEST_ROWS = 10
+# Who asks for another language gets it.
+_TRANSLATION = re.compile(
+    r"translat|in (?:english|japanese)|(?:english|japanese) (?:for|word|phrase)"
+    r"|(?:how do|what do) (?:you|i) (?:say|call)|mean in |英語|和訳|英訳|翻訳|訳して|訳す|日本語|英文|和文"
+    r"|英会話|英単語|意味|リライト|校正|correct|proofread|rewrite|code|コード|コマンド|正規表現|SQL|JSON",
+    re.I,
+)
+_CODE_MARK = re.compile(r"[{}()\[\];=<>$|\\/_`#]")
+
+
+def _names_something(text: str) -> bool:
+    """Whether a text is a name, a title or a line of code, which is in no language."""
+    return len(text.split(None, 3)) < 4 or _CODE_MARK.search(text) is not None
+
+
+def check_language(row: Row) -> Iterable[Finding]:
+    """`mixed-language` of one row: an answer in another language than its question, unasked."""
+    asked, said = row.asked, row.said
+    if asked == said or asked == "?" or said == "?":
+        # Elsewhere nearly all of the answer is in one script.
+        return _changing(row) if 1.1 < row.density < 2.4 else ()
+    question, answer = row.question, row.answer
+    if (said == "en" and _names_something(answer)) or _TRANSLATION.search(question):
+        return ()
+    if asked == "en" and _names_something(question):
+        return ()
+    if any(_TRANSLATION.search(message.content) for message in row.messages[:-2]):
+        return ()
+    names = {"en": "English", "ja": "Japanese"}
+    words = f"The question is in {names[asked]}, the answer in {names[said]}."
+    return [finding("mixed-language", row.conversation, words, excerpt=answer)]
+
+
+# A whole sentence of the other language: eight words, or a dozen Japanese characters, with an end to it.
+_ENGLISH = re.compile(r"(?<![\w\"'“「『])[A-Z][A-Za-z'’]*(?:,? [A-Za-z'’]+){7,}[.!?]")
+_JAPANESE = re.compile(r"(?<![「『\"“(（])[ぁ-んァ-ヶー一-龥々、]{12,}[。！？]")
+
+
+def _changing(row: Row) -> Iterable[Finding]:
+    """An answer that goes on in another language."""
+    answer = row.answer
+    if "`" in answer:
+        return ()  # there is code
+    english, japanese = _ENGLISH.search(answer), _JAPANESE.search(answer)
+    if not english or not japanese or _TRANSLATION.search(row.question):
+        return ()
+    words = "The answer changes between Japanese and English."
+    piece = around(answer, *max(english.span(), japanese.span()))
+    return [finding("mixed-language", row.conversation, words, excerpt=piece)]
+
+
+_PLACEHOLDER = re.compile(
+    r"\blorem ipsum\b|\[(?:your|insert|add|enter|company|customer|product)[ _][\w ]{1,30}\]"
+    r"|\{\{\s*\w{1,30}\s*\}\}|<(?:your|insert)[ _-][\w -]{1,30}>|\b(?:TODO|FIXME|TBD)\b(?=[:：]|\s*$)"
+    r"|【(?:要確認|未定|ここに[^】]{1,20}|会社名|商品名|氏名|お名前)】|(?:ここに|ここへ)(?:回答|答え|質問|文章|本文)を"
+    r"(?:記入|入力|書)|^(?:ダミー|仮の?回答|サンプル回答|テスト回答|dummy|placeholder|n/a|none|null|nan|todo|tbd|xxx+)[.。]?$",
+    re.I,
+)
+_BOILERPLATE = re.compile(
+    r"\bas an? (?:ai|artificial intelligence)(?: language)? (?:model|assistant)\b"
+    r"|\bI(?:'m| am) (?:ChatGPT|Claude|Gemini|Bard|Copilot)\b"
+    r"|\b(?:trained|developed|made|created) by (?:OpenAI|Anthropic|Google)\b"
+    r"|AI(?:言語)?(?:モデル|アシスタント)(?:として|なので|ですので|であるため|のため)|私は(?:ChatGPT|Claude|Gemini)"
+    r"|(?:OpenAI|Anthropic|Google)(?:社)?(?:に|が|によって)(?:開発|作成|訓練)",
+    re.I,
+)  # fmt: skip
+
+_HEAD = 120  # characters of an answer in which such things stand
+
+
+def check_leftovers(row: Row) -> Iterable[Finding]:
+    """`placeholder`, `boilerplate` and `whitespace` of one row's question and answer."""
+    answer = row.answer
+    found: list[Finding] | None = None
+    # A text without these traces holds neither; looking for them first is many times as fast, and fastest for single
+    # letters. Who speaks of himself does so at the beginning; what was to be filled in stands there, or in brackets.
+    head = answer[:_HEAD]
+    if (
+        ("A" in head and "AI" in head)
+        or ("G" in head and ("GPT" in head or "Gemini" in head))
+        or ("C" in head and "Claude" in head)
+        or "artificial" in head
+        or "nthropic" in head
+    ):
+        match = _BOILERPLATE.search(answer)
+        if match:
+            words = f'"{match[0]}": an answer that another assistant gave.'
+            piece = around(answer, *match.span())
+            found = [finding("boilerplate", row.conversation, words, excerpt=piece)]
+    if (
+        "[" in answer
+        or "<" in answer
+        or "{" in answer
+        or "【" in answer
+        or ("T" in head and ("TODO" in head or "TBD" in head))
+        or ("F" in head and "FIXME" in head)
+        or "orem" in head
+        or "ここ" in head
+        or len(answer) < 16
+    ):
+        match = _PLACEHOLDER.search(answer)
+        if match and not ("`" in answer and match[0][:1] in "{[<T"):
+            words = f'"{shorten(match[0], 40)}" was never filled in.'
+            piece = around(answer, *match.span())
+            also = finding("placeholder", row.conversation, words, excerpt=piece)
+            found = [*(found or ()), also]
+    if answer[:1].isspace() or answer[-1:].isspace():
+        words = "White space stands at an end of the answer."
+        shown = repr(answer[:20] if answer[:1].isspace() else answer[-20:])
+        also = finding("whitespace", row.conversation, words, excerpt=shown)
+        found = [*(found or ()), also]
+    return found or ()
+
+
+class Manners:
+    """`mixed-politeness`: Japanese answers in です・ます beside ones in plain form. Memory: 16 bytes a row."""
+
+    def __init__(self, places: Places) -> None:
+        self._places = places
+        self._rows = {True: array("Q"), False: array("Q")}
+        self._shown: dict[bool, list[str]] = {True: [], False: []}
+
+    def add(self, row: Row) -> Iterable[Finding]:
+        """Take a row."""
+        answer = row.answer
+        if row.said != "ja" or answer.isascii() or "`" in answer:
+            return ()
+        if all_polite(answer):
+            self._keep(True, row.number, answer)
+            return ()
+        polite, plain = manners(answer)
+        if min(polite, plain) >= 2:
+            words = f"The answer itself mixes {polite} sentences in です・ます with {plain} in plain form."
+            return [finding("mixed-politeness", row.conversation, words, excerpt=answer)]
+        if polite or plain:
+            self._keep(polite >= plain, row.number, answer)
+        return ()
+
+    def _keep(self, polite: bool, number: int, answer: str) -> None:
+        self._rows[polite].append(number)
+        if len(self._shown[polite]) < SHOWN:
+            self._shown[polite].append(shorten(answer))
+
+    def summary(self) -> dict[str, int]:
+        """How many Japanese answers are in each manner."""
+        return {"polite": len(self._rows[True]), "plain": len(self._rows[False])}
+
+    def finish(self) -> list[Finding]:
+        """The strays one by one where they are few, else one finding for the set."""
+        polite, plain = len(self._rows[True]), len(self._rows[False])
+        if not polite or not plain or polite + plain < FEWEST_ROWS:
+            return []
+        few = plain <= polite
+        rare, common = self._rows[not few], self._rows[few]
+        names = {True: "です・ます", False: "plain form (だ・である)"}
+        other = self._places[common[0]]
+        if len(rare) > FEW * (polite + plain):
+            words = f"{polite:,} answers are in です・ます and {plain:,} in plain form."
+            place = self._places[rare[0]]
+            text = self._shown[not few][0]
+            return [finding("mixed-politeness", place, words, excerpt=text, other=other)]
+        return [
+            finding(
+                "mixed-politeness",
+                self._places[number],
+                f"In {names[not few]}, where {len(common):,} other answers are in {names[few]}.",
+                excerpt=text,
+                other=other,
+            )
+            for number, text in zip(rare, self._shown[not few], strict=False)
+        ]
+
+
+class Languages:
+    """`mixed-language` in a file: a few rows in another language than all others. Memory: 16 bytes a row."""
+
+    def __init__(self, places: Places) -> None:
+        self._places = places
+        self._rows: dict[str, dict[str, array[int]]] = {}
+        self._shown: dict[int, str] = {}
+
+    def add(self, row: Row) -> Iterable[Finding]:
+        """Take a row."""
+        language = row.asked
+        if language == "?":
+            return ()
+        file = row.conversation.file or ""
+        rows = self._rows.get(file)
+        if rows is None:
+            rows = self._rows[file] = {"en": array("Q"), "ja": array("Q")}
+        if (
+            language == "en"
+            and len(rows["ja"]) > len(rows["en"])
+            and _names_something(row.question)
+        ):
+            return ()  # an error message or a name, in whatever language it is asked about
+        alike = rows[language]
+        if len(alike) < SHOWN:
+            self._shown[row.number] = shorten(row.question)
+        alike.append(row.number)
+        return ()
+
+    def summary(self) -> dict[str, int]:
+        """How many questions are in each language."""
+        counted: dict[str, int] = {}
+        for rows in self._rows.values():
+            for language, numbers in rows.items():
+                counted[language] = counted.get(language, 0) + len(numbers)
+        return {language: count for language, count in counted.items() if count}
+
+    def finish(self) -> list[Finding]:
+        """The strays of each file."""
+        names = {"en": "English", "ja": "Japanese"}
+        found = []
+        for rows in self._rows.values():
+            if not rows["en"] or not rows["ja"]:
+                continue
+            rare, common = sorted(rows, key=lambda language: len(rows[language]))
+            total = len(rows[rare]) + len(rows[common])
+            if total < FEWEST_ROWS or len(rows[rare]) > FEW / 2 * total:
+                continue
+            other = self._places[rows[common][0]]
+            for number in rows[rare][:SHOWN]:
+                words = f"In {names[rare]}, where {len(rows[common]):,} other rows are in {names[common]}."
+                found.append(
+                    finding(
+                        "mixed-language",
+                        self._places[number],
+                        words,
+                        excerpt=self._shown.get(number, ""),
+                        other=other,
+                    )
+                )
+        return found
+
+
+# -- numbers -----------------------------------------------------------------------------------
+
+_DIGIT = re.compile(r"[0-9０-９]")
+_GROUPED = r"[0-9]{1,3}(?:,[0-9]{3})+"
+_UNIT = r"(?:円|yen|dollars?|ポイント|points?)"
+_MONTH = (
+    r"(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?"
+    r"|Oct(?:ober)?|Nov(?:ember)?|Dec(?:ember)?)\.?"
+)
+# What is written in several ways; a text without any of the traces holds none of them, and looking for those first is
+# many times as fast; then each way to write it.
+_WAYS: tuple[tuple[str, tuple[str, ...], tuple[tuple[str, re.Pattern[str]], ...]], ...] = (
+    ("thousands", ("円", "$", "¥", "￥", "yen", "dollar", "ポイント", "point"), (
+        ("with commas", re.compile(rf"(?<![0-9.]){_GROUPED}(?=\s?{_UNIT})|[$¥￥]{_GROUPED}")),
+        ("without commas", re.compile(rf"(?<![0-9.,])[0-9]{{4,9}}(?=\s?{_UNIT})|[$¥￥][0-9]{{4,9}}(?![0-9,])")),
+    )),
+    ("yen", ("円", "¥", "￥"), (
+        ("as 円", re.compile(r"[0-9０-９]\s?円")),
+        ("as ¥", re.compile(r"[¥￥]\s?[0-9０-９]")),
+    )),
+    ("digits", (), (
+        ("in half width", re.compile(r"(?<![A-Za-z])[0-9]+(?=[円日時分年月回個本枚点人%％つ営か])")),
+        ("in full width", re.compile(r"[０-９]+")),
+    )),
+    ("dates", ("/", "年", "-", "20", "19"), (
+        ("as 年月日", re.compile(r"[0-9０-９]{4}年[0-9０-９]{1,2}月[0-9０-９]{1,2}日")),
+        ("as Y/M/D", re.compile(r"(?<![0-9/])[0-9]{4}/[0-9]{1,2}/[0-9]{1,2}(?![0-9/])")),
+        ("as Month D, Y", re.compile(rf"\b{_MONTH} [0-9]{{1,2}}(?:st|nd|rd|th)?, [0-9]{{4}}\b")),
+        ("as D Month Y", re.compile(rf"\b[0-9]{{1,2}}(?:st|nd|rd|th)? {_MONTH} [0-9]{{4}}\b")),
+        ("as M/D/Y", re.compile(r"(?<![0-9/])[0-9]{1,2}/[0-9]{1,2}/[0-9]{4}(?![0-9/])")),
+        ("as Y-M-D", re.compile(r"(?<![0-9-])[0-9]{4}-[0-9]{2}-[0-9]{2}(?![0-9-])")),
+    )),
+    ("times", ("時", ":", ".m", "am", "pm", "AM", "PM"), (
+        ("as 9時", re.compile(r"(?:午前|午後)?[0-9]{1,2}時(?!間)(?:[0-9]{1,2}分|半)?")),
+        ("as 9:00", re.compile(r"(?<![0-9:])[0-9]{1,2}:[0-9]{2}(?![0-9:])(?!\s?[ap]\.?m)")),
+        ("as 9 a.m.", re.compile(r"(?<![0-9:])[0-9]{1,2}(?::[0-9]{2})?\s?[ap]\.?m\b", re.I)),
+    )),
+)  # fmt: skip
+
+
+class NumberFormats:
+    """`mixed-number-format`: amounts, dates and times of the answers written in several ways.
+
+    English and Japanese answers are two sets: each has ways of its own.
+    """
+
+    def __init__(self, places: Places) -> None:
+        self._places = places
+        self._rows: dict[tuple[str, str, str], list[tuple[int, str]]] = {}
+        self._counted: dict[tuple[str, str, str], int] = {}
+        self.rows = 0
+
+    def add(self, row: Row) -> Iterable[Finding]:
+        """Take a row."""
+        self.rows += 1
+        answer, language = row.answer, row.said
+        if "`" in answer or not _DIGIT.search(answer):
+            return ()
+        ascii_only = answer.isascii()
+        for what, traces, ways in _WAYS:
+            # Full-width digits are in no ASCII text, and all other digits are half width there.
+            if not any([trace in answer for trace in traces]) if traces else ascii_only:  # noqa: C419
+                continue
+            for way, pattern in ways:
+                match = pattern.search(answer)
+                if match:
+                    key = (language, what, way)
+                    self._counted[key] = self._counted.get(key, 0) + 1
+                    kept = self._rows.setdefault(key, [])
+                    if len(kept) < SHOWN:
+                        kept.append((row.number, match[0]))
+        return ()
+
+    def finish(self) -> list[Finding]:
+        """The rows that write what most rows write otherwise."""
+        found = []
+        for language in ("en", "ja", "?"):
+            for what, _, ways in _WAYS:
+                used = [way for way, _ in ways if (language, what, way) in self._counted]
+                used.sort(key=lambda way: -self._counted[language, what, way])
+                for way in used[1:]:
+                    usual = (language, what, used[0])
+                    other_number, sample = self._rows[usual][0]
+                    for number, text in self._rows[language, what, way]:
+                        if number == other_number:
+                            continue
+                        words = (
+                            f'{what.capitalize()} {way} ("{text}"), where {self._counted[usual]:,} rows '
+                            f'write them {used[0]} ("{sample}").'
+                        )
+                        found.append(
+                            finding(
+                                "mixed-number-format",
+                                self._places[number],
+                                words,
+                                excerpt=text,
+                                other=self._places[other_number],
+                            )
+                        )
+        return found

@@ -1,0 +1,182 @@
+"""The bytes of a file, unpacked where they are gzip, a block or a line at a time, and never more than a row's worth."""
+
+from __future__ import annotations
+
+import codecs
+import difflib
+import gzip
+import stat
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from ...core.errors import Closing, WorkshopError
+from .faults import RowFault
+
+ROW_LIMIT = 64 << 20  # bytes; a row of a training set is some kilobytes
+BLOCK = 1 << 18
+HEAD = 256 << 10
+_SCANNED = 64 << 20  # how far the first character beyond ASCII is looked for
+# Text shrinks to a fifth or, where it repeats itself, a fiftieth. What unpacks to more is made to fill a disk.
+_MOST_PACKED = 200
+_SUSPECT = 256 << 20
+_SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".xlsx", ".parquet", ".txt", ".gz")
+
+
+def require_file(path: Path) -> None:
+    """Raise WorkshopError unless the path is a file that can be opened; a near name is proposed."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError as error:
+        parent = path.parent
+        beside = []
+        if parent.is_dir():
+            beside = [p.name for p in parent.iterdir() if p.suffix.lower() in _SUFFIXES]
+        near = difflib.get_close_matches(path.name, beside, n=1, cutoff=0.5)
+        hint = f" Did you mean {parent / near[0]}?" if near else ""
+        raise WorkshopError(f"There is no file {path}.{hint}") from error
+    except (OSError, ValueError) as error:
+        raise WorkshopError(f"{path} cannot be read: {_words(error)}.") from error
+    if stat.S_ISDIR(mode):
+        raise WorkshopError(
+            f"{path} is a folder; a file of training rows, such as .jsonl, belongs here."
+        )
+    if not stat.S_ISREG(mode):
+        raise WorkshopError(
+            f"{path} is a device or a pipe, which can be read only once. Save what it gives as a file first."
+        )
+
+
+def open_bytes(path: Path) -> BinaryIO:
+    """The file, opened for reading; WorkshopError says why it cannot be."""
+    try:
+        return open(path, "rb")
+    except OSError as error:
+        raise WorkshopError(f"{path} cannot be read: {_words(error)}.") from error
+
+
+def _words(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
+
+
+class Bytes(Closing):
+    """A file's bytes, unpacked; a context manager. `read(n)` raises RowFault for a damaged or hostile gzip."""
+
+    def __init__(self, path: Path, *, packed: bool) -> None:
+        self._file = open_bytes(path)
+        self._gzip = gzip.GzipFile(fileobj=self._file) if packed else None
+        self._given = 0
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._gzip is not None:
+            self._gzip.close()
+        self._file.close()
+
+    def read(self, size: int = BLOCK) -> bytes:
+        """At most so many bytes; empty at the end."""
+        if self._gzip is None:
+            return self._file.read(size)
+        try:
+            block = self._gzip.read(size)
+        except (OSError, EOFError, zlib.error) as error:
+            raise RowFault(
+                f"the gzip file is damaged here ({error}).",
+                "Download or pack it again.",
+                rule="unreadable",
+            ) from error
+        self._given += len(block)
+        if self._given > _SUSPECT and self._given > _MOST_PACKED * self._file.tell():
+            raise RowFault(
+                f"the gzip file unpacks to more than {_MOST_PACKED} times its size; reading stops here.",
+                "Unpack it by hand if you trust it.",
+                rule="row-too-large",
+            )
+        return block
+
+
+def sample(path: Path, *, packed: bool) -> tuple[bytes, bytes, bool]:
+    """The file's head, the stretch that tells its encoding, and whether that stretch is all there is.
+
+    The second is the head, unless that is ASCII alone: then the first block with something else in it. A damaged
+    file gives what can be read of it.
+    """
+    with Bytes(path, packed=packed) as file:
+        try:
+            head = block = file.read(HEAD)
+            seen = len(head)
+            while block and block.isascii() and b"\x1b$" not in block and seen < _SCANNED:
+                following = file.read(BLOCK)
+                if not following:
+                    return head, block, True
+                seen += len(following)
+                block = following
+            if block is head or block.isascii():
+                return head, block, not file.read(1)
+            # A block begins anywhere; the line does not.
+            place = next(i for i, byte in enumerate(block) if byte > 0x7F)
+            start = block.rfind(b"\n", 0, place) + 1
+            return (
+                head,
+                block[start : start + HEAD],
+                len(block) - start <= HEAD and not file.read(1),
+            )
+        except RowFault:
+            return b"", b"", False
+
+
+def lines(read: Callable[[int], bytes], end: bytes = b"\n") -> Iterator[bytes]:
+    """The lines, without what ends them. Raises RowFault for one that is longer than a row can be.
+
+    Only this one byte ends a line: others that `str.splitlines` knows, such as U+2028, may stand in a text.
+    """
+    kept: list[bytes] = []
+    size = 0
+    while block := read(BLOCK):
+        parts = block.split(end)
+        if len(parts) == 1:
+            kept.append(block)
+            size += len(block)
+            if size > ROW_LIMIT:
+                raise too_large()
+            continue
+        kept.append(parts[0])
+        yield b"".join(kept)
+        yield from parts[1:-1]
+        kept = [parts[-1]]
+        size = len(parts[-1])
+    if last := b"".join(kept):
+        yield last
+
+
+def too_large() -> RowFault:
+    """The fault of a row that no memory should be spent on."""
+    return RowFault(
+        f"a row is larger than {ROW_LIMIT >> 20} MB; reading stops here.",
+        "End each row with a line break, or look for a quotation mark that is not closed.",
+        rule="row-too-large",
+    )
+
+
+class Recoded:
+    """Bytes in UTF-8 of a stream in an encoding whose line ends are not the byte "\\n", such as UTF-16."""
+
+    def __init__(self, source: Bytes, encoding: str) -> None:
+        self._source = source
+        self._decoder = codecs.getincrementaldecoder(encoding)("surrogateescape")
+
+    def read(self, size: int = BLOCK) -> bytes:
+        """About so many bytes; empty at the end."""
+        while True:
+            block = self._source.read(size)
+            try:
+                text = self._decoder.decode(block, final=not block)
+            except UnicodeDecodeError as error:
+                raise RowFault(
+                    f"not {error.encoding} (byte 0x{error.object[error.start]:02x}); reading stops here.",
+                    "Save the file again as UTF-8.",
+                    rule="encoding",
+                ) from error
+            if text or not block:
+                return text.encode("utf-8", "surrogatepass")
