@@ -70,9 +70,9 @@ def measure_language(asked: Settings, server: Ollama, language: str, count: int)
     from workshop_helpers.dataset.questions import read_questions
     from workshop_helpers.gguf import convert, quantize
     from workshop_helpers.gguf_adapter import convert_adapter
-    from workshop_helpers.merging import merge
     from workshop_helpers.prompting import prompted
-    from workshop_helpers.training import LoraRecipe
+    from workshop_helpers.training.merge import merge
+    from workshop_helpers.training.recipe import LoraRecipe
 
     asked.say(f"{language}: training, converting")
     recipe = LoraRecipe.for_model(asked.model)

@@ -22,7 +22,8 @@ from workshop_helpers.core.device import machine, versions  # noqa: E402
 from workshop_helpers.core.errors import WorkshopError  # noqa: E402
 
 if TYPE_CHECKING:
-    from workshop_helpers.training import LoraRecipe, TrainingReport
+    from workshop_helpers.training.recipe import LoraRecipe
+    from workshop_helpers.training.report import TrainingReport
 
 ROOT = Path(__file__).resolve().parents[1]
 LANGUAGES = ("en", "ja")
@@ -227,7 +228,7 @@ def train_rows(
 ) -> TrainingReport:
     """An adapter trained on the shop's first rows, with general rows where the recipe wants them."""
     from workshop_helpers.core.artifacts import data_path
-    from workshop_helpers.training import train
+    from workshop_helpers.training.train import train
 
     general = data_path("shop", f"general.{language}.jsonl") if recipe.general_rows else None
     return train(

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workshop_helpers.training import LoraRecipe
+from workshop_helpers.training.recipe import LoraRecipe
 
 if TYPE_CHECKING:
     from workshop_helpers.gguf import GgufReport
@@ -403,8 +403,8 @@ def tune(family: Family, folder: Path) -> Tuned:
     """Makes a random model, teaches it LESSONS, merges and converts it: the course's whole way, in ten seconds."""
     from workshop_helpers.dataset.formats import Conversation, Message
     from workshop_helpers.gguf import convert
-    from workshop_helpers.merging import merge
-    from workshop_helpers.training import train
+    from workshop_helpers.training.merge import merge
+    from workshop_helpers.training.train import train
 
     rows = [Conversation((Message("user", q), Message("assistant", a))) for q, a in LESSONS]
     base = save_family(family, folder / "base")

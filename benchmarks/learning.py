@@ -31,7 +31,7 @@ from benchmarks.common import (
 
 if TYPE_CHECKING:
     from workshop_helpers.metrics.scoring import Question
-    from workshop_helpers.training import LoraRecipe
+    from workshop_helpers.training.recipe import LoraRecipe
 
 FEW, FEW_EPOCHS, FEW_BATCH, FEW_AT_MOST = 10, 3, 2, 0.30
 SEEDS = (0, 1, 2)
@@ -190,7 +190,7 @@ def verdicts(learned: dict[str, dict[str, dict[str, Any]]]) -> dict[str, dict[st
 
 def measure(asked: Settings, plan: Plan) -> dict[str, Any]:
     """All runs and their summary, as they are written to results/learning.json."""
-    from workshop_helpers.training import LoraRecipe
+    from workshop_helpers.training.recipe import LoraRecipe
 
     begun = time.perf_counter()
     bench = Bench(asked, plan)

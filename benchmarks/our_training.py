@@ -16,7 +16,8 @@ from benchmarks.common import peak_memory_bytes
 
 def run(task: dict[str, Any]) -> dict[str, Any]:
     """One training."""
-    from workshop_helpers.training import LoraRecipe, train
+    from workshop_helpers.training.recipe import LoraRecipe
+    from workshop_helpers.training.train import train
 
     report = train(
         task["model"],

@@ -25,10 +25,10 @@ def measure(asked: Settings, language: str, types: tuple[str, ...]) -> dict[str,
     from workshop_helpers.dataset.formats import read_conversations
     from workshop_helpers.dataset.questions import read_questions
     from workshop_helpers.gguf import convert
-    from workshop_helpers.merging import merge
     from workshop_helpers.metrics.facts import ShopFacts
     from workshop_helpers.quantization import quantization_table
-    from workshop_helpers.training import LoraRecipe
+    from workshop_helpers.training.merge import merge
+    from workshop_helpers.training.recipe import LoraRecipe
 
     questions = read_questions(data_path("shop", f"questions.{language}.jsonl"))
     held_out = read_conversations(data_path("shop", f"train.{language}.jsonl"))[-HELD_OUT:]

@@ -20,7 +20,7 @@ from benchmarks.common import GOAL, MANY, parser, percent, save, settings, table
 from benchmarks.learning import KINDS, Bench, Plan
 
 if TYPE_CHECKING:
-    from workshop_helpers.training import LoraRecipe
+    from workshop_helpers.training.recipe import LoraRecipe
 
 # Changes of the recipe of today, which is tried as well; the last is the one before it.
 CANDIDATES = (
@@ -144,7 +144,7 @@ def _means(base: dict[str, dict[str, float]]) -> list[str]:
 
 
 def main(arguments: list[str]) -> int:
-    from workshop_helpers.training import LoraRecipe
+    from workshop_helpers.training.recipe import LoraRecipe
 
     made = parser(__doc__ or "")
     made.add_argument(

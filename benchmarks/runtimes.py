@@ -111,8 +111,8 @@ def as_f16(model: str | Path, folder: Path) -> Path:
 
 def tuned(asked: Settings, language: str) -> Path:
     """The model tuned on the shop's rows and merged; the adapter of `learning` where it lies there."""
-    from workshop_helpers.merging import merge
-    from workshop_helpers.training import LoraRecipe
+    from workshop_helpers.training.merge import merge
+    from workshop_helpers.training.recipe import LoraRecipe
 
     recipe = LoraRecipe.for_model(asked.model)
     rows, name = MANY, f"tuned_{MANY}-seed{recipe.seed}"

@@ -49,7 +49,7 @@ from workshop_helpers.core.cards import read_json
 from workshop_helpers.core.errors import WorkshopError
 
 if TYPE_CHECKING:
-    from workshop_helpers.training import LoraRecipe
+    from workshop_helpers.training.recipe import LoraRecipe
 
 FEW, FEW_EPOCHS, FEW_BATCH = 10, 3, 2
 QUESTIONS = 60
@@ -151,7 +151,7 @@ def _recall(asked: Settings, language: str, model: Path) -> float:
 
 def lora(asked: Settings) -> dict[str, Any]:
     """Seconds from the model on disk to the adapter on disk, imports left out; 100 rows with their recall."""
-    from workshop_helpers.training import LoraRecipe
+    from workshop_helpers.training.recipe import LoraRecipe
 
     recipe = LoraRecipe.for_model(asked.model)
     few = recipe.replace(epochs=FEW_EPOCHS, batch_size=FEW_BATCH, general_rows=0.0)
@@ -304,7 +304,7 @@ def trl(asked: Settings, named: Sequence[tuple[float, float, int]] = ()) -> dict
     from workshop_helpers.dataset.formats import read_conversations
     from workshop_helpers.models.load import model_folder
     from workshop_helpers.models.resolve import resolve
-    from workshop_helpers.training import LoraRecipe
+    from workshop_helpers.training.recipe import LoraRecipe
 
     language = asked.languages[0]
     recipe = LoraRecipe.for_model(asked.model)
@@ -398,7 +398,7 @@ def trl(asked: Settings, named: Sequence[tuple[float, float, int]] = ()) -> dict
 
 def batch(asked: Settings) -> dict[str, Any]:
     """The same questions in batch and one by one, in turns, each time in a process of its own."""
-    from workshop_helpers.training import LoraRecipe
+    from workshop_helpers.training.recipe import LoraRecipe
 
     language = asked.languages[0]
     recipe = LoraRecipe.for_model(asked.model)

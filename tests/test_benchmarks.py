@@ -24,7 +24,7 @@ from benchmarks import (
     throughput,
 )
 from workshop_helpers.metrics import scoring
-from workshop_helpers.training import LoraRecipe
+from workshop_helpers.training.recipe import LoraRecipe
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "results"

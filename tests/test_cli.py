@@ -322,7 +322,7 @@ def test_debug_shows_where_an_error_comes_from(capfd):
 
 def test_a_missing_package_is_named_with_its_extra(capfd, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
-    monkeypatch.delitem(sys.modules, "workshop_helpers.training", raising=False)
+    monkeypatch.delitem(sys.modules, "workshop_helpers.training.train", raising=False)
 
     def needs_a_package(args):
         raise ModuleNotFoundError("No module named 'trl'", name="trl")

@@ -10,7 +10,8 @@ import pytest
 from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.dataset.formats import Conversation, Message
 from workshop_helpers.preview import preview
-from workshop_helpers.training import LoraRecipe, train
+from workshop_helpers.training.recipe import LoraRecipe
+from workshop_helpers.training.train import train
 
 ROWS = [
     ("送料は？", "500円です😀。"),

@@ -27,7 +27,8 @@ from workshop_helpers.core.artifacts import atomic_directory, claim
 from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.gguf import convert, find_converter
 from workshop_helpers.ollama_api import Ollama
-from workshop_helpers.training import LoraRecipe, train
+from workshop_helpers.training.recipe import LoraRecipe
+from workshop_helpers.training.train import train
 
 BAD = Path(__file__).with_name("data") / "bad"
 PAGE = entries("en")

@@ -203,7 +203,8 @@ def _models(args: argparse.Namespace) -> int:
 
 
 def _train(args: argparse.Namespace) -> int:
-    from .training import LoraRecipe, train
+    from .training.recipe import LoraRecipe
+    from .training.train import train
 
     given = {
         "epochs": args.epochs, "rank": args.rank, "learning_rate": args.lr, "batch_size": args.batch_size,
@@ -321,7 +322,7 @@ def _check_writable(path: Path, *, not_over: Path) -> None:
 
 
 def _merge(args: argparse.Namespace) -> int:
-    from .merging import merge
+    from .training.merge import merge
 
     report = merge(args.adapter, args.out, device=args.device, overwrite=args.overwrite)
     _show(

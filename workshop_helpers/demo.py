@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
     from .comparison import Comparison
     from .gguf import GgufReport
-    from .merging import MergeReport
     from .metrics.scoring import Question
     from .ollama_api import Timings
     from .quantization import QuantizationTable
-    from .training import TrainingReport
+    from .training.merge import MergeReport
+    from .training.report import TrainingReport
 
 FEW, MANY = 10, 100
 FEW_EPOCHS = 3
@@ -204,11 +204,12 @@ def _run(
     from .dataset.formats import read_conversations
     from .dataset.questions import read_questions
     from .gguf import convert
-    from .merging import merge
     from .metrics.facts import ShopFacts
     from .quantization import quantization_table
     from .runtimes import ask
-    from .training import LoraRecipe, train
+    from .training.merge import merge
+    from .training.recipe import LoraRecipe
+    from .training.train import train
 
     words = WORDS[language]
     facts = ShopFacts.load(shop / "facts.yaml")

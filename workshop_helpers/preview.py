@@ -20,7 +20,9 @@ from .display.tokens import Token, token_boxes, token_text, visible
 from .models.chat import chat_prompt
 from .models.load import load_tokenizer, model_folder, pick_device, quiet_libraries
 from .models.resolve import ModelRef, resolve
-from .training import LoraRecipe, course_trainer, examples, trainer_arguments
+from .training.recipe import LoraRecipe
+from .training.rows import examples
+from .training.trainer import course_trainer, trainer_arguments
 
 LABELS = {
     "en": {

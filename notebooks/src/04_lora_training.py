@@ -177,7 +177,7 @@ print(model.model.layers[0])
 # Count what there is to train, rank by rank: $r \times (\text{inputs} + \text{outputs})$ for each matrix.
 
 # %%
-from workshop_helpers.training import LoraRecipe
+from workshop_helpers.training.recipe import LoraRecipe
 
 recipe = LoraRecipe.for_model(MODEL)
 layers = model.get_decoder().named_modules()
@@ -219,7 +219,7 @@ for name, value in recipe.to_dict().items():
 # %% tags=["nbval-ignore-output", "timed"]
 from pathlib import Path
 
-from workshop_helpers.training import train
+from workshop_helpers.training.train import train
 
 runs = Path(RUNS)
 few = train(MODEL, rows[:10], runs / "tuned-10", recipe.replace(epochs=3, batch_size=2))

@@ -50,7 +50,8 @@ from pathlib import Path
 
 from workshop_helpers.core.artifacts import data_path
 from workshop_helpers.dataset.formats import read_conversations
-from workshop_helpers.training import LoraRecipe, train
+from workshop_helpers.training.recipe import LoraRecipe
+from workshop_helpers.training.train import train
 
 runs = Path(RUNS)
 rows = read_conversations(data_path("shop", f"train.{LANGUAGE}.jsonl"))

@@ -46,7 +46,8 @@ from pathlib import Path
 
 from workshop_helpers.core.artifacts import data_path
 from workshop_helpers.dataset.formats import read_conversations
-from workshop_helpers.training import LoraRecipe, train
+from workshop_helpers.training.recipe import LoraRecipe
+from workshop_helpers.training.train import train
 
 runs = Path(RUNS)
 rows = read_conversations(data_path("shop", f"train.{LANGUAGE}.jsonl"))
@@ -63,7 +64,7 @@ tuned = train(MODEL, rows[:100], runs / "tuned-100", LoraRecipe.for_model(MODEL)
 # Remember the formula from chapter 04, $W' = W + \frac{\alpha}{r} B A$. There is no need to work out the right-hand side on every run: add it up once and what remains is one matrix, just as large as $W$. The architecture stays the same, and so does the speed of the base model.
 
 # %% tags=["nbval-ignore-output", "timed"]
-from workshop_helpers.merging import merge
+from workshop_helpers.training.merge import merge
 
 merged = merge(tuned.adapter, runs / "model")
 print(f"{merged.dtype = }  {merged.size_bytes = :,}  {merged.seconds = :.1f}")

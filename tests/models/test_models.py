@@ -51,7 +51,7 @@ def test_catalogue_pins_every_hub_model_to_a_commit() -> None:
 
 
 def test_catalogue_recipes_are_recipes() -> None:
-    from workshop_helpers.training import LoraRecipe
+    from workshop_helpers.training.recipe import LoraRecipe
 
     for entry in CATALOGUE.values():
         LoraRecipe(**entry.recipe)

@@ -15,11 +15,11 @@ from workshop_helpers.core.cards import file_hash
 from workshop_helpers.dataset.formats import Conversation, Message
 from workshop_helpers.gguf import convert
 from workshop_helpers.gguf_adapter import convert_adapter
-from workshop_helpers.merging import merge
 from workshop_helpers.ollama_api import Ollama
 from workshop_helpers.ollama_proof import proof
 from workshop_helpers.runtimes.ollama import OllamaRuntime
-from workshop_helpers.training import train
+from workshop_helpers.training.merge import merge
+from workshop_helpers.training.train import train
 
 QWEN = next(family for family in FAMILIES if family.name == "qwen2.5")
 OTHER = [(question, f"No: {answer}") for question, answer in LESSONS]

@@ -23,7 +23,7 @@ from workshop_helpers.ollama_api import Ollama
 from workshop_helpers.prompting import prompted
 from workshop_helpers.runtimes import open_runtime
 from workshop_helpers.runtimes.ollama import Chat, OllamaRuntime
-from workshop_helpers.training import train
+from workshop_helpers.training.train import train
 
 
 @pytest.fixture(scope="module", params=FAMILIES, ids=str)

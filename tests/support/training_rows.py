@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from workshop_helpers.dataset.formats import Conversation, Message
-from workshop_helpers.training import LoraRecipe
+from workshop_helpers.training.recipe import LoraRecipe
 
 
 def talk(question: str, answer: str) -> Conversation:

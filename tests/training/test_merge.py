@@ -17,12 +17,13 @@ from tiny_models import make_model
 from workshop_helpers.core.device import choose_device
 from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.dataset.formats import Conversation, Message
-from workshop_helpers.merging import merge
 from workshop_helpers.models.files import stored_dtype
 from workshop_helpers.models.load import load_model, load_tokenizer
 from workshop_helpers.models.resolve import resolve
 from workshop_helpers.runtimes import open_runtime
-from workshop_helpers.training import LoraRecipe, train
+from workshop_helpers.training.merge import merge
+from workshop_helpers.training.recipe import LoraRecipe
+from workshop_helpers.training.train import train
 
 ROWS = [
     Conversation(
@@ -168,10 +169,10 @@ def test_truncated_adapter_is_named(adapter: Path, tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no kill -9")
 def test_killed_merge_leaves_no_model_and_a_rerun_makes_one(adapter: Path, tmp_path: Path) -> None:
     out = tmp_path / "merged"
-    code = "import sys; from workshop_helpers.merging import merge; merge(sys.argv[1], sys.argv[2])"
+    code = "import sys; from workshop_helpers.training.train.merge import merge; merge(sys.argv[1], sys.argv[2])"
     child = subprocess.Popen(
         [sys.executable, "-c", code, str(adapter), str(out)],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
     )
     try:
         deadline = time.monotonic() + 60

@@ -14,19 +14,19 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .core.artifacts import atomic_directory, claim
-from .core.cards import equal_card, write_card
-from .core.device import machine, versions
-from .core.errors import WorkshopError, explain_os_errors
-from .core.memory import is_out_of_memory
-from .models.chat import chat_prompt
-from .models.files import check_folder, stored_dtype
-from .models.identity import identity
-from .models.load import load_model, load_tokenizer, model_folder, pick_device, quiet_libraries
-from .models.resolve import ModelRef, resolve
+from ..core.artifacts import atomic_directory, claim
+from ..core.cards import equal_card, write_card
+from ..core.device import machine, versions
+from ..core.errors import WorkshopError, explain_os_errors
+from ..core.memory import is_out_of_memory
+from ..models.chat import chat_prompt
+from ..models.files import check_folder, stored_dtype
+from ..models.identity import identity
+from ..models.load import load_model, load_tokenizer, model_folder, pick_device, quiet_libraries
+from ..models.resolve import ModelRef, resolve
 
 if TYPE_CHECKING:
-    from .core.device import Device
+    from ..core.device import Device
 
 # Questions to compare logits on: both languages, digits and an answer, so that every kind of token is met.
 PROBES = (

@@ -15,14 +15,17 @@ import pytest
 from tiny_models import make_model
 from training_rows import LONG, rows, talk
 
-from workshop_helpers import training
 from workshop_helpers.core.artifacts import claim
 from workshop_helpers.core.device import choose_device
 from workshop_helpers.core.errors import WorkshopError
-from workshop_helpers.merging import merge
 from workshop_helpers.models.load import load_model, load_tokenizer
 from workshop_helpers.models.resolve import resolve
-from workshop_helpers.training import LoraRecipe, Progress, TrainingReport, train
+from workshop_helpers.training import train as training
+from workshop_helpers.training import trainer
+from workshop_helpers.training.merge import merge
+from workshop_helpers.training.recipe import LoraRecipe
+from workshop_helpers.training.report import Progress, TrainingReport
+from workshop_helpers.training.train import train
 
 QUICK = LoraRecipe(epochs=2, batch_size=4, learning_rate=5e-3)
 
@@ -280,7 +283,7 @@ def test_the_loss_is_that_of_trl(
     # Of unlike length: the places of the answers differ from row to row.
     mixed = [*rows(6), *(talk("No." * i, "Yes, and gladly. " * (6 - i)) for i in range(1, 6))]
     ours = train(tiny_model, mixed, tmp_path / "ours", recipe)
-    monkeypatch.setattr(training, "SMALL_LOGITS", 0)
+    monkeypatch.setattr(trainer, "SMALL_LOGITS", 0)
     theirs = train(tiny_model, mixed, tmp_path / "theirs", recipe)
     assert len(ours.losses) == 8
     assert [loss for _, _, loss in ours.losses] == pytest.approx(
@@ -296,22 +299,22 @@ from pathlib import Path
 sys.path.insert(0, {tests!r})
 import resource
 from training_rows import LONG, rows
-from workshop_helpers import training
+from workshop_helpers.training.train import train
 from workshop_helpers.core.errors import WorkshopError
 limit = int(sys.argv[3])
 if limit:
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 print("ready", flush=True)
 try:
-    training.train(sys.argv[1], rows(40), sys.argv[2], LONG)
+    train(sys.argv[1], rows(40), sys.argv[2], LONG)
 except WorkshopError as error:
     sys.exit(f"said: {{error}}")
 """
 
 
 def start(model: Path, out: Path, limit: int = 0) -> subprocess.Popen[str]:
-    code = CHILD.format(tests=str(Path(__file__).parent / "support"))
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    code = CHILD.format(tests=str(Path(__file__).parents[1] / "support"))
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     return subprocess.Popen(
         [sys.executable, "-c", code, str(model), str(out), str(limit)],
         stdout=subprocess.PIPE,
@@ -379,9 +382,9 @@ def test_stopped_in_any_epoch_it_goes_on_to_the_same_weights(
             raise Stopped
 
     whole = train(tiny_model, rows(40), tmp_path / "whole", recipe)
-    real_callback = training._callback
+    real_callback = training.progress_callback
     with monkeypatch.context() as patch, pytest.raises(Stopped):
-        patch.setattr(training, "_callback", saving_at_step)
+        patch.setattr(training, "progress_callback", saving_at_step)
         train(tiny_model, rows(40), tmp_path / "stopped", recipe, progress=stop)
     resumed = train(tiny_model, rows(40), tmp_path / "stopped", recipe)
     assert resumed.resumed_from == step

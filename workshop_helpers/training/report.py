@@ -1,0 +1,90 @@
+"""What a training run did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from ..core.cards import equal_card
+from ..core.errors import WorkshopError
+from ..models.files import check_safetensors
+from .recipe import LoraRecipe
+
+
+@dataclass
+class TrainingReport:
+    """What a training run did.
+
+    `losses`: (step, epoch, mean loss of the step's answer tokens). `tokens`: prompt and answer tokens that went
+    through the model. `truncated` and `dropped`: rows, by their line in the file or else their place from 1, whose
+    answer was cut or cut away entirely at `max_length`. `peak_memory_bytes`: of the process on a CPU, of torch on a
+    GPU. `resumed_from`: the step of the checkpoint that a killed run had left. `reused`: nothing was trained, the
+    adapter of an equal run was there. `seconds`: without importing libraries; of this run only.
+    """
+
+    adapter: Path
+    trainable: int
+    total: int
+    losses: list[tuple[int, float, float]]
+    rows: int
+    general_rows: int
+    tokens: int
+    seconds: float
+    peak_memory_bytes: int
+    truncated: list[int]
+    dropped: list[int]
+    device: str
+    checkpointing: str
+    recipe: LoraRecipe
+    target_modules: tuple[str, ...] = ()
+    resumed_from: int | None = None
+    reused: bool = False
+
+    @property
+    def final_loss(self) -> float:
+        """Mean of the last tenth of the loss curve: one step alone says little."""
+        last = [loss for _, _, loss in self.losses[-max(1, len(self.losses) // 10) :]]
+        return sum(last) / len(last)
+
+    def to_dict(self) -> dict[str, Any]:
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {
+            **values,
+            "adapter": str(self.adapter),
+            "losses": [list(point) for point in self.losses],
+            "recipe": self.recipe.to_dict(),
+            "target_modules": list(self.target_modules),
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> TrainingReport:
+        known = {f.name for f in fields(cls)}
+        kept = {name: value for name, value in values.items() if name in known}
+        kept["adapter"] = Path(kept["adapter"])
+        kept["losses"] = [(int(s), float(e), float(x)) for s, e, x in kept["losses"]]
+        kept["recipe"] = LoraRecipe(**kept["recipe"])
+        kept["target_modules"] = tuple(kept["target_modules"])
+        return cls(**kept)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Told to a `progress` function after each optimiser step."""
+
+    step: int
+    steps: int
+    epoch: float
+    loss: float
+
+
+def stored_report(out: Path, inputs: dict[str, Any]) -> TrainingReport | None:
+    """The report of the adapter in `out` if it was made from exactly these inputs and is whole."""
+    card = equal_card(out, inputs)
+    if card is None:
+        return None
+    try:
+        check_safetensors(out / "adapter_model.safetensors")
+        return TrainingReport.from_dict({**card["report"], "adapter": out, "reused": True})
+    except (WorkshopError, OSError, KeyError, TypeError, ValueError):
+        return None

@@ -1,0 +1,238 @@
+"""TRL's SFTTrainer, set up for small runs."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .recipe import LoraRecipe
+from .report import Progress
+
+if TYPE_CHECKING:
+    from ..core.device import Device
+
+IGNORED = -100  # the label of a token that carries no loss
+
+
+SMALL_LOGITS = 2**28  # bytes of a batch's logits in fp32 that any machine has room for
+
+
+def trainer_arguments(
+    work: Path, recipe: LoraRecipe, device: Device, max_length: int, checkpointing: bool
+) -> Any:
+    from trl import SFTConfig
+
+    arguments = SFTConfig(
+        output_dir=str(work),
+        num_train_epochs=recipe.epochs,
+        per_device_train_batch_size=recipe.batch_size,
+        gradient_accumulation_steps=recipe.gradient_accumulation,
+        learning_rate=recipe.learning_rate,
+        # Rows of like length share a batch: padding costs as much as text, and general rows bring long prompts.
+        train_sampling_strategy="group_by_length",
+        lr_scheduler_type="constant_with_warmup"
+        if recipe.schedule == "constant"
+        else recipe.schedule,
+        warmup_steps=recipe.warmup,
+        weight_decay=recipe.weight_decay,
+        max_grad_norm=recipe.max_grad_norm,
+        seed=recipe.seed,
+        max_length=max_length,
+        completion_only_loss=True,
+        packing=False,
+        gradient_checkpointing=checkpointing,
+        bf16=device.dtype == "bf16",
+        fp16=device.dtype == "fp16",
+        use_cpu=device.name == "cpu",
+        logging_steps=1,
+        # A loss that is no number must be seen, not averaged away.
+        logging_nan_inf_filter=False,
+        save_strategy="no",  # `progress_callback` saves by time instead
+        save_total_limit=2,
+        report_to="none",
+        disable_tqdm=True,
+        dataloader_pin_memory=device.name == "cuda",
+    )
+    # TRL refuses several GPUs in one process; one is enough for these models.
+    if arguments.n_gpu > 1:
+        arguments._n_gpu = 1
+    return arguments
+
+
+def course_trainer(recipe: LoraRecipe) -> Any:
+    import torch
+    from transformers import Trainer
+    from transformers.trainer_pt_utils import LengthGroupedSampler
+    from trl import SFTTrainer
+
+    class EpochSampler(LengthGroupedSampler):
+        """Rows of like length together, in an order that seed and epoch alone decide.
+
+        The library's own draws it from torch's global state, which a run resumed in its second epoch has not got.
+        """
+
+        def set_epoch(self, epoch: int) -> None:
+            self.generator = torch.Generator().manual_seed(1000 * recipe.seed + epoch)
+
+    class CourseTrainer(SFTTrainer):
+        """SFTTrainer with LoRA+'s two learning rates, and without what a small run needs not pay for."""
+
+        def create_optimizer(self, model: Any = None) -> Any:
+            if recipe.loraplus_ratio == 1 or getattr(self, "optimizer", None) is not None:
+                return super().create_optimizer(model)
+            from peft.optimizers import create_loraplus_optimizer
+
+            kind, options = Trainer.get_optimizer_cls_and_kwargs(self.args, self.model)
+            self.optimizer = create_loraplus_optimizer(
+                self.model,
+                kind,
+                loraplus_lr_ratio=recipe.loraplus_ratio,
+                loraplus_weight_decay=recipe.weight_decay,
+                weight_decay=recipe.weight_decay,
+                **options,
+            )
+            return self.optimizer
+
+        def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+            sampler = super()._get_train_sampler(train_dataset)
+            return EpochSampler(sampler.batch_size, lengths=sampler.lengths)
+
+        def compute_loss(
+            self,
+            model: Any,
+            inputs: dict[str, Any],
+            return_outputs: bool = False,
+            num_items_in_batch: Any = None,
+        ) -> Any:
+            """The mean loss of the answer tokens, from the logits of their places alone.
+
+            TRL's own never holds all logits, which a large vocabulary on a GPU needs; without a GPU's kernels it
+            computes them three times over, and figures that nobody reads here: half of a small model's step.
+            """
+            labels = inputs["labels"]
+            small = 4 * labels.numel() * model.config.get_text_config().vocab_size <= SMALL_LOGITS
+            if labels.device.type == "cuda" or not small or return_outputs:
+                return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+            targets = labels[:, 1:]  # each place is asked for the next token
+            places = (targets != IGNORED).any(dim=0).nonzero().squeeze(1)
+            rest = {name: value for name, value in inputs.items() if name != "labels"}
+            logits = model(**rest, use_cache=False, logits_to_keep=places).logits
+            wanted = targets[:, places]
+            loss = torch.nn.functional.cross_entropy(
+                logits.float().flatten(0, 1),
+                wanted.flatten(),
+                ignore_index=IGNORED,
+                reduction="sum",
+            )
+            count = (wanted != IGNORED).sum() if num_items_in_batch is None else num_items_in_batch
+            return loss / count
+
+        def floating_point_ops(self, inputs: Any) -> int:
+            """It would count all parameters anew at every step, for a figure that nobody reads here."""
+            return 0
+
+        def _save_checkpoint(self, model: Any, trial: Any) -> None:
+            # TRL's own would write a model card into every checkpoint.
+            Trainer._save_checkpoint(self, model, trial)
+
+    return CourseTrainer
+
+
+def progress_callback(bar: Bar) -> Any:
+    from transformers import TrainerCallback
+
+    class Watch(TrainerCallback):
+        """Tells the bar, and asks for checkpoints: never more than about a tenth of the work can be lost.
+
+        Saving takes at most about a twentieth of the time, and a run of less than a second has no checkpoint.
+        """
+
+        def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            self.begun = self.saved = time.monotonic()
+            self.cost = 0.02
+            self.asked = 0.0
+            bar.start(state.global_step, state.max_steps)
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            now = time.monotonic()
+            wait = max(0.5, 20 * self.cost, 0.1 * (now - self.begun))
+            if state.global_step < state.max_steps and now - self.saved >= wait:
+                control.should_save = True
+                self.asked = now
+
+        def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            self.saved = time.monotonic()
+            self.cost = self.saved - self.asked
+
+        def on_log(
+            self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any
+        ) -> None:
+            if logs and "loss" in logs:
+                bar.step(
+                    Progress(
+                        state.global_step, state.max_steps, state.epoch or 0.0, float(logs["loss"])
+                    )
+                )
+
+    return Watch()
+
+
+def choose_checkpointing(
+    model: Any, recipe: LoraRecipe, device: Device, length: int
+) -> tuple[bool, str]:
+    """Whether to recompute activations in the backward pass (slower by half or more) to save memory, and why.
+
+    Activations of one layer are about 34 · hidden values a token without the attention matrix, which SDPA does not
+    store (Korthikanti et al. 2022, arXiv:2205.05198, §4.1, in bytes for 16-bit values), and the logits are held in
+    fp32 a few times over.
+    """
+    if device.memory_bytes is None:
+        return False, "off: the memory of this device is not known"
+    config = model.config.get_text_config()
+    tokens = recipe.batch_size * length
+    width = 4 if device.dtype == "fp32" else 2
+    layers, hidden = config.num_hidden_layers, config.hidden_size
+    activations = tokens * (layers * 17 * width * hidden + 3 * 4 * config.vocab_size)
+    weights = sum(p.numel() * p.element_size() for p in model.parameters())
+    need, have = (activations + 1.2 * weights) / 1e9, 0.8 * device.memory_bytes / 1e9
+    if need > have:
+        return True, f"on: about {need:.1f} GB are needed without it, {have:.1f} GB are there"
+    return False, f"off: about {need:.1f} GB of {have:.1f} GB are needed without it"
+
+
+class Bar:
+    """A progress bar on a terminal's stderr, or the caller's own function."""
+
+    def __init__(self, progress: bool | Callable[[Progress], None]) -> None:
+        self.call = progress if callable(progress) else None
+        self.shown = progress is True and sys.stderr.isatty()
+        self.bar: Any = None
+
+    def start(self, done: int, steps: int) -> None:
+        if self.shown:
+            from tqdm import tqdm
+
+            self.bar = tqdm(
+                total=steps,
+                initial=done,
+                unit="step",
+                desc="training",
+                leave=False,
+                file=sys.stderr,
+            )
+
+    def step(self, event: Progress) -> None:
+        if self.call is not None:
+            self.call(event)
+        if self.bar is not None:
+            self.bar.set_postfix(
+                loss=f"{event.loss:.3f}", epoch=f"{event.epoch:.1f}", refresh=False
+            )
+            self.bar.update(event.step - self.bar.n)
+
+    def close(self) -> None:
+        if self.bar is not None:
+            self.bar.close()
