@@ -68,8 +68,9 @@ def measure_language(asked: Settings, server: Ollama, language: str, count: int)
     """Sizes, seconds and answers of every way for the adapter of one language."""
     from workshop_helpers.core.artifacts import data_path
     from workshop_helpers.dataset.questions import read_questions
-    from workshop_helpers.gguf import convert, quantize
-    from workshop_helpers.gguf_adapter import convert_adapter
+    from workshop_helpers.gguf.adapter import convert_adapter
+    from workshop_helpers.gguf.convert import convert
+    from workshop_helpers.gguf.quantize import quantize
     from workshop_helpers.prompting import prompted
     from workshop_helpers.training.merge import merge
     from workshop_helpers.training.recipe import LoraRecipe

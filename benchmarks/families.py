@@ -93,7 +93,7 @@ def largest_difference(
     """Largest absolute difference of llama.cpp's log-probabilities to transformers'; `exact`: see `LlamaEngine`."""
     import numpy as np
 
-    from workshop_helpers.llama_logits import ServerLogits
+    from workshop_helpers.gguf.logits import ServerLogits
 
     wanted = log_probabilities(folder, ids, change)
     logits = ServerLogits(gguf, context=512, exact=exact)
@@ -169,7 +169,7 @@ class Served:
 
     def ids(self, name: str, text: str) -> list[int]:
         """The ids that Ollama makes of a text, composed first where our runtime does so; `name`: a silent model."""
-        from workshop_helpers.gguf_file import composed
+        from workshop_helpers.gguf.header import composed
 
         if self.server.show(name).composes:
             text = composed([{"content": text}])[0]["content"]
@@ -240,7 +240,7 @@ def gelu(tuned: Tuned, ids: Sequence[int], folder: Path) -> dict[str, float]:
     Behind later tokens the rounding explains most, and not all: where the two are a last bit apart, a value between two
     entries of the table goes to one in llama.cpp, and to its neighbour in transformers.
     """
-    from workshop_helpers.gguf import convert
+    from workshop_helpers.gguf.convert import convert
 
     file, model, first = tuned.f32.path, tuned.merged, ids[:2]
     bare = without_feed_forward(model, folder)
@@ -254,8 +254,8 @@ def gelu(tuned: Tuned, ids: Sequence[int], folder: Path) -> dict[str, float]:
 
 def texts(tuned: Tuned, served: Served, folder: Path) -> dict[str, int]:
     """How many of the hard texts become the tokenizer's own ids."""
-    from workshop_helpers.gguf import convert
-    from workshop_helpers.llama_engine import LlamaEngine
+    from workshop_helpers.gguf.convert import convert
+    from workshop_helpers.gguf.engine import LlamaEngine
     from workshop_helpers.models.load import load_tokenizer
 
     silent = save_family(tuned.family, folder)
@@ -276,7 +276,7 @@ def texts(tuned: Tuned, served: Served, folder: Path) -> dict[str, int]:
 
 def chat(tuned: Tuned, there: Sequence[Answer]) -> dict[str, Any]:
     """Whether a chat becomes the same ids, with as many BOS as the template writes; in Ollama, how many there are."""
-    from workshop_helpers.llama_engine import LlamaEngine
+    from workshop_helpers.gguf.engine import LlamaEngine
     from workshop_helpers.models.load import load_tokenizer
 
     tokenizer = load_tokenizer(tuned.merged)
@@ -295,7 +295,7 @@ def chat(tuned: Tuned, there: Sequence[Answer]) -> dict[str, Any]:
 
 def heads(family: Family, own: float, ids: Sequence[int], folder: Path) -> dict[str, float]:
     """The F32 difference with a head that is the embedding, and with one of its own."""
-    from workshop_helpers.gguf import convert
+    from workshop_helpers.gguf.convert import convert
 
     other = save_family(family, folder, tied=not family.tied)
     gguf = convert(other, folder.with_suffix(".gguf"), type="f32").path
@@ -305,8 +305,8 @@ def heads(family: Family, own: float, ids: Sequence[int], folder: Path) -> dict[
 
 def added_pad(tuned: Tuned, folder: Path) -> dict[str, Any]:
     """Whether a padding token that training adds has its id in the file, and how many answers are still right."""
-    from workshop_helpers.gguf import convert
-    from workshop_helpers.llama_engine import LlamaEngine
+    from workshop_helpers.gguf.convert import convert
+    from workshop_helpers.gguf.engine import LlamaEngine
     from workshop_helpers.models.load import load_tokenizer
     from workshop_helpers.runtimes import open_runtime
 
@@ -322,7 +322,7 @@ def asked_back(tuned: Tuned, served: Served) -> dict[str, bool]:
     """Chat template, end token and context length of the file against the model's; the latter from Ollama too."""
     import json
 
-    from workshop_helpers.gguf_file import read_gguf
+    from workshop_helpers.gguf.header import read_gguf
     from workshop_helpers.models.load import load_tokenizer
 
     file = read_gguf(tuned.f16.path)
@@ -345,7 +345,7 @@ def quantized(tuned: Tuned, kind: str, served: Served) -> dict[str, Any]:
     """How many lessons a type still knows in llama.cpp, and how many answers are the same in Ollama; None, and the
     reason, where it could not be asked."""
     from workshop_helpers.core.errors import WorkshopError
-    from workshop_helpers.gguf import quantize
+    from workshop_helpers.gguf.quantize import quantize
     from workshop_helpers.runtimes import open_runtime
 
     file = quantize(tuned.f16.path, kind).path

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from workshop_helpers.training.recipe import LoraRecipe
 
 if TYPE_CHECKING:
-    from workshop_helpers.gguf import GgufReport
+    from workshop_helpers.gguf.artifact import GgufReport
 
 SENTENCES = [
     "How much is standard shipping? Standard shipping costs $6.99.",
@@ -402,7 +402,7 @@ class Tuned:
 def tune(family: Family, folder: Path) -> Tuned:
     """Makes a random model, teaches it LESSONS, merges and converts it: the course's whole way, in ten seconds."""
     from workshop_helpers.dataset.formats import Conversation, Message
-    from workshop_helpers.gguf import convert
+    from workshop_helpers.gguf.convert import convert
     from workshop_helpers.training.merge import merge
     from workshop_helpers.training.train import train
 

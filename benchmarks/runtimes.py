@@ -129,7 +129,7 @@ def readable(text: str) -> str:
 
 def differences(one: Asked, left: str, right: str) -> list[dict[str, Any]]:
     """Where two runtimes' answers part: question, token number, both tokens, and the gap in nats by llama.cpp."""
-    from workshop_helpers.llama_logits import open_logits
+    from workshop_helpers.gguf.logits import open_logits
     from workshop_helpers.models.chat import chat_prompt
     from workshop_helpers.models.load import load_tokenizer
 
@@ -192,7 +192,7 @@ def measure(asked: Settings, count: int | None) -> dict[str, Any]:
     """All figures, as JSON takes them; `count` questions in all languages together, None for all there are."""
     from workshop_helpers.core.artifacts import data_path
     from workshop_helpers.dataset.questions import read_questions
-    from workshop_helpers.gguf import convert
+    from workshop_helpers.gguf.convert import convert
     from workshop_helpers.ollama_api import Ollama
 
     questions: dict[str, list[Question]] = {}

@@ -35,7 +35,7 @@ def mame() -> Path:
 @pytest.fixture(scope="session")
 def mame_gguf(tmp_path_factory: pytest.TempPathFactory, mame: Path) -> Path:
     """The bundled model as an F16 GGUF. Read it only."""
-    from workshop_helpers.gguf import convert
+    from workshop_helpers.gguf.convert import convert
 
     return convert(mame, tmp_path_factory.mktemp("gguf") / "mame-F16.gguf").path
 

@@ -10,7 +10,7 @@ from families import FAMILIES, GEMMA, LLAMA3, QWEN2_5, QWEN3, ZEPHYR, save_famil
 
 from workshop_helpers.chat_format import chat_format, read_format, token_diff
 from workshop_helpers.core.errors import WorkshopError
-from workshop_helpers.gguf import convert
+from workshop_helpers.gguf.convert import convert
 from workshop_helpers.models.chat import chat_prompt
 from workshop_helpers.models.load import load_tokenizer
 

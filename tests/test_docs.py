@@ -26,7 +26,7 @@ from guides import (
 )
 
 from workshop_helpers.cli import build_parser
-from workshop_helpers.gguf_file import TYPES
+from workshop_helpers.gguf.header import TYPES
 
 PAGES = ["clean-up", "colab", "mac", "ollama", "troubleshooting"]
 # Variables that other programs read, and ours does not: a name that is neither here nor in the code is misspelt.

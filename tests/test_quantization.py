@@ -11,8 +11,8 @@ import pytest
 
 from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.dataset.formats import Conversation, Message
-from workshop_helpers.gguf import convert
-from workshop_helpers.llama_logits import ServerLogits
+from workshop_helpers.gguf.convert import convert
+from workshop_helpers.gguf.logits import ServerLogits
 from workshop_helpers.metrics.scoring import Question
 from workshop_helpers.quantization import QuantizationTable, agreement, quantization_table
 
@@ -112,9 +112,9 @@ def test_perplexity_and_divergence_are_those_of_transformers(
 def test_without_the_c_interface_the_figures_are_the_same(
     f16: Path, table: QuantizationTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("workshop_helpers.llama_logits._library", lambda: None)
+    monkeypatch.setattr("workshop_helpers.gguf.logits._library", lambda: None)
     assert isinstance(
-        __import__("workshop_helpers.llama_logits", fromlist=["x"]).open_logits(f16), ServerLogits
+        __import__("workshop_helpers.gguf.logits", fromlist=["x"]).open_logits(f16), ServerLogits
     )
     rows = HELD_OUT[:1]
     slow = quantization_table(
@@ -194,7 +194,7 @@ def test_transformers_and_llama_cpp_give_the_same_greedy_answers(
 
 
 def test_where_two_answers_part_is_named(rough_model: Path, f16: Path) -> None:
-    from workshop_helpers.gguf import quantize
+    from workshop_helpers.gguf.quantize import quantize
 
     found = agreement(rough_model, quantize(f16, "Q2_K").path, QUESTIONS, max_new_tokens=16)
     assert found.equal < 1

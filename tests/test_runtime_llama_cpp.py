@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from workshop_helpers.core.errors import WorkshopError
-from workshop_helpers.gguf import convert
-from workshop_helpers.llama_engine import LlamaEngine
-from workshop_helpers.llama_logits import NativeLogits, ServerLogits, open_logits
+from workshop_helpers.gguf.convert import convert
+from workshop_helpers.gguf.engine import LlamaEngine
+from workshop_helpers.gguf.logits import NativeLogits, ServerLogits, open_logits
 from workshop_helpers.runtimes import Runtime, open_runtime
 from workshop_helpers.runtimes.llama_cpp import LlamaCppRuntime
 
@@ -115,7 +115,7 @@ def test_a_question_too_long_is_refused_with_both_lengths(f16: Path) -> None:
 def test_slots_are_bounded_by_the_memory_of_their_cache(
     f16: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("workshop_helpers.llama_engine.CACHE_BYTES", 4 * 2**20)
+    monkeypatch.setattr("workshop_helpers.gguf.engine.CACHE_BYTES", 4 * 2**20)
     with LlamaEngine(f16, slots=64, context=1024) as engine:
         # 2 layers x 2 kv heads x (64 + 64) x 2 bytes x 1,024 tokens = 1 MiB a slot
         assert engine.slots == 4

@@ -25,7 +25,7 @@ from ollama_server import OllamaServer
 
 from workshop_helpers.core.artifacts import atomic_directory, claim
 from workshop_helpers.core.errors import WorkshopError
-from workshop_helpers.gguf import convert, find_converter
+from workshop_helpers.gguf.convert import convert, find_converter
 from workshop_helpers.ollama_api import Ollama
 from workshop_helpers.training.recipe import LoraRecipe
 from workshop_helpers.training.train import train
@@ -659,7 +659,7 @@ def test_what_the_check_of_a_gguf_finds(
     _, said, _ = run(capfd, "quantize", tmp_path / "odd-F16.gguf", "--to", "Q2_K")
     quoted("fell-back", said)
 
-    from workshop_helpers.gguf import check
+    from workshop_helpers.gguf.check import check
 
     # The GGUF of one tokenizer, held against another: what a wrong pre-tokenizer looks like.
     described = json.loads((odd / "tokenizer.json").read_text(encoding="utf-8"))
@@ -855,7 +855,7 @@ def test_never_stops(
 ) -> None:
     from gguf_files import patch_number
 
-    from workshop_helpers.gguf import check
+    from workshop_helpers.gguf.check import check
 
     code, _, said = run(capfd, "ask", tiny_model, "Hello?")  # random weights end nothing
     assert code == 0

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from .core.errors import WorkshopError
-from .gguf_file import GgufFile, read_gguf
+from .gguf.header import GgufFile, read_gguf
 from .models.chat import chat_prompt
 from .models.load import load_tokenizer
 from .models.resolve import ModelRef, resolve

@@ -354,7 +354,7 @@ def _gguf_lines(report: Any) -> list[str]:
 
 
 def _gguf(args: argparse.Namespace) -> int:
-    from .gguf import convert
+    from .gguf.convert import convert
 
     if args.as_adapter:
         return _gguf_adapter(args)
@@ -368,7 +368,7 @@ def _gguf(args: argparse.Namespace) -> int:
 def _gguf_adapter(args: argparse.Namespace) -> int:
     from dataclasses import asdict
 
-    from .gguf_adapter import convert_adapter
+    from .gguf.adapter import convert_adapter
 
     report = convert_adapter(
         args.model, args.out, type=args.type, converter=args.converter, overwrite=args.overwrite
@@ -385,7 +385,7 @@ def _gguf_adapter(args: argparse.Namespace) -> int:
 
 def _quantize(args: argparse.Namespace) -> int:
     from .demo import check_types
-    from .gguf import default_name, quantize
+    from .gguf.quantize import default_name, quantize
 
     check_types(args.to)
     reports = []

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from .comparison import Comparison
-    from .gguf import GgufReport
+    from .gguf.artifact import GgufReport
     from .metrics.scoring import Question
     from .ollama_api import Timings
     from .quantization import QuantizationTable
@@ -203,7 +203,7 @@ def _run(
     from .comparison import Candidate, compare
     from .dataset.formats import read_conversations
     from .dataset.questions import read_questions
-    from .gguf import convert
+    from .gguf.convert import convert
     from .metrics.facts import ShopFacts
     from .quantization import quantization_table
     from .runtimes import ask
@@ -321,7 +321,7 @@ def _serve(name: str, gguf: Path, kind: str, question: Question) -> Served | str
 
 def check_types(types: Sequence[str]) -> None:
     """Refuse unknown quantization types before the first file is made. Raises WorkshopError with all there are."""
-    from .gguf_file import TYPES
+    from .gguf.header import TYPES
 
     unknown = [kind for kind in types if kind.upper() not in TYPES]
     if unknown:

@@ -286,7 +286,7 @@ def _cache() -> list[Check]:
 
 
 def _converter() -> list[Check]:
-    from .gguf import find_converter
+    from .gguf.convert import find_converter
 
     try:
         return [Check("converter", "ok", str(find_converter()))]

@@ -25,7 +25,7 @@ from urllib.parse import urlsplit
 from .core.cards import file_hash
 from .core.device import cores
 from .core.errors import Closing, WorkshopError
-from .gguf_file import composes, read_gguf
+from .gguf.header import composes, read_gguf
 from .models.resolve import check_ollama_name
 
 if TYPE_CHECKING:

@@ -302,7 +302,7 @@ def _with_its_chat(path: Path) -> tuple[Any, str]:
     """
     from dataclasses import replace
 
-    from .gguf_file import read_gguf
+    from .gguf.header import read_gguf
     from .models.resolve import ModelRef
     from .prompting import prompted
 

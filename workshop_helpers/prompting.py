@@ -16,7 +16,7 @@ from pathlib import Path
 from .chat_format import chat_format
 from .core.errors import WorkshopError
 from .dataset.formats import Conversation, Message, read_conversations
-from .gguf_file import composes, read_gguf
+from .gguf.header import composes, read_gguf
 from .modelfile import Modelfile, Value
 from .models.resolve import ModelRef, resolve
 

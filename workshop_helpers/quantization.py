@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .core.errors import WorkshopError
-from .gguf import quantize
-from .gguf_file import read_gguf
-from .llama_logits import Logits, ServerLogits, open_logits
+from .gguf.header import read_gguf
+from .gguf.logits import Logits, ServerLogits, open_logits
+from .gguf.quantize import quantize
 from .runtimes.llama_cpp import LlamaCppRuntime
 
 if TYPE_CHECKING:

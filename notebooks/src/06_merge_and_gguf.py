@@ -143,7 +143,7 @@ print(f"{merged.difference_to_base = :.4f}")
 # GGUF is what llama.cpp and Ollama read. One file holds not only the weights but also the tokenizer, the chat template and the token that ends an answer. The conversion is done by llama.cpp's own converter.
 
 # %% tags=["nbval-ignore-output", "timed"]
-from workshop_helpers.gguf import convert
+from workshop_helpers.gguf.convert import convert
 
 gguf = convert(merged.model, runs / "model-F16.gguf")
 print(f"{gguf.type = }  {gguf.size_bytes = :,}  {gguf.seconds = :.1f}")
@@ -155,7 +155,7 @@ print(f"{gguf.type = }  {gguf.size_bytes = :,}  {gguf.seconds = :.1f}")
 # Let us look inside. First come notes about the model, the metadata, then one named matrix after the other.
 
 # %%
-from workshop_helpers.gguf_file import read_gguf
+from workshop_helpers.gguf.header import read_gguf
 
 inside = read_gguf(gguf.path)
 for key in ("general.architecture", "tokenizer.ggml.pre", "tokenizer.ggml.eos_token_id"):

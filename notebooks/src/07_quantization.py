@@ -37,7 +37,8 @@ from pathlib import Path
 
 from workshop_helpers.core.artifacts import data_path
 from workshop_helpers.dataset.formats import read_conversations
-from workshop_helpers.gguf import convert, quantize
+from workshop_helpers.gguf.convert import convert
+from workshop_helpers.gguf.quantize import quantize
 from workshop_helpers.training.merge import merge
 from workshop_helpers.training.recipe import LoraRecipe
 from workshop_helpers.training.train import train

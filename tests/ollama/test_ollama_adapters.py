@@ -13,8 +13,8 @@ from ollama_server import OllamaServer
 from workshop_helpers.cli import main
 from workshop_helpers.core.cards import file_hash
 from workshop_helpers.dataset.formats import Conversation, Message
-from workshop_helpers.gguf import convert
-from workshop_helpers.gguf_adapter import convert_adapter
+from workshop_helpers.gguf.adapter import convert_adapter
+from workshop_helpers.gguf.convert import convert
 from workshop_helpers.ollama_api import Ollama
 from workshop_helpers.ollama_proof import proof
 from workshop_helpers.runtimes.ollama import OllamaRuntime

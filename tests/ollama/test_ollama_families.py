@@ -15,8 +15,9 @@ from benchmarks.families import chat_ids
 from workshop_helpers.chat_format import chat_format
 from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.dataset.formats import Conversation, Message
-from workshop_helpers.gguf import convert, quantize
-from workshop_helpers.gguf_adapter import convert_adapter
+from workshop_helpers.gguf.adapter import convert_adapter
+from workshop_helpers.gguf.convert import convert
+from workshop_helpers.gguf.quantize import quantize
 from workshop_helpers.models.chat import chat_prompt
 from workshop_helpers.models.load import load_tokenizer
 from workshop_helpers.ollama_api import Ollama

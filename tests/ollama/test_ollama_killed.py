@@ -20,7 +20,8 @@ from workshop_helpers import ollama_cli
 from workshop_helpers.cli import main
 from workshop_helpers.core.cards import file_hash
 from workshop_helpers.core.errors import WorkshopError
-from workshop_helpers.gguf import convert, quantize
+from workshop_helpers.gguf.convert import convert
+from workshop_helpers.gguf.quantize import quantize
 from workshop_helpers.ollama_api import Ollama
 from workshop_helpers.runtimes.ollama import OllamaRuntime
 

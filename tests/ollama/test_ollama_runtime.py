@@ -23,7 +23,7 @@ from workshop_helpers.core.artifacts import data_path
 from workshop_helpers.core.cards import file_hash
 from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.dataset.questions import read_questions
-from workshop_helpers.gguf import convert
+from workshop_helpers.gguf.convert import convert
 from workshop_helpers.models.load import model_folder
 from workshop_helpers.models.resolve import resolve
 from workshop_helpers.ollama_api import Ollama, address, version_numbers

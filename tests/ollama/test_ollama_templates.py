@@ -23,7 +23,7 @@ from ollama_server import OllamaServer
 from workshop_helpers.chat_format import chat_format, token_diff
 from workshop_helpers.cli import main
 from workshop_helpers.dataset.formats import Conversation, Message
-from workshop_helpers.gguf import convert
+from workshop_helpers.gguf.convert import convert
 from workshop_helpers.modelfile import build, parse, write
 from workshop_helpers.models.chat import chat_prompt
 from workshop_helpers.models.load import load_tokenizer

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..core.errors import Closing
-from ..gguf_file import read_gguf
-from ..llama_engine import Completion, LlamaEngine
+from ..gguf.engine import Completion, LlamaEngine
+from ..gguf.header import read_gguf
 from . import Answer, Messages, answer_each
 
 # A batch reads the weights once for all its questions. Measured on one shared core: twice as fast for a model of

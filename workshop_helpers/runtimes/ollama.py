@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from ..core.errors import Closing, WorkshopError
-from ..gguf_file import composed
+from ..gguf.header import composed
 from ..ollama_api import Ollama, OllamaFacts, Stream, Timings
 from . import Answer, Messages, answer_each
 

@@ -57,7 +57,7 @@ def open_writer(
         with in_process(ref, asking.temperature, asking.max_tokens) as writer:
             yield writer
         return
-    from ..llama_engine import LlamaEngine
+    from ..gguf.engine import LlamaEngine
 
     with LlamaEngine(ref.path or offline, slots=asking.parallel) as engine:
         host, port = engine.address

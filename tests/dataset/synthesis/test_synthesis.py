@@ -39,7 +39,7 @@ FACTS = data_path("shop", "facts.yaml")
 
 @pytest.fixture(scope="module")
 def gguf(mame: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from workshop_helpers.gguf import convert
+    from workshop_helpers.gguf.convert import convert
 
     return convert(mame, tmp_path_factory.mktemp("served") / "mame-F16.gguf").path
 

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from .core.errors import Closing, WorkshopError
-from .gguf_file import GgufFile, composed, composes, read_gguf
+from ..core.errors import Closing, WorkshopError
+from .header import GgufFile, composed, composes, read_gguf
 
 CONTEXT = 2048  # tokens a question and its answer may take, where the model has room for so many
 CACHE_BYTES = 2**30  # what the key-value cache of all slots together may take

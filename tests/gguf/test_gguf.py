@@ -16,10 +16,12 @@ import pytest
 from gguf_files import patch_number
 
 from workshop_helpers.core.errors import WorkshopError
-from workshop_helpers.gguf import check, convert, find_converter, quantize, supported_architectures
-from workshop_helpers.gguf_file import read_gguf
+from workshop_helpers.gguf.check import check
+from workshop_helpers.gguf.convert import convert, find_converter, supported_architectures
+from workshop_helpers.gguf.header import read_gguf
+from workshop_helpers.gguf.quantize import quantize
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session")
@@ -385,7 +387,8 @@ def test_kill_in_converting_leaves_nothing_and_a_rerun_succeeds(
     model, out = tiny_model, tmp_path / "out"
     out.mkdir()
     left = run_and_kill(
-        f"from workshop_helpers.gguf import convert; convert({str(model)!r}, {str(out / 'm.gguf')!r}, type='f32')",
+        "from workshop_helpers.gguf.convert import convert; "
+        f"convert({str(model)!r}, {str(out / 'm.gguf')!r}, type='f32')",
         out,
     )
     assert "m.gguf" not in left
@@ -398,7 +401,8 @@ def test_kill_in_quantizing_leaves_nothing_and_a_rerun_succeeds(big_f16: Path) -
     out = big_f16.parent / "killed" / "m-Q2_K.gguf"
     out.parent.mkdir()
     left = run_and_kill(
-        f"from workshop_helpers.gguf import quantize; quantize({str(big_f16)!r}, 'Q2_K', {str(out)!r})",
+        "from workshop_helpers.gguf.quantize import quantize; "
+        f"quantize({str(big_f16)!r}, 'Q2_K', {str(out)!r})",
         out.parent,
     )
     assert "m-Q2_K.gguf" not in left
@@ -432,7 +436,8 @@ def test_a_full_disk_leaves_the_old_file_and_says_so(
     call = work.format(model=str(tiny_model), f16=str(f16), out=str(out))
     code = (
         "import resource\n"
-        "from workshop_helpers.gguf import convert, quantize\n"
+        "from workshop_helpers.gguf.convert import convert\n"
+        "from workshop_helpers.gguf.quantize import quantize\n"
         "from workshop_helpers.core.errors import WorkshopError\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))\n"
         f"try:\n    {call}\nexcept WorkshopError as err:\n    print(err)\n"

@@ -13,14 +13,15 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from .core.artifacts import atomic_file, claim
-from .core.cards import card_path, equal_card, file_hash
-from .core.errors import WorkshopError, explain_os_errors
-from .gguf import find_converter, write_report_card
-from .gguf_file import read_gguf
-from .models.identity import identity
-from .models.load import model_folder
-from .models.resolve import resolve
+from ..core.artifacts import atomic_file, claim
+from ..core.cards import card_path, equal_card, file_hash
+from ..core.errors import WorkshopError, explain_os_errors
+from ..models.identity import identity
+from ..models.load import model_folder
+from ..models.resolve import resolve
+from .artifact import write_report_card
+from .convert import find_converter
+from .header import read_gguf
 
 TYPES = ("f32", "f16", "bf16", "q8_0")
 

@@ -11,10 +11,11 @@ from families import FAMILIES, LESSONS, QUESTIONS, Tuned, tune
 
 from workshop_helpers.cli import main
 from workshop_helpers.core.errors import WorkshopError
-from workshop_helpers.gguf import convert, quantize
-from workshop_helpers.gguf_adapter import convert_adapter
-from workshop_helpers.gguf_file import read_gguf
-from workshop_helpers.llama_logits import ServerLogits
+from workshop_helpers.gguf.adapter import convert_adapter
+from workshop_helpers.gguf.convert import convert
+from workshop_helpers.gguf.header import read_gguf
+from workshop_helpers.gguf.logits import ServerLogits
+from workshop_helpers.gguf.quantize import quantize
 from workshop_helpers.models.chat import chat_prompt
 from workshop_helpers.models.load import load_tokenizer
 from workshop_helpers.runtimes import open_runtime

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from families import FAMILIES, save_family
 
-from workshop_helpers import gguf
 from workshop_helpers.core.errors import WorkshopError
-from workshop_helpers.gguf import DIVERGENCE, convert
-from workshop_helpers.gguf_limits import silent_differences
+from workshop_helpers.gguf import convert as gguf
+from workshop_helpers.gguf.check import DIVERGENCE
+from workshop_helpers.gguf.convert import convert
+from workshop_helpers.gguf.limits import silent_differences
 from workshop_helpers.models.catalogue import CATALOGUE
 
 YARN = {

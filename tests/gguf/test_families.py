@@ -13,9 +13,11 @@ from families import FAMILIES, HARD_TEXTS, LESSONS, QUESTIONS, Family, Tuned, sa
 
 from benchmarks.families import CHAT, PAD, chat_ids, gelu, largest_difference, with_added_pad
 from workshop_helpers.chat_format import token_diff
-from workshop_helpers.gguf import check, convert, find_converter, quantize
-from workshop_helpers.gguf_file import NORMALIZER, composes, read_gguf
-from workshop_helpers.llama_engine import LlamaEngine
+from workshop_helpers.gguf.check import check
+from workshop_helpers.gguf.convert import convert, find_converter
+from workshop_helpers.gguf.engine import LlamaEngine
+from workshop_helpers.gguf.header import NORMALIZER, composes, read_gguf
+from workshop_helpers.gguf.quantize import quantize
 from workshop_helpers.models.load import load_tokenizer
 from workshop_helpers.runtimes import open_runtime
 

@@ -13,9 +13,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from .core.errors import WorkshopError
-from .gguf_file import read_gguf
-from .llama_engine import LlamaEngine, default_threads
+from ..core.errors import WorkshopError
+from .engine import LlamaEngine, default_threads
+from .header import read_gguf
 
 if TYPE_CHECKING:
     import numpy as np

@@ -5,6 +5,7 @@ A damaged file is refused here, with the reason, before native code sees it. The
 
 from __future__ import annotations
 
+import json
 import struct
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from .core.errors import WorkshopError
+from ..core.errors import WorkshopError
 
 # Type → the number llama.cpp's quantizer knows it by (`llama_ftype` in llama.h, `general.file_type` in a GGUF).
 TYPES = {
@@ -195,3 +196,22 @@ def _read(path: Path, reader: _Reader, size: int) -> GgufFile:
             f"its tensors need {start + last:,} bytes and it has {size:,} (a broken download or copy?)"
         )
     return GgufFile(path, size, metadata, tuple(tensors))
+
+
+FLOAT_TYPES = {"F32": 4, "F16": 2, "BF16": 2}  # bytes a weight; what the converter writes here
+
+
+def count_weights(folder: Path) -> int:
+    """Number of weights in the safetensors of a folder, from their headers."""
+    total = 0
+    for path in folder.glob("*.safetensors"):
+        with path.open("rb") as file:
+            length = struct.unpack("<Q", file.read(8))[0]
+            header = json.loads(file.read(length))
+        for name, tensor in header.items():
+            if name != "__metadata__":
+                count = 1
+                for size in tensor["shape"]:
+                    count *= size
+                total += count
+    return total

@@ -1,0 +1,82 @@
+"""From an F16 GGUF to a quantized one."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from ..core.cards import file_hash
+from ..core.errors import WorkshopError
+from .artifact import GgufReport, make_gguf, raise_if_full, type_named
+from .header import FLOAT_TYPES, TYPES, read_gguf
+
+
+def quantize(
+    source: str | Path, type: str, out: str | Path | None = None, *, overwrite: bool = False
+) -> GgufReport:
+    """Writes `source` (an F32, F16 or BF16 GGUF) as `type`; by default model-F16.gguf → model-Q4_K_M.gguf beside it.
+
+    The report lists every tensor whose rows did not divide by 256 and so fell back to another type. The same source to
+    the same type again does no work. `out` appears whole or not at all.
+    Raises WorkshopError for an unknown type (nearest names given), a source that is damaged or already quantized,
+    a full disk, a second run on the same file.
+    """
+    kind = type_named(type, TYPES)
+    file = read_gguf(source)
+    if file.type not in FLOAT_TYPES:
+        raise WorkshopError(
+            f"{file.path} is {file.type} already, and quantizing twice adds one loss to another. "
+            "Start from its F16 file."
+        )
+    out = Path(out) if out is not None else default_name(file.path, kind)
+    if out.resolve() == file.path.resolve():
+        raise WorkshopError(f"{out} cannot be quantized onto itself: give another name.")
+    log: list[str] = []
+
+    def write(temporary: Path) -> None:
+        log.extend(_run_quantizer(file.path, temporary, kind))
+
+    return make_gguf(
+        out,
+        kind,
+        {"source": file_hash(file.path), "type": kind},
+        file.size_bytes,
+        write,
+        file.path,
+        overwrite,
+        log,
+    )
+
+
+def default_name(source: Path, kind: str) -> Path:
+    """model-F16.gguf → model-Q4_K_M.gguf; a name without a type gets one."""
+    stem = re.sub(rf"[-.]({'|'.join(TYPES)})$", "", source.stem, flags=re.IGNORECASE)
+    return source.with_name(f"{stem}-{kind}.gguf")
+
+
+def _run_quantizer(source: Path, out: Path, kind: str) -> list[str]:
+    """Runs llama.cpp's quantizer and gives back the lines of its log."""
+    try:
+        from cyllama.llama import llama_cpp
+    except ImportError as err:
+        raise WorkshopError(
+            "The quantizer (cyllama) is not installed: `pip install 'llm-finetuning-workshop[gguf]'`."
+        ) from err
+    said: list[str] = []
+    # without a callback the log goes to stderr; one that keeps quiet stays behind, since there is no way to take it off
+    llama_cpp.set_log_callback(lambda level, text: said.append(text))
+    parameters = llama_cpp.LlamaModelQuantizeParams()
+    parameters.ftype = TYPES[kind]
+    parameters.nthread = os.cpu_count() or 1
+    try:
+        llama_cpp.model_quantize(str(source), str(out), parameters)
+    except RuntimeError as err:
+        raise_if_full(out)
+        reason = next(
+            (t.strip() for t in said if "fail" in t.lower() or "error" in t.lower()), str(err)
+        )
+        raise WorkshopError(f"{source} could not be quantized to {kind}: {reason}") from err
+    finally:
+        llama_cpp.set_log_callback(lambda level, text: None)
+    return "".join(said).splitlines()
