@@ -31,8 +31,8 @@ from benchmarks.common import (
 )
 
 if TYPE_CHECKING:
-    from workshop_helpers.modelfile import Modelfile
-    from workshop_helpers.ollama_api import Ollama
+    from workshop_helpers.runtimes.ollama.client import Ollama
+    from workshop_helpers.runtimes.ollama.modelfile import Modelfile
 
 TITLE = {
     "en": "A merged model and an adapter on its base, in Ollama",
@@ -45,7 +45,7 @@ def ask(
     server: Ollama, name: str, modelfile: Modelfile, messages: list[list[dict[str, str]]]
 ) -> dict[str, Any]:
     """Answers of a model made for this, seconds to make and load it, and tokens a second."""
-    from workshop_helpers.runtimes.ollama import OllamaRuntime
+    from workshop_helpers.runtimes.ollama.runtime import OllamaRuntime
 
     started = time.perf_counter()
     server.create(name, modelfile)
@@ -71,7 +71,7 @@ def measure_language(asked: Settings, server: Ollama, language: str, count: int)
     from workshop_helpers.gguf.adapter import convert_adapter
     from workshop_helpers.gguf.convert import convert
     from workshop_helpers.gguf.quantize import quantize
-    from workshop_helpers.prompting import prompted
+    from workshop_helpers.runtimes.ollama.prompted import prompted
     from workshop_helpers.training.merge import merge
     from workshop_helpers.training.recipe import LoraRecipe
 
@@ -154,7 +154,7 @@ def report(found: dict[str, Any]) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    from workshop_helpers.ollama_api import Ollama
+    from workshop_helpers.runtimes.ollama.client import Ollama
 
     made = parser(__doc__ or "")
     made.add_argument(

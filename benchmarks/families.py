@@ -34,8 +34,8 @@ from benchmarks.family_models import (
 )
 
 if TYPE_CHECKING:
-    from workshop_helpers.ollama_api import Ollama
-    from workshop_helpers.runtimes import Answer, Runtime
+    from workshop_helpers.runtimes.base import Answer, Runtime
+    from workshop_helpers.runtimes.ollama.client import Ollama
 
 TITLE = {
     "en": "Every family, in llama.cpp and Ollama",
@@ -153,7 +153,7 @@ class Served:
 
     def make(self, gguf: Path) -> str:
         """The name under which Ollama has the file, with the template made for it."""
-        from workshop_helpers.prompting import prompted
+        from workshop_helpers.runtimes.ollama.prompted import prompted
 
         name = f"workshop-families-{os.getpid()}-{len(self._made)}"
         self.server.create(name, prompted(gguf))
@@ -162,7 +162,7 @@ class Served:
 
     def ask(self, gguf: Path) -> list[Answer]:
         """Ollama's answers to QUESTIONS."""
-        from workshop_helpers.runtimes.ollama import OllamaRuntime
+        from workshop_helpers.runtimes.ollama.runtime import OllamaRuntime
 
         with OllamaRuntime(self.make(gguf), host=self.server.host, threads=1) as runtime:
             return answers(runtime)
@@ -418,7 +418,7 @@ def report(found: dict[str, Any]) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    from workshop_helpers.ollama_api import Ollama
+    from workshop_helpers.runtimes.ollama.client import Ollama
 
     made = parser(__doc__ or "", model=False)
     names = [family.name for family in FAMILIES]

@@ -38,8 +38,8 @@ from benchmarks.common import (
 
 if TYPE_CHECKING:
     from workshop_helpers.metrics.scoring import Question
-    from workshop_helpers.ollama_api import Ollama, Timings
-    from workshop_helpers.runtimes import Answer
+    from workshop_helpers.runtimes.base import Answer
+    from workshop_helpers.runtimes.ollama.client import Ollama, Timings
 
 TITLE = {
     "en": "The same answers from Transformers, llama.cpp and Ollama",
@@ -72,7 +72,7 @@ def ask_all(
 ) -> Asked:
     """The questions to all three, one at a time in llama.cpp and Ollama."""
     from workshop_helpers.runtimes.llama_cpp import LlamaCppRuntime
-    from workshop_helpers.runtimes.ollama import OllamaRuntime
+    from workshop_helpers.runtimes.ollama.runtime import OllamaRuntime
     from workshop_helpers.runtimes.transformers import TransformersRuntime
 
     messages = [question.messages() for question in questions]
@@ -193,7 +193,7 @@ def measure(asked: Settings, count: int | None) -> dict[str, Any]:
     from workshop_helpers.core.artifacts import data_path
     from workshop_helpers.dataset.questions import read_questions
     from workshop_helpers.gguf.convert import convert
-    from workshop_helpers.ollama_api import Ollama
+    from workshop_helpers.runtimes.ollama.client import Ollama
 
     questions: dict[str, list[Question]] = {}
     for language in asked.languages:

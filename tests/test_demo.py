@@ -13,7 +13,7 @@ import pytest
 from workshop_helpers import demo
 from workshop_helpers.core.artifacts import claim
 from workshop_helpers.core.errors import WorkshopError
-from workshop_helpers.ollama_api import Ollama
+from workshop_helpers.runtimes.ollama.client import Ollama
 
 FACTS = """
 shop: {name: {en: Blue Lantern, ja: 青空商店}}

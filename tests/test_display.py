@@ -25,7 +25,7 @@ from workshop_helpers.display import (
     write_report,
 )
 from workshop_helpers.metrics.scoring import Question, score_answer, summarise
-from workshop_helpers.runtimes import Answer
+from workshop_helpers.runtimes.base import Answer
 
 
 @dataclass

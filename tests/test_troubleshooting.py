@@ -26,7 +26,7 @@ from ollama_server import OllamaServer
 from workshop_helpers.core.artifacts import atomic_directory, claim
 from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.gguf.convert import convert, find_converter
-from workshop_helpers.ollama_api import Ollama
+from workshop_helpers.runtimes.ollama.client import Ollama
 from workshop_helpers.training.recipe import LoraRecipe
 from workshop_helpers.training.train import train
 
@@ -832,7 +832,7 @@ def test_ollama_stopped(ollama_binary: Path, mame_gguf: Path, tmp_path: Path) ->
 
 @reproduces("ollama-gibberish")
 def test_ollama_gibberish(own: OllamaServer, api: Ollama, mame: Path, tmp_path: Path) -> None:
-    from workshop_helpers.modelfile import check, parse
+    from workshop_helpers.runtimes.ollama.modelfile import check, parse
 
     modelfile = tmp_path / "Modelfile"
     modelfile.write_text(f"FROM {mame}\n", encoding="utf-8")
@@ -880,7 +880,7 @@ def test_system_twice(own: OllamaServer, api: Ollama, mame_gguf: Path, tmp_path:
 
 @reproduces("modelfile-name")
 def test_modelfile_name(own: OllamaServer, api: Ollama, tmp_path: Path) -> None:
-    from workshop_helpers.modelfile import check, parse
+    from workshop_helpers.runtimes.ollama.modelfile import check, parse
 
     modelfile = tmp_path / "Modelfile"
     for which, base in ((1, "mame        # the base model"), (2, "./nothing.gguf")):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from .core.device import Device
-    from .runtimes import Answer, Runtime
+    from .runtimes.base import Answer, Runtime
 
 # Headings of the tables, by language. Shares are shown in per cent.
 HEADINGS: dict[str, dict[str, str]] = {

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from .comparison import Comparison
     from .gguf.artifact import GgufReport
     from .metrics.scoring import Question
-    from .ollama_api import Timings
     from .quantization import QuantizationTable
+    from .runtimes.ollama.client import Timings
     from .training.merge import MergeReport
     from .training.report import TrainingReport
 
@@ -290,7 +290,7 @@ def _run(
 
 def _no_ollama() -> str:
     """Why no model can be put into Ollama now; nothing where it can."""
-    from .ollama_api import Ollama
+    from .runtimes.ollama.client import Ollama
 
     try:
         with Ollama(timeout=5) as server:
@@ -302,9 +302,9 @@ def _no_ollama() -> str:
 
 def _serve(name: str, gguf: Path, kind: str, question: Question) -> Served | str:
     """The model of a GGUF in Ollama, asked; or why not: a server's trouble does not cost what is made already."""
-    from .ollama_api import Ollama
-    from .prompting import prompted
-    from .runtimes.ollama import OllamaRuntime
+    from .runtimes.ollama.client import Ollama
+    from .runtimes.ollama.prompted import prompted
+    from .runtimes.ollama.runtime import OllamaRuntime
 
     try:
         with Ollama() as server:

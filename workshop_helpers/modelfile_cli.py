@@ -11,7 +11,7 @@ from .core.errors import WorkshopError
 from .core.jsonio import to_json
 
 if TYPE_CHECKING:
-    from .modelfile import Modelfile
+    from .runtimes.ollama.modelfile import Modelfile
 
 ABOUT = (
     "A prompted model has its base's weights, unchanged, and reads the system text and the examples before every "
@@ -61,8 +61,8 @@ def add_modelfile_verb(subparsers: Any, common: argparse.ArgumentParser) -> argp
 
 
 def _modelfile(args: argparse.Namespace) -> int:
-    from .modelfile import build, check, write
-    from .prompting import prompted
+    from .runtimes.ollama.modelfile import build, check, write
+    from .runtimes.ollama.prompted import prompted
 
     if args.shots < 1 and args.from_data:
         raise WorkshopError(f"--shots {args.shots}: choose at least one example from --from-data.")

@@ -23,7 +23,7 @@ from .core.errors import WorkshopError
 from .core.jsonio import to_json
 
 if TYPE_CHECKING:
-    from .ollama_api import Layer, Ollama
+    from .runtimes.ollama.client import Layer, Ollama
 
 CHAT_HELP = (
     "/reset forgets the conversation, /system TEXT sets the system text, /bye or Ctrl-D ends; "
@@ -138,7 +138,7 @@ def _plain_name(name: str) -> str:
 def _doctor(args: argparse.Namespace) -> int:
     import shutil
 
-    from .ollama_api import OLDEST, Ollama
+    from .runtimes.ollama.client import OLDEST, Ollama
 
     found: dict[str, Any] = {"command": shutil.which("ollama"), "problems": []}
     with Ollama(args.host) as server:
@@ -167,7 +167,7 @@ def _doctor(args: argparse.Namespace) -> int:
 
 
 def _list(args: argparse.Namespace) -> int:
-    from .ollama_api import Ollama
+    from .runtimes.ollama.client import Ollama
 
     with Ollama(args.host) as server:
         models = server.models()
@@ -210,8 +210,8 @@ def _list(args: argparse.Namespace) -> int:
 
 
 def _show(args: argparse.Namespace) -> int:
-    from .ollama_api import Ollama
-    from .ollama_proof import proof
+    from .runtimes.ollama.client import Ollama
+    from .runtimes.ollama.layers import proof
 
     name = _plain_name(args.name)
     if args.against:
@@ -254,8 +254,8 @@ def _below(text: str) -> str:
 
 
 def _create(args: argparse.Namespace) -> int:
-    from .modelfile import Modelfile, check
-    from .ollama_api import Ollama
+    from .runtimes.ollama.client import Ollama
+    from .runtimes.ollama.modelfile import Modelfile, check
 
     name = _plain_name(args.name)
     with Ollama(args.host) as server, _Progress(not args.json) as progress:
@@ -304,7 +304,7 @@ def _with_its_chat(path: Path) -> tuple[Any, str]:
 
     from .gguf.header import read_gguf
     from .models.resolve import ModelRef
-    from .prompting import prompted
+    from .runtimes.ollama.prompted import prompted
 
     if path.is_dir() or read_gguf(path).metadata.get("general.type") == "adapter":
         return path, ""  # which `Ollama.create` refuses, and says why
@@ -321,7 +321,7 @@ def _with_its_chat(path: Path) -> tuple[Any, str]:
 
 
 def _pull(args: argparse.Namespace) -> int:
-    from .ollama_api import Ollama
+    from .runtimes.ollama.client import Ollama
 
     name = _plain_name(args.name)
     with Ollama(args.host) as server, _Progress(not args.json) as progress:
@@ -339,9 +339,9 @@ def _source(given: str, server: Ollama) -> Any:
 
     Raises WorkshopError for what is none of them.
     """
-    from .modelfile import is_path, read
     from .models.files import PICKLES
     from .models.resolve import OLLAMA
+    from .runtimes.ollama.modelfile import is_path, read
 
     if given.startswith(OLLAMA):
         return _plain_name(given)
@@ -408,7 +408,7 @@ class _Progress:
 
 
 def _remove(args: argparse.Namespace) -> int:
-    from .ollama_api import Ollama
+    from .runtimes.ollama.client import Ollama
 
     names = [_plain_name(name) for name in args.names]
     with Ollama(args.host) as server:
@@ -434,7 +434,7 @@ def _messages(question: str, system: str | None) -> list[dict[str, str]]:
 
 
 def _ask(args: argparse.Namespace) -> int:
-    from .runtimes.ollama import OllamaRuntime
+    from .runtimes.ollama.runtime import OllamaRuntime
 
     name, messages = _plain_name(args.name), _messages(args.question, args.system)
     with OllamaRuntime(name, host=args.host) as runtime:
@@ -455,8 +455,8 @@ def _ask(args: argparse.Namespace) -> int:
 
 
 def _chat(args: argparse.Namespace) -> int:
-    from .ollama_api import Ollama
-    from .runtimes.ollama import Chat
+    from .runtimes.ollama.client import Ollama
+    from .runtimes.ollama.runtime import Chat
 
     name = _plain_name(args.name)
     with Ollama(args.host) as server:
@@ -498,7 +498,7 @@ def _turn(chat: Any, line: str) -> None:
 def _compare(args: argparse.Namespace) -> int:
     from contextlib import ExitStack
 
-    from .runtimes.ollama import OllamaRuntime
+    from .runtimes.ollama.runtime import OllamaRuntime
 
     names = [_plain_name(name) for name in dict.fromkeys(args.names)]
     asked = [_messages(text, args.system) for text in args.question]

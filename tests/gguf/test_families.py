@@ -12,7 +12,6 @@ import pytest
 from families import FAMILIES, HARD_TEXTS, LESSONS, QUESTIONS, Family, Tuned, save_family, tune
 
 from benchmarks.families import CHAT, PAD, chat_ids, gelu, largest_difference, with_added_pad
-from workshop_helpers.chat_format import token_diff
 from workshop_helpers.gguf.check import check
 from workshop_helpers.gguf.convert import convert, find_converter
 from workshop_helpers.gguf.engine import LlamaEngine
@@ -20,6 +19,7 @@ from workshop_helpers.gguf.header import NORMALIZER, composes, read_gguf
 from workshop_helpers.gguf.quantize import quantize
 from workshop_helpers.models.load import load_tokenizer
 from workshop_helpers.runtimes import open_runtime
+from workshop_helpers.runtimes.ollama.template import token_diff
 
 # llama.cpp rounds Gemma's GELU to 16 bits, whatever the weights are: see `round_gelu`. Measured: up to 3.1e-3.
 F32_LIMIT = {"gemma3": 5e-3}

@@ -15,9 +15,9 @@ from workshop_helpers.core.cards import file_hash
 from workshop_helpers.dataset.formats import Conversation, Message
 from workshop_helpers.gguf.adapter import convert_adapter
 from workshop_helpers.gguf.convert import convert
-from workshop_helpers.ollama_api import Ollama
-from workshop_helpers.ollama_proof import proof
-from workshop_helpers.runtimes.ollama import OllamaRuntime
+from workshop_helpers.runtimes.ollama.client import Ollama
+from workshop_helpers.runtimes.ollama.layers import proof
+from workshop_helpers.runtimes.ollama.runtime import OllamaRuntime
 from workshop_helpers.training.merge import merge
 from workshop_helpers.training.train import train
 

@@ -15,8 +15,8 @@ import pytest
 
 from workshop_helpers.core.cards import file_hash
 from workshop_helpers.core.errors import WorkshopError
-from workshop_helpers.ollama_api import Ollama
 from workshop_helpers.ollama_cli import add_ollama_verbs
+from workshop_helpers.runtimes.ollama.client import Ollama
 
 NAME = f"workshop-test-{os.getpid()}-cli"
 PROMPTED = f"{NAME}-prompted"
@@ -87,7 +87,7 @@ def test_create_list_show_rm(
 def test_create_from_a_modelfile_reads_its_paths_from_its_own_folder(
     workshop: Callable[..., tuple[int, str, str]], mame_gguf: Path, tmp_path: Path
 ) -> None:
-    pytest.importorskip("workshop_helpers.modelfile")
+    pytest.importorskip("workshop_helpers.runtimes.ollama.modelfile")
     (tmp_path / "m.gguf").write_bytes(mame_gguf.read_bytes())
     (tmp_path / "Modelfile").write_text("FROM ./m.gguf\nSYSTEM 日本語\n", encoding="utf-8")
     name = f"{NAME}-mf"

@@ -12,7 +12,6 @@ from families import FAMILIES, LESSON_RECIPE, LESSONS, QUESTIONS, Tuned, tune
 from ollama_server import find_binary
 
 from benchmarks.families import chat_ids
-from workshop_helpers.chat_format import chat_format
 from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.dataset.formats import Conversation, Message
 from workshop_helpers.gguf.adapter import convert_adapter
@@ -20,10 +19,11 @@ from workshop_helpers.gguf.convert import convert
 from workshop_helpers.gguf.quantize import quantize
 from workshop_helpers.models.chat import chat_prompt
 from workshop_helpers.models.load import load_tokenizer
-from workshop_helpers.ollama_api import Ollama
-from workshop_helpers.prompting import prompted
 from workshop_helpers.runtimes import open_runtime
-from workshop_helpers.runtimes.ollama import Chat, OllamaRuntime
+from workshop_helpers.runtimes.ollama.client import Ollama
+from workshop_helpers.runtimes.ollama.prompted import prompted
+from workshop_helpers.runtimes.ollama.runtime import Chat, OllamaRuntime
+from workshop_helpers.runtimes.ollama.template import chat_format
 from workshop_helpers.training.train import train
 
 

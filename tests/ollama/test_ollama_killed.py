@@ -22,8 +22,8 @@ from workshop_helpers.core.cards import file_hash
 from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.gguf.convert import convert
 from workshop_helpers.gguf.quantize import quantize
-from workshop_helpers.ollama_api import Ollama
-from workshop_helpers.runtimes.ollama import OllamaRuntime
+from workshop_helpers.runtimes.ollama.client import Ollama
+from workshop_helpers.runtimes.ollama.runtime import OllamaRuntime
 
 ROOT = Path(__file__).parents[2]
 ASKED = [{"role": "user", "content": "What colour is the sky?"}]

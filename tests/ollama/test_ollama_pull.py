@@ -14,8 +14,8 @@ from ollama_server import OllamaServer
 from workshop_helpers.cli import main
 from workshop_helpers.core.cards import file_hash
 from workshop_helpers.core.errors import WorkshopError
-from workshop_helpers.ollama_api import Ollama
-from workshop_helpers.runtimes.ollama import OllamaRuntime
+from workshop_helpers.runtimes.ollama.client import Ollama
+from workshop_helpers.runtimes.ollama.runtime import OllamaRuntime
 
 ASKED = [{"role": "user", "content": "What colour is the sky?"}]
 

@@ -18,7 +18,6 @@ from pathlib import Path
 import pytest
 from ollama_server import OllamaServer
 
-from workshop_helpers import modelfile
 from workshop_helpers.core.artifacts import data_path
 from workshop_helpers.core.cards import file_hash
 from workshop_helpers.core.errors import WorkshopError
@@ -26,12 +25,14 @@ from workshop_helpers.dataset.questions import read_questions
 from workshop_helpers.gguf.convert import convert
 from workshop_helpers.models.load import model_folder
 from workshop_helpers.models.resolve import resolve
-from workshop_helpers.ollama_api import Ollama, address, version_numbers
-from workshop_helpers.ollama_proof import proof
-from workshop_helpers.prompting import prompted
-from workshop_helpers.runtimes import Runtime, ask, open_runtime
+from workshop_helpers.runtimes import ask, open_runtime
+from workshop_helpers.runtimes.base import Runtime
 from workshop_helpers.runtimes.llama_cpp import LlamaCppRuntime
-from workshop_helpers.runtimes.ollama import Chat, OllamaRuntime
+from workshop_helpers.runtimes.ollama import modelfile
+from workshop_helpers.runtimes.ollama.client import Ollama, address, version_numbers
+from workshop_helpers.runtimes.ollama.layers import proof
+from workshop_helpers.runtimes.ollama.prompted import prompted
+from workshop_helpers.runtimes.ollama.runtime import Chat, OllamaRuntime
 
 ONE_THREAD = {"num_thread": 1}
 HARD = (
@@ -194,7 +195,7 @@ def test_a_conversation_too_long_is_refused_where_ollama_would_cut_it(mame_name:
 def test_ollama_gets_no_more_threads_than_we_have_cores(
     server: Ollama, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("workshop_helpers.ollama_api.cores", lambda: 2)
+    monkeypatch.setattr("workshop_helpers.runtimes.ollama.client.cores", lambda: 2)
     monkeypatch.setattr("os.cpu_count", lambda: 8)
     assert server.own_threads() == 2
     with Ollama("elsewhere") as far:
@@ -420,7 +421,9 @@ def test_layers_worked_out_from_afar_are_those_of_the_manifest(
     name = named("far")
     server.create(name, mame_name, system=HARD)
     near = {one.kind: one.digest for one in server.layers(name)}
-    monkeypatch.setattr("workshop_helpers.ollama_api._manifest_layers", lambda facts: [])
+    monkeypatch.setattr(
+        "workshop_helpers.runtimes.ollama.client._manifest_layers", lambda facts: []
+    )
     far = {one.kind: one.digest for one in server.layers(name)}
     assert far.keys() == near.keys() == {"model", "template", "system", "params"}
     assert far.pop("params") is None

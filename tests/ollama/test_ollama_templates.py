@@ -20,15 +20,15 @@ import pytest
 from families import FAMILIES, HARD_TEXTS, Family, save_family, silence
 from ollama_server import OllamaServer
 
-from workshop_helpers.chat_format import chat_format, token_diff
 from workshop_helpers.cli import main
 from workshop_helpers.dataset.formats import Conversation, Message
 from workshop_helpers.gguf.convert import convert
-from workshop_helpers.modelfile import build, parse, write
 from workshop_helpers.models.chat import chat_prompt
 from workshop_helpers.models.load import load_tokenizer
-from workshop_helpers.ollama_api import Ollama
-from workshop_helpers.prompting import prompted
+from workshop_helpers.runtimes.ollama.client import Ollama
+from workshop_helpers.runtimes.ollama.modelfile import build, parse, write
+from workshop_helpers.runtimes.ollama.prompted import prompted
+from workshop_helpers.runtimes.ollama.template import chat_format, token_diff
 
 SYSTEMS = [
     None,
@@ -304,7 +304,7 @@ def test_the_command_reads_what_we_write(
         'line "\nSYSTEM of the text"\nFROM nowhere', "\r\n\ttabs\r\n", "日本語、改行\nあり。「」\n",
     ]  # fmt: skip
     text = texts[number]
-    from workshop_helpers.modelfile import Modelfile
+    from workshop_helpers.runtimes.ollama.modelfile import Modelfile
 
     modelfile = Modelfile(
         str(mame_gguf),

@@ -209,5 +209,3 @@ def _run_converter(tool: Path, folder: Path, out: Path, kind: str) -> None:
     raise WorkshopError(
         f"The conversion of {folder} failed: {lines[-1] if lines else f'exit code {code}'}"
     ) from RuntimeError("\n".join(lines[-30:]))
-
-

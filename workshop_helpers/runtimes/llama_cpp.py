@@ -9,7 +9,7 @@ from pathlib import Path
 from ..core.errors import Closing
 from ..gguf.engine import Completion, LlamaEngine
 from ..gguf.header import read_gguf
-from . import Answer, Messages, answer_each
+from .base import Answer, Messages, answer_each
 
 # A batch reads the weights once for all its questions. Measured on one shared core: twice as fast for a model of
 # 200 MB, of no use for one of 12 MB, whose weights stay in the processor's cache anyway.

@@ -18,7 +18,7 @@ from ..core.memory import keep_freed_memory
 from ..models.chat import chat_prompt, stop_text, stop_token_ids
 from ..models.load import load_model, load_tokenizer, pick_device, quiet_libraries
 from ..models.resolve import ModelRef, resolve
-from . import Answer, Messages
+from .base import Answer, Messages
 
 if TYPE_CHECKING:
     from ..core.device import Device

@@ -19,7 +19,6 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from workshop_helpers.chat_server import ChatServer, normal_address
 from workshop_helpers.core.artifacts import data_path
 from workshop_helpers.core.cards import card_path, read_card
 from workshop_helpers.core.errors import WorkshopError
@@ -32,7 +31,8 @@ from workshop_helpers.dataset.synthesis.seeds import find_seeds
 from workshop_helpers.metrics.facts import ShopFacts
 from workshop_helpers.metrics.language import detect_language
 from workshop_helpers.metrics.quantities import states
-from workshop_helpers.synthesis.writers import in_process
+from workshop_helpers.runtimes.openai import ChatServer, normal_address
+from workshop_helpers.runtimes.writers import in_process
 
 FACTS = data_path("shop", "facts.yaml")
 

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ...chat_server import DEFAULT_SERVER
 from ...core.artifacts import claim
 from ...core.cards import equal_card, file_hash, fingerprint, write_card
 from ...core.device import machine, versions
@@ -23,7 +22,8 @@ from ...core.errors import WorkshopError
 from ...metrics.facts import ShopFacts
 from ...metrics.language import LANGUAGES
 from ...models.identity import identity
-from ...synthesis.writers import Asking, open_writer
+from ...runtimes.openai import DEFAULT_SERVER
+from ...runtimes.writers import Asking, open_writer
 from ..formats import read_conversations, write_conversations
 from ..questions import read_questions
 from .keeper import Keeper

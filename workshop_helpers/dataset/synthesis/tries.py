@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...chat_server import Reply
 from ...core.jsonio import to_json
-from ...synthesis.writers import Writer
+from ...runtimes.openai import Reply
+from ...runtimes.writers import Writer
 from ..formats import Conversation, Message
 from .keeper import Draft, Keeper
 from .prompts import answer_request, clean_reply, question_request

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..chat_server import ChatServer, Reply, Stopped
 from ..models.load import pick_device
 from ..models.resolve import resolve
+from .openai import ChatServer, Reply, Stopped
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def in_process(ref: Any, temperature: float | None, max_tokens: int) -> Iterator
     """
     import torch
 
-    from ..runtimes import open_runtime
+    from . import open_runtime
 
     dice = torch.Generator()
     heat = temperature or 0.0

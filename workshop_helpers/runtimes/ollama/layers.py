@@ -10,7 +10,7 @@ import html
 from dataclasses import dataclass
 from typing import Any
 
-from .ollama_api import Layer, Ollama
+from .client import Layer, Ollama
 
 _TEXTS = {
     "en": {

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from .core.artifacts import atomic_file
-from .core.errors import WorkshopError
-from .dataset.formats import ROLES, Message
+from ...core.artifacts import atomic_file
+from ...core.errors import WorkshopError
+from ...dataset.formats import ROLES, Message
 
 Value = bool | int | float | str | tuple[str, ...]
 

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .core.errors import WorkshopError
-from .gguf.header import GgufFile, read_gguf
-from .models.chat import chat_prompt
-from .models.load import load_tokenizer
-from .models.resolve import ModelRef, resolve
+from ...core.errors import WorkshopError
+from ...gguf.header import GgufFile, read_gguf
+from ...models.chat import chat_prompt
+from ...models.load import load_tokenizer
+from ...models.resolve import ModelRef, resolve
 
 Messages = Sequence[dict[str, str]]
 # (messages, whether they end with the answer already) → the text that the model sees

@@ -23,7 +23,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from .core.errors import WorkshopError
+from ..core.errors import WorkshopError
 
 DEFAULT_SERVER = "http://localhost:11434/v1"  # Ollama's own address
 DEFAULT_KEY = "OPENAI_API_KEY"

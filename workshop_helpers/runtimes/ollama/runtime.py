@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
-from ..core.errors import Closing, WorkshopError
-from ..gguf.header import composed
-from ..ollama_api import Ollama, OllamaFacts, Stream, Timings
-from . import Answer, Messages, answer_each
+from ...core.errors import Closing, WorkshopError
+from ...gguf.header import composed
+from ..base import Answer, Messages, answer_each
+from .client import Ollama, OllamaFacts, Stream, Timings
 
 # The likeliest token at each step. Ollama would otherwise push repeated words down (repeat_penalty is 1.1 by default).
 GREEDY: dict[str, Any] = {

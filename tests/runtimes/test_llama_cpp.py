@@ -13,7 +13,8 @@ from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.gguf.convert import convert
 from workshop_helpers.gguf.engine import LlamaEngine
 from workshop_helpers.gguf.logits import NativeLogits, ServerLogits, open_logits
-from workshop_helpers.runtimes import Runtime, open_runtime
+from workshop_helpers.runtimes import open_runtime
+from workshop_helpers.runtimes.base import Runtime
 from workshop_helpers.runtimes.llama_cpp import LlamaCppRuntime
 
 QUESTIONS = [

@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from .core.cards import file_hash
-from .core.device import cores
-from .core.errors import Closing, WorkshopError
-from .gguf.header import composes, read_gguf
-from .models.resolve import check_ollama_name
+from ...core.cards import file_hash
+from ...core.device import cores
+from ...core.errors import Closing, WorkshopError
+from ...gguf.header import composes, read_gguf
+from ...models.resolve import check_ollama_name
 
 if TYPE_CHECKING:
     from .modelfile import Modelfile
@@ -615,7 +615,7 @@ def address(host: str | None = None) -> str:
 
 def _where_to_look(name: str) -> str:
     """How to find a name that Ollama's library, or another registry, has."""
-    from .prompting import LIBRARY
+    from .prompted import LIBRARY
 
     if name in LIBRARY:
         return f"{name} is its name in this course; there it is {LIBRARY[name]}."

@@ -13,12 +13,12 @@ import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
-from .chat_format import chat_format
-from .core.errors import WorkshopError
-from .dataset.formats import Conversation, Message, read_conversations
-from .gguf.header import composes, read_gguf
+from ...core.errors import WorkshopError
+from ...dataset.formats import Conversation, Message, read_conversations
+from ...gguf.header import composes, read_gguf
+from ...models.resolve import ModelRef, resolve
 from .modelfile import Modelfile, Value
-from .models.resolve import ModelRef, resolve
+from .template import chat_format
 
 NUM_PREDICT = (
     512  # the longest answer in tokens: a model that misses its end token must stop somewhere

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.dataset.formats import Message
-from workshop_helpers.modelfile import (
+from workshop_helpers.runtimes.ollama.modelfile import (
     PARAMETERS,
     Modelfile,
     build,

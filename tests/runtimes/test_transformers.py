@@ -14,7 +14,8 @@ from workshop_helpers.core.device import choose_device
 from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.dataset.formats import Conversation, Message
 from workshop_helpers.models.load import load_model, load_tokenizer
-from workshop_helpers.runtimes import Runtime, ask, open_runtime
+from workshop_helpers.runtimes import ask, open_runtime
+from workshop_helpers.runtimes.base import Runtime
 from workshop_helpers.training.recipe import LoraRecipe
 from workshop_helpers.training.train import train
 

@@ -14,9 +14,14 @@ from workshop_helpers.core.artifacts import data_path
 from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.dataset.formats import Conversation, Message, read_conversations
 from workshop_helpers.metrics.facts import ShopFacts
-from workshop_helpers.modelfile import build, check, parse, read
 from workshop_helpers.modelfile_cli import add_modelfile_verb
-from workshop_helpers.prompting import LIBRARY, NUM_PREDICT, choose_examples, prompted
+from workshop_helpers.runtimes.ollama.modelfile import build, check, parse, read
+from workshop_helpers.runtimes.ollama.prompted import (
+    LIBRARY,
+    NUM_PREDICT,
+    choose_examples,
+    prompted,
+)
 
 
 def topics(rows: list[Conversation], language: str) -> set[str]:

@@ -1,0 +1,1 @@
+"""Ollama: its server, Modelfiles, and the proof of what it shares."""
