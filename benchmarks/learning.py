@@ -105,8 +105,8 @@ class Bench:
         **about: Any,
     ) -> dict[str, Any]:
         """Ask one model and note its scores; `about` comes along in the record."""
-        from workshop_helpers.comparison import Candidate, compare
-        from workshop_helpers.forgetting import probe
+        from workshop_helpers.evaluation.comparison import Candidate, compare
+        from workshop_helpers.evaluation.forgetting import probe
 
         candidate = Candidate(label, model, system=system)
         row = compare([candidate], self.questions[language], shop=self.shop, progress=False).rows[0]

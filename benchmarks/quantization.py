@@ -24,9 +24,9 @@ def measure(asked: Settings, language: str, types: tuple[str, ...]) -> dict[str,
     from workshop_helpers.core.artifacts import data_path
     from workshop_helpers.dataset.formats import read_conversations
     from workshop_helpers.dataset.questions import read_questions
+    from workshop_helpers.evaluation.quantization import quantization_table
     from workshop_helpers.gguf.convert import convert
     from workshop_helpers.metrics.facts import ShopFacts
-    from workshop_helpers.quantization import quantization_table
     from workshop_helpers.training.merge import merge
     from workshop_helpers.training.recipe import LoraRecipe
 

@@ -17,7 +17,7 @@ sys.path.insert(0, str(ROOT))
 
 from pretraining.evaluate import draw_talks  # noqa: E402
 from workshop_helpers.core.artifacts import atomic_file  # noqa: E402
-from workshop_helpers.forgetting import KINDS  # noqa: E402
+from workshop_helpers.evaluation.forgetting import KINDS  # noqa: E402
 
 PER_KIND = 100
 OUT = ROOT / "data" / "probe"

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from workshop_helpers.comparison import Candidate, Comparison, Row
 from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.display import (
     LABELS,
@@ -24,6 +23,7 @@ from workshop_helpers.display import (
     size_against_quality,
     write_report,
 )
+from workshop_helpers.evaluation.comparison import Candidate, Comparison, Row
 from workshop_helpers.metrics.scoring import Question, score_answer, summarise
 from workshop_helpers.runtimes.base import Answer
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from workshop_helpers.dataset.formats import Conversation, Message
 from workshop_helpers.display.tables import show_table
 from workshop_helpers.display.tokens import row_tokens, show_tokens
+from workshop_helpers.evaluation.quantization import QuantizationRow, QuantizationTable
 from workshop_helpers.models.load import load_tokenizer
-from workshop_helpers.quantization import QuantizationRow, QuantizationTable
 
 ROW = Conversation((Message("user", "送料は？"), Message("assistant", "500円です😀。")))
 

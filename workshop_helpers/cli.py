@@ -283,8 +283,8 @@ def _ask(args: argparse.Namespace) -> int:
 
 
 def _verify(args: argparse.Namespace) -> int:
-    from .comparison import Candidate, compare
     from .dataset.questions import read_questions
+    from .evaluation.comparison import Candidate, compare
 
     questions = read_questions(args.questions)[: args.limit]
     if args.out is not None:

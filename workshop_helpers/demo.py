@@ -20,10 +20,10 @@ from .core.errors import WorkshopError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from .comparison import Comparison
+    from .evaluation.comparison import Comparison
+    from .evaluation.quantization import QuantizationTable
     from .gguf.artifact import GgufReport
     from .metrics.scoring import Question
-    from .quantization import QuantizationTable
     from .runtimes.ollama.client import Timings
     from .training.merge import MergeReport
     from .training.report import TrainingReport
@@ -200,12 +200,12 @@ def _run(
     no_ollama: str,
     console: Console,
 ) -> Result:
-    from .comparison import Candidate, compare
     from .dataset.formats import read_conversations
     from .dataset.questions import read_questions
+    from .evaluation.comparison import Candidate, compare
+    from .evaluation.quantization import quantization_table
     from .gguf.convert import convert
     from .metrics.facts import ShopFacts
-    from .quantization import quantization_table
     from .runtimes import ask
     from .training.merge import merge
     from .training.recipe import LoraRecipe

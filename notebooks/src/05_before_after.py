@@ -104,8 +104,8 @@ print(shop.system_prompt(LANGUAGE))
 # Answers are decoded greedily, always taking the likeliest token, so asking again gives the same answers again.
 
 # %%
-from workshop_helpers.comparison import Candidate, compare
 from workshop_helpers.display import label
+from workshop_helpers.evaluation.comparison import Candidate, compare
 
 base, prompted = label("base", LANGUAGE), label("base prompted", LANGUAGE)
 ten, hundred = (label("tuned", LANGUAGE, rows=n) for n in (10, 100))
@@ -233,7 +233,7 @@ for row in comparison.rows:
 # - **invents no figure when the prompt lacks the fact**: asked for something that is not in the prompt, does it keep from making a number up?
 
 # %% tags=["nbval-ignore-output"]
-from workshop_helpers.forgetting import probe
+from workshop_helpers.evaluation.forgetting import probe
 
 cost = probe({base: MODEL, hundred: many.adapter}, LANGUAGE, per_kind=30)
 show_table(cost, LANGUAGE)

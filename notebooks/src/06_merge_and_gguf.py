@@ -210,7 +210,7 @@ for question in questions[:3]:
 # Are the answers the same as before the conversion? Put all the held-out questions to both, and count how many answers agree token for token to the very end. It need not be every one: llama.cpp keeps intermediate results in F16, and where first and second place are nearly tied they may swap.
 
 # %% tags=["nbval-ignore-output"]
-from workshop_helpers.quantization import agreement
+from workshop_helpers.evaluation.quantization import agreement
 
 same = agreement(merged.model, gguf.path, questions)
 print(f"{same.equal:.1%} of {same.questions}")

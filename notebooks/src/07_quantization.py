@@ -144,8 +144,8 @@ for file in files:
 
 # %%
 from workshop_helpers.dataset.questions import read_questions
+from workshop_helpers.evaluation.quantization import quantization_table
 from workshop_helpers.metrics.facts import ShopFacts
-from workshop_helpers.quantization import quantization_table
 
 shop = ShopFacts.load()
 questions = read_questions(data_path("shop", f"questions.{LANGUAGE}.jsonl"))
@@ -182,8 +182,8 @@ size_against_quality(table, LANGUAGE)
 # After the figures, the answers themselves. Four files get the same questions, and we look at those where they differ most.
 
 # %% tags=["nbval-ignore-output"]
-from workshop_helpers.comparison import Candidate, compare
 from workshop_helpers.display import side_by_side
+from workshop_helpers.evaluation.comparison import Candidate, compare
 
 sizes = [Candidate(file.type, file.path) for file in files]
 answers = compare(sizes, questions, shop=shop, progress=False)

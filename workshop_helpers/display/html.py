@@ -10,8 +10,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from ..comparison import Comparison, percent
 from ..core.artifacts import atomic_file
+from ..evaluation.comparison import Comparison, percent
 from .labels import label
 from .plots import Plot, _get, _is_report, loss_curve, recall_bars, size_against_quality
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..comparison import HEADINGS
+from ..evaluation.comparison import HEADINGS
 
 _LABELS: dict[str, dict[str, str]] = {
     "en": {

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..comparison import Comparison
 from ..core.artifacts import atomic_file
 from ..core.errors import WorkshopError
+from ..evaluation.comparison import Comparison
 from .labels import label
 
 if TYPE_CHECKING:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..comparison import Comparison
-from ..forgetting import Probe
-from ..quantization import QuantizationTable
+from ..evaluation.comparison import Comparison
+from ..evaluation.forgetting import Probe
+from ..evaluation.quantization import QuantizationTable
 from .html import Html
 
 

@@ -12,17 +12,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..core.artifacts import data_path
+from ..core.errors import WorkshopError
+from ..dataset.questions import read_questions
+from ..metrics.quantities import figures
+from ..metrics.scoring import Question, score_answer
 from .comparison import percent
-from .core.artifacts import data_path
-from .core.errors import WorkshopError
-from .dataset.questions import read_questions
-from .metrics.quantities import figures
-from .metrics.scoring import Question, score_answer
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from .core.device import Device
+    from ..core.device import Device
 
 # Kinds of question in the probe, in the order in which they are shown.
 KINDS = ("general_knowledge", "facts_in_prompt", "not_in_information")
@@ -123,7 +123,7 @@ def probe(
     in the system prompt, that the answer states. "not_in_information": the asked fact does not stand there, and the
     answer names no figure but those of the question.
     """
-    from .runtimes import open_runtime
+    from ..runtimes import open_runtime
 
     if not models:
         raise WorkshopError("There is nothing to probe: give at least one model.")

@@ -11,17 +11,17 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .core.artifacts import atomic_file
-from .core.errors import WorkshopError
-from .dataset.questions import read_questions
-from .metrics.facts import ShopFacts
-from .metrics.scoring import Question, Score, Summary, mark, score_answer, summarise
+from ..core.artifacts import atomic_file
+from ..core.errors import WorkshopError
+from ..dataset.questions import read_questions
+from ..metrics.facts import ShopFacts
+from ..metrics.scoring import Question, Score, Summary, mark, score_answer, summarise
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from .core.device import Device
-    from .runtimes.base import Answer, Runtime
+    from ..core.device import Device
+    from ..runtimes.base import Answer, Runtime
 
 # Headings of the tables, by language. Shares are shown in per cent.
 HEADINGS: dict[str, dict[str, str]] = {
@@ -412,7 +412,7 @@ def compare(
             f'Two candidates are called "{twice[0]}". Give each a label of its own.'
         )
 
-    from .runtimes import open_runtime
+    from ..runtimes import open_runtime
 
     rows: list[Row] = []
     runtime: Runtime | None = None

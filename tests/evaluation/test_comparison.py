@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from workshop_helpers.comparison import Candidate, Comparison, Row, compare, percent
 from workshop_helpers.core.errors import WorkshopError
+from workshop_helpers.evaluation.comparison import Candidate, Comparison, Row, compare, percent
 from workshop_helpers.metrics.scoring import Question, score_answer, summarise
 from workshop_helpers.runtimes.base import Answer
 

@@ -11,10 +11,14 @@ import pytest
 
 from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.dataset.formats import Conversation, Message
+from workshop_helpers.evaluation.quantization import (
+    QuantizationTable,
+    agreement,
+    quantization_table,
+)
 from workshop_helpers.gguf.convert import convert
 from workshop_helpers.gguf.logits import ServerLogits
 from workshop_helpers.metrics.scoring import Question
-from workshop_helpers.quantization import QuantizationTable, agreement, quantization_table
 
 PAIRS = [
     ("How much is standard shipping?", "Standard shipping costs $6.99."),

@@ -21,19 +21,19 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .core.errors import WorkshopError
-from .gguf.header import read_gguf
-from .gguf.logits import Logits, ServerLogits, open_logits
-from .gguf.quantize import quantize
-from .runtimes.llama_cpp import LlamaCppRuntime
+from ..core.errors import WorkshopError
+from ..gguf.header import read_gguf
+from ..gguf.logits import Logits, ServerLogits, open_logits
+from ..gguf.quantize import quantize
+from ..runtimes.llama_cpp import LlamaCppRuntime
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from .core.device import Device
-    from .dataset.formats import Conversation
-    from .metrics.facts import ShopFacts
-    from .metrics.scoring import Question
+    from ..core.device import Device
+    from ..dataset.formats import Conversation
+    from ..metrics.facts import ShopFacts
+    from ..metrics.scoring import Question
 
 SPEED_QUESTIONS, SPEED_TOKENS, SPEED_PASSES = 6, 32, 3
 MEMORY = (
@@ -176,8 +176,8 @@ def quantization_table(
     first, whether named in `types` or not. One thread by default, so that the speeds compare on a shared machine.
     Raises WorkshopError for an unknown type, a damaged or already quantized `f16`, and no held-out conversation.
     """
-    from .dataset.formats import read_conversations
-    from .dataset.questions import read_questions
+    from ..dataset.formats import read_conversations
+    from ..dataset.questions import read_questions
 
     source = read_gguf(f16)
     files = [(source.type, source.path, 0)]
@@ -256,7 +256,7 @@ def _speed(
 def _recall(
     runtime: LlamaCppRuntime, asked: list[Question], shop: ShopFacts | None, max_new_tokens: int
 ) -> float | None:
-    from .metrics.scoring import score_answer, summarise
+    from ..metrics.scoring import score_answer, summarise
 
     if not any(q.facts for q in asked):
         return None
@@ -396,11 +396,11 @@ def agreement(
 
     They may: llama.cpp keeps keys and values in F16, and a near tie can fall the other way.
     """
-    from .dataset.questions import read_questions
-    from .models.chat import chat_prompt
-    from .models.load import load_tokenizer
-    from .models.resolve import resolve
-    from .runtimes import open_runtime
+    from ..dataset.questions import read_questions
+    from ..models.chat import chat_prompt
+    from ..models.load import load_tokenizer
+    from ..models.resolve import resolve
+    from ..runtimes import open_runtime
 
     asked = read_questions(questions) if isinstance(questions, str | Path) else list(questions)
     messages = [q.messages() for q in asked]

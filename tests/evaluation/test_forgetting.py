@@ -8,7 +8,7 @@ import pytest
 
 from workshop_helpers.core.artifacts import data_path
 from workshop_helpers.core.errors import WorkshopError
-from workshop_helpers.forgetting import KINDS, Probe, _right, probe, probe_questions
+from workshop_helpers.evaluation.forgetting import KINDS, Probe, _right, probe, probe_questions
 from workshop_helpers.metrics.scoring import Question
 
 LANGUAGES = ("en", "ja")

@@ -1,0 +1,1 @@
+"""Who answered what, before and after; forgetting; what quantization costs."""
