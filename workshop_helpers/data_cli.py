@@ -291,7 +291,7 @@ def _convert(args: argparse.Namespace) -> int:
 
 
 def _preview(args: argparse.Namespace) -> int:
-    from .preview import preview
+    from .display.preview import preview
 
     shown = preview(
         args.file,

@@ -13,16 +13,16 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from .core.errors import WorkshopError
-from .dataset.formats import Conversation, Fault, open_rows
-from .display.html import Html
-from .display.tokens import Token, token_boxes, token_text, visible
-from .models.chat import chat_prompt
-from .models.load import load_tokenizer, model_folder, pick_device, quiet_libraries
-from .models.resolve import ModelRef, resolve
-from .training.recipe import LoraRecipe
-from .training.rows import examples
-from .training.trainer import course_trainer, trainer_arguments
+from ..core.errors import WorkshopError
+from ..dataset.formats import Conversation, Fault, open_rows
+from ..models.chat import chat_prompt
+from ..models.load import load_tokenizer, model_folder, pick_device, quiet_libraries
+from ..models.resolve import ModelRef, resolve
+from ..training.recipe import LoraRecipe
+from ..training.rows import examples
+from ..training.trainer import course_trainer, trainer_arguments
+from .html import Html
+from .tokens import Token, token_boxes, token_text, visible
 
 LABELS = {
     "en": {

@@ -9,7 +9,7 @@ import pytest
 
 from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.dataset.formats import Conversation, Message
-from workshop_helpers.preview import preview
+from workshop_helpers.display.preview import preview
 from workshop_helpers.training.recipe import LoraRecipe
 from workshop_helpers.training.train import train
 

@@ -114,7 +114,7 @@ def functions(path: Path) -> Iterator[ast.AST]:
 
 
 def said_by_readers() -> Iterator[str]:
-    for path in sorted((PACKAGE / "records").glob("*.py")):
+    for path in sorted((PACKAGE / "dataset" / "formats").glob("*.py")):
         module = path.stem
         if module in ("writing", "strict"):
             continue
@@ -130,7 +130,7 @@ def said_by_readers() -> Iterator[str]:
 
 
 def said_by_checks() -> Iterator[str]:
-    for path in sorted((PACKAGE / "quality").rglob("*.py")):
+    for path in sorted((PACKAGE / "dataset" / "checks").rglob("*.py")):
         module = path.parent.name if path.stem == "__init__" else path.stem
         if module in ("clean", "split"):
             continue
@@ -243,8 +243,13 @@ def strings(*modules: Path) -> set[str]:
 
 
 def test_every_kind_of_personal_data_and_of_secret_has_a_japanese_name() -> None:
-    quality = PACKAGE / "quality"
-    said_there = strings(*(quality / "personal").glob("*.py"), quality / "content.py")
+    quality = PACKAGE / "dataset" / "checks"
+    said_there = strings(
+        *(quality / "personal").glob("*.py"),
+        quality / "content.py",
+        quality / "secrets.py",
+        quality / "findings.py",
+    )
     kinds = {text for text in said_there if A_THING.fullmatch(text)}
     assert len(kinds) > 30
     for kind in kinds:
