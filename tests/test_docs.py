@@ -25,7 +25,7 @@ from guides import (
     workshop_words,
 )
 
-from workshop_helpers.cli import build_parser
+from workshop_helpers.cli.main import build_parser
 from workshop_helpers.gguf.header import TYPES
 
 PAGES = ["clean-up", "colab", "mac", "ollama", "troubleshooting"]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import readme_figures
 
-from workshop_helpers.cli import build_parser
+from workshop_helpers.cli.main import build_parser
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ["README.md", "README.ja.md"]

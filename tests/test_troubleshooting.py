@@ -166,7 +166,7 @@ def test_llama_cpp_python(tmp_path: Path) -> None:
     (about / "METADATA").write_text(
         "Metadata-Version: 2.1\nName: llama-cpp-python\nVersion: 0.3.16\n"
     )
-    code = "from workshop_helpers.doctor import _conflict; print(_conflict()[0].found)"
+    code = "from workshop_helpers.cli.doctor import _conflict; print(_conflict()[0].found)"
     done = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,
@@ -184,8 +184,8 @@ def test_terminal_encoding() -> None:
 
     ours, theirs = pty.openpty()
     code = (
-        "import sys; from workshop_helpers import cli; cli._readable_output()\n"
-        "from workshop_helpers.doctor import _output\n"
+        "import sys; from workshop_helpers.cli.main import _readable_output; _readable_output()\n"
+        "from workshop_helpers.cli.doctor import _output\n"
         "print(_output()[0].found)\nprint('送料')"
     )
     done = subprocess.run(
@@ -425,12 +425,12 @@ def test_rows_that_are_too_long(
 
 CRAMPED = """
 import resource, sys
-from workshop_helpers import cli
+from workshop_helpers.cli.main import main
 import datasets, peft, psutil, torch, transformers, trl
 torch.ones(8, 8) @ torch.ones(8, 8)
 limit = psutil.Process().memory_info().vms + 1000 * 2**20
 resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-sys.exit(cli.main(sys.argv[1:]))
+sys.exit(main(sys.argv[1:]))
 """
 
 

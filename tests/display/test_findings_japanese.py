@@ -18,7 +18,7 @@ from bad_files import EXPECTED
 from bad_files import report as report_on
 
 import workshop_helpers
-from workshop_helpers.data_cli import add_data_verbs
+from workshop_helpers.cli.data import add_data_verbs
 from workshop_helpers.dataset.checks import content, style
 from workshop_helpers.dataset.checks.findings import CheckReport, Place, finding
 from workshop_helpers.dataset.formats import files, open_rows
@@ -248,7 +248,6 @@ def test_every_kind_of_personal_data_and_of_secret_has_a_japanese_name() -> None
         *(quality / "personal").glob("*.py"),
         quality / "content.py",
         quality / "secrets.py",
-        quality / "findings.py",
     )
     kinds = {text for text in said_there if A_THING.fullmatch(text)}
     assert len(kinds) > 30

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from families import FAMILIES, LESSONS, QUESTIONS, Tuned, tune
 
-from workshop_helpers.cli import main
+from workshop_helpers.cli.main import main
 from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.gguf.adapter import convert_adapter
 from workshop_helpers.gguf.convert import convert

@@ -10,7 +10,7 @@ import pytest
 from families import FAMILIES, LESSON_RECIPE, LESSONS, QUESTIONS, Tuned, tune
 from ollama_server import OllamaServer
 
-from workshop_helpers.cli import main
+from workshop_helpers.cli.main import main
 from workshop_helpers.core.cards import file_hash
 from workshop_helpers.dataset.formats import Conversation, Message
 from workshop_helpers.gguf.adapter import convert_adapter

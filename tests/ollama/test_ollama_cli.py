@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from workshop_helpers.cli.ollama import add_ollama_verbs
 from workshop_helpers.core.cards import file_hash
 from workshop_helpers.core.errors import WorkshopError
-from workshop_helpers.ollama_cli import add_ollama_verbs
 from workshop_helpers.runtimes.ollama.client import Ollama
 
 NAME = f"workshop-test-{os.getpid()}-cli"
@@ -182,7 +182,7 @@ def test_names_are_listed_whole_in_a_narrow_terminal(
         (70, "name type size"),
     ):
         monkeypatch.setattr(
-            "workshop_helpers.ollama_cli.console", lambda width=width: Console(width=width)
+            "workshop_helpers.cli.ollama.console", lambda width=width: Console(width=width)
         )
         lines = workshop("list")[1].splitlines()
         assert any(f" {PROMPTED}:latest " in line for line in lines)

@@ -11,7 +11,7 @@ import pytest
 from ollama_registry import Registry
 from ollama_server import OllamaServer
 
-from workshop_helpers.cli import main
+from workshop_helpers.cli.main import main
 from workshop_helpers.core.cards import file_hash
 from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.runtimes.ollama.client import Ollama

@@ -496,7 +496,7 @@ def test_ctrl_c_ends_the_answer_and_not_the_chat(
     name = named("ctrlc")
     server.create(name, babbler, parameters=BABBLE)
     code = (
-        "import argparse, signal, sys\nfrom workshop_helpers.ollama_cli import add_ollama_verbs\n"
+        "import argparse, signal, sys\nfrom workshop_helpers.cli.ollama import add_ollama_verbs\n"
         # a shell's background jobs, and all they start, ignore it
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "parser = argparse.ArgumentParser()\ncommon = argparse.ArgumentParser(add_help=False)\n"

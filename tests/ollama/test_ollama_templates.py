@@ -20,7 +20,7 @@ import pytest
 from families import FAMILIES, HARD_TEXTS, Family, save_family, silence
 from ollama_server import OllamaServer
 
-from workshop_helpers.cli import main
+from workshop_helpers.cli.main import main
 from workshop_helpers.dataset.formats import Conversation, Message
 from workshop_helpers.gguf.convert import convert
 from workshop_helpers.models.chat import chat_prompt

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from workshop_helpers import cli
+from workshop_helpers.cli import main as cli
 
 
 def run(capfd, *arguments: object) -> tuple[int, str, str]:

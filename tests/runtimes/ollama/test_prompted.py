@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
+from workshop_helpers.cli.modelfile import add_modelfile_verb
 from workshop_helpers.core.artifacts import data_path
 from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.dataset.formats import Conversation, Message, read_conversations
 from workshop_helpers.metrics.facts import ShopFacts
-from workshop_helpers.modelfile_cli import add_modelfile_verb
 from workshop_helpers.runtimes.ollama.modelfile import build, check, parse, read
 from workshop_helpers.runtimes.ollama.prompted import (
     LIBRARY,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from .core.errors import WorkshopError
+from ..core.errors import WorkshopError
 
 OK, WRONG, MISTAKE, STOPPED = 0, 1, 2, 130
 Run = Callable[[argparse.Namespace], int]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from workshop_helpers import demo
+from workshop_helpers.cli import demo
 from workshop_helpers.core.artifacts import claim
 from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.runtimes.ollama.client import Ollama

@@ -13,9 +13,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from .cli_parts import OK, add_verb, console
-from .core.errors import WorkshopError
-from .core.jsonio import to_json
+from ..core.errors import WorkshopError
+from ..core.jsonio import to_json
+from .parts import OK, add_verb, console
 
 READ_HELP = "training rows: .jsonl, .json, .csv, .tsv, .xlsx, .parquet or .txt, also .gz"
 
@@ -109,7 +109,7 @@ def _add_check(verb: Verb) -> None:
 
 
 def _check(args: argparse.Namespace) -> int:
-    from .dataset.checks import check
+    from ..dataset.checks import check
 
     for name in ("max_length", "tokens_per_second", "price_per_hour"):
         value = getattr(args, name)
@@ -132,13 +132,13 @@ def _check(args: argparse.Namespace) -> int:
     )
     language = _labels(args)
     if args.html is not None:
-        from .display.findings import write_findings
+        from ..display.findings import write_findings
 
         write_findings(report, args.html, language)
     if args.json:
         print(to_json(report.to_dict()))
     else:
-        from .display.findings import LABELS, afterword, findings_table
+        from ..display.findings import LABELS, afterword, findings_table
 
         console(120).print(findings_table(report, language))
         print("\n".join(afterword(report, language)))
@@ -194,7 +194,7 @@ _ratios.__name__ = "ratio such as 8:1:1"  # argparse names the type in its messa
 
 
 def _clean(args: argparse.Namespace) -> int:
-    from .dataset.checks import clean
+    from ..dataset.checks import clean
 
     report = clean(
         args.file,
@@ -222,7 +222,7 @@ def _clean(args: argparse.Namespace) -> int:
 
 
 def _split(args: argparse.Namespace) -> int:
-    from .dataset.checks import split
+    from ..dataset.checks import split
 
     report = split(args.file, args.out, ratios=args.ratios, seed=args.seed, **_read_options(args))
     if args.json:
@@ -266,7 +266,7 @@ def _add_convert_and_preview(verb: Verb) -> None:
 
 
 def _convert(args: argparse.Namespace) -> int:
-    from .dataset.formats import convert
+    from ..dataset.formats import convert
 
     report = convert(
         args.file,
@@ -291,7 +291,7 @@ def _convert(args: argparse.Namespace) -> int:
 
 
 def _preview(args: argparse.Namespace) -> int:
-    from .display.preview import preview
+    from ..display.preview import preview
 
     shown = preview(
         args.file,
@@ -368,25 +368,25 @@ def _add_making(verb: Verb) -> None:
 
 
 def _from_csv(args: argparse.Namespace) -> int:
-    from .dataset.importers import rows_from_table
+    from ..dataset.importers import rows_from_table
 
     return _made(args, rows_from_table(args.file, question=args.question, answer=args.answer))
 
 
 def _from_faq(args: argparse.Namespace) -> int:
-    from .dataset.importers import rows_from_faq
+    from ..dataset.importers import rows_from_faq
 
     return _made(args, rows_from_faq(args.file))
 
 
 def _from_python(args: argparse.Namespace) -> int:
-    from .dataset.importers import rows_from_python
+    from ..dataset.importers import rows_from_python
 
     return _made(args, rows_from_python(args.file, language=args.language))
 
 
 def _made(args: argparse.Namespace, rows: Any) -> int:
-    from .dataset.formats import write_conversations
+    from ..dataset.formats import write_conversations
 
     _not_over(args.out, [args.file])
     report = write_conversations(rows, args.out, format=args.to)
@@ -400,7 +400,7 @@ def _made(args: argparse.Namespace, rows: Any) -> int:
 
 
 def _synthesize(args: argparse.Namespace) -> int:
-    from .dataset.synthesis import synthesize
+    from ..dataset.synthesis import synthesize
 
     report = synthesize(
         args.out,

@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from .core.errors import WorkshopError
+from ..core.errors import WorkshopError
 
 DISTRIBUTION = "llm-finetuning-workshop"
 _GB = 1e9
@@ -173,7 +173,7 @@ def _device() -> list[Check]:
     except OSError as error:
         fix = "pip install --force-reinstall torch"
         return [Check("torch", "fail", f"torch does not load: {error}", fix)]
-    from .core.device import choose_device, cores, machine
+    from ..core.device import choose_device, cores, machine
 
     device = choose_device()
     described = machine()
@@ -202,7 +202,7 @@ def _graded(name: str, found: str, amount: float, needed: float, wanted: float, 
 def _memory() -> list[Check]:
     import psutil
 
-    from .core.device import memory_bytes
+    from ..core.device import memory_bytes
 
     total = memory_bytes() or 0
     free = min(int(psutil.virtual_memory().available), total)
@@ -248,7 +248,7 @@ def hub_cache() -> Path:
 
 
 def _bundled() -> list[Check]:
-    from .models.resolve import resolve
+    from ..models.resolve import resolve
 
     try:
         ref = resolve("mame")
@@ -265,9 +265,9 @@ def _bundled() -> list[Check]:
 
 
 def _cache() -> list[Check]:
-    from .models.catalogue import CATALOGUE
-    from .models.load import model_folder
-    from .models.resolve import resolve
+    from ..models.catalogue import CATALOGUE
+    from ..models.load import model_folder
+    from ..models.resolve import resolve
 
     if find_spec("huggingface_hub") is None:
         return []
@@ -286,7 +286,7 @@ def _cache() -> list[Check]:
 
 
 def _converter() -> list[Check]:
-    from .gguf.convert import find_converter
+    from ..gguf.convert import find_converter
 
     try:
         return [Check("converter", "ok", str(find_converter()))]

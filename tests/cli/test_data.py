@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from workshop_helpers.cli.data import add_data_verbs
 from workshop_helpers.core.artifacts import data_path
 from workshop_helpers.core.errors import WorkshopError
-from workshop_helpers.data_cli import add_data_verbs
 from workshop_helpers.dataset.checks import check
 from workshop_helpers.display.findings import LABELS, findings_html, findings_table, write_findings
 

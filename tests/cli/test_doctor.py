@@ -12,8 +12,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from workshop_helpers import doctor
-from workshop_helpers.doctor import Check, examine, hub_cache, ollama_address
+from workshop_helpers.cli import doctor
+from workshop_helpers.cli.doctor import Check, examine, hub_cache, ollama_address
 
 
 @pytest.fixture

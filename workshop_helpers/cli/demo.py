@@ -13,20 +13,20 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .core.artifacts import claim, data_path
-from .core.cards import write_json
-from .core.errors import WorkshopError
+from ..core.artifacts import claim, data_path
+from ..core.cards import write_json
+from ..core.errors import WorkshopError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from .evaluation.comparison import Comparison
-    from .evaluation.quantization import QuantizationTable
-    from .gguf.artifact import GgufReport
-    from .metrics.scoring import Question
-    from .runtimes.ollama.client import Timings
-    from .training.merge import MergeReport
-    from .training.report import TrainingReport
+    from ..evaluation.comparison import Comparison
+    from ..evaluation.quantization import QuantizationTable
+    from ..gguf.artifact import GgufReport
+    from ..metrics.scoring import Question
+    from ..runtimes.ollama.client import Timings
+    from ..training.merge import MergeReport
+    from ..training.report import TrainingReport
 
 FEW, MANY = 10, 100
 FEW_EPOCHS = 3
@@ -136,9 +136,9 @@ def run_demo(
     """
     from rich.console import Console
 
-    from .core.device import machine, versions
-    from .display import write_report
-    from .models.resolve import resolve
+    from ..core.device import machine, versions
+    from ..display import write_report
+    from ..models.resolve import resolve
 
     console = console or Console(highlight=False)
     out = Path(out).expanduser()
@@ -200,16 +200,16 @@ def _run(
     no_ollama: str,
     console: Console,
 ) -> Result:
-    from .dataset.formats import read_conversations
-    from .dataset.questions import read_questions
-    from .evaluation.comparison import Candidate, compare
-    from .evaluation.quantization import quantization_table
-    from .gguf.convert import convert
-    from .metrics.facts import ShopFacts
-    from .runtimes import ask
-    from .training.merge import merge
-    from .training.recipe import LoraRecipe
-    from .training.train import train
+    from ..dataset.formats import read_conversations
+    from ..dataset.questions import read_questions
+    from ..evaluation.comparison import Candidate, compare
+    from ..evaluation.quantization import quantization_table
+    from ..gguf.convert import convert
+    from ..metrics.facts import ShopFacts
+    from ..runtimes import ask
+    from ..training.merge import merge
+    from ..training.recipe import LoraRecipe
+    from ..training.train import train
 
     words = WORDS[language]
     facts = ShopFacts.load(shop / "facts.yaml")
@@ -290,7 +290,7 @@ def _run(
 
 def _no_ollama() -> str:
     """Why no model can be put into Ollama now; nothing where it can."""
-    from .runtimes.ollama.client import Ollama
+    from ..runtimes.ollama.client import Ollama
 
     try:
         with Ollama(timeout=5) as server:
@@ -302,9 +302,9 @@ def _no_ollama() -> str:
 
 def _serve(name: str, gguf: Path, kind: str, question: Question) -> Served | str:
     """The model of a GGUF in Ollama, asked; or why not: a server's trouble does not cost what is made already."""
-    from .runtimes.ollama.client import Ollama
-    from .runtimes.ollama.prompted import prompted
-    from .runtimes.ollama.runtime import OllamaRuntime
+    from ..runtimes.ollama.client import Ollama
+    from ..runtimes.ollama.prompted import prompted
+    from ..runtimes.ollama.runtime import OllamaRuntime
 
     try:
         with Ollama() as server:
@@ -321,7 +321,7 @@ def _serve(name: str, gguf: Path, kind: str, question: Question) -> Served | str
 
 def check_types(types: Sequence[str]) -> None:
     """Refuse unknown quantization types before the first file is made. Raises WorkshopError with all there are."""
-    from .gguf.header import TYPES
+    from ..gguf.header import TYPES
 
     unknown = [kind for kind in types if kind.upper() not in TYPES]
     if unknown:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from commands import run, write_questions, write_rows
 
-from workshop_helpers import cli
+from workshop_helpers.cli import main as cli
 
 VERBS = ["demo", "doctor", "models", "train", "ask", "verify", "merge", "gguf", "quantize"]
 
@@ -345,7 +345,7 @@ def test_an_unexpected_error_is_one_line_and_exit_code_1(capfd, monkeypatch):
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 def test_ctrl_c_ends_in_one_line():
     code = (
-        "import signal, sys, time\nfrom workshop_helpers import cli\n"
+        "import signal, sys, time\nfrom workshop_helpers.cli import main as cli\n"
         # a shell's background jobs, and all they start, ignore it
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "def wait(args):\n    print('ready', flush=True)\n    time.sleep(60)\n"
@@ -373,7 +373,7 @@ def test_a_reader_that_leaves_early_is_no_error():
 
 def test_japanese_can_be_sent_to_a_file_from_any_code_page(tmp_path):
     environment = {**os.environ, "PYTHONIOENCODING": "cp1252", "PYTHONUTF8": "0"}
-    code = "import sys\nfrom workshop_helpers import cli\ncli._readable_output()\nprint('送料')"
+    code = "import sys\nfrom workshop_helpers.cli import main as cli\ncli._readable_output()\nprint('送料')"
     with open(tmp_path / "out", "wb") as file:
         subprocess.run([sys.executable, "-c", code], check=True, stdout=file, env=environment)
     assert (tmp_path / "out").read_text(encoding="utf-8") == "送料\n"

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .cli_parts import (
+from ..core.errors import WorkshopError
+from ..core.jsonio import to_json
+from .parts import (
     MISTAKE,
     OK,
     WRONG,
@@ -19,11 +21,9 @@ from .cli_parts import (
     console,
     megabytes,
 )
-from .core.errors import WorkshopError
-from .core.jsonio import to_json
 
 if TYPE_CHECKING:
-    from .runtimes.ollama.client import Layer, Ollama
+    from ..runtimes.ollama.client import Layer, Ollama
 
 CHAT_HELP = (
     "/reset forgets the conversation, /system TEXT sets the system text, /bye or Ctrl-D ends; "
@@ -127,7 +127,7 @@ def _help(parser: argparse.ArgumentParser) -> int:
 
 def _plain_name(name: str) -> str:
     """Both shop-bot and ollama:shop-bot name a model here."""
-    from .models.resolve import OLLAMA, check_ollama_name
+    from ..models.resolve import OLLAMA, check_ollama_name
 
     return check_ollama_name(name.removeprefix(OLLAMA))
 
@@ -138,7 +138,7 @@ def _plain_name(name: str) -> str:
 def _doctor(args: argparse.Namespace) -> int:
     import shutil
 
-    from .runtimes.ollama.client import OLDEST, Ollama
+    from ..runtimes.ollama.client import OLDEST, Ollama
 
     found: dict[str, Any] = {"command": shutil.which("ollama"), "problems": []}
     with Ollama(args.host) as server:
@@ -167,7 +167,7 @@ def _doctor(args: argparse.Namespace) -> int:
 
 
 def _list(args: argparse.Namespace) -> int:
-    from .runtimes.ollama.client import Ollama
+    from ..runtimes.ollama.client import Ollama
 
     with Ollama(args.host) as server:
         models = server.models()
@@ -210,8 +210,8 @@ def _list(args: argparse.Namespace) -> int:
 
 
 def _show(args: argparse.Namespace) -> int:
-    from .runtimes.ollama.client import Ollama
-    from .runtimes.ollama.layers import proof
+    from ..runtimes.ollama.client import Ollama
+    from ..runtimes.ollama.layers import proof
 
     name = _plain_name(args.name)
     if args.against:
@@ -254,8 +254,8 @@ def _below(text: str) -> str:
 
 
 def _create(args: argparse.Namespace) -> int:
-    from .runtimes.ollama.client import Ollama
-    from .runtimes.ollama.modelfile import Modelfile, check
+    from ..runtimes.ollama.client import Ollama
+    from ..runtimes.ollama.modelfile import Modelfile, check
 
     name = _plain_name(args.name)
     with Ollama(args.host) as server, _Progress(not args.json) as progress:
@@ -302,9 +302,9 @@ def _with_its_chat(path: Path) -> tuple[Any, str]:
     """
     from dataclasses import replace
 
-    from .gguf.header import read_gguf
-    from .models.resolve import ModelRef
-    from .runtimes.ollama.prompted import prompted
+    from ..gguf.header import read_gguf
+    from ..models.resolve import ModelRef
+    from ..runtimes.ollama.prompted import prompted
 
     if path.is_dir() or read_gguf(path).metadata.get("general.type") == "adapter":
         return path, ""  # which `Ollama.create` refuses, and says why
@@ -321,7 +321,7 @@ def _with_its_chat(path: Path) -> tuple[Any, str]:
 
 
 def _pull(args: argparse.Namespace) -> int:
-    from .runtimes.ollama.client import Ollama
+    from ..runtimes.ollama.client import Ollama
 
     name = _plain_name(args.name)
     with Ollama(args.host) as server, _Progress(not args.json) as progress:
@@ -339,9 +339,9 @@ def _source(given: str, server: Ollama) -> Any:
 
     Raises WorkshopError for what is none of them.
     """
-    from .models.files import PICKLES
-    from .models.resolve import OLLAMA
-    from .runtimes.ollama.modelfile import is_path, read
+    from ..models.files import PICKLES
+    from ..models.resolve import OLLAMA
+    from ..runtimes.ollama.modelfile import is_path, read
 
     if given.startswith(OLLAMA):
         return _plain_name(given)
@@ -408,7 +408,7 @@ class _Progress:
 
 
 def _remove(args: argparse.Namespace) -> int:
-    from .runtimes.ollama.client import Ollama
+    from ..runtimes.ollama.client import Ollama
 
     names = [_plain_name(name) for name in args.names]
     with Ollama(args.host) as server:
@@ -434,7 +434,7 @@ def _messages(question: str, system: str | None) -> list[dict[str, str]]:
 
 
 def _ask(args: argparse.Namespace) -> int:
-    from .runtimes.ollama.runtime import OllamaRuntime
+    from ..runtimes.ollama.runtime import OllamaRuntime
 
     name, messages = _plain_name(args.name), _messages(args.question, args.system)
     with OllamaRuntime(name, host=args.host) as runtime:
@@ -455,8 +455,8 @@ def _ask(args: argparse.Namespace) -> int:
 
 
 def _chat(args: argparse.Namespace) -> int:
-    from .runtimes.ollama.client import Ollama
-    from .runtimes.ollama.runtime import Chat
+    from ..runtimes.ollama.client import Ollama
+    from ..runtimes.ollama.runtime import Chat
 
     name = _plain_name(args.name)
     with Ollama(args.host) as server:
@@ -498,12 +498,12 @@ def _turn(chat: Any, line: str) -> None:
 def _compare(args: argparse.Namespace) -> int:
     from contextlib import ExitStack
 
-    from .runtimes.ollama.runtime import OllamaRuntime
+    from ..runtimes.ollama.runtime import OllamaRuntime
 
     names = [_plain_name(name) for name in dict.fromkeys(args.names)]
     asked = [_messages(text, args.system) for text in args.question]
     if args.questions is not None:
-        from .dataset.questions import read_questions
+        from ..dataset.questions import read_questions
 
         for question in read_questions(args.questions):
             asked.append(

@@ -6,12 +6,12 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .cli_parts import OK, add_verb, read_text
-from .core.errors import WorkshopError
-from .core.jsonio import to_json
+from ..core.errors import WorkshopError
+from ..core.jsonio import to_json
+from .parts import OK, add_verb, read_text
 
 if TYPE_CHECKING:
-    from .runtimes.ollama.modelfile import Modelfile
+    from ..runtimes.ollama.modelfile import Modelfile
 
 ABOUT = (
     "A prompted model has its base's weights, unchanged, and reads the system text and the examples before every "
@@ -61,8 +61,8 @@ def add_modelfile_verb(subparsers: Any, common: argparse.ArgumentParser) -> argp
 
 
 def _modelfile(args: argparse.Namespace) -> int:
-    from .runtimes.ollama.modelfile import build, check, write
-    from .runtimes.ollama.prompted import prompted
+    from ..runtimes.ollama.modelfile import build, check, write
+    from ..runtimes.ollama.prompted import prompted
 
     if args.shots < 1 and args.from_data:
         raise WorkshopError(f"--shots {args.shots}: choose at least one example from --from-data.")
@@ -116,7 +116,7 @@ def _places(args: argparse.Namespace) -> list[tuple[Path | None, Path | None]]:
 
 def _system(args: argparse.Namespace) -> str | None:
     if args.facts is not None:
-        from .metrics.facts import ShopFacts
+        from ..metrics.facts import ShopFacts
 
         return ShopFacts.load().system_prompt(args.facts)
     if args.system_file is not None:

@@ -11,8 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from . import __version__
-from .cli_parts import (
+from .. import __version__
+from ..core.errors import WorkshopError
+from ..core.jsonio import to_json
+from .parts import (
     MISTAKE,
     OK,
     STOPPED,
@@ -25,8 +27,6 @@ from .cli_parts import (
     megabytes,
     read_text,
 )
-from .core.errors import WorkshopError
-from .core.jsonio import to_json
 
 DEFAULT_TYPES = ["Q8_0", "Q4_K_M", "Q2_K"]
 MODEL_HELP = "a catalogue name (see `workshop models`), a model folder, an adapter folder, a .gguf file, or ollama:NAME"
@@ -172,7 +172,7 @@ def _doctor(args: argparse.Namespace) -> int:
 
 
 def _models(args: argparse.Namespace) -> int:
-    from .models.catalogue import CATALOGUE
+    from ..models.catalogue import CATALOGUE
 
     entries = list(CATALOGUE.values())
     if args.json:
@@ -203,8 +203,8 @@ def _models(args: argparse.Namespace) -> int:
 
 
 def _train(args: argparse.Namespace) -> int:
-    from .training.recipe import LoraRecipe
-    from .training.train import train
+    from ..training.recipe import LoraRecipe
+    from ..training.train import train
 
     given = {
         "epochs": args.epochs, "rank": args.rank, "learning_rate": args.lr, "batch_size": args.batch_size,
@@ -251,7 +251,7 @@ def _rows(numbers: list[int]) -> str:
 
 
 def _ask(args: argparse.Namespace) -> int:
-    from .runtimes import ask
+    from ..runtimes import ask
 
     if not args.question.strip():
         raise WorkshopError(
@@ -283,8 +283,8 @@ def _ask(args: argparse.Namespace) -> int:
 
 
 def _verify(args: argparse.Namespace) -> int:
-    from .dataset.questions import read_questions
-    from .evaluation.comparison import Candidate, compare
+    from ..dataset.questions import read_questions
+    from ..evaluation.comparison import Candidate, compare
 
     questions = read_questions(args.questions)[: args.limit]
     if args.out is not None:
@@ -322,7 +322,7 @@ def _check_writable(path: Path, *, not_over: Path) -> None:
 
 
 def _merge(args: argparse.Namespace) -> int:
-    from .training.merge import merge
+    from ..training.merge import merge
 
     report = merge(args.adapter, args.out, device=args.device, overwrite=args.overwrite)
     _show(
@@ -354,7 +354,7 @@ def _gguf_lines(report: Any) -> list[str]:
 
 
 def _gguf(args: argparse.Namespace) -> int:
-    from .gguf.convert import convert
+    from ..gguf.convert import convert
 
     if args.as_adapter:
         return _gguf_adapter(args)
@@ -368,7 +368,7 @@ def _gguf(args: argparse.Namespace) -> int:
 def _gguf_adapter(args: argparse.Namespace) -> int:
     from dataclasses import asdict
 
-    from .gguf.adapter import convert_adapter
+    from ..gguf.adapter import convert_adapter
 
     report = convert_adapter(
         args.model, args.out, type=args.type, converter=args.converter, overwrite=args.overwrite
@@ -384,8 +384,8 @@ def _gguf_adapter(args: argparse.Namespace) -> int:
 
 
 def _quantize(args: argparse.Namespace) -> int:
+    from ..gguf.quantize import default_name, quantize
     from .demo import check_types
-    from .gguf.quantize import default_name, quantize
 
     check_types(args.to)
     reports = []
@@ -624,15 +624,11 @@ def build_parser() -> argparse.ArgumentParser:
     )
     overwrite(add)
 
-    from .data_cli import add_data_verbs
-    from .modelfile_cli import add_modelfile_verb
-    from .ollama_cli import add_ollama_verbs
+    from .data import add_data_verbs
+    from .modelfile import add_modelfile_verb
+    from .ollama import add_ollama_verbs
 
     add_data_verbs(verbs, common)
     add_modelfile_verb(verbs, common)
     add_ollama_verbs(verbs, common)
     return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,1 @@
+"""`workshop …`: every stage of the course as a command."""
