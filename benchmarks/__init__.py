@@ -1,1 +1,3 @@
-"""Speed, learning and size, measured on your own machine: `python -m benchmarks`, or one of them by name."""
+"""Speed, learning and size, measured on your own machine: `python -m benchmarks`, or one of them by
+name.
+"""

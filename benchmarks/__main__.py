@@ -1,7 +1,9 @@
-"""All benchmarks, one after the other, each in a process of its own: python -m benchmarks [NAME…] [options]
+"""All benchmarks, one after the other, each in a process of its own: python -m benchmarks [NAME…]
+[options]
 
-Names: learning, quantization, speed, data_check (all four without a name); recipe_search; runtimes, adapters and
-families (which need a running Ollama). Options go to each of them; `python -m benchmarks.NAME --help` lists them.
+Names: learning, quantization, speed, data_check (all four without a name); recipe_search; runtimes,
+adapters and families (which need a running Ollama). Options go to each of them; `python -m
+benchmarks.NAME --help` lists them.
 """
 
 from __future__ import annotations

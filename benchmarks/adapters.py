@@ -1,11 +1,12 @@
-"""A merged model, or its base with an adapter beside it: the same answers in Ollama, and at what price?
+"""A merged model, or its base with an adapter beside it: the same answers in Ollama, and at what
+price?
 
     python -m benchmarks.adapters [--model mame] [--questions 60] [--quick]
 
-One adapter a language, trained on the shop's first 100 rows. Each is merged and converted (F16), and converted by
-itself and put on the base with ADAPTER (F16 and Q8_0). Greedy answers to the shop's held-out questions, one thread.
-Needs a running Ollama (OLLAMA_HOST, else this machine's); the models that are made there are removed at the end.
-Writes results/adapters.json.
+One adapter a language, trained on the shop's first 100 rows. Each is merged and converted (F16),
+and converted by itself and put on the base with ADAPTER (F16 and Q8_0). Greedy answers to the
+shop's held-out questions, one thread. Needs a running Ollama (OLLAMA_HOST, else this machine's);
+the models that are made there are removed at the end. Writes results/adapters.json.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
-"""Answer the shop's questions in this process, in batch or one by one: seconds and peak memory as JSON.
+"""Answer the shop's questions in this process, in batch or one by one: seconds and peak memory as
+JSON.
 
-python -m benchmarks.answering MODEL --language en --questions 60 --batch-size 0|N (0: what the runtime chooses)
+python -m benchmarks.answering MODEL --language en --questions 60 --batch-size 0|N (0: what the
+runtime chooses)
 """
 
 from __future__ import annotations

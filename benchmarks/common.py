@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-# Taken before the package is imported, which changes it: what we compare with runs without our settings.
+# Taken before the package is imported, which changes it: what we compare with runs without our
+# settings.
 CLEAN_ENVIRONMENT = dict(os.environ)
 
 from workshop_helpers.core.cards import file_hash, read_json, write_json  # noqa: E402
@@ -33,7 +34,9 @@ GOAL = 0.90  # held-out recall that counts as learned
 
 @dataclass(frozen=True)
 class Settings:
-    """What the command line asks for. `work` holds adapters and models; `out` is where the figures go."""
+    """What the command line asks for. `work` holds adapters and models; `out` is where the figures
+    go.
+    """
 
     name: str
     model: str
@@ -45,7 +48,9 @@ class Settings:
 
     @property
     def result(self) -> Path:
-        """`results/` is for whole measurements of the bundled model; everything else stays in `work`."""
+        """`results/` is for whole measurements of the bundled model; everything else stays in
+        `work`.
+        """
         if self.out is not None:
             return self.out
         if self.quick or self.model != "mame" or set(self.languages) != set(LANGUAGES):
@@ -96,14 +101,16 @@ def parser(doc: str, *, model: bool = True) -> argparse.ArgumentParser:
 
 
 def settings(name: str, args: argparse.Namespace) -> Settings:
-    """The options as parsed; a model folder's path is made absolute, since child processes look at it."""
+    """The options as parsed; a model folder's path is made absolute, since child processes look at
+    it.
+    """
     model = getattr(args, "model", "mame")
     model = str(Path(model).resolve()) if Path(model).is_dir() else model
     languages = tuple(language for language in LANGUAGES if language in args.languages)
     return Settings(name, model, args.quick, languages, args.out, args.work.resolve(), args.reuse)
 
 
-# ---- figures --------------------------------------------------------------------------------------------------------
+# ---- figures -------------------------------------------------------------------------------------
 
 
 def spread(values: Iterable[float | None]) -> dict[str, Any] | None:
@@ -164,7 +171,7 @@ def table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> Non
     Console(highlight=False, width=None if sys.stdout.isatty() else 140).print(made)
 
 
-# ---- writing --------------------------------------------------------------------------------------------------------
+# ---- writing -------------------------------------------------------------------------------------
 
 
 def model_facts(model: str) -> dict[str, Any]:
@@ -214,7 +221,7 @@ def earlier(asked: Settings, keys: Iterable[str]) -> dict[str, Any]:
     return {key: found[key] for key in keys if key in found}
 
 
-# ---- running --------------------------------------------------------------------------------------------------------
+# ---- running -------------------------------------------------------------------------------------
 
 
 def train_rows(
@@ -266,8 +273,8 @@ def peak_memory_bytes() -> int:
 def child(module: str, *arguments: str, clean: bool = False) -> dict[str, Any]:
     """Run `python -m MODULE` in a process of its own; its last line of output is a JSON object.
 
-    `clean`: without what importing the package has put into the environment. Raises WorkshopError with the end of
-    its errors when it fails.
+    `clean`: without what importing the package has put into the environment. Raises WorkshopError
+    with the end of its errors when it fails.
     """
     done = subprocess.run(
         [sys.executable, "-m", module, *arguments],

@@ -1,13 +1,15 @@
-"""How fast `workshop data check` is, and how much memory it needs, against a plain `json.loads` loop.
+"""How fast `workshop data check` is, and how much memory it needs, against a plain `json.loads`
+loop.
 
     python -m benchmarks.data_check [--quick] [--rows 1000000] [--full-rows 10000] [--work DIR]
 
-quick  a million generated rows of about 1 KB (1 GB) through `check(quick=True)`: rows a second, peak memory
-full   10,000 of them through the whole check: tokens of the model's tokenizer, near duplicates
-loop   the same files through `for line in file: json.loads(line)`: what reading alone costs
+quick  a million generated rows of about 1 KB (1 GB) through `check(quick=True)`: rows a second,
+peak memory full   10,000 of them through the whole check: tokens of the model's tokenizer, near
+duplicates loop   the same files through `for line in file: json.loads(line)`: what reading alone
+costs
 
-Every measurement is a process of its own on one core, so that its peak memory is its own. The rows are invented, half
-English and half Japanese, none alike; the generator is seeded.
+Every measurement is a process of its own on one core, so that its peak memory is its own. The rows
+are invented, half English and half Japanese, none alike; the generator is seeded.
 """
 
 from __future__ import annotations
@@ -94,7 +96,7 @@ def generated(folder: Path, count: int) -> Path:
     return path
 
 
-# ---- one measurement, in a process of its own -----------------------------------------------------------------------
+# ---- one measurement, in a process of its own ----------------------------------------------------
 
 
 def measure(what: str, path: Path, model: str) -> dict[str, Any]:

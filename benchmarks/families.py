@@ -2,12 +2,13 @@
 
     python -m benchmarks.families [--families gemma3 …] [--build NAME] [--quick]
 
-Small random models with a tokenizer of the family's own kind (benchmarks/family_models.py), not the published ones.
-Each learns four answers by LoRA, is merged, converted and quantized, and asked in llama.cpp and in Ollama. Compared
-with transformers in fp32: token ids of hard texts, the log-probabilities of every next token of a chat (logits but for
-a constant), where answers end, BOS, a head of its own or shared, an added padding token, and what is asked back of the
-file. Needs a running Ollama (OLLAMA_HOST, else this machine's); the models that are made there are removed at the end.
-Writes results/families.json.
+Small random models with a tokenizer of the family's own kind (benchmarks/family_models.py), not the
+published ones. Each learns four answers by LoRA, is merged, converted and quantized, and asked in
+llama.cpp and in Ollama. Compared with transformers in fp32: token ids of hard texts, the
+log-probabilities of every next token of a chat (logits but for a constant), where answers end, BOS,
+a head of its own or shared, an added padding token, and what is asked back of the file. Needs a
+running Ollama (OLLAMA_HOST, else this machine's); the models that are made there are removed at the
+end. Writes results/families.json.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ TITLE = {
     "en": "Every family, in llama.cpp and Ollama",
     "ja": "モデルの系統ごとの確認（llama.cppとOllama）",
 }
-# Largest absolute difference to transformers in fp32. llama.cpp with keys, values and attention in 32 bits.
+# Largest absolute difference to transformers in fp32. llama.cpp with keys, values and attention in
+# 32 bits.
 TARGETS = {"F32": 1e-3, "F16": 0.05}
 TYPES = ("Q8_0", "Q4_K_M", "Q2_K")
 CHAT = [
@@ -55,7 +57,7 @@ LONGEST = 40  # tokens of an answer; the lessons take half of it
 MODELS = "small random models with each family's kind of tokenizer and architecture, not the published weights"
 
 
-# --- Comparing with transformers -----------------------------------------------------------------------------------
+# --- Comparing with transformers ------------------------------------------------------------------
 
 
 def chat_ids(tokenizer: Any, messages: list[dict[str, str]]) -> list[int]:
@@ -90,7 +92,9 @@ def largest_difference(
     exact: bool = True,
     change: Callable[[Any], None] | None = None,
 ) -> float:
-    """Largest absolute difference of llama.cpp's log-probabilities to transformers'; `exact`: see `LlamaEngine`."""
+    """Largest absolute difference of llama.cpp's log-probabilities to transformers'; `exact`: see
+    `LlamaEngine`.
+    """
     import numpy as np
 
     from workshop_helpers.gguf.logits import ServerLogits
@@ -106,7 +110,9 @@ def largest_difference(
 
 
 def with_added_pad(model: Path, folder: Path) -> Path:
-    """A copy of the model whose tokenizer has a padding token more, as a training may leave it behind."""
+    """A copy of the model whose tokenizer has a padding token more, as a training may leave it
+    behind.
+    """
     from transformers import AutoModelForCausalLM
 
     from workshop_helpers.models.load import load_tokenizer, quiet_libraries
@@ -134,11 +140,13 @@ def without_feed_forward(model: Path, folder: Path) -> Path:
     return folder
 
 
-# --- One family ----------------------------------------------------------------------------------------------------
+# --- One family -----------------------------------------------------------------------------------
 
 
 class Served:
-    """Models made on an Ollama server for a while, each under a name of its own; removed at the end."""
+    """Models made on an Ollama server for a while, each under a name of its own; removed at the
+    end.
+    """
 
     def __init__(self, server: Ollama) -> None:
         self.server = server
@@ -168,7 +176,9 @@ class Served:
             return answers(runtime)
 
     def ids(self, name: str, text: str) -> list[int]:
-        """The ids that Ollama makes of a text, composed first where our runtime does so; `name`: a silent model."""
+        """The ids that Ollama makes of a text, composed first where our runtime does so; `name`: a
+        silent model.
+        """
         from workshop_helpers.gguf.header import composed
 
         if self.server.show(name).composes:
@@ -234,11 +244,13 @@ def measure(family: Family, served: Served, folder: Path) -> dict[str, Any]:
 
 
 def gelu(tuned: Tuned, ids: Sequence[int], folder: Path) -> dict[str, float]:
-    """Why a Gemma differs in F32 by more than the others: largest differences behind the first token, as it is and with
-    transformers' GELU rounded as llama.cpp's is; and over all `ids` without the feed-forward layers that it stands in.
+    """Why a Gemma differs in F32 by more than the others: largest differences behind the first
+    token, as it is and with transformers' GELU rounded as llama.cpp's is; and over all `ids`
+    without the feed-forward layers that it stands in.
 
-    Behind later tokens the rounding explains most, and not all: where the two are a last bit apart, a value between two
-    entries of the table goes to one in llama.cpp, and to its neighbour in transformers.
+    Behind later tokens the rounding explains most, and not all: where the two are a last bit apart,
+    a value between two entries of the table goes to one in llama.cpp, and to its neighbour in
+    transformers.
     """
     from workshop_helpers.gguf.convert import convert
 
@@ -275,7 +287,9 @@ def texts(tuned: Tuned, served: Served, folder: Path) -> dict[str, int]:
 
 
 def chat(tuned: Tuned, there: Sequence[Answer]) -> dict[str, Any]:
-    """Whether a chat becomes the same ids, with as many BOS as the template writes; in Ollama, how many there are."""
+    """Whether a chat becomes the same ids, with as many BOS as the template writes; in Ollama, how
+    many there are.
+    """
     from workshop_helpers.gguf.engine import LlamaEngine
     from workshop_helpers.models.load import load_tokenizer
 
@@ -304,7 +318,9 @@ def heads(family: Family, own: float, ids: Sequence[int], folder: Path) -> dict[
 
 
 def added_pad(tuned: Tuned, folder: Path) -> dict[str, Any]:
-    """Whether a padding token that training adds has its id in the file, and how many answers are still right."""
+    """Whether a padding token that training adds has its id in the file, and how many answers are
+    still right.
+    """
     from workshop_helpers.gguf.convert import convert
     from workshop_helpers.gguf.engine import LlamaEngine
     from workshop_helpers.models.load import load_tokenizer
@@ -319,7 +335,9 @@ def added_pad(tuned: Tuned, folder: Path) -> dict[str, Any]:
 
 
 def asked_back(tuned: Tuned, served: Served) -> dict[str, bool]:
-    """Chat template, end token and context length of the file against the model's; the latter from Ollama too."""
+    """Chat template, end token and context length of the file against the model's; the latter from
+    Ollama too.
+    """
     import json
 
     from workshop_helpers.gguf.header import read_gguf
@@ -342,8 +360,9 @@ def asked_back(tuned: Tuned, served: Served) -> dict[str, bool]:
 
 
 def quantized(tuned: Tuned, kind: str, served: Served) -> dict[str, Any]:
-    """How many lessons a type still knows in llama.cpp, and how many answers are the same in Ollama; None, and the
-    reason, where it could not be asked."""
+    """How many lessons a type still knows in llama.cpp, and how many answers are the same in
+    Ollama; None, and the reason, where it could not be asked.
+    """
     from workshop_helpers.core.errors import WorkshopError
     from workshop_helpers.gguf.quantize import quantize
     from workshop_helpers.runtimes import open_runtime
@@ -358,7 +377,7 @@ def quantized(tuned: Tuned, kind: str, served: Served) -> dict[str, Any]:
         return {**found, "equal": None, "reason": str(error)}
 
 
-# --- Against the targets -------------------------------------------------------------------------------------------
+# --- Against the targets --------------------------------------------------------------------------
 
 
 def missed(found: dict[str, Any]) -> list[str]:

@@ -1,8 +1,10 @@
-"""Small random models of every family that the course names, with a tokenizer of the family's own kind.
+"""Small random models of every family that the course names, with a tokenizer of the family's own
+kind.
 
-The weights are random and the vocabularies tiny, but what goes wrong between Hugging Face, llama.cpp and Ollama goes
-wrong here too: how text is split, which tokens are special, who puts BOS in front, how a turn is written and ended,
-rotary scaling, tied heads, sliding windows. The chat templates say what the families' published ones say, in our words.
+The weights are random and the vocabularies tiny, but what goes wrong between Hugging Face,
+llama.cpp and Ollama goes wrong here too: how text is split, which tokens are special, who puts BOS
+in front, how a turn is written and ended, rotary scaling, tied heads, sliding windows. The chat
+templates say what the families' published ones say, in our words.
 """
 
 from __future__ import annotations
@@ -154,7 +156,7 @@ def save_family(family: Family, folder: Path, *, seed: int = 0, tied: bool | Non
     return folder
 
 
-# --- Byte-level BPE: Llama 3, Qwen2.5, Qwen3 ---------------------------------------------------------------------
+# --- Byte-level BPE: Llama 3, Qwen2.5, Qwen3 ------------------------------------------------------
 
 
 def _byte_level(
@@ -268,11 +270,13 @@ def _llama3(tokenizer: Any, tied: bool) -> Any:
     return LlamaForCausalLM(config)
 
 
-# --- SentencePiece: TinyLlama, Gemma 3 ---------------------------------------------------------------------------
+# --- SentencePiece: TinyLlama, Gemma 3 ------------------------------------------------------------
 
 
 def _sentencepiece(folder: Path, **options: Any) -> tuple[dict[str, int], list[tuple[str, str]]]:
-    """Trains a SentencePiece BPE into folder/tokenizer.model; its vocabulary, and the merges in their order."""
+    """Trains a SentencePiece BPE into folder/tokenizer.model; its vocabulary, and the merges in
+    their order.
+    """
     import sentencepiece
 
     out = io.BytesIO()
@@ -296,7 +300,9 @@ def _sentencepiece(folder: Path, **options: Any) -> tuple[dict[str, int], list[t
 
 
 def _tinyllama_tokenizer(folder: Path) -> Any:
-    """As Llama 2's published tokenizer.json has it: every piece of text gets its space in front in the normalizer."""
+    """As Llama 2's published tokenizer.json has it: every piece of text gets its space in front in
+    the normalizer.
+    """
     from tokenizers import Tokenizer, decoders, models, normalizers, processors
     from transformers import PreTrainedTokenizerFast
 
@@ -362,7 +368,8 @@ def _tinyllama(tokenizer: Any, tied: bool) -> Any:
 def _gemma3(tokenizer: Any, tied: bool) -> Any:
     from transformers import Gemma3ForCausalLM, Gemma3TextConfig
 
-    # llama.cpp takes it for granted that every sixth layer looks at everything, the others at a window
+    # llama.cpp takes it for granted that every sixth layer looks at everything, the others at a
+    # window
     config = Gemma3TextConfig(
         **SIZES | {"num_hidden_layers": 6}, head_dim=64, query_pre_attn_scalar=64, vocab_size=len(tokenizer),
         tie_word_embeddings=tied, sliding_window=32,
@@ -373,7 +380,7 @@ def _gemma3(tokenizer: Any, tied: bool) -> Any:
     return Gemma3ForCausalLM(config)
 
 
-# --- A tuned one -------------------------------------------------------------------------------------------------
+# --- A tuned one ----------------------------------------------------------------------------------
 
 LESSONS = [
     ("送料は？", "送料は500円です。"),
@@ -400,7 +407,9 @@ class Tuned:
 
 
 def tune(family: Family, folder: Path) -> Tuned:
-    """Makes a random model, teaches it LESSONS, merges and converts it: the course's whole way, in ten seconds."""
+    """Makes a random model, teaches it LESSONS, merges and converts it: the course's whole way, in
+    ten seconds.
+    """
     from workshop_helpers.dataset.formats import Conversation, Message
     from workshop_helpers.gguf.convert import convert
     from workshop_helpers.training.merge import merge
@@ -421,9 +430,11 @@ def tune(family: Family, folder: Path) -> Tuned:
 
 
 def silence(folder: Path, end: str) -> None:
-    """Makes a model that answers everything with its end token: then all tokens that a server counts are the prompt's.
+    """Makes a model that answers everything with its end token: then all tokens that a server
+    counts are the prompt's.
 
-    One channel is the same whatever is read, and only the end token's row of the head listens to it.
+    One channel is the same whatever is read, and only the end token's row of the head listens to
+    it.
     """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -450,7 +461,8 @@ FAMILIES = [
     Family("gemma3", _gemma_tokenizer, _gemma3, "<end_of_turn>", True),
 ]
 
-# Where tokenizers come apart. NFC throughout but for one: llama.cpp does not normalise, and says so nowhere.
+# Where tokenizers come apart. NFC throughout but for one: llama.cpp does not normalise, and says so
+# nowhere.
 HARD_TEXTS = [
     "送料は５００円、10,000円以上で無料です。",
     "ｶﾀｶﾅ ﾊﾝｶｸ と　全角　空白",
@@ -475,14 +487,15 @@ HARD_TEXTS = [
 ]
 
 
-# --- What llama.cpp computes ---------------------------------------------------------------------------------------
+# --- What llama.cpp computes ----------------------------------------------------------------------
 
 
 def round_gelu(model: Any) -> None:
-    """Gives a Gemma of transformers the GELU of llama.cpp's processor backend (`ggml_vec_geglu_f32` in vec.h).
+    """Gives a Gemma of transformers the GELU of llama.cpp's processor backend (`ggml_vec_geglu_f32`
+    in vec.h).
 
-    There it is read off a table of 2^16 values (GGML_GELU_FP16): between -10 and 10 both what goes in and what comes
-    out are rounded to 16 bits, whatever the weights' type is.
+    There it is read off a table of 2^16 values (GGML_GELU_FP16): between -10 and 10 both what goes
+    in and what comes out are rounded to 16 bits, whatever the weights' type is.
     """
     import torch
 

@@ -1,9 +1,11 @@
-"""What tuning teaches and what it costs: held-out facts and the general probe, by rows, seeds and recipes.
+"""What tuning teaches and what it costs: held-out facts and the general probe, by rows, seeds and
+recipes.
 
     python -m benchmarks.learning [--model mame] [--quick] [--curve 50 200 500] [--reuse]
 
-Every model answers the shop's held-out questions. The base model does so twice, without and with all facts in its
-system prompt. What was lost is measured by the bundled probe (data/probe), which has nothing to do with the shop.
+Every model answers the shop's held-out questions. The base model does so twice, without and with
+all facts in its system prompt. What was lost is measured by the bundled probe (data/probe), which
+has nothing to do with the shop.
 """
 
 from __future__ import annotations
@@ -43,7 +45,9 @@ TITLE = {"en": "What tuning teaches, and what it costs", "ja": "学習の効果�
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is measured. `questions` and `per_kind` cut the held-out questions and the probe (None: all)."""
+    """How much is measured. `questions` and `per_kind` cut the held-out questions and the probe
+    (None: all).
+    """
 
     seeds: tuple[int, ...] = SEEDS
     curve: tuple[int, ...] = (50, 200, 500)
@@ -56,7 +60,9 @@ class Plan:
 
 
 def remedies(recipe: LoraRecipe) -> dict[str, LoraRecipe]:
-    """The documented recipe with one thing changed that may forget less, or more where its choice is undone."""
+    """The documented recipe with one thing changed that may forget less, or more where its choice
+    is undone.
+    """
     found = {
         "general_rows": recipe.replace(general_rows=1.0),
         "half_epochs": recipe.replace(epochs=recipe.epochs / 2),
@@ -75,7 +81,8 @@ def remedies(recipe: LoraRecipe) -> dict[str, LoraRecipe]:
 class Bench:
     """Trains, asks and notes; one flat record a model, language and seed.
 
-    `question_set` names the shop's questions to ask: those that results are reported on, or "validation" to choose by.
+    `question_set` names the shop's questions to ask: those that results are reported on, or
+    "validation" to choose by.
     """
 
     def __init__(self, asked: Settings, plan: Plan, question_set: str = "questions") -> None:
@@ -154,7 +161,9 @@ class Bench:
 
 
 def curve_recipe(recipe: LoraRecipe, rows: int) -> LoraRecipe:
-    """For more rows fewer epochs, so that a model learns for about as many steps, but sees each row three times."""
+    """For more rows fewer epochs, so that a model learns for about as many steps, but sees each row
+    three times.
+    """
     epochs = recipe.epochs if rows <= MANY else max(3, round(recipe.epochs * MANY / rows))
     # Only so many general rows are there, and the curve is about the shop's.
     return recipe.replace(epochs=min(epochs, recipe.epochs), general_rows=0.0)
@@ -163,7 +172,9 @@ def curve_recipe(recipe: LoraRecipe, rows: int) -> LoraRecipe:
 def summary(
     runs: Iterable[dict[str, Any]], names: Iterable[str]
 ) -> dict[str, dict[str, dict[str, Any]]]:
-    """Language → label → figure → its spread over the seeds; figures that a label lacks are left out."""
+    """Language → label → figure → its spread over the seeds; figures that a label lacks are left
+    out.
+    """
     grouped: dict[str, dict[str, list[dict[str, Any]]]] = {}
     for run in runs:
         grouped.setdefault(run["language"], {}).setdefault(run["label"], []).append(run)

@@ -1,8 +1,8 @@
 """This package's own training in a process of its own, as `benchmarks.trl_default` is TRL's.
 
-Reads one JSON object a line: model, rows (a JSON Lines file), limit (how many of them), out, recipe (a `LoraRecipe`'s
-values). Answers each with a line: seconds (from the model on disk to the adapter on disk, imports left out), steps,
-peak_bytes.
+Reads one JSON object a line: model, rows (a JSON Lines file), limit (how many of them), out, recipe
+(a `LoraRecipe`'s values). Answers each with a line: seconds (from the model on disk to the adapter
+on disk, imports left out), steps, peak_bytes.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     python -m benchmarks.quantization [--model mame] [--types Q8_0 Q4_K_M Q2_K] [--quick]
 
-The model tuned on 100 rows with the documented recipe is merged, converted and quantized, in each language. Writes
-results/quantization.json.
+The model tuned on 100 rows with the documented recipe is merged, converted and quantized, in each
+language. Writes results/quantization.json.
 """
 
 from __future__ import annotations

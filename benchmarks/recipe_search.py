@@ -2,11 +2,12 @@
 
     python -m benchmarks.recipe_search [--model mame] [--try rank=4,target_modules=all …] [--only] [--confirm 3]
 
-Candidates answer the shop's validation questions, which are there for this choice alone: results are reported on other
-questions (data/shop/questions.*.jsonl), which nothing here reads. Each candidate is trained once a language (seed 0).
-Those that state at least 90 % of the facts asked for in every language are ordered by what they forget (the drop on the
-general probe, averaged over its kinds and the languages); the best few are trained again with two more seeds and must
-pass with each. The rest is judgement: read the table.
+Candidates answer the shop's validation questions, which are there for this choice alone: results
+are reported on other questions (data/shop/questions.*.jsonl), which nothing here reads. Each
+candidate is trained once a language (seed 0). Those that state at least 90 % of the facts asked for
+in every language are ordered by what they forget (the drop on the general probe, averaged over its
+kinds and the languages); the best few are trained again with two more seeds and must pass with
+each. The rest is judgement: read the table.
 """
 
 from __future__ import annotations
@@ -78,7 +79,9 @@ def ranked(trials: list[Trial], base: dict[str, dict[str, float]]) -> list[Trial
 
 
 def recipe_of(text: str, start: LoraRecipe) -> LoraRecipe:
-    """ "rank=4,target_modules=up_proj+down_proj" as a change of the recipe; alpha goes with the rank unless given."""
+    """ "rank=4,target_modules=up_proj+down_proj" as a change of the recipe; alpha goes with the rank
+    unless given.
+    """
     changes: dict[str, Any] = {}
     for part in text.split(","):
         name, _, value = part.partition("=")

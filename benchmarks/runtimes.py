@@ -1,17 +1,20 @@
-"""The same model and questions in Transformers, llama.cpp and Ollama: how many greedy answers are equal?
+"""The same model and questions in Transformers, llama.cpp and Ollama: how many greedy answers are
+equal?
 
     python -m benchmarks.runtimes [--model mame] [--questions N] [--quick]
 
-Two models: the base, and it tuned on the shop's first 100 rows, merged, in each language. Their weights as F16 in all
-three (Transformers computes with them in fp32); the shop's held-out questions (all of them, unless --questions says
-less), one thread. Needs a running Ollama (OLLAMA_HOST, else this machine's); the models that are made there are removed
-at the end. Where two answers part, the first differing token is named, and by how many nats llama.cpp held one the
-likelier: below 0.01 the two were level, and the rounding of one build or another decides. Writes results/runtimes.json.
+Two models: the base, and it tuned on the shop's first 100 rows, merged, in each language. Their
+weights as F16 in all three (Transformers computes with them in fp32); the shop's held-out questions
+(all of them, unless --questions says less), one thread. Needs a running Ollama (OLLAMA_HOST, else
+this machine's); the models that are made there are removed at the end. Where two answers part, the
+first differing token is named, and by how many nats llama.cpp held one the likelier: below 0.01 the
+two were level, and the rounding of one build or another decides. Writes results/runtimes.json.
 
-What sets llama.cpp and Ollama 0.9.3 apart was looked for once with 1,000 other questions, the training rows' on mame:
-three answers parted, each at a gap below 0.001 nats, and one where llama.cpp has flash attention switched off as Ollama
-has. The batch size, keeping the prompt's cache, the number of threads and 32-bit keys and values brought none nearer.
-So llama.cpp keeps the faster attention that it chooses by itself.
+What sets llama.cpp and Ollama 0.9.3 apart was looked for once with 1,000 other questions, the
+training rows' on mame: three answers parted, each at a gap below 0.001 nats, and one where
+llama.cpp has flash attention switched off as Ollama has. The batch size, keeping the prompt's
+cache, the number of threads and 32-bit keys and values brought none nearer. So llama.cpp keeps the
+faster attention that it chooses by itself.
 """
 
 from __future__ import annotations
@@ -96,7 +99,9 @@ def ask_all(
 
 
 def as_f16(model: str | Path, folder: Path) -> Path:
-    """The model in a folder of its own, its weights rounded to what an F16 file holds, for all three alike."""
+    """The model in a folder of its own, its weights rounded to what an F16 file holds, for all
+    three alike.
+    """
     import torch
 
     from workshop_helpers.models.load import load_model, load_tokenizer, pick_device
@@ -128,7 +133,9 @@ def readable(text: str) -> str:
 
 
 def differences(one: Asked, left: str, right: str) -> list[dict[str, Any]]:
-    """Where two runtimes' answers part: question, token number, both tokens, and the gap in nats by llama.cpp."""
+    """Where two runtimes' answers part: question, token number, both tokens, and the gap in nats by
+    llama.cpp.
+    """
     from workshop_helpers.gguf.logits import open_logits
     from workshop_helpers.models.chat import chat_prompt
     from workshop_helpers.models.load import load_tokenizer
@@ -189,7 +196,9 @@ def agreement(parts: Sequence[Asked]) -> dict[str, Any]:
 
 
 def measure(asked: Settings, count: int | None) -> dict[str, Any]:
-    """All figures, as JSON takes them; `count` questions in all languages together, None for all there are."""
+    """All figures, as JSON takes them; `count` questions in all languages together, None for all
+    there are.
+    """
     from workshop_helpers.core.artifacts import data_path
     from workshop_helpers.dataset.questions import read_questions
     from workshop_helpers.gguf.convert import convert

@@ -2,14 +2,15 @@
 
     python -m benchmarks.speed [--model mame] [--quick] [--only startup demo lora trl batch pretraining]
 
-startup      `workshop --help` and `import workshop_helpers` against a bare Python
-demo         `workshop demo`, what `make demo` runs after the installation
-lora         10 rows × 3 epochs, and 100 rows with the documented recipe
-trl          the time to 90 % held-out recall against TRL's SFTTrainer with its default arguments, both at their best
-batch        60 questions in batch against one by one, with the peak memory of each
-pretraining  tokens a second, and the share of the machine's measured matmul peak
+startup      `workshop --help` and `import workshop_helpers` against a bare Python demo
+`workshop demo`, what `make demo` runs after the installation lora         10 rows × 3 epochs, and
+100 rows with the documented recipe trl          the time to 90 % held-out recall against TRL's
+SFTTrainer with its default arguments, both at their best batch        60 questions in batch against
+one by one, with the peak memory of each pretraining  tokens a second, and the share of the
+machine's measured matmul peak
 
-With --only, the other figures of an earlier run of the same model on the same machine stay in the file.
+With --only, the other figures of an earlier run of the same model on the same machine stay in the
+file.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ TARGETS: dict[str, dict[str, float]] = {
 TITLE = {"en": "Speed", "ja": "速度"}
 
 
-# ---- startup and demo -----------------------------------------------------------------------------------------------
+# ---- startup and demo ----------------------------------------------------------------------------
 
 
 def _workshop() -> list[str]:
@@ -135,7 +136,7 @@ def demo(asked: Settings) -> dict[str, Any]:
     return {"seconds": round(seconds, 2), "language": language, "steps": steps}
 
 
-# ---- training -------------------------------------------------------------------------------------------------------
+# ---- training ------------------------------------------------------------------------------------
 
 
 def _recall(asked: Settings, language: str, model: Path) -> float:
@@ -150,7 +151,9 @@ def _recall(asked: Settings, language: str, model: Path) -> float:
 
 
 def lora(asked: Settings) -> dict[str, Any]:
-    """Seconds from the model on disk to the adapter on disk, imports left out; 100 rows with their recall."""
+    """Seconds from the model on disk to the adapter on disk, imports left out; 100 rows with their
+    recall.
+    """
     from workshop_helpers.training.recipe import LoraRecipe
 
     recipe = LoraRecipe.for_model(asked.model)
@@ -172,9 +175,11 @@ def lora(asked: Settings) -> dict[str, Any]:
 
 
 class Trainer:
-    """A process that trains when it is told to, so that nothing this process does in between reaches it.
+    """A process that trains when it is told to, so that nothing this process does in between
+    reaches it.
 
-    `module` reads a task a line and answers with its seconds; `task` is what all its tasks have in common.
+    `module` reads a task a line and answers with its seconds; `task` is what all its tasks have in
+    common.
     """
 
     def __init__(self, asked: Settings, language: str, module: str, task: dict[str, Any]) -> None:
@@ -239,10 +244,11 @@ def search(
     batches: tuple[int, ...] = BATCH_SIZES,
     ladder: tuple[float, ...] = EPOCHS,
 ) -> Iterator[dict[str, Any]]:
-    """Runs until the quickest way to the goal is known: for each batch size and rate the fewest epochs that reach it.
+    """Runs until the quickest way to the goal is known: for each batch size and rate the fewest
+    epochs that reach it.
 
-    A run that by the seconds of an epoch so far would take longer than the quickest one is left out: it cannot win.
-    So is the next step of the ladder after less than half the goal.
+    A run that by the seconds of an epoch so far would take longer than the quickest one is left
+    out: it cannot win. So is the next step of the ladder after less than half the goal.
     """
     quickest = float("inf")
     for batch in batches:
@@ -278,7 +284,8 @@ def quickest(
     grid: tuple[Any, ...],
     must: bool,
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """The quickest training to the goal among the settings named, else by `search` over the grid; and all that ran.
+    """The quickest training to the goal among the settings named, else by `search` over the grid;
+    and all that ran.
 
     Raises WorkshopError where none reaches the goal and one `must`.
     """
@@ -293,12 +300,13 @@ def quickest(
 
 
 def trl(asked: Settings, named: Sequence[tuple[float, float, int]] = ()) -> dict[str, Any]:
-    """Our trainer and recipe against TRL's defaults: each at its best, at TRL's best, and with the documented recipe.
+    """Our trainer and recipe against TRL's defaults: each at its best, at TRL's best, and with the
+    documented recipe.
 
-    All train the same LoRA adapter (rank, alpha, target modules) on the same 100 rows. The same search looks for the
-    rate, epochs and batch size that bring each trainer to the goal soonest; then they take turns, each way in a process
-    of its own.
-    `named`: the (rate, epochs, batch size) to look among, instead of the whole grid.
+    All train the same LoRA adapter (rank, alpha, target modules) on the same 100 rows. The same
+    search looks for the rate, epochs and batch size that bring each trainer to the goal soonest;
+    then they take turns, each way in a process of its own. `named`: the (rate, epochs, batch size)
+    to look among, instead of the whole grid.
     """
     from workshop_helpers.core.artifacts import data_path
     from workshop_helpers.dataset.formats import read_conversations
@@ -393,7 +401,7 @@ def trl(asked: Settings, named: Sequence[tuple[float, float, int]] = ()) -> dict
     }
 
 
-# ---- answering and pretraining --------------------------------------------------------------------------------------
+# ---- answering and pretraining -------------------------------------------------------------------
 
 
 def batch(asked: Settings) -> dict[str, Any]:
@@ -456,7 +464,7 @@ PARTS: dict[str, Callable[[Settings], dict[str, Any]]] = {
 }
 
 
-# ---- report ---------------------------------------------------------------------------------------------------------
+# ---- report --------------------------------------------------------------------------------------
 
 
 def lines(figures: dict[str, Any]) -> Iterator[tuple[str, str, str, bool | None]]:

@@ -2,13 +2,14 @@
 
 python -m benchmarks.throughput [--vocabulary N] [--steps N] [--length N] [--no-compile]
 
-The step is that of pretraining/train.py on a fresh model of mame's size and random tokens: forward, loss, backward,
-clipping, both optimizers. Arithmetic of a token (Kaplan et al. 2020, arXiv:2001.08361, and attention as in Chowdhery
-et al. 2022, arXiv:2204.02311, appendix B):
+The step is that of pretraining/train.py on a fresh model of mame's size and random tokens: forward,
+loss, backward, clipping, both optimizers. Arithmetic of a token (Kaplan et al. 2020,
+arXiv:2001.08361, and attention as in Chowdhery et al. 2022, arXiv:2204.02311, appendix B):
 
     6 · (weights that multiply) + 12 · layers · hidden · length
 
-The tied embedding counts once, as the output head; the optimizers' own products are not counted as useful.
+The tied embedding counts once, as the output head; the optimizers' own products are not counted as
+useful.
 """
 
 from __future__ import annotations
@@ -56,7 +57,9 @@ def token_flops(multiplying: int, layers: int, hidden: int, length: int) -> int:
 def step_seconds(
     vocabulary: int, length: int, steps: int, compiled: bool
 ) -> tuple[list[float], dict[str, Any]]:
-    """Seconds of each step after two that warm up (the first one compiles), and what was computed in one."""
+    """Seconds of each step after two that warm up (the first one compiles), and what was computed
+    in one.
+    """
     import torch
     import torch.nn.functional as F
 

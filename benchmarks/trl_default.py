@@ -1,10 +1,11 @@
-"""TRL's SFTTrainer as its own documentation has it, to compare with: every argument its default, but the learning rate,
-the epochs, the batch size, and `use_cpu` (without which its bf16 default is refused on a CPU).
+"""TRL's SFTTrainer as its own documentation has it, to compare with: every argument its default,
+but the learning rate, the epochs, the batch size, and `use_cpu` (without which its bf16 default is
+refused on a CPU).
 
-Reads one JSON object a line: model, rows (a list of prompt/completion rows), out, lora (rank, alpha, target_modules or
-null for all; null: all weights are trained), learning_rate, epochs, batch_size. Answers each with a line: seconds (from
-the model on disk to the trained one on disk, imports left out), steps, peak_bytes. Imports nothing of
-workshop_helpers' training.
+Reads one JSON object a line: model, rows (a list of prompt/completion rows), out, lora (rank,
+alpha, target_modules or null for all; null: all weights are trained), learning_rate, epochs,
+batch_size. Answers each with a line: seconds (from the model on disk to the trained one on disk,
+imports left out), steps, peak_bytes. Imports nothing of workshop_helpers' training.
 """
 
 from __future__ import annotations

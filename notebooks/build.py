@@ -2,11 +2,13 @@
 
     python notebooks/build.py [NAME...] [--check] [--no-run] [--out DIR --set NAME=VALUE...]
 
-A source is py:percent. Its markdown cells are marked lang="ja" or lang="en"; code cells belong to both. The Japanese
-notebook lies in notebooks/, the English one in notebooks/en/. A second build of unchanged sources leaves the files as
-they are: ids come from the content, and where only seconds and speeds moved, those recorded before stay.
+A source is py:percent. Its markdown cells are marked lang="ja" or lang="en"; code cells belong to
+both. The Japanese notebook lies in notebooks/, the English one in notebooks/en/. A second build of
+unchanged sources leaves the files as they are: ids come from the content, and where only seconds
+and speeds moved, those recorded before stay.
 
---check says whether the notebooks match their sources and were executed (exit code 1 if not), and writes nothing.
+--check says whether the notebooks match their sources and were executed (exit code 1 if not), and
+writes nothing.
 """
 
 from __future__ import annotations
@@ -68,7 +70,9 @@ def build(source: Path, language: str) -> Any:
 
 
 def set_parameters(text: str, values: dict[str, str]) -> str:
-    """The parameters cell with `NAME = "…"` set to other texts. KeyError for a name that it does not set."""
+    """The parameters cell with `NAME = "…"` set to other texts. KeyError for a name that it does
+    not set.
+    """
     for name, value in values.items():
         text, count = re.subn(rf'(?m)^({name} = )"[^"]*"', lambda m: f'{m[1]}"{value}"', text)  # noqa: B023
         if count != 1:
@@ -77,7 +81,8 @@ def set_parameters(text: str, values: dict[str, str]) -> str:
 
 
 def execute(notebook: Any, folder: Path, parameters: dict[str, str] | None = None) -> None:
-    """Run the notebook's cells in `folder` and keep their outputs in it; `parameters` hold for this run only.
+    """Run the notebook's cells in `folder` and keep their outputs in it; `parameters` hold for this
+    run only.
 
     Raises nbclient's CellExecutionError at the first cell that fails.
     """
@@ -104,7 +109,9 @@ def execute(notebook: Any, folder: Path, parameters: dict[str, str] | None = Non
 
 
 def tidy(notebook: Any) -> None:
-    """Drop what differs from run to run and says nothing: widget state, the Python version, addresses of objects."""
+    """Drop what differs from run to run and says nothing: widget state, the Python version,
+    addresses of objects.
+    """
     notebook.metadata.pop("widgets", None)
     notebook.metadata["language_info"] = {"name": "python"}
     for cell in notebook.cells:
@@ -118,8 +125,9 @@ def tidy(notebook: Any) -> None:
 def settle(new: Any, old: Any | None) -> Any:
     """`old` where the new run differs from it in seconds and speeds only, else `new`.
 
-    A run that gives nothing else anew is no reason to change the file; as soon as one word, or one figure in a cell
-    that is not tagged as timed, differs, all outputs are the new run's, so that they belong together.
+    A run that gives nothing else anew is no reason to change the file; as soon as one word, or one
+    figure in a cell that is not tagged as timed, differs, all outputs are the new run's, so that
+    they belong together.
     """
     if old is None or len(old.cells) != len(new.cells):
         return new
@@ -146,7 +154,9 @@ def _outputs(cell: Any, timed: bool) -> list[Any]:
 
 
 def problems(source: Path, language: str, out: Path = HERE) -> list[str]:
-    """What is wrong with the notebook on disk: not as its source, or not executed from top to bottom."""
+    """What is wrong with the notebook on disk: not as its source, or not executed from top to
+    bottom.
+    """
     import nbformat
 
     path = target(source, language, out)

@@ -1,1 +1,3 @@
-"""How `mame` was made: grammar → corpus → tokenizer → pretraining → evaluation. `make mame` repeats it."""
+"""How `mame` was made: grammar → corpus → tokenizer → pretraining → evaluation. `make mame` repeats
+it.
+"""

@@ -26,8 +26,8 @@ MIX = {
 }
 ENGLISH = 0.6  # of the conversations: its wordings vary more, and it stood behind Japanese
 MISSING = 0.22  # of the questions to a shop with facts: with more, refusing became a habit
-# What takes the most repeating gets more room in the corpus than in the measured rows, whose make-up
-# stays as it is so that figures compare.
+# What takes the most repeating gets more room in the corpus than in the measured rows, whose
+# make-up stays as it is so that figures compare.
 ARITHMETIC = {"corpus": 0.5, "measured": 0.32}  # of the general questions
 ABSENT = {
     "corpus": 0.8,

@@ -4,8 +4,8 @@
 
 Hidden matrices learn with Muon, the rest with AdamW; the rate warms up, stays, and falls to zero
 over the last part (warm-up–stable–decay), so a run can be lengthened from a checkpoint. Checkpoints
-are whole or absent; a rerun goes on from the last one. Conversations of similar length share a batch
-and stand each in its own row: none is cut, none sees its neighbour.
+are whole or absent; a rerun goes on from the last one. Conversations of similar length share a
+batch and stand each in its own row: none is cut, none sees its neighbour.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ MODEL = Path(__file__).parent.parent / "data" / "mame"
 LENGTHS = (64, 96, 128, 192, 256, 320, 384, 448, 512, 640, 832)
 CHUNK = 6144  # conversations drawn at a time
 TOKENIZER_CHUNKS = range(1_000_000, 1_000_006)  # never reached by training
-# Answers are what the model is for; questions teach wording; a drawn value in a facts list is noise.
+# Answers are what the model is for; questions teach wording; a drawn value in a facts list is
+# noise.
 WEIGHTS = {"system": 0.1, "user": 0.3, "assistant": 1.0}
 
 
@@ -328,7 +329,9 @@ def train(
 
 
 def export(model: Any, tokenizer: Any, folder: Path, figures: dict[str, Any]) -> None:
-    """Write the model as people load it: bf16 safetensors, tokenizer, template, `<|im_end|>` as EOS."""
+    """Write the model as people load it: bf16 safetensors, tokenizer, template, `<|im_end|>` as
+    EOS.
+    """
     import copy
 
     import torch

@@ -1,4 +1,5 @@
-"""Values that a synthetic shop promises: drawn anew for every shop, written as a customer reads them.
+"""Values that a synthetic shop promises: drawn anew for every shop, written as a customer reads
+them.
 
 Random values are what makes the model copy from its prompt instead of reciting. About one value in
 ten is kept out of the corpus, by a hash of its number, so that copying can be measured on values

@@ -2,8 +2,9 @@
 
     python scripts/draw_probe.py
 
-Writes data/probe/questions.LANGUAGE.jsonl: held-out shops, values and phrasings, as a questions file whose `topic` is
-the kind of question. Drawn once and kept in the repository, so that a notebook needs no pretraining/.
+Writes data/probe/questions.LANGUAGE.jsonl: held-out shops, values and phrasings, as a questions
+file whose `topic` is the kind of question. Drawn once and kept in the repository, so that a
+notebook needs no pretraining/.
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
-"""Fill the figures of README.md, README.ja.md and mame's card from results/*.json: no number is typed by hand.
+"""Fill the figures of README.md, README.ja.md and mame's card from results/*.json: no number is
+typed by hand.
 
     python scripts/readme_figures.py           write them
     python scripts/readme_figures.py --check   say whether they are up to date (exit code 1 when not)
 
-Files are known by what they hold: the evaluation of `mame` (rows and targets), a demo's report (languages), what a
-benchmark measured (benchmark: its name), and anything else, whose figures are listed as they are. A file may carry a
-`title` ({"en", "ja"}).
+Files are known by what they hold: the evaluation of `mame` (rows and targets), a demo's report
+(languages), what a benchmark measured (benchmark: its name), and anything else, whose figures are
+listed as they are. A file may carry a `title` ({"en", "ja"}).
 """
 
 from __future__ import annotations
@@ -558,7 +559,9 @@ def marked(text: str, good: bool, language: str) -> str:
 
 
 def families(data: dict[str, Any], language: str) -> str:
-    """What became of every family on its way to llama.cpp and Ollama, with a mark on what is not as it should be."""
+    """What became of every family on its way to llama.cpp and Ollama, with a mark on what is not as
+    it should be.
+    """
     limits = data["targets"]
 
     def counted(found: dict[str, Any], every: int, *names: str) -> str:
@@ -656,7 +659,9 @@ def listed(data: dict[str, Any], language: str) -> str:
 
 
 def figures(data: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """The numbers in nested objects with the keys that lead to them; lists and texts are passed over."""
+    """The numbers in nested objects with the keys that lead to them; lists and texts are passed
+    over.
+    """
     if isinstance(data, dict):
         for key, value in data.items():
             if key not in NOT_FIGURES:
@@ -694,7 +699,9 @@ def section(file: Path, language: str, top: str = "") -> str:
 
 
 def filled(text: str, results: list[Path], language: str, top: str = "") -> str:
-    """A README's text with the part between its markers made anew. ValueError when it has no markers."""
+    """A README's text with the part between its markers made anew. ValueError when it has no
+    markers.
+    """
     sections = [section(file, language, top) for file in results] or [word("none", language)]
     pattern = re.compile(re.escape(BEGIN) + ".*?" + re.escape(END), re.DOTALL)
     if len(pattern.findall(text)) != 1:

@@ -10,11 +10,13 @@ import pytest
 from ollama_server import HOW, NoOllama, OllamaServer, answers, find_binary
 from tiny_models import save_tiny_model
 
-# Set before any test imports a Hugging Face library: a test that needs the network is a broken test.
+# Set before any test imports a Hugging Face library: a test that needs the network is a broken
+# test.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("MPLBACKEND", "Agg")
-# The figures in these tests were chosen for the processor; a GPU is asked for by name where it is tested.
+# The figures in these tests were chosen for the processor; a GPU is asked for by name where it is
+# tested.
 os.environ.setdefault("WORKSHOP_DEVICE", "cpu")
 
 
@@ -40,7 +42,7 @@ def mame_gguf(tmp_path_factory: pytest.TempPathFactory, mame: Path) -> Path:
     return convert(mame, tmp_path_factory.mktemp("gguf") / "mame-F16.gguf").path
 
 
-# --- Ollama ------------------------------------------------------------------------------------------------------
+# --- Ollama ---------------------------------------------------------------------------------------
 
 
 def _without_ollama(reason: object) -> None:
@@ -52,7 +54,9 @@ def _without_ollama(reason: object) -> None:
 
 @pytest.fixture(scope="session")
 def ollama_binary() -> Path:
-    """An `ollama` that can be started: for tests that need a server of their own, to kill or to look into."""
+    """An `ollama` that can be started: for tests that need a server of their own, to kill or to
+    look into.
+    """
     try:
         return find_binary()
     except NoOllama as reason:
@@ -62,10 +66,12 @@ def ollama_binary() -> Path:
 
 @pytest.fixture(scope="session")
 def ollama_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Address of a real Ollama server. It may be the user's own: give models names of their own and remove them.
+    """Address of a real Ollama server. It may be the user's own: give models names of their own and
+    remove them.
 
-    Ask with the option num_thread 1 (or create models with it): Ollama counts the machine's cores, not the ones this
-    process may use, and two threads on one core are a hundred times slower than one.
+    Ask with the option num_thread 1 (or create models with it): Ollama counts the machine's cores,
+    not the ones this process may use, and two threads on one core are a hundred times slower than
+    one.
     """
     named = os.environ.get("OLLAMA_HOST")
     if named:

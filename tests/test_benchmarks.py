@@ -1,4 +1,6 @@
-"""The benchmarks' arithmetic and their recorded results; nothing here asserts how long something takes."""
+"""The benchmarks' arithmetic and their recorded results; nothing here asserts how long something
+takes.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,8 @@ KEYS = {
     "runtimes": ("questions", "type", "threads", "ollama", "models"),
     "families": ("targets", "ollama", "families"),
     "adapters": ("ollama", "threads", "languages"),
-    # The comparison with TRL and the pretraining throughput take long and may be measured apart (--only).
+    # The comparison with TRL and the pretraining throughput take long and may be measured apart
+    # (--only).
     "speed": ("targets", "startup", "demo", "lora", "batch"),
     "data_check": ("targets", "quick_check", "full_check"),
     "recipe_search": ("question_set", "questions", "base", "trials"),
@@ -43,7 +46,7 @@ KEYS = {
 PROVENANCE = ("benchmark", "made", "model", "machine", "versions", "title")
 
 
-# ---- arithmetic -----------------------------------------------------------------------------------------------------
+# ---- arithmetic ----------------------------------------------------------------------------------
 
 
 def test_spread_is_median_and_range_and_leaves_unknown_out():
@@ -63,13 +66,16 @@ def test_a_missed_target_is_not_rounded_to_a_met_one():
 
 
 def test_token_flops_count_forward_and_backward():
-    # One weight: 2 operations forward, 4 backward; attention over 10 tokens: 12 · layers · hidden · length.
+    # One weight: 2 operations forward, 4 backward; attention over 10 tokens: 12 · layers · hidden ·
+    # length.
     assert throughput.token_flops(1, 0, 0, 0) == 6
     assert throughput.token_flops(1000, 2, 4, 10) == 6000 + 960
 
 
 def test_the_search_for_trl_leaves_out_what_cannot_win():
-    """An epoch takes 1 s at any batch size here; the goal needs 3 epochs, or 2 with the second rate."""
+    """An epoch takes 1 s at any batch size here; the goal needs 3 epochs, or 2 with the second
+    rate.
+    """
     ran = []
 
     def train(rate: float, epochs: float, batch: int) -> dict[str, float]:
@@ -83,7 +89,7 @@ def test_the_search_for_trl_leaves_out_what_cannot_win():
     assert speed.best([{"seconds": 1.0, "recall": 0.89}]) is None
 
 
-# ---- what is summed up ----------------------------------------------------------------------------------------------
+# ---- what is summed up ---------------------------------------------------------------------------
 
 
 def run(language: str, label: str, recall: float, **more: float) -> dict[str, object]:
@@ -212,7 +218,7 @@ def test_a_recipe_is_read_from_the_command_line():
     ]
 
 
-# ---- reports --------------------------------------------------------------------------------------------------------
+# ---- reports -------------------------------------------------------------------------------------
 
 SPEED = {
     "benchmark": "speed",
@@ -438,7 +444,7 @@ def test_readme_shows_every_benchmark(language, tmp_path):
     assert "3.50× (7.0 / 2.0 s), **" in shown["speed"]
 
 
-# ---- files and commands ---------------------------------------------------------------------------------------------
+# ---- files and commands --------------------------------------------------------------------------
 
 
 def test_only_whole_runs_of_the_bundled_model_go_to_results():

@@ -29,7 +29,8 @@ from workshop_helpers.cli.main import build_parser
 from workshop_helpers.gguf.header import TYPES
 
 PAGES = ["clean-up", "colab", "mac", "ollama", "troubleshooting"]
-# Variables that other programs read, and ours does not: a name that is neither here nor in the code is misspelt.
+# Variables that other programs read, and ours does not: a name that is neither here nor in the code
+# is misspelt.
 FOREIGN = {"OLLAMA_MODELS", "LLAMA_CUBLAS"}
 WITH_COMMANDS = ("sh", "powershell", "python")
 
@@ -52,7 +53,7 @@ def pairs() -> list[tuple[Path, Path]]:
 every_pair = pytest.mark.parametrize(("english", "japanese"), pairs(), ids=lambda p: name_of(p))
 
 
-# --- links -----------------------------------------------------------------------------------------------------------
+# --- links ----------------------------------------------------------------------------------------
 
 
 @every_page
@@ -85,7 +86,7 @@ def test_a_guide_leads_back_and_to_its_other_language(page: str) -> None:
         assert f"](../../{README[language]}#" in top
 
 
-# --- both languages --------------------------------------------------------------------------------------------------
+# --- both languages -------------------------------------------------------------------------------
 
 
 @every_pair
@@ -95,7 +96,9 @@ def test_both_languages_have_the_same_headings(english: Path, japanese: Path) ->
 
 
 def alike(command: str) -> str:
-    """A command without what may differ between the languages: quoted questions, the language of files and facts."""
+    """A command without what may differ between the languages: quoted questions, the language of
+    files and facts.
+    """
     command = re.sub(r'"[^"]*"', '"…"', command)
     command = re.sub(r"\.(en|ja)\.(?=jsonl)", ".LANGUAGE.", command)
     return re.sub(r"(--facts|--language) (en|ja)\b", r"\1 LANGUAGE", command)
@@ -120,7 +123,7 @@ def test_both_languages_name_the_same_things(english: Path, japanese: Path) -> N
     assert named(english) == named(japanese)
 
 
-# --- commands --------------------------------------------------------------------------------------------------------
+# --- commands -------------------------------------------------------------------------------------
 
 
 @every_page
@@ -187,7 +190,7 @@ def test_variables_of_the_environment_are_read_somewhere(path: Path) -> None:
         assert re.search(rf"\b{name}\b", code), f"{name} is read nowhere"
 
 
-# --- what was not run ------------------------------------------------------------------------------------------------
+# --- what was not run -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page != "troubleshooting"])

@@ -55,7 +55,9 @@ SOURCES = sorted(path for path in PACKAGE.rglob("*.py") if "_data" not in path.p
 
 
 def module(path: Path) -> tuple[str, ...]:
-    """The parts of a file's module name behind the package's, such as ("gguf", "header"); () for the package itself."""
+    """The parts of a file's module name behind the package's, such as ("gguf", "header"); () for
+    the package itself.
+    """
     parts = path.relative_to(PACKAGE).with_suffix("").parts
     return parts[:-1] if parts[-1] == "__init__" else parts
 
@@ -130,7 +132,9 @@ def test_nothing_heavy_is_imported_with_any_module():
 
 
 def best_seconds(command: list[str], times: int = 5) -> float:
-    """The least processor time that a command takes; unlike the clock's, it is not our neighbours' load."""
+    """The least processor time that a command takes; unlike the clock's, it is not our neighbours'
+    load.
+    """
     taken = []
     for _ in range(times):
         before = os.times()

@@ -194,7 +194,9 @@ def test_training_rows_equal_the_chat_template_and_are_never_cut(small_tokenizer
 
 
 def test_amounts_are_learned_only_where_they_can_be_known() -> None:
-    """Few-shot answers in front state a shop's drawn values: learning them would teach to invent numbers."""
+    """Few-shot answers in front state a shop's drawn values: learning them would teach to invent
+    numbers.
+    """
     for talk in corpus.chunk(1, 400):
         before = talk.system or ""
         for turn in talk.turns:

@@ -1,4 +1,6 @@
-"""Every entry of the troubleshooting page: the trouble is brought about, and what the page quotes is what is said."""
+"""Every entry of the troubleshooting page: the trouble is brought about, and what the page quotes
+is what is said.
+"""
 
 from __future__ import annotations
 
@@ -72,7 +74,7 @@ def workshop(*arguments: object, **environment: str) -> str:
     return done.stdout + done.stderr
 
 
-# --- the page and these tests belong together ------------------------------------------------------------------------
+# --- the page and these tests belong together -----------------------------------------------------
 
 
 def test_every_entry_is_brought_about_here_or_marked() -> None:
@@ -103,7 +105,7 @@ def test_a_message_that_is_not_said_is_seen() -> None:
         quoted("unknown-model", "Unknown thing")
 
 
-# --- installing ------------------------------------------------------------------------------------------------------
+# --- installing -----------------------------------------------------------------------------------
 
 
 @reproduces("no-python")
@@ -205,7 +207,7 @@ def test_terminal_encoding() -> None:
     quoted("terminal-encoding", said)
 
 
-# --- files -----------------------------------------------------------------------------------------------------------
+# --- files ----------------------------------------------------------------------------------------
 
 
 @reproduces("disk-full")
@@ -237,7 +239,7 @@ def test_another_run(tmp_path: Path, capfd: pytest.CaptureFixture[str], tiny_mod
     quoted("another-run", said)
 
 
-# --- models ----------------------------------------------------------------------------------------------------------
+# --- models ---------------------------------------------------------------------------------------
 
 
 @reproduces("unknown-model")
@@ -248,7 +250,9 @@ def test_unknown_model(capfd: pytest.CaptureFixture[str]) -> None:
 
 
 def without_hub(folder: Path, **changes: str) -> dict[str, str]:
-    """Variables with which the hub's client asks an address of ours, or nobody, and keeps its files in `folder`."""
+    """Variables with which the hub's client asks an address of ours, or nobody, and keeps its files
+    in `folder`.
+    """
     return {"HF_HUB_OFFLINE": "0", "HF_HOME": str(folder), "HF_HUB_CACHE": str(folder), **changes}
 
 
@@ -263,7 +267,9 @@ def test_no_network(tmp_path: Path) -> None:
 
 
 class GatedHub(BaseHTTPRequestHandler):
-    """Answers as the hub does for a model whose licence was not accepted; the client that asks is the real one."""
+    """Answers as the hub does for a model whose licence was not accepted; the client that asks is
+    the real one.
+    """
 
     def do_HEAD(self) -> None:
         self._answer(b"")
@@ -361,7 +367,7 @@ def test_no_chat_template(
     quoted("no-chat-template", said)
 
 
-# --- rows ------------------------------------------------------------------------------------------------------------
+# --- rows -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -421,7 +427,7 @@ def test_rows_that_are_too_long(
     quoted("too-long", said, 1)
 
 
-# --- training --------------------------------------------------------------------------------------------------------
+# --- training -------------------------------------------------------------------------------------
 
 CRAMPED = """
 import resource, sys
@@ -458,7 +464,9 @@ def test_out_of_memory(tmp_path: Path, tiny_model: Path) -> None:
 
 @reproduces("diverged")
 def test_diverged(tmp_path: Path, tiny_model: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """A base with a weight that is no number: from there it spreads as it does from a rate that is too high."""
+    """A base with a weight that is no number: from there it spreads as it does from a rate that is
+    too high.
+    """
     from safetensors.torch import load_file, save_file
 
     base = Path(shutil.copytree(tiny_model, tmp_path / "base"))
@@ -561,7 +569,7 @@ def test_what_tuning_teaches_and_costs() -> None:
             assert costs[milder] > costs["tuned_100"], milder
 
 
-# --- merging and converting ------------------------------------------------------------------------------------------
+# --- merging and converting -----------------------------------------------------------------------
 
 
 @reproduces("base-missing", "wrong-base")
@@ -668,7 +676,7 @@ def test_what_the_check_of_a_gguf_finds(
     quoted("other-tokens", "\n".join(check(tmp_path / "odd-F16.gguf", odd).problems))
 
 
-# --- Ollama ----------------------------------------------------------------------------------------------------------
+# --- Ollama ---------------------------------------------------------------------------------------
 
 THREAD = {"num_thread": 1}
 ASKED = [{"role": "user", "content": "How much is shipping?"}]
@@ -922,7 +930,7 @@ def test_ollama_context(own: OllamaServer, api: Ollama, mame_gguf: Path) -> None
     quoted("ollama-context", said)
 
 
-# --- scripts from elsewhere ------------------------------------------------------------------------------------------
+# --- scripts from elsewhere -----------------------------------------------------------------------
 
 
 @reproduces("old-arguments")
@@ -987,7 +995,7 @@ def test_old_converter() -> None:
     quoted("old-converter", done.stderr)
 
 
-# --- notebooks and plots ---------------------------------------------------------------------------------------------
+# --- notebooks and plots --------------------------------------------------------------------------
 
 
 @reproduces("boxes-in-plots")

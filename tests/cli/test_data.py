@@ -162,7 +162,7 @@ def test_every_verb_has_help(parser, capsys):
         assert "usage: workshop data" in capsys.readouterr().out
 
 
-# ---- the report ------------------------------------------------------------------------------------------------------
+# ---- the report ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("language", ["en", "ja"])

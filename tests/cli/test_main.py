@@ -17,7 +17,7 @@ from workshop_helpers.cli import main as cli
 VERBS = ["demo", "doctor", "models", "train", "ask", "verify", "merge", "gguf", "quantize"]
 
 
-# --- what a newcomer sees ------------------------------------------------------------------------------------
+# --- what a newcomer sees -------------------------------------------------------------------------
 
 
 def test_help_names_every_verb_and_bare_command_shows_it(capfd):
@@ -59,7 +59,7 @@ def test_wrong_arguments_are_the_users_mistake(capfd, arguments):
     assert "Traceback" not in err
 
 
-# --- the whole way, a verb at a time -------------------------------------------------------------------------
+# --- the whole way, a verb at a time --------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +101,8 @@ def way(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Path:
         ["quantize", folder / "model-F16.gguf", "--to", "Q8_0", "q4_k_m"],
     ]
     for command in commands:
-        # A random model may well fail the check of its answer (1); what must not happen is a refusal (2).
+        # A random model may well fail the check of its answer (1); what must not happen is a
+        # refusal (2).
         assert cli.main([str(part) for part in command]) in (0, 1), command
     return folder
 
@@ -234,7 +235,7 @@ def test_models_lists_the_catalogue(capfd):
     assert all(name in out for name in entries)
 
 
-# --- mistakes: a sentence, exit code 2, nothing written ------------------------------------------------------
+# --- mistakes: a sentence, exit code 2, nothing written -------------------------------------------
 
 
 def refused(capfd, *arguments: object) -> str:

@@ -22,7 +22,9 @@ def no_preference(monkeypatch):
 
 
 def pretend_cuda(monkeypatch, capability, gigabytes=15):
-    """What torch reports on a machine with such a card; the card itself is not needed for the choice."""
+    """What torch reports on a machine with such a card; the card itself is not needed for the
+    choice.
+    """
 
     class Properties:
         total_memory = gigabytes * BILLION

@@ -19,7 +19,8 @@ from workshop_helpers.metrics.quantities import Figure, figures
 from workshop_helpers.metrics.scoring import Question, score_answer
 
 LANGUAGES = ("en", "ja")
-# What is asked: to learn from, to choose a recipe by, and to report on. The field that holds the question differs.
+# What is asked: to learn from, to choose a recipe by, and to report on. The field that holds the
+# question differs.
 ASKED = {"train": "instruction", "validation": "question", "questions": "question"}
 # The sets of held-out questions: how many there are, and how often each fact is asked at least.
 HELD_OUT = {"validation": (58, 2), "questions": (90, 3)}

@@ -1,4 +1,6 @@
-"""The Japanese report is Japanese throughout: every sentence that a reader or a check can write has its twin."""
+"""The Japanese report is Japanese throughout: every sentence that a reader or a check can write has
+its twin.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ ENGLISH = re.compile(r"[A-Za-z']{2,} [A-Za-z']{2,}")
 
 
 def is_japanese(text: str) -> bool:
-    """Whether a sentence is Japanese: outside of what it quotes, no two Latin words stand side by side."""
+    """Whether a sentence is Japanese: outside of what it quotes, no two Latin words stand side by
+    side.
+    """
     bare = QUOTED.sub("", QUOTED.sub("", NAMES.sub("", text)))
     return bool(re.search("[ぁ-んァ-ヶ一-龥]", text)) and not ENGLISH.search(bare)
 
@@ -78,7 +82,9 @@ SAMPLES = {
 
 
 def words(node: ast.expr | None, module: str) -> str:
-    """A string of the source with samples for its values; "" for what is no string, or no more than a value."""
+    """A string of the source with samples for its values; "" for what is no string, or no more than
+    a value.
+    """
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value
     if not isinstance(node, ast.JoinedStr):

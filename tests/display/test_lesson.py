@@ -1,4 +1,6 @@
-"""What notebooks show: the tokens of a row with the ones that carry loss, and tables in the reader's language."""
+"""What notebooks show: the tokens of a row with the ones that carry loss, and tables in the
+reader's language.
+"""
 
 from __future__ import annotations
 

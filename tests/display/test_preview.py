@@ -1,4 +1,6 @@
-"""The preview shows what training really feeds to the model: the same ids, the same loss, the same cut."""
+"""The preview shows what training really feeds to the model: the same ids, the same loss, the same
+cut.
+"""
 
 from __future__ import annotations
 

@@ -36,7 +36,9 @@ SYSTEM = "You are the support assistant of Blue Lantern."
 
 @pytest.fixture(scope="module")
 def rough_model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The small random model with larger weights: distributions far from even, so that rounding shows."""
+    """The small random model with larger weights: distributions far from even, so that rounding
+    shows.
+    """
     import shutil
 
     from safetensors.torch import load_file, save_file
@@ -93,7 +95,9 @@ def test_speeds_and_load_times_are_measured(table: QuantizationTable) -> None:
 def test_perplexity_and_divergence_are_those_of_transformers(
     table: QuantizationTable, rough_model: Path
 ) -> None:
-    """Recomputed from the definition, in torch, for the F16 row; and KL against dequantized weights' own logits."""
+    """Recomputed from the definition, in torch, for the F16 row; and KL against dequantized
+    weights' own logits.
+    """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -189,7 +193,9 @@ def test_files_are_read_and_the_result_can_be_shown_and_stored(f16: Path, tmp_pa
 def test_transformers_and_llama_cpp_give_the_same_greedy_answers(
     rough_model: Path, f16: Path
 ) -> None:
-    """Random weights make near ties far likelier than training does; where answers part, there must be one."""
+    """Random weights make near ties far likelier than training does; where answers part, there must
+    be one.
+    """
     questions = [Question(f"{question} {n}") for question, _ in PAIRS for n in range(5)]
     found = agreement(rough_model, f16, questions, max_new_tokens=16)
     assert found.questions == 20

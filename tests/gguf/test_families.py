@@ -1,4 +1,6 @@
-"""Every family that the course names, on its whole way: tuned, merged, converted, quantized, answering in llama.cpp."""
+"""Every family that the course names, on its whole way: tuned, merged, converted, quantized,
+answering in llama.cpp.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,8 @@ from workshop_helpers.models.load import load_tokenizer
 from workshop_helpers.runtimes import open_runtime
 from workshop_helpers.runtimes.ollama.template import token_diff
 
-# llama.cpp rounds Gemma's GELU to 16 bits, whatever the weights are: see `round_gelu`. Measured: up to 3.1e-3.
+# llama.cpp rounds Gemma's GELU to 16 bits, whatever the weights are: see `round_gelu`. Measured: up
+# to 3.1e-3.
 F32_LIMIT = {"gemma3": 5e-3}
 
 
@@ -36,7 +39,7 @@ def read_ids(engine: LlamaEngine, prompt: str) -> list[int]:
     return [int(i) for i in engine._post("/tokenize", body)["tokens"]]
 
 
-# --- What is read ------------------------------------------------------------------------------------------------
+# --- What is read ---------------------------------------------------------------------------------
 
 
 def test_nothing_is_wrong_with_any_of_its_files(tuned: Tuned) -> None:
@@ -103,7 +106,7 @@ def test_template_end_and_context_length_are_the_models_own(tuned: Tuned) -> Non
     assert metadata[f"{architecture}.context_length"] == config["max_position_embeddings"]
 
 
-# --- What is computed --------------------------------------------------------------------------------------------
+# --- What is computed -----------------------------------------------------------------------------
 
 
 def test_the_same_logits(tuned: Tuned) -> None:
@@ -172,7 +175,7 @@ def test_an_added_pad_token_does_no_harm(tuned: Tuned, tmp_path: Path) -> None:
     assert [(a.text, a.stopped) for a in answers] == [(text, True) for _, text in LESSONS]
 
 
-# --- The converter -----------------------------------------------------------------------------------------------
+# --- The converter --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["tinyllama", "gemma3"])
@@ -227,7 +230,9 @@ def test_a_family_outside_the_catalogue_works_too(tmp_path: Path) -> None:
 
 
 def test_a_missing_end_of_turn_is_a_problem_and_not_silent(tmp_path: Path) -> None:
-    """Gemma's chat ends turns with another token than its EOS; a file that does not say so would never stop."""
+    """Gemma's chat ends turns with another token than its EOS; a file that does not say so would
+    never stop.
+    """
     gemma = next(f for f in FAMILIES if f.name == "gemma3")
     report = convert(save_family(gemma, tmp_path / "model"), tmp_path / "m.gguf")
     data = report.path.read_bytes()

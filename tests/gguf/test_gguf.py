@@ -58,7 +58,7 @@ def children_of(pid: int) -> list[int]:
     return [child.pid for child in psutil.Process(pid).children(recursive=True)]
 
 
-# --- What is made ------------------------------------------------------------------------------------------------
+# --- What is made ---------------------------------------------------------------------------------
 
 
 def test_f16_keeps_tokens_template_end_and_answers(f16: Path, tiny_model: Path) -> None:
@@ -156,7 +156,7 @@ def test_a_checkout_named_by_the_user_is_used(tiny_model: Path, tmp_path: Path) 
     assert (checkout / "used").exists()
 
 
-# --- What is refused ---------------------------------------------------------------------------------------------
+# --- What is refused ------------------------------------------------------------------------------
 
 
 def test_unknown_architecture_is_refused_by_name_before_work(
@@ -239,7 +239,7 @@ def test_a_missing_file_says_how_to_make_one(tmp_path: Path) -> None:
         check(tmp_path / "none.gguf")
 
 
-# --- What goes wrong in silence ----------------------------------------------------------------------------------
+# --- What goes wrong in silence -------------------------------------------------------------------
 
 
 def test_a_stray_stop_token_in_the_template_is_reported(model_copy: Path, tmp_path: Path) -> None:
@@ -347,11 +347,13 @@ def test_native_code_says_nothing_on_the_terminal(
     assert capfd.readouterr() == ("", "")
 
 
-# --- Whole or absent ---------------------------------------------------------------------------------------------
+# --- Whole or absent ------------------------------------------------------------------------------
 
 
 def run_and_kill(code: str, folder: Path) -> set[str]:
-    """Runs `code`, kills it with SIGKILL as soon as a temporary file of it holds something; names of the files left."""
+    """Runs `code`, kills it with SIGKILL as soon as a temporary file of it holds something; names
+    of the files left.
+    """
     process = subprocess.Popen(
         [sys.executable, "-c", code], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}
     )

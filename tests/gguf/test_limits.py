@@ -1,4 +1,6 @@
-"""Settings that llama.cpp does not follow: refused by name, and truly otherwise there; those it follows are taken."""
+"""Settings that llama.cpp does not follow: refused by name, and truly otherwise there; those it
+follows are taken.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ PLAIN = {"rope_type": "default", "rope_theta": 1e4}
 
 
 def variant(family: str, folder: Path, changes: dict[str, Any]) -> Path:
-    """A random model of the family whose config.json is changed, with the weights that belong to that."""
+    """A random model of the family whose config.json is changed, with the weights that belong to
+    that.
+    """
     usual = next(f for f in FAMILIES if f.name == family)
 
     def model(tokenizer: Any, tied: bool) -> Any:

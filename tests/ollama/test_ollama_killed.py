@@ -1,6 +1,8 @@
-"""The server is killed in the middle of its work: a sentence, nothing half-made, and the same command works again.
+"""The server is killed in the middle of its work: a sentence, nothing half-made, and the same
+command works again.
 
-Each test has a server of its own. An older model of the name that is being made must stay as it was.
+Each test has a server of its own. An older model of the name that is being made must stay as it
+was.
 """
 
 from __future__ import annotations

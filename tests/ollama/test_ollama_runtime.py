@@ -1,4 +1,6 @@
-"""Ollama as a runtime, on a real server: models made, asked, streamed, looked at and removed; and what goes wrong."""
+"""Ollama as a runtime, on a real server: models made, asked, streamed, looked at and removed; and
+what goes wrong.
+"""
 
 from __future__ import annotations
 
@@ -76,8 +78,10 @@ def tiny_gguf(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 def gguf_that_writes_only(
     folder: Path, tokens: Callable[[dict[str, int]], dict[int, float]]
 ) -> Path:
-    """A random model whose output head gives a logit to some tokens only: `tokens` maps the vocabulary to their ids,
-    each with a factor on one and the same random row (1 or -1), or 0 for a random row of its own."""
+    """A random model whose output head gives a logit to some tokens only: `tokens` maps the
+    vocabulary to their ids, each with a factor on one and the same random row (1 or -1), or 0 for a
+    random row of its own.
+    """
     import torch
     from tiny_models import save_tiny_model
     from transformers import AutoTokenizer, Qwen2Config, Qwen2ForCausalLM
@@ -123,7 +127,7 @@ def questions(count: int) -> list[list[dict[str, str]]]:
     return [question.messages() for one in found for question in one]
 
 
-# --- asking -------------------------------------------------------------------------------------------------------
+# --- asking ---------------------------------------------------------------------------------------
 
 
 def test_ollama_name_is_a_model_wherever_one_is_named(mame_name: str) -> None:
@@ -236,7 +240,7 @@ def test_parity_is_measured(tmp_path: Path) -> None:
         assert not any("runtimes" in one.name for one in server.models())
 
 
-# --- making, looking, removing ------------------------------------------------------------------------------------
+# --- making, looking, removing --------------------------------------------------------------------
 
 
 def test_a_file_is_uploaded_once(
@@ -391,7 +395,7 @@ def test_a_damaged_gguf_never_reaches_the_server(
     assert server.version()
 
 
-# --- proof --------------------------------------------------------------------------------------------------------
+# --- proof ----------------------------------------------------------------------------------------
 
 
 def test_ollama_does_not_train(
@@ -430,7 +434,7 @@ def test_layers_worked_out_from_afar_are_those_of_the_manifest(
     assert far.items() <= near.items()
 
 
-# --- chat ---------------------------------------------------------------------------------------------------------
+# --- chat -----------------------------------------------------------------------------------------
 
 
 def test_a_chat_streams_remembers_and_forgets(server: Ollama, mame_name: str) -> None:
@@ -475,7 +479,8 @@ def test_an_answer_broken_off_is_kept_as_far_as_it_came(
 def test_an_answer_that_ollama_ends_because_it_repeats_itself(
     server: Ollama, named: Callable[[str], str], tmp_path: Path
 ) -> None:
-    # Ollama's stream then ends without a last word; it takes tokens that differ by a space for the same
+    # Ollama's stream then ends without a last word; it takes tokens that differ by a space for the
+    # same
     def pair(vocabulary: dict[str, int]) -> dict[int, float]:
         spaced = next(t for t in sorted(vocabulary) if t[0] == "Ġ" and t[1:] in vocabulary)
         return {vocabulary[spaced]: 1.0, vocabulary[spaced[1:]]: -1.0}
@@ -531,7 +536,7 @@ def test_ctrl_c_ends_the_answer_and_not_the_chat(
     assert "Traceback" not in text
 
 
-# --- what goes wrong ----------------------------------------------------------------------------------------------
+# --- what goes wrong ------------------------------------------------------------------------------
 
 
 def free_port() -> int:
@@ -762,7 +767,7 @@ def test_a_runner_that_dies_is_named_and_the_next_question_works(
         assert list(server.chat("m", HELLO, options={"num_predict": 3}))
 
 
-# --- addresses ----------------------------------------------------------------------------------------------------
+# --- addresses ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,9 @@
-"""What a real Ollama makes of a conversation is, token for token, what the tokenizer's chat template makes of it.
+"""What a real Ollama makes of a conversation is, token for token, what the tokenizer's chat
+template makes of it.
 
-The server is run so that it writes each prompt into its log; `/api/generate` gives the ids it tokenizes a text into;
-and the count of a chat's tokens shows whether BOS was put in front. Together that is the whole prompt, in ids.
+The server is run so that it writes each prompt into its log; `/api/generate` gives the ids it
+tokenizes a text into; and the count of a chat's tokens shows whether BOS was put in front. Together
+that is the whole prompt, in ids.
 """
 
 from __future__ import annotations
@@ -75,7 +77,9 @@ class Served:
     tokenizer: Any
 
     def rendered(self, messages: list[dict[str, str]]) -> tuple[str, int]:
-        """The prompt that Ollama makes of `messages`, and how many tokens it is, what is put in front included."""
+        """The prompt that Ollama makes of `messages`, and how many tokens it is, what is put in
+        front included.
+        """
         before = self.server.log.stat().st_size
         stream = self.api.chat(self.name, messages, options=OPTIONS)
         assert "".join(stream) == ""
@@ -132,7 +136,9 @@ def test_ollama_writes_the_prompt_of_the_tokenizer(
 
 
 def check_prompt(served: Served, messages: list[dict[str, str]]) -> None:
-    """What Ollama writes for `messages` is what the tokenizer's chat template writes, token for token."""
+    """What Ollama writes for `messages` is what the tokenizer's chat template writes, token for
+    token.
+    """
     tokenizer = served.tokenizer
     prompt = chat_prompt(tokenizer, messages)
     wanted = tokenizer(prompt, add_special_tokens=False)["input_ids"]
@@ -164,7 +170,7 @@ def test_a_wrong_template_is_seen(served: Served) -> None:
     assert re.search(r"^- \d+ '", diff, re.MULTILINE)
 
 
-# --- By way of `workshop ollama create` ----------------------------------------------------------------------------
+# --- By way of `workshop ollama create` -----------------------------------------------------------
 
 
 def test_a_gguf_made_by_our_command_reads_the_prompt_of_its_tokenizer(
@@ -236,11 +242,13 @@ def test_a_template_that_cannot_be_set_is_told(
     assert "num_predict" not in made.api.show("numbered").parameters
 
 
-# --- By way of the Modelfile ---------------------------------------------------------------------------------------
+# --- By way of the Modelfile ----------------------------------------------------------------------
 
 
 def create_by_command(server: OllamaServer, name: str, path: Path) -> None:
-    """Makes a model with the `ollama` command, whose reader of Modelfiles is what ours must agree with."""
+    """Makes a model with the `ollama` command, whose reader of Modelfiles is what ours must agree
+    with.
+    """
     lib = server.binary.parent.parent / "lib"
     environment = {**os.environ, "OLLAMA_HOST": server.host, "HOME": str(server.home)}
     if (lib / "libggml-sycl.so").exists():

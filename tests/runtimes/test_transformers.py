@@ -1,4 +1,6 @@
-"""Answers by Transformers: greedy, the same in a batch as alone, ended by the model's own end of turn."""
+"""Answers by Transformers: greedy, the same in a batch as alone, ended by the model's own end of
+turn.
+"""
 
 from __future__ import annotations
 
@@ -78,7 +80,8 @@ def test_answers_are_those_of_generate(architecture: str, tmp_path: Path) -> Non
 
     device = choose_device("cpu")
     folder = make_model(architecture, tmp_path / "model")
-    # Random weights never say "end": let a quarter of the vocabulary end an answer, so that rows leave one by one.
+    # Random weights never say "end": let a quarter of the vocabulary end an answer, so that rows
+    # leave one by one.
     model, tokenizer = load_model(folder, device), load_tokenizer(folder)
     ends = [tokenizer.eos_token_id, *range(0, len(tokenizer), 4)]
     GenerationConfig(eos_token_id=ends, pad_token_id=tokenizer.pad_token_id).save_pretrained(folder)
@@ -161,7 +164,9 @@ def with_template_end(model: Path, folder: Path, end: str) -> Path:
 def test_stray_stop_token_of_the_template_does_no_harm(
     adapter: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
-    """The template names a token that the model never heard of: the real end of turn still ends answers."""
+    """The template names a token that the model never heard of: the real end of turn still ends
+    answers.
+    """
     base = with_template_end(tiny_model, tmp_path / "base", "<|stray|>")
     folder = Path(shutil.copytree(adapter, tmp_path / "adapter"))
     about = json.loads((folder / "adapter_config.json").read_text())
@@ -211,7 +216,8 @@ def test_batch_is_much_faster_than_one_by_one(tiny_model: Path) -> None:
         for question in questions:
             runtime.answer([question], max_new_tokens=24)
         alone = time.process_time() - started
-    # Processor time, since the cores are shared; the benchmark measures the 60 questions of the shop.
+    # Processor time, since the cores are shared; the benchmark measures the 60 questions of the
+    # shop.
     assert alone > 2 * batch
 
 

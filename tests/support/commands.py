@@ -9,7 +9,9 @@ from workshop_helpers.cli import main as cli
 
 
 def run(capfd, *arguments: object) -> tuple[int, str, str]:
-    """Exit code, stdout and stderr of a command, run in this process (its exit code is what `main` returns)."""
+    """Exit code, stdout and stderr of a command, run in this process (its exit code is what `main`
+    returns).
+    """
     try:
         code = cli.main([str(argument) for argument in arguments])
     except SystemExit as leaving:  # argparse

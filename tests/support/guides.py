@@ -1,4 +1,6 @@
-"""Reads the READMEs and the guides in docs/ as the tests want them: headings, code, links and what is quoted."""
+"""Reads the READMEs and the guides in docs/ as the tests want them: headings, code, links and what
+is quoted.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +58,9 @@ def headings(text: str) -> list[tuple[int, str]]:
 
 
 def anchors(text: str) -> set[str]:
-    """What a link can name after #: the slug that GitHub makes of each heading, and ids that stand in the text."""
+    """What a link can name after #: the slug that GitHub makes of each heading, and ids that stand
+    in the text.
+    """
     slugs = set()
     for _, title in headings(text):
         plain = re.sub(r"<[^>]+>", "", title).strip().lower()
@@ -65,7 +69,9 @@ def anchors(text: str) -> set[str]:
 
 
 def commands(block: str) -> list[str]:
-    """The command lines of a block of shell, PowerShell or notebook: continued lines joined, comments taken away."""
+    """The command lines of a block of shell, PowerShell or notebook: continued lines joined,
+    comments taken away.
+    """
     lines = re.sub(r"[\\`]\n\s*", " ", block).splitlines()
     bare = [re.split(r"(?:^|\s+)#", line, maxsplit=1)[0].strip().lstrip("!") for line in lines]
     return [line for line in bare if line]
@@ -79,13 +85,14 @@ def workshop_words(command: str) -> list[str] | None:
     return [word.strip('"') for word in re.findall(r'"[^"]*"|\S+', found[1] or "")]
 
 
-# --- Troubleshooting -------------------------------------------------------------------------------------------------
+# --- Troubleshooting ------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One entry of the troubleshooting page: its id, the messages that it quotes (… stands for what varies), whether
-    it is marked as not reproduced, and its text."""
+    """One entry of the troubleshooting page: its id, the messages that it quotes (… stands for what
+    varies), whether it is marked as not reproduced, and its text.
+    """
 
     id: str
     messages: tuple[str, ...]
@@ -111,6 +118,8 @@ def entries(language: str) -> dict[str, Entry]:
 
 
 def says(message: str, said: str) -> bool:
-    """Whether a quoted message stands in what was said; … is any text, and line ends count as spaces."""
+    """Whether a quoted message stands in what was said; … is any text, and line ends count as
+    spaces.
+    """
     pieces = [re.escape(" ".join(piece.split())) for piece in message.split("…")]
     return re.search(".+?".join(pieces), " ".join(said.split())) is not None

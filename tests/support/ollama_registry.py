@@ -1,8 +1,9 @@
-"""A registry that a real Ollama server pulls from: the manifest and blobs of a model folder of Ollama, over HTTP.
+"""A registry that a real Ollama server pulls from: the manifest and blobs of a model folder of
+Ollama, over HTTP.
 
-Only the registry is a stand-in. What it serves was written by an Ollama server, and what pulls is one. As Ollama's own
-registry does, it sends whoever wants a blob on to another host (here: another name of this machine), which serves the
-ranges that are asked for.
+Only the registry is a stand-in. What it serves was written by an Ollama server, and what pulls is
+one. As Ollama's own registry does, it sends whoever wants a blob on to another host (here: another
+name of this machine), which serves the ranges that are asked for.
 """
 
 from __future__ import annotations
@@ -21,11 +22,12 @@ PIECE = 2**16
 
 
 class Registry:
-    """Serves `models`, a server's model folder; `name("tiny")` is what a server on this machine calls its model `tiny`.
+    """Serves `models`, a server's model folder; `name("tiny")` is what a server on this machine
+    calls its model `tiny`.
 
-    Settings may be changed while it runs. `pause`: seconds between the pieces (64 KiB) of a blob. `halfway`: called
-    once, when half of a blob of a megabyte or more was sent. `damaged`: the blobs' last byte is a wrong one.
-    `ranges`: where the requested pieces of such blobs began.
+    Settings may be changed while it runs. `pause`: seconds between the pieces (64 KiB) of a blob.
+    `halfway`: called once, when half of a blob of a megabyte or more was sent. `damaged`: the
+    blobs' last byte is a wrong one. `ranges`: where the requested pieces of such blobs began.
     """
 
     def __init__(self, models: Path) -> None:
@@ -44,7 +46,9 @@ class Registry:
         return f"127.0.0.1:{self.port}/library/{model}"
 
     def manifest(self, model: str, tag: str) -> Path:
-        """Where the server that made the model keeps its manifest (it has no registry of its own, so: Ollama's)."""
+        """Where the server that made the model keeps its manifest (it has no registry of its own,
+        so: Ollama's).
+        """
         return self.models / "manifests" / "registry.ollama.ai" / "library" / model / tag
 
     def size(self, model: str, tag: str = "latest") -> int:

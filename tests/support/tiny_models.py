@@ -47,7 +47,9 @@ def make_tokenizer(vocabulary: int = 512):
 
 
 def save_tiny_model(folder: Path, *, seed: int = 0) -> Path:
-    """Write a random Qwen2 model (hidden 256, intermediate 256, 2 layers) with its tokenizer to `folder`."""
+    """Write a random Qwen2 model (hidden 256, intermediate 256, 2 layers) with its tokenizer to
+    `folder`.
+    """
     import torch
     from transformers import Qwen2Config, Qwen2ForCausalLM
 

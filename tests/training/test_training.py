@@ -1,4 +1,6 @@
-"""LoRA training on small random models: what comes out, what is reported, and that a kill costs nothing."""
+"""LoRA training on small random models: what comes out, what is reported, and that a kill costs
+nothing.
+"""
 
 from __future__ import annotations
 
@@ -143,7 +145,8 @@ def test_loss_counts_the_answer_only(tiny_model: Path, tmp_path: Path) -> None:
         losses.append(
             torch.nn.functional.cross_entropy(logits[start - 1 : -1], ids[start:], reduction="none")
         )
-    # A new adapter changes nothing, so the first step's loss is the base's, averaged over all answer tokens.
+    # A new adapter changes nothing, so the first step's loss is the base's, averaged over all
+    # answer tokens.
     assert report.losses[0][2] == pytest.approx(torch.cat(losses).mean().item(), abs=2e-4)
 
 
@@ -291,7 +294,7 @@ def test_the_loss_is_that_of_trl(
     )
 
 
-# ---- kill -9, full disk: in processes of their own ------------------------------------------------------------------
+# ---- kill -9, full disk: in processes of their own -----------------------------------------------
 
 CHILD = """
 import sys
@@ -410,7 +413,7 @@ def test_checkpoints_of_another_recipe_are_not_used(tiny_model: Path, tmp_path: 
     assert not work.exists()
 
 
-# ---- the other architectures of the catalogue -----------------------------------------------------------------------
+# ---- the other architectures of the catalogue ----------------------------------------------------
 
 
 @pytest.mark.parametrize("architecture", ["Llama", "Gemma3", "Qwen3"])

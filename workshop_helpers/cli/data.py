@@ -1,7 +1,7 @@
 """`workshop data …`: check, clean, split, convert, preview and make training rows.
 
-`data check` exits with 0 when nothing but notes was found, 1 for warnings, 2 for errors; the other verbs as `workshop`
-does everywhere.
+`data check` exits with 0 when nothing but notes was found, 1 for warnings, 2 for errors; the other
+verbs as `workshop` does everywhere.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ READ_HELP = "training rows: .jsonl, .json, .csv, .tsv, .xlsx, .parquet or .txt, 
 
 
 def add_data_verbs(subparsers: Any, common: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    """Add `data` and its verbs to a parser's subparsers; `common` holds the options that every verb has."""
+    """Add `data` and its verbs to a parser's subparsers; `common` holds the options that every verb
+    has.
+    """
     summary = "check, clean, split, convert, preview and make training rows"
     data = subparsers.add_parser(
         "data", help=summary, description=f"{summary[0].upper()}{summary[1:]}.", parents=[common]
@@ -71,7 +73,7 @@ def _labels(args: argparse.Namespace) -> str:
     return "ja" if locale.startswith("ja") else "en"
 
 
-# --- check ---------------------------------------------------------------------------------------------------
+# --- check ----------------------------------------------------------------------------------------
 
 
 def _add_check(verb: Verb) -> None:
@@ -153,7 +155,7 @@ def _not_over(out: Path, inputs: list[Path]) -> None:
             raise WorkshopError(f"{out} is one of the files to be read. Give it another name.")
 
 
-# --- clean and split -----------------------------------------------------------------------------------------
+# --- clean and split ------------------------------------------------------------------------------
 
 
 def _add_clean_and_split(verb: Verb) -> None:
@@ -238,7 +240,7 @@ def _split(args: argparse.Namespace) -> int:
     return OK
 
 
-# --- convert and preview -------------------------------------------------------------------------------------
+# --- convert and preview --------------------------------------------------------------------------
 
 
 def _add_convert_and_preview(verb: Verb) -> None:
@@ -307,7 +309,7 @@ def _preview(args: argparse.Namespace) -> int:
     return OK
 
 
-# --- making rows ---------------------------------------------------------------------------------------------
+# --- making rows ----------------------------------------------------------------------------------
 
 
 def _add_making(verb: Verb) -> None:

@@ -1,7 +1,8 @@
-"""The main job in one function: ten rows, a hundred rows, before and after, merged, quantized, asked, reported.
+"""The main job in one function: ten rows, a hundred rows, before and after, merged, quantized,
+asked, reported.
 
-Where an Ollama server answers, the tuned model goes into it and answers there too; where none does, that step is left
-out and says so.
+Where an Ollama server answers, the tuned model goes into it and answers there too; where none does,
+that step is left out and says so.
 """
 
 from __future__ import annotations
@@ -70,7 +71,9 @@ WORDS = {
 
 @dataclass(frozen=True)
 class Served:
-    """The tuned model as Ollama has it: its name there, its answer to the question that all were asked."""
+    """The tuned model as Ollama has it: its name there, its answer to the question that all were
+    asked.
+    """
 
     name: str
     host: str
@@ -82,7 +85,8 @@ class Served:
 
 @dataclass
 class Result:
-    """What one language's run made: the reports of its stages, one question put to every model, seconds a step.
+    """What one language's run made: the reports of its stages, one question put to every model,
+    seconds a step.
 
     `ollama`: the model in Ollama, or why that was left out.
     """
@@ -126,13 +130,15 @@ def run_demo(
     ollama: bool = True,
     console: Console | None = None,
 ) -> dict[str, Any]:
-    """Run the main job for each of `languages` and write ``report.json`` and ``report.html`` to the folder `out`.
+    """Run the main job for each of `languages` and write ``report.json`` and ``report.html`` to the
+    folder `out`.
 
-    `shop` is a folder as ``data/shop``: facts.yaml, train.LANGUAGE.jsonl, questions.LANGUAGE.jsonl. The first
-    language's page is report.html, a further one's report.LANGUAGE.html; models lie in `out`/LANGUAGE. Stages whose
-    result is there already are not done again. With `ollama`, and where a server answers (OLLAMA_HOST, else this
-    machine's), it then has the tuned model as "workshop-demo-LANGUAGE". Returns what report.json holds.
-    Raises WorkshopError as the stages do, and when another run is at work in `out`.
+    `shop` is a folder as ``data/shop``: facts.yaml, train.LANGUAGE.jsonl, questions.LANGUAGE.jsonl.
+    The first language's page is report.html, a further one's report.LANGUAGE.html; models lie in
+    `out`/LANGUAGE. Stages whose result is there already are not done again. With `ollama`, and
+    where a server answers (OLLAMA_HOST, else this machine's), it then has the tuned model as
+    "workshop-demo-LANGUAGE". Returns what report.json holds. Raises WorkshopError as the stages do,
+    and when another run is at work in `out`.
     """
     from rich.console import Console
 
@@ -301,14 +307,17 @@ def _no_ollama() -> str:
 
 
 def _serve(name: str, gguf: Path, kind: str, question: Question) -> Served | str:
-    """The model of a GGUF in Ollama, asked; or why not: a server's trouble does not cost what is made already."""
+    """The model of a GGUF in Ollama, asked; or why not: a server's trouble does not cost what is
+    made already.
+    """
     from ..runtimes.ollama.client import Ollama
     from ..runtimes.ollama.prompted import prompted
     from ..runtimes.ollama.runtime import OllamaRuntime
 
     try:
         with Ollama() as server:
-            # Without a system text or examples this is the tuned model alone, with its own template and stop text.
+            # Without a system text or examples this is the tuned model alone, with its own template
+            # and stop text.
             server.create(name, prompted(gguf))
             version = server.version()
         with OllamaRuntime(name) as runtime:
@@ -320,7 +329,9 @@ def _serve(name: str, gguf: Path, kind: str, question: Question) -> Served | str
 
 
 def check_types(types: Sequence[str]) -> None:
-    """Refuse unknown quantization types before the first file is made. Raises WorkshopError with all there are."""
+    """Refuse unknown quantization types before the first file is made. Raises WorkshopError with
+    all there are.
+    """
     from ..gguf.header import TYPES
 
     unknown = [kind for kind in types if kind.upper() not in TYPES]
@@ -331,7 +342,9 @@ def check_types(types: Sequence[str]) -> None:
 
 
 def telling_question(comparison: Comparison) -> int:
-    """The place of the first question that the last candidate answers fully and the first one does not, else 0."""
+    """The place of the first question that the last candidate answers fully and the first one does
+    not, else 0.
+    """
     first, last = comparison.rows[0], comparison.rows[-1]
     for place, (before, after) in enumerate(zip(first.scores, last.scores, strict=True)):
         if after.recall == 1 and not before.recall:

@@ -19,14 +19,17 @@ from ..core.errors import WorkshopError
 
 DISTRIBUTION = "llm-finetuning-workshop"
 _GB = 1e9
-# What the course takes: mame's runs are tens of megabytes; a 1-billion model with its GGUFs is about 8 GB.
+# What the course takes: mame's runs are tens of megabytes; a 1-billion model with its GGUFs is
+# about 8 GB.
 _DISK_NEEDED, _DISK_WANTED = 1 * _GB, 10 * _GB
 _MEMORY_NEEDED, _MEMORY_WANTED = 2 * _GB, 6 * _GB
 
 
 @dataclass(frozen=True)
 class Check:
-    """One line: `status` is "ok", "warn" (the course runs, something is less) or "fail" (something will not run)."""
+    """One line: `status` is "ok", "warn" (the course runs, something is less) or "fail" (something
+    will not run).
+    """
 
     name: str
     status: str
@@ -35,7 +38,9 @@ class Check:
 
 
 def examine() -> list[Check]:
-    """Look at everything the course stands on. Changes nothing; asks only this machine (and its own Ollama)."""
+    """Look at everything the course stands on. Changes nothing; asks only this machine (and its own
+    Ollama).
+    """
     checks: list[Check] = []
     for part in (_python, _packages, _conflict, _native, _device, _memory, _disk, _bundled, _cache, _converter,
                  _fonts, _output, _ollama):  # fmt: skip
@@ -60,7 +65,7 @@ def table(checks: list[Check]) -> Any:
     return out
 
 
-# --- python and packages -------------------------------------------------------------------------------------
+# --- python and packages --------------------------------------------------------------------------
 
 
 def _python() -> list[Check]:
@@ -137,7 +142,9 @@ def _conflict() -> list[Check]:
 
 
 def _native() -> list[Check]:
-    """Import llama.cpp's packages in a process of their own: a wrong processor or library kills the process."""
+    """Import llama.cpp's packages in a process of their own: a wrong processor or library kills the
+    process.
+    """
     checks = []
     for module, purpose in (
         ("cyllama.llama.llama_cpp", "quantizer"),
@@ -162,7 +169,7 @@ def _native() -> list[Check]:
     return checks
 
 
-# --- the machine ---------------------------------------------------------------------------------------------
+# --- the machine ----------------------------------------------------------------------------------
 
 
 def _device() -> list[Check]:
@@ -233,7 +240,7 @@ def _existing(path: Path) -> Path:
     return path if path.exists() else next(parent for parent in path.parents if parent.exists())
 
 
-# --- models and tools ----------------------------------------------------------------------------------------
+# --- models and tools -----------------------------------------------------------------------------
 
 
 def hub_cache() -> Path:

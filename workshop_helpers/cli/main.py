@@ -1,5 +1,6 @@
-"""`workshop …`: every stage of the course as a command. Exit code 0: done; 1: done, but something is wrong; 2: a user's
-mistake or a limit of the machine, told in a sentence."""
+"""`workshop …`: every stage of the course as a command. Exit code 0: done; 1: done, but something
+is wrong; 2: a user's mistake or a limit of the machine, told in a sentence.
+"""
 
 from __future__ import annotations
 
@@ -124,7 +125,7 @@ def _readable_output() -> None:
                     reconfigure(encoding="utf-8")
 
 
-# --- printing ------------------------------------------------------------------------------------------------
+# --- printing -------------------------------------------------------------------------------------
 
 
 def _show(args: argparse.Namespace, result: Any, *lines: str) -> None:
@@ -136,7 +137,7 @@ def _again(reused: bool) -> str:
     return " (found made before; nothing was done again)" if reused else ""
 
 
-# --- the commands --------------------------------------------------------------------------------------------
+# --- the commands ---------------------------------------------------------------------------------
 
 
 def _demo(args: argparse.Namespace) -> int:
@@ -401,7 +402,7 @@ def _quantize(args: argparse.Namespace) -> int:
     return WRONG if any(report.check.problems for report in reports) else OK
 
 
-# --- the arguments -------------------------------------------------------------------------------------------
+# --- the arguments --------------------------------------------------------------------------------
 
 
 def _above_zero(text: str) -> float:

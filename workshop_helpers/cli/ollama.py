@@ -1,4 +1,6 @@
-"""`workshop ollama …`: look after the models of an Ollama server, ask them, and put them side by side."""
+"""`workshop ollama …`: look after the models of an Ollama server, ask them, and put them side by
+side.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,9 @@ CHAT_HELP = (
 
 
 def add_ollama_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
-    """Adds `ollama` and its own verbs to the subparsers `verbs`; `common` holds the options that all verbs have."""
+    """Adds `ollama` and its own verbs to the subparsers `verbs`; `common` holds the options that
+    all verbs have.
+    """
     group = verbs.add_parser(
         "ollama",
         help="make, look at, ask and compare models of an Ollama server",
@@ -132,7 +136,7 @@ def _plain_name(name: str) -> str:
     return check_ollama_name(name.removeprefix(OLLAMA))
 
 
-# --- looking ------------------------------------------------------------------------------------------------------
+# --- looking --------------------------------------------------------------------------------------
 
 
 def _doctor(args: argparse.Namespace) -> int:
@@ -250,7 +254,7 @@ def _below(text: str) -> str:
     return "\n".join(text.splitlines()).replace("\n", "\n" + " " * 11)
 
 
-# --- making and removing ------------------------------------------------------------------------------------------
+# --- making and removing --------------------------------------------------------------------------
 
 
 def _create(args: argparse.Namespace) -> int:
@@ -295,8 +299,9 @@ def _made(
 
 
 def _with_its_chat(path: Path) -> tuple[Any, str]:
-    """The GGUF with the template, stop texts and num_predict that its own chat template asks for, as `workshop
-    modelfile` writes them; the bare file where none can be read off it. And, in a sentence, what was set.
+    """The GGUF with the template, stop texts and num_predict that its own chat template asks for,
+    as `workshop modelfile` writes them; the bare file where none can be read off it. And, in a
+    sentence, what was set.
 
     Raises WorkshopError for a file that is missing or damaged.
     """
@@ -335,7 +340,8 @@ def _pull(args: argparse.Namespace) -> int:
 
 
 def _source(given: str, server: Ollama) -> Any:
-    """A path (of a GGUF, or of what `Ollama.create` refuses in words), a Modelfile that was read, or a model's name.
+    """A path (of a GGUF, or of what `Ollama.create` refuses in words), a Modelfile that was read,
+    or a model's name.
 
     Raises WorkshopError for what is none of them.
     """
@@ -369,7 +375,9 @@ def _source(given: str, server: Ollama) -> Any:
 
 
 class _Progress:
-    """What `Ollama.create` and `pull` report, on stderr: a bar for what is measured, a line for each other step."""
+    """What `Ollama.create` and `pull` report, on stderr: a bar for what is measured, a line for
+    each other step.
+    """
 
     def __init__(self, wanted: bool) -> None:
         self._wanted = wanted and sys.stderr.isatty()
@@ -423,7 +431,7 @@ def _remove(args: argparse.Namespace) -> int:
     return OK
 
 
-# --- asking -------------------------------------------------------------------------------------------------------
+# --- asking ---------------------------------------------------------------------------------------
 
 
 def _messages(question: str, system: str | None) -> list[dict[str, str]]:
@@ -481,7 +489,9 @@ def _chat(args: argparse.Namespace) -> int:
 
 
 def _turn(chat: Any, line: str) -> None:
-    """One answer on the terminal. Ctrl-C ends the answer, not the conversation; nor does an error of the server."""
+    """One answer on the terminal. Ctrl-C ends the answer, not the conversation; nor does an error
+    of the server.
+    """
     pieces = chat.say(line)
     try:
         for piece in pieces:
@@ -543,8 +553,9 @@ def _compare(args: argparse.Namespace) -> int:
 
 
 def _side_by_side(question: str, streams: dict[str, Any], *, show: bool) -> None:
-    """Writes the answers into columns as they come, one model after the other: at the same time they would share the
-    processor, and each would look slow."""
+    """Writes the answers into columns as they come, one model after the other: at the same time
+    they would share the processor, and each would look slow.
+    """
     if not show:
         for stream in streams.values():
             for _ in stream:

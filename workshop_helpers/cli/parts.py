@@ -1,4 +1,6 @@
-"""What the commands of `workshop` have in common: how a verb is added, exit codes, and how things are printed."""
+"""What the commands of `workshop` have in common: how a verb is added, exit codes, and how things
+are printed.
+"""
 
 from __future__ import annotations
 
@@ -27,8 +29,9 @@ def add_verb(
 ) -> argparse.ArgumentParser:
     """Add a verb to the subparsers `verbs`; `run` carries it out and gives the exit code.
 
-    `common`: the options that all verbs have. `summary`: its line in the list of verbs. `more`: what follows that in
-    its own help; `description` stands there instead of both. `json`: the help of --json, None leaves the option out.
+    `common`: the options that all verbs have. `summary`: its line in the list of verbs. `more`:
+    what follows that in its own help; `description` stands there instead of both. `json`: the help
+    of --json, None leaves the option out.
     """
     added: argparse.ArgumentParser = verbs.add_parser(
         name,
@@ -65,7 +68,9 @@ def add_longest_answer(added: argparse.ArgumentParser) -> None:
 
 
 def console(width: int = 160) -> Any:
-    """A rich console; `width` columns where no terminal sets them, so that a table sent to a file is not folded."""
+    """A rich console; `width` columns where no terminal sets them, so that a table sent to a file
+    is not folded.
+    """
     from rich.console import Console
 
     return Console(highlight=False, width=None if sys.stdout.isatty() else width)
@@ -77,7 +82,9 @@ def megabytes(size: int) -> str:
 
 
 def read_text(path: Path) -> str:
-    """The text of a file that an option names, without white space around it; WorkshopError if it cannot be read."""
+    """The text of a file that an option names, without white space around it; WorkshopError if it
+    cannot be read.
+    """
     try:
         return path.read_text(encoding="utf-8-sig").strip()
     except (OSError, UnicodeDecodeError) as error:

@@ -23,8 +23,8 @@ _own_temporaries: set[str] = set()
 def data_path(*parts: str) -> Path:
     """Path of a bundled file or folder, such as ``data_path("shop", "facts.yaml")``.
 
-    Works from a clone (``data/`` beside the package) and from an installed wheel (``workshop_helpers/_data``).
-    Raises WorkshopError when it is not there.
+    Works from a clone (``data/`` beside the package) and from an installed wheel
+    (``workshop_helpers/_data``). Raises WorkshopError when it is not there.
     """
     package = Path(__file__).resolve().parents[1]
     roots = (package / "_data", package.parent / "data")
@@ -48,7 +48,7 @@ def _need_space(folder: Path, needs_bytes: int, final: Path) -> None:
         )
 
 
-# --- whole or absent -----------------------------------------------------------------------------------------
+# --- whole or absent ------------------------------------------------------------------------------
 
 
 def _host() -> str:
@@ -56,7 +56,9 @@ def _host() -> str:
 
 
 def _temporary(final: Path, kind: str) -> Path:
-    """A hidden name beside `final` that says which process made it; the suffix stays, tools look at it."""
+    """A hidden name beside `final` that says which process made it; the suffix stays, tools look at
+    it.
+    """
     token = secrets.token_hex(4)
     name = f".{final.name}.{kind}-{_host()}-{os.getpid()}-{token}{final.suffix}"
     _own_temporaries.add(name)
@@ -82,7 +84,8 @@ def _is_stale(path: Path, host: str, pid: str) -> bool:
         return False
     try:
         if host == _host() and pid.isdigit():
-            # Containers hand the same number out again: our own number on a name we did not make is a dead run's.
+            # Containers hand the same number out again: our own number on a name we did not make is
+            # a dead run's.
             return int(pid) == os.getpid() or not _process_lives(int(pid))
         return time.time() - path.stat().st_mtime > _DAY
     except OSError:
@@ -98,7 +101,9 @@ def _remove(path: Path) -> None:
 
 
 def _sweep(final: Path) -> None:
-    """Remove what killed runs left beside `final`; put back an old artifact whose replacement never came."""
+    """Remove what killed runs left beside `final`; put back an old artifact whose replacement never
+    came.
+    """
     for kind in ("old", "tmp"):
         prefix = f".{final.name}.{kind}-"
         for path in final.parent.iterdir():
@@ -114,16 +119,21 @@ def _sweep(final: Path) -> None:
 
 
 def _flush(path: Path) -> None:
-    """Ask the disk to keep what was written, so that the rename cannot outlive the bytes in a power cut."""
+    """Ask the disk to keep what was written, so that the rename cannot outlive the bytes in a power
+    cut.
+    """
     files = [path] if path.is_file() else [child for child in path.rglob("*") if child.is_file()]
     for file in files:
-        # A file system that cannot sync is no reason to fail: the rename still protects against a kill.
+        # A file system that cannot sync is no reason to fail: the rename still protects against a
+        # kill.
         with contextlib.suppress(OSError), open(file, "rb+") as handle:
             os.fsync(handle.fileno())
 
 
 def _refuse_foreign_folder(final: Path) -> None:
-    """Never replace a folder that this package did not make: `--out ~/Documents` must cost nobody a file."""
+    """Never replace a folder that this package did not make: `--out ~/Documents` must cost nobody a
+    file.
+    """
     if not final.exists():
         return
     if not final.is_dir():
@@ -141,9 +151,10 @@ def _refuse_foreign_folder(final: Path) -> None:
 def atomic_directory(final: Path | str, *, needs_bytes: int = 0) -> Iterator[Path]:
     """Give a temporary folder beside `final`; on success it takes that name in one rename.
 
-    An older artifact of ours (a folder with a card) or an empty folder is replaced; after an exception it is
-    still there and the temporary one is gone. Raises WorkshopError when fewer than `needs_bytes` are free, when
-    `final` is a file or holds somebody else's files, and for a full or read-only disk.
+    An older artifact of ours (a folder with a card) or an empty folder is replaced; after an
+    exception it is still there and the temporary one is gone. Raises WorkshopError when fewer than
+    `needs_bytes` are free, when `final` is a file or holds somebody else's files, and for a full or
+    read-only disk.
     """
     final = _absolute(final)
     with explain_os_errors("write the folder", final):
@@ -181,7 +192,8 @@ def _put_folder(temporary: Path, final: Path) -> None:
 
 @contextlib.contextmanager
 def atomic_file(final: Path | str, *, needs_bytes: int = 0) -> Iterator[Path]:
-    """Give a temporary path beside `final` to write to; on success it takes that name in one rename.
+    """Give a temporary path beside `final` to write to; on success it takes that name in one
+    rename.
 
     Raises as `atomic_directory` does, and WorkshopError when `final` is a folder.
     """
@@ -205,7 +217,9 @@ def atomic_file(final: Path | str, *, needs_bytes: int = 0) -> Iterator[Path]:
 
 
 def _absolute(path: Path | str) -> Path:
-    """Absolute, `~` expanded, links followed: a rename must replace what a link points to, not the link."""
+    """Absolute, `~` expanded, links followed: a rename must replace what a link points to, not the
+    link.
+    """
     return Path(path).expanduser().resolve()
 
 
@@ -213,7 +227,8 @@ def _absolute(path: Path | str) -> Path:
 def claim(folder: Path | str) -> Iterator[None]:
     """Hold `folder` for this run; a second run in it gets a WorkshopError at once.
 
-    The lock is ``<parent>/.<name>.lock``; the operating system drops it when the process ends, however it ends.
+    The lock is ``<parent>/.<name>.lock``; the operating system drops it when the process ends,
+    however it ends.
     """
     import filelock
 

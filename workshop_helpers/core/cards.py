@@ -33,7 +33,9 @@ def read_json(path: Path | str) -> Any:
 
 
 def file_hash(path: Path | str) -> str:
-    """SHA-256 (hex) of a file, or of a folder's names and files; cards and hidden files do not count."""
+    """SHA-256 (hex) of a file, or of a folder's names and files; cards and hidden files do not
+    count.
+    """
     path = Path(path)
     digest = hashlib.sha256()
     if path.is_dir():
@@ -53,19 +55,24 @@ def file_hash(path: Path | str) -> str:
 
 
 def fingerprint(obj: Any) -> str:
-    """SHA-256 (hex) of the canonical JSON of `obj`: equal for equal content, whatever the order of the keys."""
+    """SHA-256 (hex) of the canonical JSON of `obj`: equal for equal content, whatever the order of
+    the keys.
+    """
     text = json.dumps(plain(obj), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def card_path(artifact: Path | str) -> Path:
-    """Where the card of an artifact lies: ``card.json`` in a folder, ``X.card.json`` beside a file X."""
+    """Where the card of an artifact lies: ``card.json`` in a folder, ``X.card.json`` beside a file
+    X.
+    """
     artifact = Path(artifact)
     return artifact / CARD if artifact.is_dir() else artifact.with_name(f"{artifact.name}.{CARD}")
 
 
 def write_card(artifact: Path | str, card: dict[str, Any]) -> None:
-    """Write the card of an artifact: kind, inputs (hashes, recipe, seed), versions, machine, seconds, figures.
+    """Write the card of an artifact: kind, inputs (hashes, recipe, seed), versions, machine,
+    seconds, figures.
 
     ``made`` (ISO time, UTC) is added when it is missing.
     """
@@ -86,7 +93,8 @@ def read_card(artifact: Path | str) -> dict[str, Any] | None:
 
 
 def equal_card(artifact: Path | str, inputs: dict[str, Any]) -> dict[str, Any] | None:
-    """The card of an artifact that is there and was made from equal `inputs`; None when it is to be made.
+    """The card of an artifact that is there and was made from equal `inputs`; None when it is to be
+    made.
 
     A file whose card says `size_bytes` must have that size.
     """

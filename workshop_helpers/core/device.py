@@ -15,14 +15,17 @@ from .errors import WorkshopError
 
 NAMES = ("cpu", "mps", "cuda")
 _BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
-# Below this, halving the bytes saves nothing that can be felt, and fp32 gives the same answer everywhere.
+# Below this, halving the bytes saves nothing that can be felt, and fp32 gives the same answer
+# everywhere.
 _SMALL = 100_000_000
 _GB = 1e9
 
 
 @dataclass(frozen=True)
 class Device:
-    """Where to compute (`name`), in which number format (`dtype`), and why; `memory_bytes` of that device."""
+    """Where to compute (`name`), in which number format (`dtype`), and why; `memory_bytes` of that
+    device.
+    """
 
     name: str
     dtype: str
@@ -44,8 +47,9 @@ class Device:
 def choose_device(prefer: str | None = None, *, parameters: int | None = None) -> Device:
     """Choose the device and number format for a model of `parameters` weights (None: a small one).
 
-    `prefer` ("cpu", "mps", "cuda"; None or "auto": the best that is there) or the environment variable
-    WORKSHOP_DEVICE decide first. Raises WorkshopError for an unknown name or a device this machine lacks.
+    `prefer` ("cpu", "mps", "cuda"; None or "auto": the best that is there) or the environment
+    variable WORKSHOP_DEVICE decide first. Raises WorkshopError for an unknown name or a device this
+    machine lacks.
     """
     asked_by = "you asked for it"
     if prefer is None and os.environ.get("WORKSHOP_DEVICE"):
@@ -90,7 +94,9 @@ def _because(device: Device, reason: str) -> Device:
 
 
 def _needed_bytes(dtype: str, parameters: int | None) -> int:
-    """Weights plus a quarter for activations and the adapter: a floor for "does it fit", not a promise."""
+    """Weights plus a quarter for activations and the adapter: a floor for "does it fit", not a
+    promise.
+    """
     return int((parameters or 0) * _BYTES[dtype] * 1.25)
 
 
@@ -101,7 +107,8 @@ def _cuda() -> Device | None:
         return None
     name = torch.cuda.get_device_name(0)
     memory = int(torch.cuda.get_device_properties(0).total_memory)
-    # is_bf16_supported() also says yes to emulation (T4), which is slow: the capability is what counts.
+    # is_bf16_supported() also says yes to emulation (T4), which is slow: the capability is what
+    # counts.
     capability = torch.cuda.get_device_capability(0)
     version = ".".join(str(part) for part in capability)
     if capability >= (8, 0):
@@ -144,7 +151,9 @@ def _cpu(parameters: int | None) -> Device:
 
 @lru_cache(maxsize=1)
 def cpu_bf16_units() -> str | None:
-    """The processor's native bf16 instructions by name ("amx_bf16", "avx512_bf16", "bf16"), or None."""
+    """The processor's native bf16 instructions by name ("amx_bf16", "avx512_bf16", "bf16"), or
+    None.
+    """
     flags = _cpu_flags()
     for unit in ("amx_bf16", "avx512_bf16", "bf16"):
         if unit in flags:
@@ -194,7 +203,9 @@ def cores() -> int:
 
 
 def memory_bytes() -> int | None:
-    """Main memory in bytes that this process may use: the machine's, or its container's limit if smaller."""
+    """Main memory in bytes that this process may use: the machine's, or its container's limit if
+    smaller.
+    """
     try:
         import psutil
     except ImportError:

@@ -64,9 +64,11 @@ def _error_number(error: BaseException) -> int | None:
 
 @contextlib.contextmanager
 def explain_os_errors(doing: str, path: Path | str) -> Iterator[None]:
-    """Turn a full disk, a read-only place, missing permission or an overlong name into a WorkshopError.
+    """Turn a full disk, a read-only place, missing permission or an overlong name into a
+    WorkshopError.
 
-    ``doing`` completes "Could not …", for example "write the adapter". Other exceptions pass untouched.
+    ``doing`` completes "Could not …", for example "write the adapter". Other exceptions pass
+    untouched.
     """
     try:
         yield

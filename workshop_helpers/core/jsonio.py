@@ -10,7 +10,9 @@ from typing import Any
 
 
 def plain(value: Any) -> Any:
-    """JSON-able form: paths as text, dataclasses as objects, numpy scalars as numbers, NaN and infinity as null."""
+    """JSON-able form: paths as text, dataclasses as objects, numpy scalars as numbers, NaN and
+    infinity as null.
+    """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     if isinstance(value, dict):
@@ -29,5 +31,7 @@ def plain(value: Any) -> Any:
 
 
 def to_json(obj: Any, *, indent: int | None = 1) -> str:
-    """Readable JSON text of `obj`: Japanese as Japanese; dataclasses, paths and tuples are understood."""
+    """Readable JSON text of `obj`: Japanese as Japanese; dataclasses, paths and tuples are
+    understood.
+    """
     return json.dumps(plain(obj), ensure_ascii=False, indent=indent, allow_nan=False)

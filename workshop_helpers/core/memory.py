@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
 
 class PeakMemory:
-    """Peak memory inside the block: torch's own count on CUDA, else the process's resident size, sampled."""
+    """Peak memory inside the block: torch's own count on CUDA, else the process's resident size,
+    sampled.
+    """
 
     def __init__(self, device: Device) -> None:
         self.device = device
@@ -57,7 +59,9 @@ class PeakMemory:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an exception says that memory is full: Python's own, and torch's of the processor or a GPU."""
+    """Whether an exception says that memory is full: Python's own, and torch's of the processor or
+    a GPU.
+    """
     text = str(error)
     return (
         isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text
@@ -68,10 +72,11 @@ _kept = False
 
 
 def keep_freed_memory() -> None:
-    """Keep freed memory in the process (glibc only; elsewhere nothing happens; calling it again is harmless).
+    """Keep freed memory in the process (glibc only; elsewhere nothing happens; calling it again is
+    harmless).
 
-    glibc gives big blocks back to the kernel after every training step and takes them again in the next; the page
-    faults then cost more than the arithmetic. The options are those of mallopt(3).
+    glibc gives big blocks back to the kernel after every training step and takes them again in the
+    next; the page faults then cost more than the arithmetic. The options are those of mallopt(3).
     """
     global _kept
     if _kept or not sys.platform.startswith("linux") or platform.libc_ver()[0] != "glibc":

@@ -10,14 +10,13 @@ from .errors import Closing
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-_NOTE = "note"
-
 
 class Bar(Closing):
-    """A bar that goes away when the work ends. Nothing is shown where stderr is no terminal, or `shown` is False.
+    """A bar that goes away when the work ends. Nothing is shown where stderr is no terminal, or
+    `shown` is False.
 
-    `total`: the number of `unit`s to do, None where nobody knows; unit "bytes" is shown as MB and MB/s. `completed`:
-    what an earlier run had done.
+    `total`: the number of `unit`s to do, None where nobody knows; unit "bytes" is shown as MB and
+    MB/s. `completed`: what an earlier run had done.
     """
 
     def __init__(
@@ -62,13 +61,13 @@ class Bar(Closing):
     def advance(self, count: float = 1, note: str | None = None) -> None:
         """So many units more are done; `note` stands behind the bar."""
         if self._progress is not None:
-            fields = {} if note is None else {_NOTE: note}
+            fields: dict[str, Any] = {} if note is None else {"note": note}
             self._progress.update(self._task, advance=count, **fields)
 
     def reach(self, completed: float, total: float | None = None, note: str | None = None) -> None:
         """So many units are done in all, of `total` if that has changed."""
         if self._progress is not None:
-            fields = {} if note is None else {_NOTE: note}
+            fields: dict[str, Any] = {} if note is None else {"note": note}
             self._progress.update(self._task, completed=completed, total=total, **fields)
 
     def close(self) -> None:

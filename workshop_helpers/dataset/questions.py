@@ -15,7 +15,8 @@ _FIELDS = ("question", "system", "facts", "language", "id", "topic")
 
 
 def read_questions(path: str | Path) -> list[Question]:
-    """Read a questions file: JSON Lines with `question` and, optionally, the other fields of Question.
+    """Read a questions file: JSON Lines with `question` and, optionally, the other fields of
+    Question.
 
     Raises WorkshopError that lists up to ten faults with file and line, as for training rows;
     fields beyond those known are passed over, but not one that looks like a misspelt known one.

@@ -1,4 +1,6 @@
-"""What people look at: plots, answers side by side, the report. The only place that knows a notebook."""
+"""What people look at: plots, answers side by side, the report. The only place that knows a
+notebook.
+"""
 
 from __future__ import annotations
 

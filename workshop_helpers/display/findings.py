@@ -1,4 +1,6 @@
-"""What a check found, for people: a table for the terminal, and a report in one HTML file, in English or Japanese."""
+"""What a check found, for people: a table for the terminal, and a report in one HTML file, in
+English or Japanese.
+"""
 
 from __future__ import annotations
 
@@ -139,7 +141,9 @@ _COLOURS = {"error": "red", "warning": "yellow", "note": "cyan"}
 
 
 def findings_table(report: CheckReport, language: str = "en") -> Any:
-    """A rich renderable: a table of the findings, gravest first, then what each rule means, and the verdict."""
+    """A rich renderable: a table of the findings, gravest first, then what each rule means, and the
+    verdict.
+    """
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text

@@ -1,4 +1,6 @@
-"""Answers side by side, text differences, and the report: one file that needs no network and no script."""
+"""Answers side by side, text differences, and the report: one file that needs no network and no
+script.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ from .plots import Plot, _get, _is_report, loss_curve, recall_bars, size_against
 
 @dataclass(frozen=True)
 class Html:
-    """An HTML fragment that shows itself in a notebook; `text` is what to read where HTML is not shown."""
+    """An HTML fragment that shows itself in a notebook; `text` is what to read where HTML is not
+    shown.
+    """
 
     html: str
     text: str = ""
@@ -34,8 +38,9 @@ class Html:
 
 
 def side_by_side(comparison: Comparison, k: int | Sequence[int] = 3, language: str = "en") -> Html:
-    """Every candidate's answer to `k` questions (those where they differ most, or those at the given
-    places): stated facts green, wrong figures red, missing facts named."""
+    """Every candidate's answer to `k` questions (those where they differ most, or those at the
+    given places): stated facts green, wrong figures red, missing facts named.
+    """
     chosen = comparison.side_by_side(k, language)
     return Html(chosen._repr_html_(), str(chosen))
 

@@ -1,9 +1,9 @@
 """What readers and checks say of a row, in Japanese: each English sentence beside its Japanese one.
 
-A check writes its message once, in English, and only where it has found something; scripts and `--json` rely on that.
-The Japanese report looks the sentence up here, takes its values out and puts them into the Japanese one. Texts of the
-rows themselves stay as they are, in 「」 or （）. A sentence that is not here stays English: the tests see to it that
-every one is.
+A check writes its message once, in English, and only where it has found something; scripts and
+`--json` rely on that. The Japanese report looks the sentence up here, takes its values out and puts
+them into the Japanese one. Texts of the rows themselves stay as they are, in 「」 or （）. A sentence
+that is not here stays English: the tests see to it that every one is.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from string import Formatter
 
 from ..dataset.formats.encodings import SPOKEN
 
-# (English, Japanese). {name}: a value; what it may be and how it is said in Japanese goes by its name, see `_VALUES`.
-# A number behind a name tells two values of one kind apart. The first sentence that fits is taken.
+# (English, Japanese). {name}: a value; what it may be and how it is said in Japanese goes by its
+# name, see `_VALUES`. A number behind a name tells two values of one kind apart. The first sentence
+# that fits is taken.
 _SENTENCES: tuple[tuple[str, str], ...] = (
     # -- how a file was read; before all that may end with a value
     ("{read}; rows as {rows}.", "{read}{rows}"),

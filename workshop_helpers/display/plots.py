@@ -1,5 +1,6 @@
-"""Plots, with Japanese labels where asked for. Each is a `Plot`: it shows itself in a notebook, gives
-SVG for a page that may be light or dark, and is kept out of pyplot's global state."""
+"""Plots, with Japanese labels where asked for. Each is a `Plot`: it shows itself in a notebook,
+gives SVG for a page that may be light or dark, and is kept out of pyplot's global state.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +34,9 @@ class Plot:
     description: str
 
     def svg(self) -> str:
-        """An <svg> element: letters as paths (no font needed), ink in the colour of the text around."""
+        """An <svg> element: letters as paths (no font needed), ink in the colour of the text
+        around.
+        """
         buffer = io.StringIO()
         with _style("en"):  # the salt of the ids is read when the file is written
             self.figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
@@ -121,8 +124,9 @@ def _style(language: str) -> Iterator[None]:
 
 
 def _japanese_font() -> Path | None:
-    """The font file in matplotlib-fontja. Importing that package would set the font of every plot of
-    the process; its file alone is wanted."""
+    """The font file in matplotlib-fontja. Importing that package would set the font of every plot
+    of the process; its file alone is wanted.
+    """
     from importlib.util import find_spec
 
     spec = find_spec("matplotlib_fontja")
@@ -209,8 +213,9 @@ def size_against_quality(table: Any, language: str = "en") -> Plot:
             ]
             axes.plot([p[0] for p in points], [p[1] for p in points], "o-", color=colour, alpha=0.9)
             for number, (size, value, row) in enumerate(points):
-                # By turns below and above: neighbours in size would write over each other. The smallest, which as a
-                # rule lies lowest, begins below: its name above it would stand beside the next one's point.
+                # By turns below and above: neighbours in size would write over each other. The
+                # smallest, which as a rule lies lowest, begins below: its name above it would stand
+                # beside the next one's point.
                 below = number % 2 == 0 and name == "recall"
                 axes.annotate(
                     _get(row, "type"),

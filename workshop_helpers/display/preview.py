@@ -1,7 +1,9 @@
-"""What the model really sees of a training file: each row rendered, cut into tokens, marked where loss is counted.
+"""What the model really sees of a training file: each row rendered, cut into tokens, marked where
+loss is counted.
 
-The tokens and their marks are not worked out here. The trainer of `training` prepares the rows, with the recipe's own
-arguments; this module only shows what came out, and what `max_length` took away.
+The tokens and their marks are not worked out here. The trainer of `training` prepares the rows,
+with the recipe's own arguments; this module only shows what came out, and what `max_length` took
+away.
 """
 
 from __future__ import annotations
@@ -58,8 +60,9 @@ LABELS = {
 class PreviewedRow:
     """A row as the model sees it.
 
-    `text`: the rendered template, all of it. `tokens`: all of them, each with its id, whether it carries loss and
-    whether it is `cut` by `max_length`. `dropped`: the trainer leaves the row out, since no answer token is left.
+    `text`: the rendered template, all of it. `tokens`: all of them, each with its id, whether it
+    carries loss and whether it is `cut` by `max_length`. `dropped`: the trainer leaves the row out,
+    since no answer token is left.
     """
 
     conversation: Conversation
@@ -199,13 +202,14 @@ def preview(
     max_length: int | None = None,
     language: str = "en",
 ) -> Preview:
-    """The first `rows` readable rows of a training file (or of conversations) as the model will see them.
+    """The first `rows` readable rows of a training file (or of conversations) as the model will see
+    them.
 
-    `max_length`: tokens of prompt and answer together; None takes the model's recipe, and never more than the model's
-    own window. `language`: of the labels, "en" or "ja".
+    `max_length`: tokens of prompt and answer together; None takes the model's recipe, and never
+    more than the model's own window. `language`: of the labels, "en" or "ja".
 
-    Raises WorkshopError for a file without a readable row, for a model that cannot be trained, for a `rows` or
-    `max_length` that makes no sense, and when the model's template refuses a row.
+    Raises WorkshopError for a file without a readable row, for a model that cannot be trained, for
+    a `rows` or `max_length` that makes no sense, and when the model's template refuses a row.
     """
     if rows < 1:
         raise WorkshopError(f"rows is {rows}; ask for at least one row.")
@@ -242,7 +246,8 @@ def preview(
 def prepared(
     ref: ModelRef, tokenizer: Any, conversations: Sequence[Conversation], max_length: int | None
 ) -> dict[int, tuple[list[int], list[int]]]:
-    """What training feeds to the model: place of the row → its token ids and labels (-100: no loss).
+    """What training feeds to the model: place of the row → its token ids and labels (-100: no
+    loss).
 
     A row that the trainer drops is missing. `max_length=None` cuts nothing.
     """
@@ -252,7 +257,8 @@ def prepared(
         from transformers import Qwen2Config, Qwen2ForCausalLM
 
         trainer_class = course_trainer(recipe)
-    # Rows are prepared when a trainer is made, and that needs a model, though no weight is looked at.
+    # Rows are prepared when a trainer is made, and that needs a model, though no weight is looked
+    # at.
     size = {"vocab_size": 8, "hidden_size": 8, "intermediate_size": 8, "max_position_embeddings": 8}
     stub = Qwen2ForCausalLM(
         Qwen2Config(num_hidden_layers=1, num_attention_heads=1, num_key_value_heads=1, **size)

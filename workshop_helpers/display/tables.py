@@ -1,4 +1,6 @@
-"""Result tables as a notebook shows them: in the reader's language, and as text where HTML is not shown."""
+"""Result tables as a notebook shows them: in the reader's language, and as text where HTML is not
+shown.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,9 @@ from .html import Html
 
 
 def show_table(result: Comparison | QuantizationTable | Probe, language: str = "en") -> Html:
-    """The table of a comparison, of a quantization or of a probe, with headings in `language` ("en" or "ja")."""
+    """The table of a comparison, of a quantization or of a probe, with headings in `language` ("en"
+    or "ja").
+    """
     if isinstance(result, Probe):
         return Html(result.to_html(), repr(result))
     return Html(result.to_html(language), _as_text(result.table(language)))

@@ -15,7 +15,8 @@ from .html import Html
 
 @dataclass(frozen=True)
 class Token:
-    """One token: its `id`, its `text` (hex bytes where it is a part of a character), whether it carries `loss`.
+    """One token: its `id`, its `text` (hex bytes where it is a part of a character), whether it
+    carries `loss`.
 
     `cut`: it stands behind `max_length`, so the model never sees it.
     """
@@ -27,14 +28,17 @@ class Token:
 
     @property
     def shown(self) -> str:
-        """The text with what cannot be seen made visible: spaces, line ends, control and direction characters."""
+        """The text with what cannot be seen made visible: spaces, line ends, control and direction
+        characters.
+        """
         return "".join(_VISIBLE.get(character) or visible(character) for character in self.text)
 
 
 def row_tokens(tokenizer: Any, conversation: Conversation) -> list[Token]:
     """The tokens of a training row in the model's own template.
 
-    Loss is counted on what comes after the prompt (completion-only loss): the answer and the token that ends it.
+    Loss is counted on what comes after the prompt (completion-only loss): the answer and the token
+    that ends it.
     """
     prompt = chat_prompt(tokenizer, conversation.prompt_messages())
     whole = chat_prompt(tokenizer, conversation.to_messages(), answer=True)
@@ -80,7 +84,9 @@ _VISIBLE = {" ": "␣", "\n": "↵", "\t": "⇥", "\x7f": "␡", "\u3000": "□"
 
 
 def visible(character: str) -> str:
-    """A character, or a sign for one that controls: no escape sequence may reach a terminal, no mark turn the text."""
+    """A character, or a sign for one that controls: no escape sequence may reach a terminal, no
+    mark turn the text.
+    """
     if character < " ":
         return chr(0x2400 + ord(character))
     return (
@@ -105,8 +111,9 @@ def token_text(tokenizer: Any, id: int) -> str:
 
 
 def _byte_symbols() -> dict[str, int]:
-    """Symbol → byte, as byte-level BPE writes them (GPT-2's table): printable ones stand for themselves, the others
-    are moved above U+0100 in order."""
+    """Symbol → byte, as byte-level BPE writes them (GPT-2's table): printable ones stand for
+    themselves, the others are moved above U+0100 in order.
+    """
     plain = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     moved = [byte for byte in range(256) if byte not in plain]
     return {chr(byte): byte for byte in plain} | {

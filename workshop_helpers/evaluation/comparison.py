@@ -110,7 +110,9 @@ class Candidate:
 
 @dataclass
 class Row:
-    """One candidate's answers with their scores, in the order of the questions; seconds of answering."""
+    """One candidate's answers with their scores, in the order of the questions; seconds of
+    answering.
+    """
 
     candidate: Candidate
     answers: list[Answer]
@@ -396,8 +398,8 @@ def compare(
     """Ask every candidate every question (greedy decoding) and score the answers.
 
     questions: read already, or a questions file. shop: what counts as known besides the expected
-    facts. Models are open one at a time; neighbours with the same model share it.
-    Raises WorkshopError for no candidates, no questions, or a label given twice, before any is asked.
+    facts. Models are open one at a time; neighbours with the same model share it. Raises
+    WorkshopError for no candidates, no questions, or a label given twice, before any is asked.
     """
     candidates = list(candidates)
     asked = read_questions(questions) if isinstance(questions, (str, Path)) else list(questions)

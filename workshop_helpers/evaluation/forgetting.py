@@ -1,7 +1,8 @@
 """What tuning cost: the same questions, which have nothing to do with the shop, before and after.
 
-The probe is `data/probe/questions.LANGUAGE.jsonl`, drawn from phrasings, shops and values that `mame`'s pretraining
-held out. A model that was tuned too hard answers them worse than its base: catastrophic forgetting.
+The probe is `data/probe/questions.LANGUAGE.jsonl`, drawn from phrasings, shops and values that
+`mame`'s pretraining held out. A model that was tuned too hard answers them worse than its base:
+catastrophic forgetting.
 """
 
 from __future__ import annotations
@@ -44,7 +45,9 @@ HEADINGS = {
 
 @dataclass(frozen=True)
 class Probe:
-    """`shares`: for each model's label, kind → share of right answers from 0 to 1; `questions`: of each kind."""
+    """`shares`: for each model's label, kind → share of right answers from 0 to 1; `questions`: of
+    each kind.
+    """
 
     shares: dict[str, dict[str, float]]
     questions: dict[str, int]
@@ -100,7 +103,9 @@ class Probe:
 
 
 def probe_questions(language: str, *, per_kind: int | None = None) -> dict[str, list[Question]]:
-    """The bundled probe of a language ("en", "ja") by kind, the first `per_kind` of each (None: all)."""
+    """The bundled probe of a language ("en", "ja") by kind, the first `per_kind` of each (None:
+    all).
+    """
     if language not in HEADINGS:
         raise WorkshopError(f"The probe speaks {', '.join(HEADINGS)}, not {language!r}.")
     found: dict[str, list[Question]] = {kind: [] for kind in KINDS}
@@ -117,11 +122,12 @@ def probe(
     device: Device | str | None = None,
     max_new_tokens: int = 120,
 ) -> Probe:
-    """Ask every model (label → model, as `open_runtime` takes it) the bundled probe and score the answers.
+    """Ask every model (label → model, as `open_runtime` takes it) the bundled probe and score the
+    answers.
 
-    "general_knowledge": a right word or number is stated. "facts_in_prompt": the share of the asked values, which stand
-    in the system prompt, that the answer states. "not_in_information": the asked fact does not stand there, and the
-    answer names no figure but those of the question.
+    "general_knowledge": a right word or number is stated. "facts_in_prompt": the share of the asked
+    values, which stand in the system prompt, that the answer states. "not_in_information": the
+    asked fact does not stand there, and the answer names no figure but those of the question.
     """
     from ..runtimes import open_runtime
 

@@ -1,14 +1,17 @@
-"""What quantization costs and what it saves: one row a type, all measured by llama.cpp on this machine.
+"""What quantization costs and what it saves: one row a type, all measured by llama.cpp on this
+machine.
 
-The losses are measured on the answers of held-out conversations, end token included, each token predicted from the true
-ones before it. With P the F16 model's distribution over the vocabulary at a position and Q the quantized model's:
+The losses are measured on the answers of held-out conversations, end token included, each token
+predicted from the true ones before it. With P the F16 model's distribution over the vocabulary at a
+position and Q the quantized model's:
 
     perplexity       exp(mean of -ln Q(true token))
     KL divergence    mean of sum over the vocabulary of P (ln P - ln Q), in nats
     same top token   share of positions where P and Q hold the same token likeliest
 
-(the definitions of llama.cpp's own `llama-perplexity --kl-divergence`, taken over answers instead of running text).
-Harm shows here before it shows in the answers: a well-learned fact survives a lot of rounding.
+(the definitions of llama.cpp's own `llama-perplexity --kl-divergence`, taken over answers instead
+of running text). Harm shows here before it shows in the answers: a well-learned fact survives a lot
+of rounding.
 """
 
 from __future__ import annotations
@@ -43,9 +46,10 @@ MEMORY = (
 
 @dataclass(frozen=True)
 class QuantizationRow:
-    """One type: `size_bytes` of the file; `load_seconds` from a warm disk cache; tokens a second for one question at a
-    time; `recall` in [0, 1], None when no question names facts; `kl_to_f16` in nats; `fallback` counts tensors that
-    could not take the type."""
+    """One type: `size_bytes` of the file; `load_seconds` from a warm disk cache; tokens a second
+    for one question at a time; `recall` in [0, 1], None when no question names facts; `kl_to_f16`
+    in nats; `fallback` counts tensors that could not take the type.
+    """
 
     type: str
     path: Path
@@ -169,12 +173,14 @@ def quantization_table(
     held_out_tokens: int = 4000,
     progress: bool = False,
 ) -> QuantizationTable:
-    """Quantizes the GGUF `f16` to each of `types` (beside it; files already made are used) and measures them all.
+    """Quantizes the GGUF `f16` to each of `types` (beside it; files already made are used) and
+    measures them all.
 
-    `questions` (a file, or read) give the fact recall; `held_out_conversations` (a file, or read; rows that were not
-    trained on) give the losses, as many of them as hold `held_out_tokens` answer tokens. The row of `f16` itself comes
-    first, whether named in `types` or not. One thread by default, so that the speeds compare on a shared machine.
-    Raises WorkshopError for an unknown type, a damaged or already quantized `f16`, and no held-out conversation.
+    `questions` (a file, or read) give the fact recall; `held_out_conversations` (a file, or read;
+    rows that were not trained on) give the losses, as many of them as hold `held_out_tokens` answer
+    tokens. The row of `f16` itself comes first, whether named in `types` or not. One thread by
+    default, so that the speeds compare on a shared machine. Raises WorkshopError for an unknown
+    type, a damaged or already quantized `f16`, and no held-out conversation.
     """
     from ..dataset.formats import read_conversations
     from ..dataset.questions import read_questions
@@ -227,13 +233,15 @@ def quantization_table(
             reference.close()
 
 
-# --- Speed and recall ------------------------------------------------------------------------------------------------
+# --- Speed and recall -----------------------------------------------------------------------------
 
 
 def _speed(
     runtime: LlamaCppRuntime, asked: list[Question], rows: list[Conversation]
 ) -> tuple[float, float]:
-    """Tokens a second reading prompts and writing answers, one at a time: the median of three passes."""
+    """Tokens a second reading prompts and writing answers, one at a time: the median of three
+    passes.
+    """
     messages = [q.messages() for q in asked[:SPEED_QUESTIONS]] or [
         r.prompt_messages() for r in rows[:SPEED_QUESTIONS]
     ]
@@ -266,7 +274,7 @@ def _recall(
     ).recall
 
 
-# --- Losses ----------------------------------------------------------------------------------------------------------
+# --- Losses ---------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -282,7 +290,9 @@ class _Texts:
 
 
 def _held_out(runtime: LlamaCppRuntime, rows: list[Conversation], limit: int) -> _Texts:
-    """As many whole conversations as hold `limit` answer tokens, written with the model's own template."""
+    """As many whole conversations as hold `limit` answer tokens, written with the model's own
+    template.
+    """
     end = runtime.engine.file.metadata.get("tokenizer.ggml.eos_token_id")
     items, tokens = [], 0
     for row in rows:
@@ -303,7 +313,9 @@ def _held_out(runtime: LlamaCppRuntime, rows: list[Conversation], limit: int) ->
 
 @dataclass
 class _Reference:
-    """The F16 model's distributions over the held-out texts, kept in memory while they fit, else computed anew."""
+    """The F16 model's distributions over the held-out texts, kept in memory while they fit, else
+    computed anew.
+    """
 
     path: Path
     texts: _Texts
@@ -360,13 +372,15 @@ class _Reference:
         return open_logits(path, context=max(256, self.texts.longest), threads=threads)
 
 
-# --- The same model in two runtimes ----------------------------------------------------------------------------------
+# --- The same model in two runtimes ---------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Where two greedy answers part: the token at position `at` in each ("" where one had ended), and by how many nats
-    llama.cpp held its own the likelier of the two (near 0: a tie that rounding decides)."""
+    """Where two greedy answers part: the token at position `at` in each ("" where one had ended),
+    and by how many nats llama.cpp held its own the likelier of the two (near 0: a tie that rounding
+    decides).
+    """
 
     question: str
     at: int
@@ -392,7 +406,8 @@ def agreement(
     max_new_tokens: int = 64,
     device: Device | str | None = None,
 ) -> Agreement:
-    """Asks the same model in Transformers and in llama.cpp, greedily, and finds where the answers part.
+    """Asks the same model in Transformers and in llama.cpp, greedily, and finds where the answers
+    part.
 
     They may: llama.cpp keeps keys and values in F16, and a near tie can fall the other way.
     """

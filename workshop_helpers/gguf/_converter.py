@@ -1,12 +1,14 @@
-"""Runs llama.cpp's `convert_hf_to_gguf.py` in a process of its own. Not imported: started by `gguf.convert`.
+"""Runs llama.cpp's `convert_hf_to_gguf.py` in a process of its own. Not imported: started by
+`gguf.convert`.
 
     python _converter.py CONVERTER_FOLDER MODEL_FOLDER --outfile FILE --outtype TYPE
 
-Some things are arranged before the converter runs. The `gguf-py` beside the converter comes first on the path
-(the `gguf` of PyPI lags behind it), and so does the converter's folder, *instead of* this file's folder, where our own
-`gguf.py` would shadow the library. And where the converter knows no pre-tokenizer for a tokenizer (it recognises them
-by a hash over token ids, so every newly trained one is unknown), the split regex in `tokenizer.json` names it. What
-transformers 5 writes elsewhere than the converter looks is handed to it: special tokens, BOS and the end of a turn.
+Some things are arranged before the converter runs. The `gguf-py` beside the converter comes first
+on the path (the `gguf` of PyPI lags behind it), and so does the converter's folder, *instead of*
+this file's folder, where our own `gguf.py` would shadow the library. And where the converter knows
+no pre-tokenizer for a tokenizer (it recognises them by a hash over token ids, so every newly
+trained one is unknown), the split regex in `tokenizer.json` names it. What transformers 5 writes
+elsewhere than the converter looks is handed to it: special tokens, BOS and the end of a turn.
 """
 
 from __future__ import annotations
@@ -21,8 +23,9 @@ from typing import Any
 UNKNOWN, CONTROL, USER_DEFINED = 2, 3, 4  # token types in a GGUF
 NORMALIZER = "workshop.tokenizer.normalizer"  # as in gguf_file.py: llama.cpp has no name for it, and does not do it
 
-# Split regex of a byte-level BPE → the name llama.cpp gives that way of splitting (`llama-vocab.cpp`). Digits are what
-# sets them apart: one by one in Qwen2, up to three together in Llama 3.
+# Split regex of a byte-level BPE → the name llama.cpp gives that way of splitting
+# (`llama-vocab.cpp`). Digits are what sets them apart: one by one in Qwen2, up to three together in
+# Llama 3.
 PRE_TOKENIZERS = {
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
     r"|\s+(?!\S)|\s+": "qwen2",
@@ -32,7 +35,9 @@ PRE_TOKENIZERS = {
 
 
 def pre_tokenizer_name(tokenizer_json: Path) -> str | None:
-    """llama.cpp's name for the splitting that `tokenizer_json` describes; None where it is not one we know."""
+    """llama.cpp's name for the splitting that `tokenizer_json` describes; None where it is not one
+    we know.
+    """
     described = json.loads(tokenizer_json.read_text(encoding="utf-8")).get("pre_tokenizer") or {}
     steps = described.get("pretokenizers", [described])
     byte_level = next((s for s in steps if s.get("type") == "ByteLevel"), None)
@@ -47,7 +52,9 @@ def pre_tokenizer_name(tokenizer_json: Path) -> str | None:
 
 
 def added_tokens(tokenizer_json: Path) -> list[dict[str, Any]]:
-    """The tokens that the tokenizer keeps whole, each with its `id`, its `content`, and whether it is `special`."""
+    """The tokens that the tokenizer keeps whole, each with its `id`, its `content`, and whether it
+    is `special`.
+    """
     if not tokenizer_json.is_file():
         return []
     return list(json.loads(tokenizer_json.read_text(encoding="utf-8")).get("added_tokens") or [])
@@ -56,7 +63,8 @@ def added_tokens(tokenizer_json: Path) -> list[dict[str, Any]]:
 def normalizer(tokenizer: Any) -> str:
     """Whether the tokenizer composes letters and marks: "NFC", or "none".
 
-    Asked, not read off tokenizer.json: transformers gives a Qwen2 this step whether it stands there or not.
+    Asked, not read off tokenizer.json: transformers gives a Qwen2 this step whether it stands there
+    or not.
     """
     apart, whole = (
         tokenizer(text, add_special_tokens=False)["input_ids"] for text in ("か\u3099", "が")
@@ -65,8 +73,9 @@ def normalizer(tokenizer: Any) -> str:
 
 
 def turns(tokenizer: Any, model: Path) -> tuple[bool, int | None] | None:
-    """Whether the chat template writes BOS in front, and the token with which it ends an answer, where that is not the
-    tokenizer's EOS; None for a model without a chat template."""
+    """Whether the chat template writes BOS in front, and the token with which it ends an answer,
+    where that is not the tokenizer's EOS; None for a model without a chat template.
+    """
     if not tokenizer.chat_template:
         return None
     marker = "zqx"
@@ -116,8 +125,9 @@ def main() -> None:
 
     TextModel.get_vocab_base_pre = get_vocab_base_pre
 
-    # The converter looks for the special tokens beside a tokenizer.model in tokenizer_config.json, where transformers 5
-    # does not write them: Gemma's <start_of_turn> would be read as ten pieces of text.
+    # The converter looks for the special tokens beside a tokenizer.model in tokenizer_config.json,
+    # where transformers 5 does not write them: Gemma's <start_of_turn> would be read as ten pieces
+    # of text.
     plain_vocabulary = TextModel._create_vocab_sentencepiece
 
     def create_vocab_sentencepiece(self: Any) -> tuple[list[bytes], list[float], list[int]]:
@@ -131,8 +141,9 @@ def main() -> None:
 
     TextModel._create_vocab_sentencepiece = create_vocab_sentencepiece
 
-    # A chat is learned as the template writes it. TinyLlama's template writes no BOS, yet its tokenizer puts one before
-    # plain text, and so would llama.cpp before the chat. Gemma's ends a turn with another token than its EOS.
+    # A chat is learned as the template writes it. TinyLlama's template writes no BOS, yet its
+    # tokenizer puts one before plain text, and so would llama.cpp before the chat. Gemma's ends a
+    # turn with another token than its EOS.
     plain_metadata = TextModel.prepare_metadata
 
     def prepare_metadata(self: Any, *arguments: Any, **named: Any) -> None:

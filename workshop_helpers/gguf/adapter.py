@@ -1,7 +1,9 @@
-"""Adapter folder → GGUF adapter: small enough to keep many beside one base, for llama.cpp and for Ollama's ADAPTER.
+"""Adapter folder → GGUF adapter: small enough to keep many beside one base, for llama.cpp and for
+Ollama's ADAPTER.
 
-The merged model is the plain way. This is the other one: the base is stored once, and each task adds a file of a few
-hundredths of its size. The adapter is added while the model runs, to a base of any quantization.
+The merged model is the plain way. This is the other one: the base is stored once, and each task
+adds a file of a few hundredths of its size. The adapter is added while the model runs, to a base of
+any quantization.
 """
 
 from __future__ import annotations
@@ -28,8 +30,9 @@ TYPES = ("f32", "f16", "bf16", "q8_0")
 
 @dataclass(frozen=True)
 class AdapterReport:
-    """A GGUF adapter that was made (or found made, `reused`). `base` names the model that it fits, `tensors` counts
-    the pairs of matrices."""
+    """A GGUF adapter that was made (or found made, `reused`). `base` names the model that it fits,
+    `tensors` counts the pairs of matrices.
+    """
 
     path: Path
     type: str
@@ -48,11 +51,12 @@ def convert_adapter(
     converter: str | Path | None = None,
     overwrite: bool = False,
 ) -> AdapterReport:
-    """Turns the adapter folder that `train` wrote into the GGUF file `out`, of type f32, f16, bf16 or q8_0.
+    """Turns the adapter folder that `train` wrote into the GGUF file `out`, of type f32, f16, bf16
+    or q8_0.
 
-    Runs llama.cpp's own converter in a process of its own. The same adapter into the same file again does no work;
-    `out` appears whole or not at all. Raises WorkshopError for what is no adapter, an unknown type, a full disk, and
-    a conversion that fails.
+    Runs llama.cpp's own converter in a process of its own. The same adapter into the same file
+    again does no work; `out` appears whole or not at all. Raises WorkshopError for what is no
+    adapter, an unknown type, a full disk, and a conversion that fails.
     """
     ref, out = resolve(adapter), Path(out)
     kind = type.lower()

@@ -17,14 +17,17 @@ from ..core.errors import WorkshopError, explain_os_errors
 from .check import GgufCheck, Reference, check_gguf
 from .header import GgufFile, read_gguf
 
-# What a K-quant becomes where rows do not divide by 256 (`tensor_type_fallback` in llama-quant.cpp), read backwards.
+# What a K-quant becomes where rows do not divide by 256 (`tensor_type_fallback` in
+# llama-quant.cpp), read backwards.
 _FELL_FROM = {"Q4_0": "Q2_K", "Q5_0": "Q4_K", "Q5_1": "Q5_K", "Q8_0": "Q6_K"}
 
 
 @dataclass(frozen=True)
 class GgufReport:
-    """A GGUF that was made (or found made, `reused`): `bits_per_weight` as stored, `tensors` counted by type,
-    `fallback` lists (tensor, type wanted, type got) where rows did not divide by 256."""
+    """A GGUF that was made (or found made, `reused`): `bits_per_weight` as stored, `tensors`
+    counted by type, `fallback` lists (tensor, type wanted, type got) where rows did not divide by
+    256.
+    """
 
     path: Path
     type: str
@@ -59,7 +62,9 @@ def type_named(name: str, among: Any) -> str:
 
 
 def raise_if_full(path: Path) -> None:
-    """Raises the OSError of a full disk, if that is what ended the writing of `path`: native writers do not say."""
+    """Raises the OSError of a full disk, if that is what ended the writing of `path`: native
+    writers do not say.
+    """
     with path.open("ab") as file:
         file.write(b"\0" * 2**20)
         file.flush()
@@ -67,8 +72,9 @@ def raise_if_full(path: Path) -> None:
 
 
 def _fallbacks(file: GgufFile, log: list[str]) -> list[tuple[str, str, str]]:
-    """Tensors that could not take the K-quant meant for them: what llama.cpp said, and what it did without a word
-    (the embedding of a model that shares it with the output head)."""
+    """Tensors that could not take the K-quant meant for them: what llama.cpp said, and what it did
+    without a word (the embedding of a model that shares it with the output head).
+    """
     if "_K" not in file.type:
         return []
     said = re.findall(
@@ -127,7 +133,9 @@ def make_gguf(
 
 
 def write_report_card(report: Any, kind: str, inputs: dict[str, Any]) -> None:
-    """Writes the card beside a GGUF: `inputs`, and what its report (a dataclass with `path` and `reused`) says."""
+    """Writes the card beside a GGUF: `inputs`, and what its report (a dataclass with `path` and
+    `reused`) says.
+    """
     from ..core.device import machine, versions
 
     figures = {k: v for k, v in vars(report).items() if k not in ("path", "reused")}

@@ -17,16 +17,17 @@ from .logits import ServerLogits, open_logits
 if TYPE_CHECKING:
     import numpy as np
 
-# Japanese, full-width and plain digits, amounts, runs of spaces, a contraction, a letter with its mark apart: where
-# tokenizers come apart.
+# Japanese, full-width and plain digits, amounts, runs of spaces, a contraction, a letter with its
+# mark apart: where tokenizers come apart.
 TOKEN_TEXT = "送料は５００円、10,000円以上で無料です。I'm here:  $6.99 on 2026-11-21,\n\n\tcafé ｶﾅ 豆🫘 か\u3099"
 
 
 _CONTROL, _USER_DEFINED = 3, 4  # token types in `tokenizer.ggml.token_type`
 
 
-# How far the next token's probabilities may lie from transformers', in nats. Measured on mame and on a random model of
-# every family: 3e-6 at most for F32 and F16, 7e-5 for BF16; 4e-3 to 0.5 where llama.cpp reads a setting otherwise.
+# How far the next token's probabilities may lie from transformers', in nats. Measured on mame and
+# on a random model of every family: 3e-6 at most for F32 and F16, 7e-5 for BF16; 4e-3 to 0.5 where
+# llama.cpp reads a setting otherwise.
 DIVERGENCE = {"F32": 1e-3, "F16": 1e-3, "BF16": 2e-2}
 
 
@@ -35,10 +36,12 @@ PROBE = 64  # tokens they are compared on
 
 @dataclass(frozen=True)
 class GgufCheck:
-    """What was found on opening a GGUF. `problems` is empty when all is well; each says what is wrong in a sentence.
+    """What was found on opening a GGUF. `problems` is empty when all is well; each says what is
+    wrong in a sentence.
 
-    `token_ids_equal` is None when there was no tokenizer to compare with. `divergence`: mean KL divergence, in nats, of
-    the next token's probabilities from transformers' over a short text; None where they were not compared.
+    `token_ids_equal` is None when there was no tokenizer to compare with. `divergence`: mean KL
+    divergence, in nats, of the next token's probabilities from transformers' over a short text;
+    None where they were not compared.
     """
 
     loads: bool
@@ -53,12 +56,13 @@ class GgufCheck:
 def check(gguf: str | Path, tokenizer_source: str | Path | None = None) -> GgufCheck:
     """Opens `gguf` in llama.cpp and looks for what goes wrong in silence.
 
-    Loads it with every tensor's values validated, compares token ids (and the rendered chat template) with the Hugging
-    Face tokenizer in the folder `tokenizer_source` (or with the tokenizer in that GGUF), looks for chat template and
-    end token, for a template that ends turns otherwise than the model does, and asks one question greedily. Where the
-    folder holds a whole model, and memory has room for it, the end token, the context length and the probabilities of
-    the next token are compared with the model's own, the latter for F32, F16 and BF16.
-    Raises WorkshopError when the file is damaged; everything else is reported in `problems`.
+    Loads it with every tensor's values validated, compares token ids (and the rendered chat
+    template) with the Hugging Face tokenizer in the folder `tokenizer_source` (or with the
+    tokenizer in that GGUF), looks for chat template and end token, for a template that ends turns
+    otherwise than the model does, and asks one question greedily. Where the folder holds a whole
+    model, and memory has room for it, the end token, the context length and the probabilities of
+    the next token are compared with the model's own, the latter for F32, F16 and BF16. Raises
+    WorkshopError when the file is damaged; everything else is reported in `problems`.
     """
     return check_gguf(gguf, tokenizer_source, model_reference)
 
@@ -125,15 +129,18 @@ def check_gguf(
 
 @dataclass(frozen=True)
 class Reference:
-    """What transformers computes in fp32: log-probabilities [positions, vocabulary] of what follows each of `ids`."""
+    """What transformers computes in fp32: log-probabilities [positions, vocabulary] of what follows
+    each of `ids`.
+    """
 
     ids: list[int]
     log_probabilities: np.ndarray
 
 
 def model_reference(folder: Path) -> Reference | None:
-    """None for a folder without weights, for a model that takes more than half of the free memory in fp32, and for one
-    that transformers does not load."""
+    """None for a folder without weights, for a model that takes more than half of the free memory
+    in fp32, and for one that transformers does not load.
+    """
     import psutil
 
     if (
@@ -243,7 +250,8 @@ def _same_tokenizer(file: GgufFile, source: GgufFile) -> tuple[bool, list[str]]:
 
 
 def _stray_tokens(engine: LlamaEngine, file: GgufFile, eos: str | None) -> list[str]:
-    """Faults of the template: a turn that does not end in the end token, or in a mark the vocabulary does not hold.
+    """Faults of the template: a turn that does not end in the end token, or in a mark the
+    vocabulary does not hold.
 
     Marks that open a turn may be plain text: TinyLlama's <|user|> is, and it has learned it so.
     """

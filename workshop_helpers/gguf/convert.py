@@ -1,8 +1,8 @@
 """Model folder → GGUF → quantized GGUF, each file looked at before it gets its final name.
 
-`convert` runs llama.cpp's own converter in a process of its own, `quantize` calls llama.cpp's own quantizer, and
-`check` opens the result: a GGUF can load and still be wrong in silence (other token ids, no end token, no template,
-other figures computed from the same weights).
+`convert` runs llama.cpp's own converter in a process of its own, `quantize` calls llama.cpp's own
+quantizer, and `check` opens the result: a GGUF can load and still be wrong in silence (other token
+ids, no end token, no template, other figures computed from the same weights).
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ _RUNNER = Path(__file__).with_name("_converter.py")
 
 
 def find_converter(converter: str | Path | None = None) -> Path:
-    """The folder of `convert_hf_to_gguf.py`: the user's own (a checkout, or the script), else the installed one."""
+    """The folder of `convert_hf_to_gguf.py`: the user's own (a checkout, or the script), else the
+    installed one.
+    """
     if converter is not None:
         folder = Path(converter).expanduser()
         folder = folder.parent if folder.is_file() else folder
@@ -54,7 +56,9 @@ def find_converter(converter: str | Path | None = None) -> Path:
 
 
 def supported_architectures(converter: str | Path | None = None) -> set[str]:
-    """Names (as in `architectures` of a config.json) that the converter can convert, read off its source."""
+    """Names (as in `architectures` of a config.json) that the converter can convert, read off its
+    source.
+    """
     folder = find_converter(converter)
     package = folder / "conversion" / "__init__.py"
     if package.is_file():
@@ -81,13 +85,14 @@ def convert(
     converter: str | Path | None = None,
     overwrite: bool = False,
 ) -> GgufReport:
-    """Turns a model (catalogue name or folder) into the GGUF file `out`, of type F16, BF16 or F32, and checks it.
+    """Turns a model (catalogue name or folder) into the GGUF file `out`, of type F16, BF16 or F32,
+    and checks it.
 
-    `converter` names another llama.cpp checkout than the installed one. The same model into the same file again does
-    no work. `out` appears whole or not at all.
-    Raises WorkshopError for an adapter (merge first), an architecture the converter does not know and a setting that
-    llama.cpp does not (both before any work), a full disk, a second run on the same file, a conversion that fails or
-    whose file does not load.
+    `converter` names another llama.cpp checkout than the installed one. The same model into the
+    same file again does no work. `out` appears whole or not at all. Raises WorkshopError for an
+    adapter (merge first), an architecture the converter does not know and a setting that llama.cpp
+    does not (both before any work), a full disk, a second run on the same file, a conversion that
+    fails or whose file does not load.
     """
     out = Path(out)
     kind = type_named(type, FLOAT_TYPES)
@@ -108,7 +113,8 @@ def convert(
     computed: list[Future[Reference | None]] = []
 
     def write(temporary: Path) -> None:
-        # what transformers computes is computed while the converter, a process of its own, keeps this one waiting
+        # what transformers computes is computed while the converter, a process of its own, keeps
+        # this one waiting
         with ThreadPoolExecutor(max_workers=1) as pool:
             computed.append(pool.submit(model_reference, folder))
             _run_converter(tool, folder, temporary, kind)
@@ -177,7 +183,8 @@ def _run_converter(tool: Path, folder: Path, out: Path, kind: str) -> None:
         "--outtype",
         kind.lower(),
     ]
-    # -X utf8: names and messages in Japanese on Windows; offline: nothing in a model folder may reach the network
+    # -X utf8: names and messages in Japanese on Windows; offline: nothing in a model folder may
+    # reach the network
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
     environment.pop("NO_LOCAL_GGUF", None)
     process = subprocess.Popen(

@@ -1,7 +1,9 @@
-"""llama.cpp in this process, through `xllamacpp`: a GGUF opened, its template rendered, tokens counted, text continued.
+"""llama.cpp in this process, through `xllamacpp`: a GGUF opened, its template rendered, tokens
+counted, text continued.
 
-xllamacpp starts llama.cpp's own server on a random port of 127.0.0.1. Its HTTP interface tells more than its Python
-methods (token ids, why an answer stopped, timings), so that is what is spoken here; nothing leaves the machine.
+xllamacpp starts llama.cpp's own server on a random port of 127.0.0.1. Its HTTP interface tells more
+than its Python methods (token ids, why an answer stopped, timings), so that is what is spoken here;
+nothing leaves the machine.
 """
 
 from __future__ import annotations
@@ -29,7 +31,9 @@ CACHE_BYTES = 2**30  # what the key-value cache of all slots together may take
 
 @dataclass(frozen=True)
 class Completion:
-    """What llama.cpp wrote: `token_ids` without the end token; times in seconds; `stopped` means at the end token."""
+    """What llama.cpp wrote: `token_ids` without the end token; times in seconds; `stopped` means at
+    the end token.
+    """
 
     text: str
     token_ids: tuple[int, ...]
@@ -40,18 +44,21 @@ class Completion:
 
 
 def default_threads() -> int:
-    """Half the cores, at most 4: on shared cores llama.cpp's threads wait for each other, and one can beat two."""
+    """Half the cores, at most 4: on shared cores llama.cpp's threads wait for each other, and one
+    can beat two.
+    """
     return max(1, min(4, (os.cpu_count() or 1) // 2))
 
 
 class LlamaEngine(Closing):
     """A GGUF opened in llama.cpp.
 
-    `slots` answers are written at a time; each may take `context` tokens, question included (default: what the model
-    was made for, at most 2,048). `exact`: keys, values and attention in 32 bits, as in Transformers, where llama.cpp
-    takes 16: for comparing figures. For a model whose tokenizer composes letters and marks (NFC), texts are composed
-    here, for llama.cpp does not. Close it, or use it in a `with`. Safe to call from several threads.
-    Raises WorkshopError for a damaged file, and for one that llama.cpp refuses (with llama.cpp's own reason).
+    `slots` answers are written at a time; each may take `context` tokens, question included
+    (default: what the model was made for, at most 2,048). `exact`: keys, values and attention in 32
+    bits, as in Transformers, where llama.cpp takes 16: for comparing figures. For a model whose
+    tokenizer composes letters and marks (NFC), texts are composed here, for llama.cpp does not.
+    Close it, or use it in a `with`. Safe to call from several threads. Raises WorkshopError for a
+    damaged file, and for one that llama.cpp refuses (with llama.cpp's own reason).
     """
 
     def __init__(
@@ -100,13 +107,15 @@ class LlamaEngine(Closing):
             raise WorkshopError(f"llama.cpp does not load {self.file.path}: {reason}") from err
         address = urlsplit(self._server.listening_address)
         self.address = (address.hostname or "127.0.0.1", address.port or 80)
-        # Not for its answer: a server that is closed before its queue has begun to turn never ends. One request that
-        # goes through the queue makes sure that it turns.
+        # Not for its answer: a server that is closed before its queue has begun to turn never ends.
+        # One request that goes through the queue makes sure that it turns.
         self._request("GET", "/slots")
         self.load_seconds = time.perf_counter() - started
 
     def render(self, messages: Sequence[dict[str, str]]) -> str:
-        """The prompt that the model's own chat template makes of `messages`, open for the assistant's answer."""
+        """The prompt that the model's own chat template makes of `messages`, open for the
+        assistant's answer.
+        """
         if not self.file.metadata.get("tokenizer.chat_template"):
             raise WorkshopError(
                 f"{self.file.path} carries no chat template, so there is no telling how to ask it. Convert the "
@@ -127,7 +136,9 @@ class LlamaEngine(Closing):
     def complete(
         self, prompt: str | Sequence[int], *, max_new_tokens: int, ignore_end: bool = False
     ) -> Completion:
-        """Continues `prompt` greedily until the end token (or past it, with `ignore_end`, to time a fixed length)."""
+        """Continues `prompt` greedily until the end token (or past it, with `ignore_end`, to time a
+        fixed length).
+        """
         body = {
             "prompt": prompt if isinstance(prompt, str) else list(prompt),
             "n_predict": max_new_tokens,
@@ -153,14 +164,16 @@ class LlamaEngine(Closing):
         )
 
     def next_token(self, prompt: Sequence[int]) -> list[tuple[int, float]]:
-        """(token id, natural log of its probability) of the whole vocabulary after `prompt`, likeliest first."""
+        """(token id, natural log of its probability) of the whole vocabulary after `prompt`,
+        likeliest first.
+        """
         body = {
             "prompt": list(prompt),
             "n_predict": 1,
             "temperature": 0.0,
             "n_probs": len(self.file.metadata["tokenizer.ggml.tokens"]),
-            # reported before this is added; it keeps the token that is drawn from being half a character or the end
-            # token, with which llama.cpp reports nothing
+            # reported before this is added; it keeps the token that is drawn from being half a
+            # character or the end token, with which llama.cpp reports nothing
             "logit_bias": [[self.tokenize("a")[0], 1e6]],
             "cache_prompt": True,
         }
@@ -217,7 +230,9 @@ def _cache_bytes(file: GgufFile) -> int:
 
 
 def _reason(xllamacpp: Any, parameters: Any) -> str:
-    """Why llama.cpp refuses to load: its exceptions do not say, its log does, so it is asked again and overheard."""
+    """Why llama.cpp refuses to load: its exceptions do not say, its log does, so it is asked again
+    and overheard.
+    """
     parameters.verbosity = 1  # errors only
     with native_output() as said:
         with suppress(RuntimeError):
@@ -232,7 +247,9 @@ def _reason(xllamacpp: Any, parameters: Any) -> str:
 
 @contextmanager
 def native_output() -> Iterator[Callable[[], str]]:
-    """Catches what native code writes to stdout and stderr, below Python's own; yields a function that reads it."""
+    """Catches what native code writes to stdout and stderr, below Python's own; yields a function
+    that reads it.
+    """
     sys.stdout.flush()
     sys.stderr.flush()
     with tempfile.TemporaryFile() as file:

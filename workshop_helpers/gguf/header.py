@@ -1,6 +1,7 @@
 """What a GGUF says about itself: its header, read in pure Python.
 
-A damaged file is refused here, with the reason, before native code sees it. The format: ggml/docs/gguf.md.
+A damaged file is refused here, with the reason, before native code sees it. The format:
+ggml/docs/gguf.md.
 """
 
 from __future__ import annotations
@@ -15,22 +16,25 @@ from typing import Any, BinaryIO
 
 from ..core.errors import WorkshopError
 
-# Type → the number llama.cpp's quantizer knows it by (`llama_ftype` in llama.h, `general.file_type` in a GGUF).
+# Type → the number llama.cpp's quantizer knows it by (`llama_ftype` in llama.h, `general.file_type`
+# in a GGUF).
 TYPES = {
     "F32": 0, "F16": 1, "BF16": 32, "Q8_0": 7, "Q6_K": 18, "Q5_K_M": 17, "Q5_K_S": 16, "Q4_K_M": 15, "Q4_K_S": 14,
     "Q4_0": 2, "Q3_K_M": 12, "Q3_K_S": 11, "Q2_K": 10,
 }  # fmt: skip
 
-# Written by our converter, read by our runtimes: "NFC" where the tokenizer composes letters and marks, else "none".
+# Written by our converter, read by our runtimes: "NFC" where the tokenizer composes letters and
+# marks, else "none".
 NORMALIZER = "workshop.tokenizer.normalizer"
 
 
 def composes(metadata: Mapping[str, Any]) -> bool:
-    """Whether the model's tokenizer brings text into Unicode's composed form (NFC) before it looks words up.
+    """Whether the model's tokenizer brings text into Unicode's composed form (NFC) before it looks
+    words up.
 
-    Qwen's does; llama.cpp and Ollama do not, and would read か + ゛ as other tokens than the model has learned.
-    `metadata`: of a GGUF, or what Ollama shows of one. A file that another converter made does not say: Qwen's way of
-    splitting then stands for Qwen's tokenizer.
+    Qwen's does; llama.cpp and Ollama do not, and would read か + ゛ as other tokens than the model
+    has learned. `metadata`: of a GGUF, or what Ollama shows of one. A file that another converter
+    made does not say: Qwen's way of splitting then stands for Qwen's tokenizer.
     """
     told = metadata.get(NORMALIZER)
     return told == "NFC" if told is not None else metadata.get("tokenizer.ggml.pre") == "qwen2"
@@ -43,7 +47,9 @@ def composed(messages: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
 
 @dataclass(frozen=True)
 class Tensor:
-    """One tensor of a GGUF: `shape` fastest axis first (so shape[0] is the row length), `size_bytes` as stored."""
+    """One tensor of a GGUF: `shape` fastest axis first (so shape[0] is the row length),
+    `size_bytes` as stored.
+    """
 
     name: str
     shape: tuple[int, ...]
@@ -75,7 +81,9 @@ class GgufFile:
 
     @property
     def bits_per_weight(self) -> float:
-        """Bits stored for tensors over the number of weights: the true figure, all fallbacks and norms included."""
+        """Bits stored for tensors over the number of weights: the true figure, all fallbacks and
+        norms included.
+        """
         weights = sum(t.weights for t in self.tensors)
         return 8 * sum(t.size_bytes for t in self.tensors) / weights if weights else 0.0
 

@@ -1,8 +1,10 @@
-"""Full-vocabulary log-probabilities out of llama.cpp: what perplexity and KL divergence are made of.
+"""Full-vocabulary log-probabilities out of llama.cpp: what perplexity and KL divergence are made
+of.
 
-No Python package hands these out for the tokens of a prompt, but the library inside `xllamacpp` exports llama.cpp's C
-interface on Linux and macOS, and `ctypes` calls it. Where it exports nothing (Windows), llama.cpp's server is asked for
-one position after the other: the same figures, far slower.
+No Python package hands these out for the tokens of a prompt, but the library inside `xllamacpp`
+exports llama.cpp's C interface on Linux and macOS, and `ctypes` calls it. Where it exports nothing
+(Windows), llama.cpp's server is asked for one position after the other: the same figures, far
+slower.
 """
 
 from __future__ import annotations
@@ -29,14 +31,18 @@ class Logits(Protocol):
     method: str
 
     def log_probabilities(self, ids: Sequence[int], start: int = 1) -> np.ndarray:
-        """Log-softmax [len(ids) - start, vocabulary] of the predictions for ids[start:], each from all before it."""
+        """Log-softmax [len(ids) - start, vocabulary] of the predictions for ids[start:], each from
+        all before it.
+        """
         ...
 
     def close(self) -> None: ...
 
 
 def open_logits(gguf: str | Path, *, context: int = 2048, threads: int | None = None) -> Logits:
-    """Opens `gguf` through the C interface, or through the server where there is none. `context` in tokens."""
+    """Opens `gguf` through the C interface, or through the server where there is none. `context` in
+    tokens.
+    """
     library = _library()
     if library is None:
         return ServerLogits(gguf, context=context, threads=threads)
@@ -44,7 +50,8 @@ def open_logits(gguf: str | Path, *, context: int = 2048, threads: int | None = 
 
 
 class ServerLogits:
-    """One request a position, the vocabulary's probabilities as JSON. Works wherever xllamacpp works.
+    """One request a position, the vocabulary's probabilities as JSON. Works wherever xllamacpp
+    works.
 
     `exact`: see `LlamaEngine`.
     """
@@ -163,14 +170,15 @@ def _log_softmax(values: np.ndarray) -> np.ndarray:
     return (shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))).astype(np.float32)
 
 
-# --- The C interface (include/llama.h) -------------------------------------------------------------------------------
+# --- The C interface (include/llama.h) ------------------------------------------------------------
 
 
 class _Parameters(ctypes.Structure):
-    """Room for llama_model_params or llama_context_params, whose fields change from release to release.
+    """Room for llama_model_params or llama_context_params, whose fields change from release to
+    release.
 
-    Both are far over 16 bytes, so every platform passes and returns them in memory, where room to spare does no harm:
-    llama.cpp fills in the defaults, and gets them back.
+    Both are far over 16 bytes, so every platform passes and returns them in memory, where room to
+    spare does no harm: llama.cpp fills in the defaults, and gets them back.
     """
 
     _fields_ = [("room", ctypes.c_uint64 * 128)]
@@ -216,7 +224,9 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
 
 @lru_cache(maxsize=1)
 def _library() -> Any:
-    """The library inside xllamacpp with its functions typed; None where it exports none or another layout."""
+    """The library inside xllamacpp with its functions typed; None where it exports none or another
+    layout.
+    """
     try:
         from xllamacpp import xllamacpp
     except ImportError as err:

@@ -15,12 +15,13 @@ from .header import FLOAT_TYPES, TYPES, read_gguf
 def quantize(
     source: str | Path, type: str, out: str | Path | None = None, *, overwrite: bool = False
 ) -> GgufReport:
-    """Writes `source` (an F32, F16 or BF16 GGUF) as `type`; by default model-F16.gguf → model-Q4_K_M.gguf beside it.
+    """Writes `source` (an F32, F16 or BF16 GGUF) as `type`; by default model-F16.gguf →
+    model-Q4_K_M.gguf beside it.
 
-    The report lists every tensor whose rows did not divide by 256 and so fell back to another type. The same source to
-    the same type again does no work. `out` appears whole or not at all.
-    Raises WorkshopError for an unknown type (nearest names given), a source that is damaged or already quantized,
-    a full disk, a second run on the same file.
+    The report lists every tensor whose rows did not divide by 256 and so fell back to another type.
+    The same source to the same type again does no work. `out` appears whole or not at all. Raises
+    WorkshopError for an unknown type (nearest names given), a source that is damaged or already
+    quantized, a full disk, a second run on the same file.
     """
     kind = type_named(type, TYPES)
     file = read_gguf(source)
@@ -64,7 +65,8 @@ def _run_quantizer(source: Path, out: Path, kind: str) -> list[str]:
             "The quantizer (cyllama) is not installed: `pip install 'llm-finetuning-workshop[gguf]'`."
         ) from err
     said: list[str] = []
-    # without a callback the log goes to stderr; one that keeps quiet stays behind, since there is no way to take it off
+    # without a callback the log goes to stderr; one that keeps quiet stays behind, since there is
+    # no way to take it off
     llama_cpp.set_log_callback(lambda level, text: said.append(text))
     parameters = llama_cpp.LlamaModelQuantizeParams()
     parameters.ftype = TYPES[kind]

@@ -58,7 +58,9 @@ class ShopFacts:
         raise WorkshopError(f'The shop has no fact "{id}".{hint}')
 
     def system_prompt(self, language: str, ids: Iterable[str] | None = None) -> str:
-        """The facts as a system prompt in "en" or "ja"; all of them, or those of `ids` in that order."""
+        """The facts as a system prompt in "en" or "ja"; all of them, or those of `ids` in that
+        order.
+        """
         if language not in LANGUAGES:
             raise WorkshopError(f'No facts are written in "{language}"; choose from en, ja.')
         facts = self.facts if ids is None else [self.by_id(id) for id in ids]
@@ -124,7 +126,9 @@ def _by_language(value: Any, where: str) -> dict[str, str]:
 
 
 def surfaces(value: Any, where: str) -> tuple[Surfaces, ...]:
-    """A list of surfaces, or of lists of equally right ones, as tuples; ValueError if it is neither."""
+    """A list of surfaces, or of lists of equally right ones, as tuples; ValueError if it is
+    neither.
+    """
     if not isinstance(value, list):
         raise ValueError(f"{where} must be a list of texts.")
     items = [tuple(item) if isinstance(item, list) else (item,) for item in value]

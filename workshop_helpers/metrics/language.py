@@ -1,4 +1,6 @@
-"""Which language a text is in, and in which manner its Japanese speaks: by script and sentence ends, no model."""
+"""Which language a text is in, and in which manner its Japanese speaks: by script and sentence
+ends, no model.
+"""
 
 from __future__ import annotations
 
@@ -36,10 +38,11 @@ def bytes_per_character(text: str) -> float:
 
 
 def quick_language(text: str, density: float) -> str:
-    """As `detect_language`, for a million texts: by the `bytes_per_character` where that alone tells.
+    """As `detect_language`, for a million texts: by the `bytes_per_character` where that alone
+    tells.
 
-    A Japanese character is three bytes of UTF-8, a Latin letter one or two. Where the mixture does not
-    tell, or there may be code, `detect_language` decides.
+    A Japanese character is three bytes of UTF-8, a Latin letter one or two. Where the mixture does
+    not tell, or there may be code, `detect_language` decides.
     """
     if text.isascii():
         words = text[:1].isalpha() or _WORD.search(text)
@@ -75,8 +78,8 @@ _POLITE_ENDS = tuple(f"{ending}。" for ending in _ALWAYS_POLITE)
 def manners(text: str) -> tuple[int, int]:
     """How many sentences of Japanese text are in です・ます, and how many in plain form.
 
-    List lines and sentences that end in a noun are of neither manner. The sentence ends are matched, not parsed, so
-    an unusual ending may pass as neither.
+    List lines and sentences that end in a noun are of neither manner. The sentence ends are
+    matched, not parsed, so an unusual ending may pass as neither.
     """
     polite = plain = 0
     for line in text.splitlines():
@@ -92,7 +95,8 @@ def manners(text: str) -> tuple[int, int]:
 
 
 def is_polite(text: str) -> bool | None:
-    """Whether Japanese text speaks in です・ます: some sentence does, and plain ones are not more; see `manners`.
+    """Whether Japanese text speaks in です・ます: some sentence does, and plain ones are not more; see
+    `manners`.
 
     None where no sentence is in either manner.
     """
@@ -101,7 +105,9 @@ def is_polite(text: str) -> bool | None:
 
 
 def all_polite(text: str) -> bool:
-    """Whether every sentence ends in one of the commonest forms of です・ます. Much quicker than `manners`."""
+    """Whether every sentence ends in one of the commonest forms of です・ます. Much quicker than
+    `manners`.
+    """
     body, stop, rest = text.rstrip().rpartition("。")
     if rest and not rest.endswith(_ALWAYS_POLITE):
         return False

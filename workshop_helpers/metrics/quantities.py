@@ -535,8 +535,8 @@ def states(answer: str, surface: str) -> bool:
     """Whether the answer says the surface: figures by kind, unit and value, words at word borders.
 
     "14 days" is not in "114 days", "$5" in neither "$50" nor "$5.99", "free" not in "freedom";
-    "500円" is in "￥500". A clock range is also said by its two ends apart from each other, and a bare
-    number by any single figure of that value.
+    "500円" is in "￥500". A clock range is also said by its two ends apart from each other, and a
+    bare number by any single figure of that value.
     """
     return bool(locate(answer, surface))
 

@@ -1,7 +1,8 @@
 """Answers → scores: what an answer states, leaves out, contradicts or makes up, and how it speaks.
 
 An answer is scored against the surfaces its question expects; the shop's other facts only tell a
-known figure from an invented one. `mark` gives the same findings as pieces of the text, for showing.
+known figure from an invented one. `mark` gives the same findings as pieces of the text, for
+showing.
 """
 
 from __future__ import annotations
@@ -100,7 +101,9 @@ def _surfaces(found: Iterable[Figure]) -> tuple[str, ...]:
 
 
 def _same(said: Figure, known: Figure) -> bool:
-    """Equal amounts; one end of a known range and the bare number of a known figure are that figure."""
+    """Equal amounts; one end of a known range and the bare number of a known figure are that
+    figure.
+    """
     (kind, values), (known_kind, known_values) = said.amount, known.amount
     if said.kind == "number":
         return said.value == known.value

@@ -16,9 +16,10 @@ SEEN = "Revision as other projects pin it; check the licence on the model's page
 class CatalogueEntry:
     """One model of the course.
 
-    `parameters` counts each weight once; `lora_memory_gb` and `qlora_memory_gb` (GB, peak of a training run at batch
-    size 4 and 512 tokens) are measured where `measured` is True and estimated otherwise. `template` names the chat
-    format. `recipe` holds what `LoraRecipe.for_model` changes from the general defaults.
+    `parameters` counts each weight once; `lora_memory_gb` and `qlora_memory_gb` (GB, peak of a
+    training run at batch size 4 and 512 tokens) are measured where `measured` is True and estimated
+    otherwise. `template` names the chat format. `recipe` holds what `LoraRecipe.for_model` changes
+    from the general defaults.
     """
 
     name: str
@@ -76,7 +77,8 @@ def _hub(
         qlora_memory_gb=memory[1],
         template=template,
         architecture=architecture,
-        # A model of this size takes the usual LoRA learning rate; a small one like mame wants ten times as much.
+        # A model of this size takes the usual LoRA learning rate; a small one like mame wants ten
+        # times as much.
         recipe={"learning_rate": 2e-4, "rank": 16, "alpha": 32},
         note=" ".join(part for part in (note, SEEN, ESTIMATE) if part),
     )
@@ -100,10 +102,10 @@ CATALOGUE: dict[str, CatalogueEntry] = {
             qlora_memory_gb=None,
             template="ChatML",
             architecture="Qwen2ForCausalLM",
-            # Chosen on the shop's validation questions, see benchmarks/recipe_search.py and results/recipe_search.json.
-            # The MLP alone: with the attention adapted too it learns as much and forgets more. Batches of 8 forget
-            # less, but stated too few Japanese facts on the reported questions; of the others this one's worst run
-            # states most.
+            # Chosen on the shop's validation questions, see benchmarks/recipe_search.py and
+            # results/recipe_search.json. The MLP alone: with the attention adapted too it learns as
+            # much and forgets more. Batches of 8 forget less, but stated too few Japanese facts on
+            # the reported questions; of the others this one's worst run states most.
             recipe={
                 "rank": 32,
                 "alpha": 64,

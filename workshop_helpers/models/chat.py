@@ -10,8 +10,9 @@ from ..core.errors import WorkshopError, first_line
 def chat_prompt(tokenizer: Any, messages: list[dict[str, str]], *, answer: bool = False) -> str:
     """The text the model sees for these messages, by its own template, ready for an answer.
 
-    `answer=True` says that the messages end with the assistant's answer already. A thinking model's template is
-    rendered without thinking. Raises WorkshopError when the template refuses the messages.
+    `answer=True` says that the messages end with the assistant's answer already. A thinking model's
+    template is rendered without thinking. Raises WorkshopError when the template refuses the
+    messages.
     """
     try:
         return str(
@@ -29,9 +30,9 @@ def chat_prompt(tokenizer: Any, messages: list[dict[str, str]], *, answer: bool 
 def stop_token_ids(tokenizer: Any, model_or_config: Any = None) -> list[int]:
     """Every token that ends an answer, the tokenizer's EOS first.
 
-    Collected from the tokenizer, the model's configuration and generation defaults, and the template itself: the
-    special token it puts right after an assistant's answer. A stop token that a template names but the vocabulary
-    does not hold is no token, so it is left out.
+    Collected from the tokenizer, the model's configuration and generation defaults, and the
+    template itself: the special token it puts right after an assistant's answer. A stop token that
+    a template names but the vocabulary does not hold is no token, so it is left out.
     """
     found: list[int] = []
 
@@ -55,8 +56,8 @@ def stop_token_ids(tokenizer: Any, model_or_config: Any = None) -> list[int]:
 def stop_text(tokenizer: Any) -> str | None:
     """What ends an answer by the template where that is no single token, else None.
 
-    A ChatML template on a model without `<|im_end|>` in its vocabulary is such a case: the model writes the marker in
-    pieces, and only its text can be watched for.
+    A ChatML template on a model without `<|im_end|>` in its vocabulary is such a case: the model
+    writes the marker in pieces, and only its text can be watched for.
     """
     tail = _template_tail(tokenizer)
     return tail.split()[0] if tail and _template_end(tokenizer) is None else None

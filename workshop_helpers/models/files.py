@@ -13,7 +13,9 @@ PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 
 def stored_dtype(folder: Path) -> str:
-    """The dtype ("fp32", "bf16", "fp16") of most of the weights in a model folder, read from the file headers."""
+    """The dtype ("fp32", "bf16", "fp16") of most of the weights in a model folder, read from the
+    file headers.
+    """
     sizes: dict[str, int] = {}
     for file in _weight_files(folder):
         for tensor, about in check_safetensors(file).items():
@@ -25,7 +27,8 @@ def stored_dtype(folder: Path) -> str:
 
 
 def check_safetensors(file: Path) -> dict[str, Any]:
-    """The header of a safetensors file, tensor by tensor, after checking that the file is as long as it says.
+    """The header of a safetensors file, tensor by tensor, after checking that the file is as long
+    as it says.
 
     Raises WorkshopError for a file that is cut short, damaged or missing.
     """

@@ -54,7 +54,9 @@ def hub_snapshot(entry: CatalogueEntry, *, download: bool) -> Path:
 
 
 def _reach_hub(entry: CatalogueEntry, how: str) -> None:
-    """Fails within seconds where there is no network; the hub's client would go on trying for minutes."""
+    """Fails within seconds where there is no network; the hub's client would go on trying for
+    minutes.
+    """
     from urllib.error import HTTPError, URLError
     from urllib.request import Request, urlopen
 

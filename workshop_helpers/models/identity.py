@@ -12,9 +12,11 @@ from .resolve import ModelRef, resolve
 
 
 def identity(model: ModelRef | str | Path) -> str:
-    """A fingerprint of a model's weights, configuration and tokenizer: equal for equal content, wherever it lies.
+    """A fingerprint of a model's weights, configuration and tokenizer: equal for equal content,
+    wherever it lies.
 
-    A hub model is its id and revision. Of files above 512 MB only the header and both ends are read.
+    A hub model is its id and revision. Of files above 512 MB only the header and both ends are
+    read.
     """
     ref = resolve(model)
     if ref.entry is not None and ref.entry.hub_id is not None and ref.kind == "catalogue":

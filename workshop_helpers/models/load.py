@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 
 
 def model_folder(ref: ModelRef, *, download: bool = True) -> Path:
-    """The folder with the weights of a catalogue model or a model folder, fetched from the hub if need be.
+    """The folder with the weights of a catalogue model or a model folder, fetched from the hub if
+    need be.
 
-    Raises WorkshopError when the model is not on this machine and cannot be fetched, saying how to get it.
+    Raises WorkshopError when the model is not on this machine and cannot be fetched, saying how to
+    get it.
     """
     if ref.kind == "ollama":
         raise WorkshopError(
@@ -45,7 +47,8 @@ def model_folder(ref: ModelRef, *, download: bool = True) -> Path:
 
 
 def load_tokenizer(model: ModelRef | str | Path) -> Any:
-    """The model's own tokenizer (an adapter's: its base's), padding on the left, with a padding token.
+    """The model's own tokenizer (an adapter's: its base's), padding on the left, with a padding
+    token.
 
     Raises WorkshopError when it has no chat template, since the course talks to chat models only.
     """
@@ -60,7 +63,8 @@ def load_tokenizer(model: ModelRef | str | Path) -> Any:
     tokenizer.padding_side = "left"
     if tokenizer.pad_token is None:
         vocabulary = tokenizer.get_vocab()
-        # Llama 3 brings a token for this; the end-of-text token would do as well, since padding is masked.
+        # Llama 3 brings a token for this; the end-of-text token would do as well, since padding is
+        # masked.
         reserved = [
             t for t in ("<|finetune_right_pad_id|>", "<pad>", "<|endoftext|>") if t in vocabulary
         ]
@@ -69,7 +73,9 @@ def load_tokenizer(model: ModelRef | str | Path) -> Any:
 
 
 def read_tokenizer(folder: Path) -> Any:
-    """The tokenizer in `folder` as its makers wrote it. Raises WorkshopError for one that cannot be loaded."""
+    """The tokenizer in `folder` as its makers wrote it. Raises WorkshopError for one that cannot be
+    loaded.
+    """
     with quiet_libraries():
         from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
@@ -85,10 +91,12 @@ def read_tokenizer(folder: Path) -> Any:
 
 
 def _prepends_spaces(folder: Path) -> bool:
-    """Whether tokenizer.json puts a space before every piece of text, as Llama 2's and TinyLlama's do.
+    """Whether tokenizer.json puts a space before every piece of text, as Llama 2's and TinyLlama's
+    do.
 
-    transformers 5 builds such a tokenizer anew from its vocabulary, with a space before the first piece only: what
-    follows </s> then becomes other tokens than in llama.cpp, and than the model has learned. The file itself is right.
+    transformers 5 builds such a tokenizer anew from its vocabulary, with a space before the first
+    piece only: what follows </s> then becomes other tokens than in llama.cpp, and than the model
+    has learned. The file itself is right.
     """
     try:
         described = read_json_object(folder / "tokenizer.json").get("normalizer") or {}
@@ -98,10 +106,11 @@ def _prepends_spaces(folder: Path) -> bool:
 
 
 def load_model(model: ModelRef | str | Path, device: Device, *, dtype: str | None = None) -> Any:
-    """The torch model in evaluation mode on `device`; an adapter comes as a `PeftModel` on its base.
+    """The torch model in evaluation mode on `device`; an adapter comes as a `PeftModel` on its
+    base.
 
-    `dtype` is "fp32", "bf16" or "fp16" and defaults to the device's. Raises WorkshopError when the weights cannot be
-    found, fetched or read, and for a `.gguf` file, which torch does not run.
+    `dtype` is "fp32", "bf16" or "fp16" and defaults to the device's. Raises WorkshopError when the
+    weights cannot be found, fetched or read, and for a `.gguf` file, which torch does not run.
     """
     ref = resolve(model)
     if ref.kind == "gguf":
@@ -122,7 +131,8 @@ def load_model(model: ModelRef | str | Path, device: Device, *, dtype: str | Non
                 raise WorkshopError(
                     f"{misfit}: {first_line(error)}. Was it trained on another model?"
                 ) from error
-            # PEFT drops tensors that find no place in the model, and fills places without a tensor, silently.
+            # PEFT drops tensors that find no place in the model, and fills places without a tensor,
+            # silently.
             places, tensors = (
                 len(get_peft_model_state_dict(adapted)),
                 len(adapter_tensors(ref.path)),
@@ -165,7 +175,9 @@ def pick_device(device: Device | str | None, ref: ModelRef) -> Device:
 
 @contextmanager
 def quiet_libraries() -> Iterator[None]:
-    """No progress bars, log lines or warnings of transformers, datasets, peft and TRL inside the block."""
+    """No progress bars, log lines or warnings of transformers, datasets, peft and TRL inside the
+    block.
+    """
     from transformers.utils import logging
 
     # Only training needs datasets, which is slow to import.

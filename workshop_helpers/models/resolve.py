@@ -1,9 +1,10 @@
 """The models the course knows, and how a MODEL string becomes a tokenizer and weights.
 
-A MODEL string is a catalogue name (`mame`), a model folder, an adapter folder, a `.gguf` file, or `ollama:NAME` for a
-model that an Ollama server has. Everything but the bundled model comes from a folder in the end: a hub model is looked
-up in the local cache first and fetched, at its pinned revision, only when it is not there. Weights are safetensors;
-pickles are refused and no code of a model runs.
+A MODEL string is a catalogue name (`mame`), a model folder, an adapter folder, a `.gguf` file, or
+`ollama:NAME` for a model that an Ollama server has. Everything but the bundled model comes from a
+folder in the end: a hub model is looked up in the local cache first and fetched, at its pinned
+revision, only when it is not there. Weights are safetensors; pickles are refused and no code of a
+model runs.
 """
 
 from __future__ import annotations
@@ -41,8 +42,9 @@ _OLLAMA_NAME = re.compile(
 
 @dataclass(frozen=True)
 class ModelRef:
-    """What a MODEL string means. `path` is None for a hub model, which `model_folder` finds or fetches, and for a model
-    of kind "ollama", whose `name` an Ollama server knows."""
+    """What a MODEL string means. `path` is None for a hub model, which `model_folder` finds or
+    fetches, and for a model of kind "ollama", whose `name` an Ollama server knows.
+    """
 
     kind: str  # "catalogue" | "folder" | "adapter" | "gguf" | "ollama"
     name: str
@@ -57,10 +59,12 @@ class ModelRef:
 
 
 def resolve(model: str | Path | ModelRef) -> ModelRef:
-    """The model that a catalogue name, hub id of the catalogue, folder, `.gguf` file or `ollama:NAME` stands for.
+    """The model that a catalogue name, hub id of the catalogue, folder, `.gguf` file or
+    `ollama:NAME` stands for.
 
-    Raises WorkshopError for an unknown name (with the nearest ones), a folder that is no model, pickled weights,
-    and weights that are cut short. Loads nothing, and does not ask Ollama whether it has the model.
+    Raises WorkshopError for an unknown name (with the nearest ones), a folder that is no model,
+    pickled weights, and weights that are cut short. Loads nothing, and does not ask Ollama whether
+    it has the model.
     """
     if isinstance(model, ModelRef):
         return model
@@ -91,7 +95,9 @@ def resolve(model: str | Path | ModelRef) -> ModelRef:
 
 
 def check_ollama_name(name: str) -> str:
-    """`name` itself, where Ollama takes it for a model's name. Raises WorkshopError with the rule otherwise."""
+    """`name` itself, where Ollama takes it for a model's name. Raises WorkshopError with the rule
+    otherwise.
+    """
     if _OLLAMA_NAME.fullmatch(name):
         return name
     raise WorkshopError(
@@ -101,7 +107,9 @@ def check_ollama_name(name: str) -> str:
 
 
 def _entry_of_card(folder: Path) -> CatalogueEntry | None:
-    """A merged model's card names the model it comes from, which knows the right recipe and licence."""
+    """A merged model's card names the model it comes from, which knows the right recipe and
+    licence.
+    """
     card = read_card(folder) or {}
     origin = card.get("origin")
     return CATALOGUE.get(origin) if isinstance(origin, str) else None

@@ -19,10 +19,12 @@ def open_runtime(
     device: Device | str | None = None,
     batch_size: int | None = None,
 ) -> Runtime:
-    """A runtime with the model loaded: llama.cpp for a `.gguf` file, Ollama for `ollama:NAME`, else Transformers.
+    """A runtime with the model loaded: llama.cpp for a `.gguf` file, Ollama for `ollama:NAME`, else
+    Transformers.
 
     `batch_size` is how many conversations are answered at a time; None lets the runtime choose.
-    Raises WorkshopError for what `resolve` and `load_model` refuse, and for an Ollama that is not there.
+    Raises WorkshopError for what `resolve` and `load_model` refuse, and for an Ollama that is not
+    there.
     """
     ref = resolve(model)
     if ref.kind == "ollama":

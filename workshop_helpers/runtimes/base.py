@@ -15,9 +15,10 @@ Messages = Sequence[dict[str, str]]
 class Answer:
     """One answer: `text`, without the token that ends it.
 
-    `tokens` and `prompt_tokens`: how many were generated (the end not counted) and read. `seconds`: the time this
-    answer took, of answers in one batch its share of the batch's time. `stopped`: the model ended the answer itself;
-    False when `max_new_tokens` did. `token_ids`: what was generated, where the runtime knows it.
+    `tokens` and `prompt_tokens`: how many were generated (the end not counted) and read. `seconds`:
+    the time this answer took, of answers in one batch its share of the batch's time. `stopped`: the
+    model ended the answer itself; False when `max_new_tokens` did. `token_ids`: what was generated,
+    where the runtime knows it.
     """
 
     text: str
@@ -30,7 +31,9 @@ class Answer:
 
 @runtime_checkable
 class Runtime(Protocol):
-    """Answers conversations greedily: at each step the likeliest token, until the model's own end of turn."""
+    """Answers conversations greedily: at each step the likeliest token, until the model's own end
+    of turn.
+    """
 
     name: str
     model: str
@@ -42,7 +45,9 @@ class Runtime(Protocol):
         max_new_tokens: int = 160,
         progress: bool = False,
     ) -> list[Answer]:
-        """One answer for each list of messages (`role`, `content`; the last one a user's), in their order."""
+        """One answer for each list of messages (`role`, `content`; the last one a user's), in their
+        order.
+        """
         ...
 
     def close(self) -> None:
@@ -64,7 +69,9 @@ def answer_each(
     at_a_time: int,
     progress: bool,
 ) -> list[T]:
-    """`answer` of each conversation, in their order, so many at a time in threads; with a bar on a terminal."""
+    """`answer` of each conversation, in their order, so many at a time in threads; with a bar on a
+    terminal.
+    """
     pool = ThreadPoolExecutor(max_workers=at_a_time)
     try:
         answers: Iterable[T] = pool.map(answer, conversations)

@@ -1,4 +1,6 @@
-"""Answers from llama.cpp: a GGUF opened in this process, asked through its own chat template, greedily."""
+"""Answers from llama.cpp: a GGUF opened in this process, asked through its own chat template,
+greedily.
+"""
 
 from __future__ import annotations
 
@@ -11,17 +13,19 @@ from ..gguf.engine import Completion, LlamaEngine
 from ..gguf.header import read_gguf
 from .base import Answer, Messages, answer_each
 
-# A batch reads the weights once for all its questions. Measured on one shared core: twice as fast for a model of
-# 200 MB, of no use for one of 12 MB, whose weights stay in the processor's cache anyway.
+# A batch reads the weights once for all its questions. Measured on one shared core: twice as fast
+# for a model of 200 MB, of no use for one of 12 MB, whose weights stay in the processor's cache
+# anyway.
 SLOTS, BATCH_FROM = 8, 64 * 2**20
 
 
 class LlamaCppRuntime(Closing):
     """A `.gguf` file as a runtime.
 
-    `slots` questions are answered at a time, as one batch inside llama.cpp (by default 8, and 1 for a small model);
-    `context` tokens (question and answer) are kept for each; `threads` defaults to half the cores, at most 4.
-    Raises WorkshopError for a file that is damaged or that llama.cpp does not load.
+    `slots` questions are answered at a time, as one batch inside llama.cpp (by default 8, and 1 for
+    a small model); `context` tokens (question and answer) are kept for each; `threads` defaults to
+    half the cores, at most 4. Raises WorkshopError for a file that is damaged or that llama.cpp
+    does not load.
     """
 
     name = "llama.cpp"
@@ -52,7 +56,8 @@ class LlamaCppRuntime(Closing):
     ) -> list[Answer]:
         """One greedy answer for each list of messages, in their order.
 
-        Raises WorkshopError for a question longer than the context, and for a model without chat template.
+        Raises WorkshopError for a question longer than the context, and for a model without chat
+        template.
         """
 
         def one(messages: Messages) -> Completion:
@@ -60,7 +65,8 @@ class LlamaCppRuntime(Closing):
 
         started = time.perf_counter()
         found = answer_each(one, conversations, at_a_time=self.engine.slots, progress=progress)
-        # Side by side each takes longer than it would alone: the time that passed is shared out among them.
+        # Side by side each takes longer than it would alone: the time that passed is shared out
+        # among them.
         share = (time.perf_counter() - started) / max(1e-9, sum(map(_work, found)))
         return [
             Answer(

@@ -1,8 +1,9 @@
-"""A client of any OpenAI-compatible server: one chat completion at a time, with retries, and errors in words.
+"""A client of any OpenAI-compatible server: one chat completion at a time, with retries, and errors
+in words.
 
-Only the standard library is used: it is two requests, and which HTTP library is installed depends on other packages'
-versions. The key is read from the environment, kept where nothing prints it, sent to one server only, and taken out
-of everything that a server says before anybody sees it.
+Only the standard library is used: it is two requests, and which HTTP library is installed depends
+on other packages' versions. The key is read from the environment, kept where nothing prints it,
+sent to one server only, and taken out of everything that a server says before anybody sees it.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ Messages = Sequence[Mapping[str, str]]
 
 @dataclass(frozen=True)
 class Reply:
-    """What the model wrote. `cut`: the token limit ended it, not the model. Tokens as the server counted them."""
+    """What the model wrote. `cut`: the token limit ended it, not the model. Tokens as the server
+    counted them.
+    """
 
     text: str
     prompt_tokens: int
@@ -82,13 +85,14 @@ class Stopped(Exception):
 class ChatServer:
     """An OpenAI-compatible server and one of its models.
 
-    `address`: such as "http://localhost:11434/v1"; a missing scheme or "/v1" is added. `model`: None takes the only
-    one the server has. `key_env`: the environment variable with the key; None takes OPENAI_API_KEY, and only for an
-    https server, so that a key for elsewhere does not reach a local one. `timeout`: seconds without a sign of life.
-    `retries`: further tries after a busy, broken or silent server, each after a longer wait.
+    `address`: such as "http://localhost:11434/v1"; a missing scheme or "/v1" is added. `model`:
+    None takes the only one the server has. `key_env`: the environment variable with the key; None
+    takes OPENAI_API_KEY, and only for an https server, so that a key for elsewhere does not reach a
+    local one. `timeout`: seconds without a sign of life. `retries`: further tries after a busy,
+    broken or silent server, each after a longer wait.
 
-    `start` asks for the models once and raises WorkshopError when the server is down, the key is refused or the model
-    is not there.
+    `start` asks for the models once and raises WorkshopError when the server is down, the key is
+    refused or the model is not there.
     """
 
     def __init__(
@@ -152,7 +156,9 @@ class ChatServer:
         seed: int | None = None,
         max_tokens: int = 512,
     ) -> Reply:
-        """One answer. Raises WorkshopError when the server refuses or stays away, Stopped after `stop` is set."""
+        """One answer. Raises WorkshopError when the server refuses or stays away, Stopped after
+        `stop` is set.
+        """
         body: dict[str, Any] = {
             "model": self.model,
             "messages": [dict(message) for message in messages],
@@ -352,7 +358,8 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 
 def normal_address(address: str) -> str:
-    """The server's address as it is used: with a scheme, with /v1 where there is no path, without a user or a query.
+    """The server's address as it is used: with a scheme, with /v1 where there is no path, without a
+    user or a query.
 
     Raises WorkshopError for what is no http address, and for one with a password or key in it.
     """
@@ -404,7 +411,9 @@ def _key(name: str | None, address: str) -> Secret:
 
 
 def _among(model: str, names: list[str]) -> bool:
-    """Ollama lists "llama3.2:latest" for what people call "llama3.2"; Gemini's list says "models/…"."""
+    """Ollama lists "llama3.2:latest" for what people call "llama3.2"; Gemini's list says
+    "models/…".
+    """
     wanted = {model, f"{model}:latest", f"models/{model}"}
     return any(name in wanted for name in names)
 

@@ -1,7 +1,8 @@
 """Answers by Transformers: base models, adapters and merged models, many conversations at a time.
 
-The loop is written out here instead of calling `generate`: greedy decoding is short, conversations that have ended
-leave the batch at once, and nothing of a model's own sampling defaults (temperature, penalties) gets in.
+The loop is written out here instead of calling `generate`: greedy decoding is short, conversations
+that have ended leave the batch at once, and nothing of a model's own sampling defaults
+(temperature, penalties) gets in.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ class TransformersRuntime(Closing):
         # A small model is held up by the overhead of a step, a large one by memory.
         self.batch_size = batch_size or (64 if self._network.num_parameters() < 100_000_000 else 16)
         if ref.kind == "adapter" and self.device.dtype == "fp32":
-            # Two extra products in every layer cost a third of the speed; in 16 bits merging would cost precision.
+            # Two extra products in every layer cost a third of the speed; in 16 bits merging would
+            # cost precision.
             with quiet_libraries():
                 self._network = self._network.merge_and_unload()
         self._window = int(
@@ -65,13 +67,14 @@ class TransformersRuntime(Closing):
     ) -> list[Answer]:
         """One greedy answer for each list of messages, in their order.
 
-        Raises WorkshopError for messages that the template refuses, and for a prompt that fills the model's window.
+        Raises WorkshopError for messages that the template refuses, and for a prompt that fills the
+        model's window.
         """
         if self._network is None:
             raise WorkshopError(f"The runtime of {self.model} is closed. Open it again.")
         prompts = [self._encode(list(messages)) for messages in conversations]
-        # Conversations of one length share a batch, so little is padded; the longest first, so that memory that is
-        # too small shows at once.
+        # Conversations of one length share a batch, so little is padded; the longest first, so that
+        # memory that is too small shows at once.
         order = sorted(range(len(prompts)), key=lambda i: -len(prompts[i]))
         answers: dict[int, Answer] = {}
         bar = _bar(len(prompts), progress)
@@ -98,7 +101,9 @@ class TransformersRuntime(Closing):
         return ids
 
     def _generate(self, prompts: list[list[int]], max_new_tokens: int) -> list[Answer]:
-        """Greedy decoding of one batch. Shapes: ids and mask (rows, length), logits (rows, vocabulary)."""
+        """Greedy decoding of one batch. Shapes: ids and mask (rows, length), logits (rows,
+        vocabulary).
+        """
         import torch
         from transformers import DynamicCache
 

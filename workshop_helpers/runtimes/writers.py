@@ -98,10 +98,11 @@ def _served(
 
 @contextmanager
 def in_process(ref: Any, temperature: float | None, max_tokens: int) -> Iterator[Writer]:
-    """A model opened here. The runtimes take the likeliest token; noise on the logits makes a draw of that.
+    """A model opened here. The runtimes take the likeliest token; noise on the logits makes a draw
+    of that.
 
-    argmax(logits / T + g) with g from Gumbel(0, 1) is a draw from softmax(logits / T) (the Gumbel-max trick; Gumbel
-    1954, Maddison et al. 2014, arXiv:1411.0030).
+    argmax(logits / T + g) with g from Gumbel(0, 1) is a draw from softmax(logits / T) (the
+    Gumbel-max trick; Gumbel 1954, Maddison et al. 2014, arXiv:1411.0030).
     """
     import torch
 

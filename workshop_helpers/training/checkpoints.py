@@ -20,7 +20,9 @@ def work_folder(out: Path) -> Path:
 
 
 def prepare_work(work: Path, inputs: dict[str, Any]) -> Path | None:
-    """The last whole checkpoint of an equal run in `work`, if any; everything else there is removed."""
+    """The last whole checkpoint of an equal run in `work`, if any; everything else there is
+    removed.
+    """
     wanted = fingerprint({**inputs, "versions": versions()})
     note = work / "run.json"
     try:
@@ -47,7 +49,9 @@ def _step_of(folder: Path) -> int:
 
 
 def _is_whole(folder: Path) -> bool:
-    """trainer_state.json is written last; the others are checked because a full disk can cut any of them."""
+    """trainer_state.json is written last; the others are checked because a full disk can cut any of
+    them.
+    """
     try:
         state = read_json(folder / "trainer_state.json")
         check_safetensors(folder / "adapter_model.safetensors")

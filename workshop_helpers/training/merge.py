@@ -1,7 +1,7 @@
 """Merging: base + adapter → one model of the base's architecture, checked against both.
 
-The delta is added in fp32 and the sum is cast once to the base's own number format. What is compared afterwards is
-what was written: the files are read back.
+The delta is added in fp32 and the sum is cast once to the base's own number format. What is
+compared afterwards is what was written: the files are read back.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ from ..models.resolve import ModelRef, resolve
 if TYPE_CHECKING:
     from ..core.device import Device
 
-# Questions to compare logits on: both languages, digits and an answer, so that every kind of token is met.
+# Questions to compare logits on: both languages, digits and an answer, so that every kind of token
+# is met.
 PROBES = (
     (
         "How much is standard shipping, and when is it free?",
@@ -36,7 +37,8 @@ PROBES = (
     ),
     ("商品を返品できるのは何日以内ですか？", "到着後14日以内でしたら返品できます。"),
 )
-# In fp32 a merge differs from its adapter by rounding only; measured on random models: below 1e-5 of the logits' size.
+# In fp32 a merge differs from its adapter by rounding only; measured on random models: below 1e-5
+# of the logits' size.
 FP32_TOLERANCE = 1e-3
 # Of the adapter's own effect; more than this lost in casting and the merged model is another model.
 CAST_TOLERANCE = 0.5
@@ -55,8 +57,9 @@ COPIED = (
 class MergeReport:
     """The merged model and how near it is to its adapter.
 
-    `difference_to_adapter` and `difference_to_base`: largest absolute difference of a logit, on `PROBES`, of the
-    written model against base + adapter in fp32, and against the base alone. `dtype`: of the written weights.
+    `difference_to_adapter` and `difference_to_base`: largest absolute difference of a logit, on
+    `PROBES`, of the written model against base + adapter in fp32, and against the base alone.
+    `dtype`: of the written weights.
     """
 
     model: Path
@@ -80,9 +83,9 @@ def merge(
 ) -> MergeReport:
     """Merge an adapter into its base and write the model, with its tokenizer, to the folder `out`.
 
-    An equal earlier merge in `out` is returned as it is, unless `overwrite`. Raises WorkshopError when `adapter` is
-    none, when its base cannot be found, when the merged model does not answer like the adapter, when merging changed
-    nothing, and when the disk is full.
+    An equal earlier merge in `out` is returned as it is, unless `overwrite`. Raises WorkshopError
+    when `adapter` is none, when its base cannot be found, when the merged model does not answer
+    like the adapter, when merging changed nothing, and when the disk is full.
     """
     ref = resolve(adapter)
     if ref.kind != "adapter" or ref.base is None:
@@ -212,7 +215,9 @@ def _difference(one: Any, other: Any) -> float:
 
 
 def _copy_tokenizer(source: Path, target: Path) -> None:
-    """The base's own files, byte for byte: llama.cpp's converter wants Gemma's tokenizer.model, for example."""
+    """The base's own files, byte for byte: llama.cpp's converter wants Gemma's tokenizer.model, for
+    example.
+    """
     for file in source.iterdir():
         wanted = file.name.startswith(COPIED) or file.suffix in (".model", ".jinja")
         if file.is_file() and (wanted or file.name.upper().startswith(("LICENSE", "NOTICE"))):

@@ -17,12 +17,13 @@ class LoraRecipe:
     """How an adapter is trained.
 
     `rank` and `alpha`: the adapter adds (alpha / rank) · B·A to a weight, A and B of that rank.
-    `target_modules`: names of the layers that get one; None takes every linear layer but the output head.
-    `loraplus_ratio`: how many times the learning rate of A the one of B is (LoRA+, Hayou et al. 2024,
-    arXiv:2402.12354); 1 is plain LoRA. `epochs`: passes over the rows. `batch_size` · `gradient_accumulation`: rows
-    in one optimiser step. `learning_rate` falls by `schedule` ("constant", "linear", "cosine") after rising over the
-    first `warmup` share of the steps. `max_length`: tokens of prompt and answer together. `general_rows`: rows mixed
-    in against forgetting, as a share of the training rows (0.5: one general row to two of the data).
+    `target_modules`: names of the layers that get one; None takes every linear layer but the output
+    head. `loraplus_ratio`: how many times the learning rate of A the one of B is (LoRA+, Hayou et
+    al. 2024, arXiv:2402.12354); 1 is plain LoRA. `epochs`: passes over the rows. `batch_size` ·
+    `gradient_accumulation`: rows in one optimiser step. `learning_rate` falls by `schedule`
+    ("constant", "linear", "cosine") after rising over the first `warmup` share of the steps.
+    `max_length`: tokens of prompt and answer together. `general_rows`: rows mixed in against
+    forgetting, as a share of the training rows (0.5: one general row to two of the data).
     """
 
     rank: int = 8
@@ -79,7 +80,9 @@ class LoraRecipe:
         return cls(**(ref.origin.recipe if ref.origin else {}))
 
     def replace(self, **changes: Any) -> LoraRecipe:
-        """A copy with some values changed. Raises WorkshopError for a value or a name that makes no sense."""
+        """A copy with some values changed. Raises WorkshopError for a value or a name that makes no
+        sense.
+        """
         known = [f.name for f in fields(self)]
         unknown = [name for name in changes if name not in known]
         if unknown:

@@ -16,11 +16,12 @@ from .recipe import LoraRecipe
 class TrainingReport:
     """What a training run did.
 
-    `losses`: (step, epoch, mean loss of the step's answer tokens). `tokens`: prompt and answer tokens that went
-    through the model. `truncated` and `dropped`: rows, by their line in the file or else their place from 1, whose
-    answer was cut or cut away entirely at `max_length`. `peak_memory_bytes`: of the process on a CPU, of torch on a
-    GPU. `resumed_from`: the step of the checkpoint that a killed run had left. `reused`: nothing was trained, the
-    adapter of an equal run was there. `seconds`: without importing libraries; of this run only.
+    `losses`: (step, epoch, mean loss of the step's answer tokens). `tokens`: prompt and answer
+    tokens that went through the model. `truncated` and `dropped`: rows, by their line in the file
+    or else their place from 1, whose answer was cut or cut away entirely at `max_length`.
+    `peak_memory_bytes`: of the process on a CPU, of torch on a GPU. `resumed_from`: the step of the
+    checkpoint that a killed run had left. `reused`: nothing was trained, the adapter of an equal
+    run was there. `seconds`: without importing libraries; of this run only.
     """
 
     adapter: Path

@@ -66,7 +66,9 @@ class _Fit:
 
 
 def fit_rows(tokenizer: Any, conversations: list[Conversation], max_length: int) -> _Fit:
-    """TRL cuts long rows at the end and drops, silently, those whose answer is gone: this finds them first."""
+    """TRL cuts long rows at the end and drops, silently, those whose answer is gone: this finds
+    them first.
+    """
     fit = _Fit()
     if not conversations:
         return fit
@@ -94,7 +96,9 @@ def fit_rows(tokenizer: Any, conversations: list[Conversation], max_length: int)
 
 
 def examples(conversations: Sequence[Conversation]) -> list[dict[str, Any]]:
-    """The rows as TRL's trainer takes them: prompt and completion, so that the loss counts the completion only."""
+    """The rows as TRL's trainer takes them: prompt and completion, so that the loss counts the
+    completion only.
+    """
     return [
         {
             "prompt": c.prompt_messages(),

@@ -1,8 +1,8 @@
 """LoRA training: rows in, an adapter out.
 
-TRL's `SFTTrainer` trains, PEFT adds the adapter, the loss counts the answer only. What this module adds: defaults
-that fit the model, rows that do not fit are named, a killed run goes on where its last whole checkpoint stands, and
-the adapter appears whole, with a card, or not at all.
+TRL's `SFTTrainer` trains, PEFT adds the adapter, the loss counts the answer only. What this module
+adds: defaults that fit the model, rows that do not fit are named, a killed run goes on where its
+last whole checkpoint stands, and the adapter appears whole, with a card, or not at all.
 """
 
 from __future__ import annotations
@@ -49,14 +49,15 @@ def train(
 ) -> TrainingReport:
     """Train a LoRA adapter for `model` on `data` and write it to the folder `out`.
 
-    `data` is a JSONL file or conversations, of which the first `rows` are used; `recipe` defaults to
-    `LoraRecipe.for_model(model)`; `general` are rows to mix in, as many as `recipe.general_rows` says. An equal
-    earlier run's adapter in `out` is returned as it is, unless `overwrite`. A run that was killed goes on from its
-    last whole checkpoint and ends with the weights of an uninterrupted one. `progress` shows a bar in a terminal,
-    or is called with a `Progress` after each step.
+    `data` is a JSONL file or conversations, of which the first `rows` are used; `recipe` defaults
+    to `LoraRecipe.for_model(model)`; `general` are rows to mix in, as many as `recipe.general_rows`
+    says. An equal earlier run's adapter in `out` is returned as it is, unless `overwrite`. A run
+    that was killed goes on from its last whole checkpoint and ends with the weights of an
+    uninterrupted one. `progress` shows a bar in a terminal, or is called with a `Progress` after
+    each step.
 
-    Raises WorkshopError for rows, a recipe or a model that cannot be used, when another run is at work in `out`,
-    when the loss is no number, and when the disk or memory is full.
+    Raises WorkshopError for rows, a recipe or a model that cannot be used, when another run is at
+    work in `out`, when the loss is no number, and when the disk or memory is full.
     """
     ref = resolve(model)
     if ref.kind not in ("catalogue", "folder"):
@@ -97,10 +98,12 @@ def train(
 
 
 def training_device(device: Device | str | None, ref: ModelRef) -> Device:
-    """The device `pick_device` finds; on a processor that multiplies bf16 natively a small model trains in it too.
+    """The device `pick_device` finds; on a processor that multiplies bf16 natively a small model
+    trains in it too.
 
-    Answers of small models stay in fp32, where all runtimes agree; in training the rounding drowns in the steps, and
-    bf16 saves a quarter of the time (eager attention: SDPA's bf16 backward is slower on these processors).
+    Answers of small models stay in fp32, where all runtimes agree; in training the rounding drowns
+    in the steps, and bf16 saves a quarter of the time (eager attention: SDPA's bf16 backward is
+    slower on these processors).
     """
     chosen = pick_device(device, ref)
     units = cpu_bf16_units()
@@ -166,10 +169,12 @@ def _train(
                 ),
                 callbacks=[progress_callback(bar)],
             )
-            # It prints every log line where the bar is; PEFT's model card is a form that nobody fills in.
+            # It prints every log line where the bar is; PEFT's model card is a form that nobody
+            # fills in.
             trainer.remove_callback(PrinterCallback)
             trainer.model.create_or_update_model_card = lambda *_: None
-            # Autocast puts the adapter's inputs into bf16 anyhow; PEFT would take them to fp32 and back first.
+            # Autocast puts the adapter's inputs into bf16 anyhow; PEFT would take them to fp32 and
+            # back first.
             twice = device.name == "cpu" and device.dtype == "bf16"
             with disable_input_dtype_casting(trainer.model, active=twice):
                 trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
@@ -264,7 +269,9 @@ def _tokens_seen(lengths: list[int], epochs: float) -> int:
 
 @contextmanager
 def _failures_in_words(recipe: LoraRecipe, work: Path) -> Iterator[None]:
-    """Full memory, a full disk behind torch's own message, and unknown target modules as WorkshopErrors."""
+    """Full memory, a full disk behind torch's own message, and unknown target modules as
+    WorkshopErrors.
+    """
     try:
         yield
     except (RuntimeError, ValueError, MemoryError) as error:

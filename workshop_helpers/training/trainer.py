@@ -31,7 +31,8 @@ def trainer_arguments(
         per_device_train_batch_size=recipe.batch_size,
         gradient_accumulation_steps=recipe.gradient_accumulation,
         learning_rate=recipe.learning_rate,
-        # Rows of like length share a batch: padding costs as much as text, and general rows bring long prompts.
+        # Rows of like length share a batch: padding costs as much as text, and general rows bring
+        # long prompts.
         train_sampling_strategy="group_by_length",
         lr_scheduler_type="constant_with_warmup"
         if recipe.schedule == "constant"
@@ -71,14 +72,17 @@ def course_trainer(recipe: LoraRecipe) -> Any:
     class EpochSampler(LengthGroupedSampler):
         """Rows of like length together, in an order that seed and epoch alone decide.
 
-        The library's own draws it from torch's global state, which a run resumed in its second epoch has not got.
+        The library's own draws it from torch's global state, which a run resumed in its second
+        epoch has not got.
         """
 
         def set_epoch(self, epoch: int) -> None:
             self.generator = torch.Generator().manual_seed(1000 * recipe.seed + epoch)
 
     class CourseTrainer(SFTTrainer):
-        """SFTTrainer with LoRA+'s two learning rates, and without what a small run needs not pay for."""
+        """SFTTrainer with LoRA+'s two learning rates, and without what a small run needs not pay
+        for.
+        """
 
         def create_optimizer(self, model: Any = None) -> Any:
             if recipe.loraplus_ratio == 1 or getattr(self, "optimizer", None) is not None:
@@ -109,8 +113,9 @@ def course_trainer(recipe: LoraRecipe) -> Any:
         ) -> Any:
             """The mean loss of the answer tokens, from the logits of their places alone.
 
-            TRL's own never holds all logits, which a large vocabulary on a GPU needs; without a GPU's kernels it
-            computes them three times over, and figures that nobody reads here: half of a small model's step.
+            TRL's own never holds all logits, which a large vocabulary on a GPU needs; without a
+            GPU's kernels it computes them three times over, and figures that nobody reads here:
+            half of a small model's step.
             """
             labels = inputs["labels"]
             small = 4 * labels.numel() * model.config.get_text_config().vocab_size <= SMALL_LOGITS
@@ -131,7 +136,9 @@ def course_trainer(recipe: LoraRecipe) -> Any:
             return loss / count
 
         def floating_point_ops(self, inputs: Any) -> int:
-            """It would count all parameters anew at every step, for a figure that nobody reads here."""
+            """It would count all parameters anew at every step, for a figure that nobody reads
+            here.
+            """
             return 0
 
         def _save_checkpoint(self, model: Any, trial: Any) -> None:
@@ -145,9 +152,11 @@ def progress_callback(bar: Bar) -> Any:
     from transformers import TrainerCallback
 
     class Watch(TrainerCallback):
-        """Tells the bar, and asks for checkpoints: never more than about a tenth of the work can be lost.
+        """Tells the bar, and asks for checkpoints: never more than about a tenth of the work can be
+        lost.
 
-        Saving takes at most about a twentieth of the time, and a run of less than a second has no checkpoint.
+        Saving takes at most about a twentieth of the time, and a run of less than a second has no
+        checkpoint.
         """
 
         def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
@@ -183,11 +192,12 @@ def progress_callback(bar: Bar) -> Any:
 def choose_checkpointing(
     model: Any, recipe: LoraRecipe, device: Device, length: int
 ) -> tuple[bool, str]:
-    """Whether to recompute activations in the backward pass (slower by half or more) to save memory, and why.
+    """Whether to recompute activations in the backward pass (slower by half or more) to save
+    memory, and why.
 
-    Activations of one layer are about 34 · hidden values a token without the attention matrix, which SDPA does not
-    store (Korthikanti et al. 2022, arXiv:2205.05198, §4.1, in bytes for 16-bit values), and the logits are held in
-    fp32 a few times over.
+    Activations of one layer are about 34 · hidden values a token without the attention matrix,
+    which SDPA does not store (Korthikanti et al. 2022, arXiv:2205.05198, §4.1, in bytes for 16-bit
+    values), and the logits are held in fp32 a few times over.
     """
     if device.memory_bytes is None:
         return False, "off: the memory of this device is not known"

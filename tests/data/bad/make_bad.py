@@ -1,12 +1,15 @@
-"""Writes the bad files beside it, and expectations.yaml: what a careful reader would say about each.
+"""Writes the bad files beside it, and expectations.yaml: what a careful reader would say about
+each.
 
     python tests/data/bad/make_bad.py
 
-Everything is invented; numbers are reserved or documented for tests. Real-looking keys are not stored: the test
-assembles those when it runs. The output is the same on every machine (but for how gzip packs it).
+Everything is invented; numbers are reserved or documented for tests. Real-looking keys are not
+stored: the test assembles those when it runs. The output is the same on every machine (but for how
+gzip packs it).
 
-An expectation: rule (or several, where people name the fault differently), line (from 1; none where the file as a whole
-is meant), severity (or several) where it is not "error", other_line where it is about two rows. Options: what else `check` is given.
+An expectation: rule (or several, where people name the fault differently), line (from 1; none where
+the file as a whole is meant), severity (or several) where it is not "error", other_line where it is
+about two rows. Options: what else `check` is given.
 """
 
 # One case a line: folded, the table would be three times as long and harder to read.

@@ -33,7 +33,7 @@ def found(report, rule: str) -> list[tuple[int, int | None]]:
     return [(f.line, f.other_line) for f in report.of(rule)]
 
 
-# ---- clean data ------------------------------------------------------------------------------------------------------
+# ---- clean data ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("language", ["en", "ja"])
@@ -49,7 +49,7 @@ def test_the_shop_has_no_errors_and_no_warnings(language):
     assert report.summary["tokens"] > 5000
 
 
-# ---- repetition and contradiction ------------------------------------------------------------------------------------
+# ---- repetition and contradiction ----------------------------------------------------------------
 
 
 def test_an_equal_row_is_an_error_at_the_second_place(tmp_path):
@@ -152,7 +152,7 @@ def test_a_sentence_three_times_over_is_found(tmp_path):
     assert found(quick(tmp_path, ("Where is the train?", answer.strip())), "repeated-text")
 
 
-# ---- style -----------------------------------------------------------------------------------------------------------
+# ---- style ---------------------------------------------------------------------------------------
 
 
 def test_an_unasked_change_of_language_is_found(tmp_path):
@@ -181,7 +181,7 @@ def test_yen_with_and_without_commas_is_a_note(tmp_path):
     assert {f.severity for f in report.of("mixed-number-format")} == {"note"}
 
 
-# ---- size and amount -------------------------------------------------------------------------------------------------
+# ---- size and amount -----------------------------------------------------------------------------
 
 
 def test_a_row_longer_than_max_length_says_what_would_be_cut(tmp_path):
@@ -252,7 +252,7 @@ def test_the_estimate_names_its_source_and_takes_a_given_speed_and_price(tmp_pat
     assert "results/speed.json" in measured["source"] or measured["seconds"] is None
 
 
-# ---- leakage ---------------------------------------------------------------------------------------------------------
+# ---- leakage -------------------------------------------------------------------------------------
 
 
 def against(tmp_path: Path, train: str, test: str, *, full: bool = True):
@@ -312,7 +312,7 @@ def test_a_file_against_itself_is_refused(tmp_path):
         check(path, against=path, quick=True)
 
 
-# ---- files -----------------------------------------------------------------------------------------------------------
+# ---- files ---------------------------------------------------------------------------------------
 
 
 def test_broken_rows_are_findings_and_the_rest_is_checked(tmp_path):

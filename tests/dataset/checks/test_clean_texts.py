@@ -1,4 +1,6 @@
-"""Clean, varied text: the check leaves it alone. What is flagged here would be flagged in good data."""
+"""Clean, varied text: the check leaves it alone. What is flagged here would be flagged in good
+data.
+"""
 
 from __future__ import annotations
 

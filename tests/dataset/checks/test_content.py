@@ -1,4 +1,6 @@
-"""Garbled text, control characters, template tokens, markup and secrets are found; what only looks so is not."""
+"""Garbled text, control characters, template tokens, markup and secrets are found; what only looks
+so is not.
+"""
 
 from __future__ import annotations
 

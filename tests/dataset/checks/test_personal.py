@@ -1,4 +1,6 @@
-"""Personal data is found in English and Japanese, what only looks like it is left alone, and masks hold."""
+"""Personal data is found in English and Japanese, what only looks like it is left alone, and masks
+hold.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,8 @@ def my_number(eleven: str) -> str:
 
 MY = my_number("12345678901")
 
-# Invented throughout: example.com (RFC 2606), 555-01xx and Ofcom's drama numbers, the networks' own test cards.
+# Invented throughout: example.com (RFC 2606), 555-01xx and Ofcom's drama numbers, the networks' own
+# test cards.
 FOUND = {
     "pii-email": [
         "Write to taro.yamada@example.com please.",

@@ -59,7 +59,8 @@ def rules(path: Path, **options: object) -> list[tuple[str, int]]:
 
 # -- there and back ----------------------------------------------------------------------------
 
-# Whatever may stand in a text but half characters; the rarer it is, the likelier it breaks a container.
+# Whatever may stand in a text but half characters; the rarer it is, the likelier it breaks a
+# container.
 AWKWARD = [
     *["\r", "\r\n", "\n", "\t", "\x00", "\x0b", "\x1b", "\x7f", "\x85", "\u2028", "\ufeff"],
     *["\ufffe", "\uffff", "😀", "が", '"', '""', ",", ";", "\\", "\\n", "=1+1", "'"],

@@ -1,4 +1,6 @@
-"""Whatever bytes a file holds, reading it ends in rows and faults: no traceback, no hang, no memory without end."""
+"""Whatever bytes a file holds, reading it ends in rows and faults: no traceback, no hang, no memory
+without end.
+"""
 
 from __future__ import annotations
 
@@ -75,7 +77,9 @@ RANDOM = st.one_of(
 
 
 def read_all(path: Path) -> list[Conversation | Fault]:
-    """Every row of a file. Only a WorkshopError may end the reading; every item is in order and whole."""
+    """Every row of a file. Only a WorkshopError may end the reading; every item is in order and
+    whole.
+    """
     try:
         with open_rows(path) as rows:
             assert rows.source.reason and rows.source.container and rows.source.format

@@ -1,7 +1,8 @@
-"""Synthetic rows: written by a real model on a real server, checked before they are kept, no key anywhere.
+"""Synthetic rows: written by a real model on a real server, checked before they are kept, no key
+anywhere.
 
-The server is llama.cpp's own, with mame. What it cannot be made to do (to be busy, to fail, to stay silent) a relay in
-front of it does; everything else goes through to the model.
+The server is llama.cpp's own, with mame. What it cannot be made to do (to be busy, to fail, to stay
+silent) a relay in front of it does; everything else goes through to the model.
 """
 
 from __future__ import annotations
@@ -60,7 +61,9 @@ def serve(gguf: Path, **settings: object):
 
 
 def settle(address: str, key: str = "") -> None:
-    """One request that goes through its queue: a server that is closed before the queue turns never ends."""
+    """One request that goes through its queue: a server that is closed before the queue turns never
+    ends.
+    """
     parts = urlsplit(address)
     connection = HTTPConnection(parts.hostname or "", parts.port)
     connection.request("GET", "/slots", headers={"Authorization": f"Bearer {key}"})
@@ -95,7 +98,9 @@ Trouble = Callable[[BaseHTTPRequestHandler], bool]
 
 @pytest.fixture
 def relay(server: str) -> Iterator[Callable[[Trouble], str]]:
-    """A relay to the real server; `trouble` may deal with a chat request itself (and then says True)."""
+    """A relay to the real server; `trouble` may deal with a chat request itself (and then says
+    True).
+    """
     running: list[ThreadingHTTPServer] = []
 
     def start(trouble: Trouble, *, everything: bool = False) -> str:

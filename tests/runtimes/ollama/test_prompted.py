@@ -107,7 +107,7 @@ def test_what_is_no_gguf_yet_says_how_to_make_one(tiny_model: Path) -> None:
         prompted(tiny_model)
 
 
-# --- The verb ----------------------------------------------------------------------------------------------------
+# --- The verb -------------------------------------------------------------------------------------
 
 
 def run(*words: object) -> int:

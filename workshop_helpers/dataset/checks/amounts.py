@@ -24,7 +24,8 @@ MOST_TOPICS = 1_000
 
 
 def enough(rows: int, aim: str | None, file: str) -> list[Finding]:
-    """`too-few` for the aim ("try", "useful", "good"); without one: a warning below 50 rows, a note below 200.
+    """`too-few` for the aim ("try", "useful", "good"); without one: a warning below 50 rows, a note
+    below 200.
 
     Raises WorkshopError for an aim that is none.
     """
@@ -45,7 +46,9 @@ def enough(rows: int, aim: str | None, file: str) -> list[Finding]:
 
 
 class Topics:
-    """`unbalanced`: rows of each topic, where rows have a field `topic`. Memory: at most 1,000 topics."""
+    """`unbalanced`: rows of each topic, where rows have a field `topic`. Memory: at most 1,000
+    topics.
+    """
 
     def __init__(self, places: Places) -> None:
         self._places = places
@@ -89,8 +92,9 @@ class Topics:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What training on the rows will take. seconds, cost: None where no speed, or no price, is known; source: where
-    the speed comes from, or why there is none."""
+    """What training on the rows will take. seconds, cost: None where no speed, or no price, is
+    known; source: where the speed comes from, or why there is none.
+    """
 
     tokens: int
     epochs: float
@@ -110,8 +114,9 @@ def estimate(
 ) -> Estimate:
     """Seconds and cost of a LoRA training: tokens · epochs / speed, and hours · price.
 
-    The epochs are the model's recipe's. The speed is the given one, else the one that `results/speed.json` holds for
-    this model; its machine is named, since another one is faster or slower. The price has the currency it is given in.
+    The epochs are the model's recipe's. The speed is the given one, else the one that
+    `results/speed.json` holds for this model; its machine is named, since another one is faster or
+    slower. The price has the currency it is given in.
     """
     recipe = ref.origin.recipe if ref.origin else {}
     epochs = float(recipe.get("epochs", DEFAULT_EPOCHS))
@@ -131,9 +136,11 @@ _ROWS = 100
 
 
 def measured_speed(ref: ModelRef, epochs: float, tokenizer: Any) -> tuple[float | None, str]:
-    """Tokens a second of the recorded training of this model on 100 rows of the shop, and where that was.
+    """Tokens a second of the recorded training of this model on 100 rows of the shop, and where
+    that was.
 
-    The time is of the whole command, so small sets are not promised more than was seen. (None, why) without a record.
+    The time is of the whole command, so small sets are not promised more than was seen. (None, why)
+    without a record.
     """
     record = Path(__file__).resolve().parents[3] / "results" / "speed.json"
     unknown = "give a speed with --tokens-per-second, or train on ten rows and see"

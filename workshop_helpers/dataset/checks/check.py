@@ -1,7 +1,8 @@
-"""The check of a training set: every row by itself, then the set as a whole, in one pass and in bounded memory.
+"""The check of a training set: every row by itself, then the set as a whole, in one pass and in
+bounded memory.
 
-Quick: everything but tokenizing and near duplicates. In a large set the quick check looks at amounts and number formats
-in a sample of the rows only; `summary["examined"]` says in how many.
+Quick: everything but tokenizing and near duplicates. In a large set the quick check looks at
+amounts and number formats in a sample of the rows only; `summary["examined"]` says in how many.
 """
 
 from __future__ import annotations
@@ -60,16 +61,19 @@ def check(
     tokens_per_second: float | None = None,
     price_per_hour: float | None = None,
 ) -> CheckReport:
-    """Everything that is wrong with one or several files of training rows, taken together as one set.
+    """Everything that is wrong with one or several files of training rows, taken together as one
+    set.
 
-    against: validation and test files whose questions must not be trained on. model: whose tokenizer and template count
-    the tokens; max_length: None takes the model's recipe's. quick: leave out tokens and near duplicates. facts: a facts
-    file; None takes a `facts.yaml` beside the first file, where there is one. aim: "try", "useful" or "good".
-    format, columns, encoding: as `records.open_rows` takes them. tokens_per_second, price_per_hour: for the estimate.
+    against: validation and test files whose questions must not be trained on. model: whose
+    tokenizer and template count the tokens; max_length: None takes the model's recipe's. quick:
+    leave out tokens and near duplicates. facts: a facts file; None takes a `facts.yaml` beside the
+    first file, where there is one. aim: "try", "useful" or "good". format, columns, encoding: as
+    `records.open_rows` takes them. tokens_per_second, price_per_hour: for the estimate.
 
-    The summary holds rows, tokens (None if quick), seconds, files (container, format, encoding, and why), examined, and
-    what was measured: lengths, languages, manners, openings, topics, estimate.
-    Raises WorkshopError for a file that cannot be opened, an unknown model or aim; what is wrong inside is a finding.
+    The summary holds rows, tokens (None if quick), seconds, files (container, format, encoding, and
+    why), examined, and what was measured: lengths, languages, manners, openings, topics, estimate.
+    Raises WorkshopError for a file that cannot be opened, an unknown model or aim; what is wrong
+    inside is a finding.
     """
     files, held = _listed(paths), _listed(against)
     if not files:
@@ -188,10 +192,12 @@ class _Progress:
 
 
 class Checker:
-    """All checks of one set, for rows wherever they come from: `row` by row or several at a time, then `finish`.
+    """All checks of one set, for rows wherever they come from: `row` by row or several at a time,
+    then `finish`.
 
-    held_out: questions that must not be trained on; model: None leaves out tokens and near duplicates; facts: what is
-    known; large: look at amounts in a sample of the rows only, so that a million rows take seconds.
+    held_out: questions that must not be trained on; model: None leaves out tokens and near
+    duplicates; facts: what is known; large: look at amounts in a sample of the rows only, so that a
+    million rows take seconds.
     """
 
     # In a large set: the first so many rows, and every so manieth after them.
@@ -262,7 +268,9 @@ class Checker:
         self.take([conversation])
 
     def take(self, conversations: Sequence[Conversation]) -> None:
-        """As `row`, for several: check by check, so that each one's code stays in the processor's cache meanwhile."""
+        """As `row`, for several: check by check, so that each one's code stays in the processor's
+        cache meanwhile.
+        """
         rows: list[Row] = []
         for conversation in conversations:
             number = self.places.add(conversation)
@@ -337,7 +345,9 @@ class Checker:
 
 
 def check_texts(row: Row) -> Iterable[Finding]:
-    """What `content` and `personal` find in one row; both rest on one look at it, which shows that most are clean."""
+    """What `content` and `personal` find in one row; both rest on one look at it, which shows that
+    most are clean.
+    """
     signs = first_look(row.messages)
     if not signs:
         return ()

@@ -1,7 +1,8 @@
-"""The safe repairs of a training file, each of them logged; what needs judgement is left to its author.
+"""The safe repairs of a training file, each of them logged; what needs judgement is left to its
+author.
 
-Lists, indentation and code keep their lines: a cleaner that folds all white space into one space would turn a program
-into nonsense and a list into a sentence.
+Lists, indentation and code keep their lines: a cleaner that folds all white space into one space
+would turn a program into nonsense and a list into a sentence.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from ..formats import Conversation, Fault
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-# Never wanted in text: zero-width space, word joiner, byte order mark, soft hyphen. Joiners stay: emoji need them.
+# Never wanted in text: zero-width space, word joiner, byte order mark, soft hyphen. Joiners stay:
+# emoji need them.
 _INVISIBLE = re.compile("[\u200b\u2060\ufeff\u00ad]")
 _ENDS = re.compile(r"[ \t\u00a0\u3000]+$", re.M)
 _BLANK = re.compile(r"\n{4,}")
@@ -31,7 +33,9 @@ _AROUND = 24  # characters that the log shows on each side of a change
 
 @dataclass(frozen=True)
 class Change:
-    """One repair: what it was for, and the text before and after; `after` is None where the row was left out."""
+    """One repair: what it was for, and the text before and after; `after` is None where the row was
+    left out.
+    """
 
     file: str
     line: int
@@ -41,7 +45,9 @@ class Change:
     other_line: int | None = None
 
     def diff(self) -> str:
-        """The change as lines that begin with - and +; white space that cannot be seen is written out."""
+        """The change as lines that begin with - and +; white space that cannot be seen is written
+        out.
+        """
         head = f"@@ {self.file}:{self.line} {self.rule}"
         if self.after is None:
             return f"{head}: left out, the same row as line {self.other_line}\n- {_seen(self.before)}\n"
@@ -54,7 +60,9 @@ def _seen(text: str) -> str:
 
 @dataclass
 class CleanReport:
-    """What a cleaning did: rows read and kept, the changes, rows that could not be read, where the log lies."""
+    """What a cleaning did: rows read and kept, the changes, rows that could not be read, where the
+    log lies.
+    """
 
     source: Path
     out: Path
@@ -91,12 +99,14 @@ def clean(
 ) -> CleanReport:
     """Write a cleaned copy of a training file; the source stays as it is.
 
-    Repaired are line ends, white space at the ends of lines and texts, runs of blank lines outside code, control and
-    invisible characters, and (nfc) characters written in two parts; the second of two equal rows is left out.
-    mask_personal: write […] in place of personal data. skip_faults: leave out rows that cannot be read. The log of
-    all changes is written beside `out`, as OUT.changes.diff, where there are any.
+    Repaired are line ends, white space at the ends of lines and texts, runs of blank lines outside
+    code, control and invisible characters, and (nfc) characters written in two parts; the second of
+    two equal rows is left out. mask_personal: write […] in place of personal data. skip_faults:
+    leave out rows that cannot be read. The log of all changes is written beside `out`, as
+    OUT.changes.diff, where there are any.
 
-    Raises WorkshopError when `out` is the source, and for rows that cannot be read unless they are to be skipped.
+    Raises WorkshopError when `out` is the source, and for rows that cannot be read unless they are
+    to be skipped.
     """
     from ..formats import Conversation, open_rows, write_conversations
 
@@ -171,7 +181,8 @@ def _clean_row(row: Conversation, report: CleanReport, mask: bool, nfc: bool) ->
 
 
 def repairs(text: str, *, nfc: bool = True) -> Iterator[tuple[str, str]]:
-    """The repairs that a text needs, one after the other: (what for, the text after it). None changes the sense.
+    """The repairs that a text needs, one after the other: (what for, the text after it). None
+    changes the sense.
 
     A repair that would leave nothing is not made: an empty text is a fault for its author to see.
     """

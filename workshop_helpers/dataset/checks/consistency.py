@@ -1,4 +1,6 @@
-"""Rows that contradict each other, or the facts: one question with two answers, one thing with two amounts."""
+"""Rows that contradict each other, or the facts: one question with two answers, one thing with two
+amounts.
+"""
 
 from __future__ import annotations
 
@@ -23,11 +25,12 @@ _KINDS = ("money", "duration", "percent", "clock", "points", "weekday", "date")
 
 
 class Answers:
-    """`duplicate`, and the same question with other answers: `contradicting-fact` where their amounts differ,
-    else `conflicting-answers`.
+    """`duplicate`, and the same question with other answers: `contradicting-fact` where their
+    amounts differ, else `conflicting-answers`.
 
-    Questions are compared without case and without punctuation at their ends; with them count all turns before the
-    answer. Memory: about 130 bytes a row, and the first 24 million characters of answers.
+    Questions are compared without case and without punctuation at their ends; with them count all
+    turns before the answer. Memory: about 130 bytes a row, and the first 24 million characters of
+    answers.
     """
 
     def __init__(self, places: Places) -> None:
@@ -114,9 +117,11 @@ def _same_content(one: str, other: str) -> bool:
 
 
 def contradiction(one: str, other: str) -> tuple[Figure, Figure] | None:
-    """The figures, of one kind and unit, in which two answers to one question disagree; None where they do not.
+    """The figures, of one kind and unit, in which two answers to one question disagree; None where
+    they do not.
 
-    Only kinds of which each answer has one figure are compared: of several it is not known which is which.
+    Only kinds of which each answer has one figure are compared: of several it is not known which is
+    which.
     """
     before, after = _by_kind(one), _by_kind(other)
     for kind, old in before.items():
@@ -191,7 +196,9 @@ _POINTS = re.compile(
 
 
 def is_general(about: str) -> bool:
-    """Whether a sentence without its amounts names a thing by itself: a subject before the amount, and no pronoun."""
+    """Whether a sentence without its amounts names a thing by itself: a subject before the amount,
+    and no pronoun.
+    """
     if _POINTS.search(about):
         return False
     subject = about.partition("<")[0]
@@ -200,11 +207,12 @@ def is_general(about: str) -> bool:
 
 
 class Statements:
-    """`contradicting-fact` between rows: the same sentence about the same thing, with another amount.
+    """`contradicting-fact` between rows: the same sentence about the same thing, with another
+    amount.
 
-    A sentence whose amounts differ in many rows ("The train to … leaves at 9:00") is about many things and no
-    contradiction: it is reported only where at most two amounts are known and the questions do not bring amounts, an
-    order or another case of their own.
+    A sentence whose amounts differ in many rows ("The train to … leaves at 9:00") is about many
+    things and no contradiction: it is reported only where at most two amounts are known and the
+    questions do not bring amounts, an order or another case of their own.
     """
 
     def __init__(self, places: Places) -> None:
@@ -234,7 +242,9 @@ class Statements:
         return ()
 
     def finish(self) -> list[Finding]:
-        """One finding for each sentence that is known with two amounts, at the rarer (or later) one."""
+        """One finding for each sentence that is known with two amounts, at the rarer (or later)
+        one.
+        """
         found = []
         for seen in self._known.values():
             if len(seen) != 2:
@@ -267,10 +277,12 @@ class _Known:
 
 
 class KnownFacts:
-    """`contradicting-fact` against a facts file: a sentence about a known fact that states another amount.
+    """`contradicting-fact` against a facts file: a sentence about a known fact that states another
+    amount.
 
-    A sentence is about the fact whose statement or name it is most like (pieces of two characters, amounts taken
-    out). It is reported where its amount, of the fact's kind, is no right one of any fact that is alike.
+    A sentence is about the fact whose statement or name it is most like (pieces of two characters,
+    amounts taken out). It is reported where its amount, of the fact's kind, is no right one of any
+    fact that is alike.
     """
 
     LIKE = 0.6  # share of the smaller text's pieces that both have, to be about the same thing

@@ -1,6 +1,8 @@
-"""What must not stand in a training text: garbled characters, control characters, a template's tokens, markup, secrets.
+"""What must not stand in a training text: garbled characters, control characters, a template's
+tokens, markup, secrets.
 
-Most rows hold none of it: only a row that the first look has its doubts about is looked at again, rule by rule.
+Most rows hold none of it: only a row that the first look has its doubts about is looked at again,
+rule by rule.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ if TYPE_CHECKING:
 
 
 def check_content(conversation: Conversation) -> Iterable[Finding]:
-    """`mojibake`, `control-character`, `invisible-character`, `special-token`, `html` and `secret` of one row.
+    """`mojibake`, `control-character`, `invisible-character`, `special-token`, `html` and `secret`
+    of one row.
 
     Every turn is looked at.
     """
@@ -80,7 +83,8 @@ def _faults(text: str, about_markup: bool) -> Iterator[_Fault]:
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]|\r(?!\n)|\x85")
 _CRLF = re.compile(r"\r\n")
 _HIDDEN = re.compile(
-    # Zero-width joiners and direction marks belong to emoji and to scripts that need them; these do not.
+    # Zero-width joiners and direction marks belong to emoji and to scripts that need them; these do
+    # not.
     "[\u00ad\u200b\u2028\u2029\u202a\u202b\u202d\u202e\u2060\u2066-\u2068\ufeff]"
 )
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -130,9 +134,11 @@ def _named(character: str) -> str:
 
 # -- garbled text ----------------------------------------------------------------------------------
 
-# Two characters in a row that are no ASCII and no East Asian script; clean text with a ° or é here and there has none.
+# Two characters in a row that are no ASCII and no East Asian script; clean text with a ° or é here
+# and there has none.
 _ODD_PAIR = re.compile("[\x80-\u04ff\u2013-\u2122][\x80-\u04ff\u2010-\u2593]|[ÃÂ] ")
-# 縺れる (to tangle) and 繧繝 (a pattern of cloth) are words; every other use of these characters is mojibake.
+# 縺れる (to tangle) and 繧繝 (a pattern of cloth) are words; every other use of these characters is
+# mojibake.
 _SJIS = re.compile("縺(?![れらりるろっ])|繧(?!繝)|(?<!繧)繝|[ｦ-ﾟ][一-龥]|[一-龥][ｦ-ﾟ]")
 _EUC = re.compile("(?:[､･][｡-ﾟ]){2}|(?:[¤¥][\xa1-\xfe]){2}")
 _OTHER = re.compile("[銇銈銉]|[‚ƒ][\xa1-\xff‚ƒ‰Š‹Œ‘-”•–—˜™š›œžŸ]|[\x80-\x9f][\x80-\xff]")
@@ -199,7 +205,9 @@ def _brief(text: str) -> str:
 
 
 def _runs(text: str, at: int) -> Iterator[tuple[int, int, str]]:
-    """The whole run around a place, then shorter pieces from there: clean text may stand beside the garbled."""
+    """The whole run around a place, then shorter pieces from there: clean text may stand beside the
+    garbled.
+    """
     whole = _run_around(text, at)
     yield whole
     for size in (24, 16, 12, 8, 6, 5, 4, 3, 2):
@@ -208,7 +216,9 @@ def _runs(text: str, at: int) -> Iterator[tuple[int, int, str]]:
 
 
 def _run_around(text: str, at: int) -> tuple[int, int, str]:
-    """The stretch of other than ASCII characters around a place, letters between them included; 200 at most."""
+    """The stretch of other than ASCII characters around a place, letters between them included; 200
+    at most.
+    """
     first = max(0, at - 100)
     for run in _LETTER.finditer(text, first, at + 100):
         if run.end() > at:
@@ -219,8 +229,9 @@ def _run_around(text: str, at: int) -> tuple[int, int, str]:
 def _reread(run: str) -> str | None:
     """What a run of garbled characters was before, or None where it is not garbled that way.
 
-    Wrong guesses rarely survive: bytes in one encoding are seldom valid, and Japanese, in another. Up to half
-    of the characters may be lost, as they are where the wrong encoding had no character for a byte.
+    Wrong guesses rarely survive: bytes in one encoding are seldom valid, and Japanese, in another.
+    Up to half of the characters may be lost, as they are where the wrong encoding had no character
+    for a byte.
     """
     for read_with, written_in in _READINGS:
         if read_with == "cp1252":
@@ -250,7 +261,8 @@ def _cp1252(character: str) -> bytes:
 
 # Kept whole by the tokenizers of the course's models beside those that end a turn.
 _ADDED_TOKEN = re.compile(r"<(?:pad|unk|mask)>|<(?:start|end)_of_image>|<unused\d{1,2}>")
-# Qwen's own words for thoughts and tools: whole tokens, and meant where the rows teach thinking or tools.
+# Qwen's own words for thoughts and tools: whole tokens, and meant where the rows teach thinking or
+# tools.
 _THOUGHT = re.compile(r"</?(?:think|tool_call|tool_response)>")
 
 

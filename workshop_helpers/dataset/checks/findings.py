@@ -1,7 +1,7 @@
 """What a check says about a row, and the table of everything the course checks for.
 
-A rule's name is stable: scripts, notebooks and `--json` readers rely on it. Its sentences (why it hurts,
-what to do) stand here once, in English and Japanese, so that every report says the same.
+A rule's name is stable: scripts, notebooks and `--json` readers rely on it. Its sentences (why it
+hurts, what to do) stand here once, in English and Japanese, so that every report says the same.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ MOST_FINDINGS = 2_000  # of one rule and severity that are kept; the rest is cou
 class Rule:
     """One thing that is checked.
 
-    severity: of its findings, unless a check says otherwise; title: the fault in a few words; why: how
-    it hurts training; fix: what to do. `_ja`: the same in Japanese. quick: part of the quick check.
+    severity: of its findings, unless a check says otherwise; title: the fault in a few words; why:
+    how it hurts training; fix: what to do. `_ja`: the same in Japanese. quick: part of the quick
+    check.
     """
 
     name: str
@@ -38,8 +39,10 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One fault at one place. `line` counts from 1 (0: the file as a whole); `other_line`, `other_file`
-    name the second row where the finding is about two. `excerpt` is masked where it holds personal data."""
+    """One fault at one place. `line` counts from 1 (0: the file as a whole); `other_line`,
+    `other_file` name the second row where the finding is about two. `excerpt` is masked where it
+    holds personal data.
+    """
 
     rule: str
     severity: str
@@ -103,8 +106,8 @@ def finding(
 ) -> Finding:
     """A finding at a row's place, with the rule's own severity, fix and reason where none is given.
 
-    other: the second row, where the finding is about two. The excerpt is shortened to 160 characters.
-    Raises ValueError for a rule that is not in `RULES`, or a severity that is none.
+    other: the second row, where the finding is about two. The excerpt is shortened to 160
+    characters. Raises ValueError for a rule that is not in `RULES`, or a severity that is none.
     """
     known = RULES.get(rule)
     if known is None:
@@ -147,9 +150,9 @@ def around(text: str, start: int, end: int, most: int = EXCERPT) -> str:
 class CheckReport:
     """What a check found.
 
-    findings: in the order of files and lines, at most 2,000 of a rule; summary: rows, tokens (None where they were not
-    counted) and what else was measured (see `check`); found: how often each (rule, severity) was found, also beyond
-    those 2,000.
+    findings: in the order of files and lines, at most 2,000 of a rule; summary: rows, tokens (None
+    where they were not counted) and what else was measured (see `check`); found: how often each
+    (rule, severity) was found, also beyond those 2,000.
     """
 
     findings: list[Finding]
@@ -157,7 +160,8 @@ class CheckReport:
     found: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
     def _counted(self) -> Counter[tuple[str, str]]:
-        # The list is shorter than the count only where it was cut; elsewhere it is what the user sees.
+        # The list is shorter than the count only where it was cut; elsewhere it is what the user
+        # sees.
         listed = Counter((found.rule, found.severity) for found in self.findings)
         return Counter({k: max(n, self._beyond(k, n)) for k, n in listed.items()})
 
@@ -497,7 +501,9 @@ RULES: Mapping[str, Rule] = _rules(
 
 
 def place_of(role: str, number: int | None = None) -> str:
-    """How a message calls a turn, as the beginning of a sentence; its number where a row has many turns."""
+    """How a message calls a turn, as the beginning of a sentence; its number where a row has many
+    turns.
+    """
     names = {"user": "The question", "assistant": "The answer", "system": "The system prompt"}
     name = names.get(role, "A turn")
     return f"{name} (turn {number})" if number else name

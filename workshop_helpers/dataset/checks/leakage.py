@@ -1,7 +1,8 @@
 """Does the test stand in the training data: word for word, nearly, or in other words.
 
-Only what is asked is compared: two sides may well give the same answer. Without a model, "in other words" is what can
-be explained: the same content words in another order, or most pieces in common once courtesies are taken away.
+Only what is asked is compared: two sides may well give the same answer. Without a model, "in other
+words" is what can be explained: the same content words in another order, or most pieces in common
+once courtesies are taken away.
 """
 
 from __future__ import annotations
@@ -46,8 +47,8 @@ class HeldOut:
 
 
 def read_held_out(path: str | Path) -> Iterator[HeldOut]:
-    """The questions of a file that the model must not have seen: rows of any known format, or a questions file
-    (JSON Lines with `question` and no answer, as for `workshop verify`).
+    """The questions of a file that the model must not have seen: rows of any known format, or a
+    questions file (JSON Lines with `question` and no answer, as for `workshop verify`).
 
     Raises WorkshopError for a file that cannot be read.
     """
@@ -109,8 +110,8 @@ def _stem(word: str) -> str:
 def content_words(text: str) -> tuple[str, ...]:
     """The content words of a question in alphabetical order: equal for equal words in any order.
 
-    English: without stop words and endings. Japanese: runs of kanji, katakana, Latin letters, and question words.
-    Empty where fewer than three are left: two words are a topic, not a question.
+    English: without stop words and endings. Japanese: runs of kanji, katakana, Latin letters, and
+    question words. Empty where fewer than three are left: two words are a topic, not a question.
     """
     text = content(text)
     words = _LATIN.findall(text) if text.isascii() else _RUN.findall(text)
@@ -120,9 +121,10 @@ def content_words(text: str) -> tuple[str, ...]:
 class Leakage:
     """`leakage`: training rows whose question stands in a held-out file.
 
-    held_out: the questions that must not be trained on; near: also look for near and paraphrase-like ones (needs
-    datasketch), not only for equal ones and for the same words in another order. Memory: by the held-out questions
-    only. An equal or near question is an error, one in other words a warning.
+    held_out: the questions that must not be trained on; near: also look for near and
+    paraphrase-like ones (needs datasketch), not only for equal ones and for the same words in
+    another order. Memory: by the held-out questions only. An equal or near question is an error,
+    one in other words a warning.
     """
 
     NEAR = 0.8

@@ -1,9 +1,10 @@
-"""The first look at a row's texts: might there be a fault of content, or personal data, and of which kind?
+"""The first look at a row's texts: might there be a fault of content, or personal data, and of
+which kind?
 
-Most rows hold neither, and a million of them are to be checked in seconds. So a row's texts are joined and turned into
-bytes once; two tables sort the bytes into a few classes, and what is searched for then are single characters and short
-pieces. A look may see signs where nothing is, and `content` and `personal` say whether they mean anything; but where it
-sees none, nothing must be.
+Most rows hold neither, and a million of them are to be checked in seconds. So a row's texts are
+joined and turned into bytes once; two tables sort the bytes into a few classes, and what is
+searched for then are single characters and short pieces. A look may see signs where nothing is, and
+`content` and `personal` say whether they mean anything; but where it sees none, nothing must be.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ CONTENT = 64
 
 
 def first_look(messages: Sequence[Message]) -> int:
-    """What there are signs of in the turns of a row; 0 for most. Costs about five microseconds a kilobyte."""
+    """What there are signs of in the turns of a row; 0 for most. Costs about five microseconds a
+    kilobyte.
+    """
     text = _joined(messages)
     raw = text.encode("ascii", "replace")
     rare = not text.isascii() and _RARE.search(text) is not None
@@ -43,15 +46,18 @@ def personal_kinds(text: str) -> int:
     return _personal(text, text.encode("ascii", "replace"), rare)
 
 
-# Latin, Greek and Cyrillic letters; what Japanese in UTF-8 turns into where it is read as Shift_JIS (縺 繧 繝, ｱ) or as
-# GBK (銇 銈 銉), or the other way round; lost and hidden characters; halves of surrogate pairs, and 外字 behind them.
+# Latin, Greek and Cyrillic letters; what Japanese in UTF-8 turns into where it is read as Shift_JIS
+# (縺 繧 繝, ｱ) or as GBK (銇 銈 銉), or the other way round; lost and hidden characters; halves of
+# surrogate pairs, and 外字 behind them.
 _STRANGE = "\x80-\u07ff縺繧繝銇銈銉‚ｦ-ﾟ\ufffd\ufeff\u200b\u2028-\u202b\u202d\u202e\u2060\u2066-\u2068\ud800-\uf8ff"
 _STRANGE_CHARACTER, _WIDE_DIGIT = re.compile(f"[{_STRANGE}]"), re.compile("[０-９]")
 _RARE = re.compile(f"[{_STRANGE}０-９]")  # both, so that they are looked for at once
 
 
 def _table(other: bytes, **classes: bytes) -> bytes:
-    """A table for bytes.translate: each class is named by a letter and lists its bytes; all others are one class."""
+    """A table for bytes.translate: each class is named by a letter and lists its bytes; all others
+    are one class.
+    """
     table = bytearray(other * 256)
     for name, members in classes.items():
         for member in members:
@@ -92,14 +98,15 @@ def _content(text: str, raw: bytes, rare: bool) -> bool:
 
 # -- personal data ---------------------------------------------------------------------------------
 
-# "0" for digits, "A" and "a" for letters, "-" for what stands between the groups of a number, "?" for what is not in
-# ASCII, such as a dash of another kind; everything else is ",".
+# "0" for digits, "A" and "a" for letters, "-" for what stands between the groups of a number, "?"
+# for what is not in ASCII, such as a dash of another kind; everything else is ",".
 _FIGURES = _table(
     b",",
     **{"0": _DIGITS, "A": _CAPITALS, "a": _SMALL, "-": b" .-()/", "?": b"?"},
 )
-# All of these begin with a digit: nothing is found faster than a pattern that begins with one certain character.
-# Seven digits and more, together or in groups that end as telephone numbers do; a state's letters and its ZIP code.
+# All of these begin with a digit: nothing is found faster than a pattern that begins with one
+# certain character. Seven digits and more, together or in groups that end as telephone numbers do;
+# a state's letters and its ZIP code.
 _NUMBER = re.compile(rb"0(?:0[-?]0000|00[-?]000|000000|0000(?<=A-00000)|[-?]0000(?<![0Aa]0.0000))")
 # A house's number before a capital or "5th", or the end of a British postcode.
 _STREET = re.compile(rb"0[Aa]?-(?:A|0{1,3}aa-A|0AA)")
@@ -107,7 +114,8 @@ _STREET = re.compile(rb"0[Aa]?-(?:A|0{1,3}aa-A|0AA)")
 _FIGURE = re.compile(rb"0(?:0(?:[-?]000|000(?:00|(?!0)(?<=[,-]00000)))|[-?]0000|-[A0]|[Aa]-[A0])")
 
 _TITLES = {"r.", "r ", "rs", "s.", "s ", "is"}  # what follows the M of Mr., Mrs., Ms., Miss
-# Titles behind something that may be a name (お客様, 皆様, 仕様, たくさん are not), and words that announce a name.
+# Titles behind something that may be a name (お客様, 皆様, 仕様, たくさん are not), and words that announce a
+# name.
 _AFTER_NAME = re.compile(
     "[様氏殿君](?<![客皆仕同模多奥神王員方者主社彼摂華何各貴上有異]様)(?<![彼摂華源平諸某両]氏)(?![名々子式])"
 )

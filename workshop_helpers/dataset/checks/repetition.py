@@ -1,4 +1,6 @@
-"""Rows that say the same: exactly, nearly, or in how they begin; and answers that go round in circles."""
+"""Rows that say the same: exactly, nearly, or in how they begin; and answers that go round in
+circles.
+"""
 
 from __future__ import annotations
 
@@ -23,14 +25,17 @@ COMMON = 0.3  # share of answers with one opening from which the model falls int
 
 
 def check_repeated(row: Row) -> Iterable[Finding]:
-    """`repeated-text` and `echo` of one row: an answer that repeats a sentence three times, or its question."""
+    """`repeated-text` and `echo` of one row: an answer that repeats a sentence three times, or its
+    question.
+    """
     answer = row.answer
     if answer == row.question and len(answer) > 8:
         words = "The answer is the question, word for word."
         return [finding("echo", row.conversation, words, excerpt=answer)]
     if len(answer) < 60:
         return ()
-    # What goes round in circles does so to the end, or past the middle: two looks tell the usual row.
+    # What goes round in circles does so to the end, or past the middle: two looks tell the usual
+    # row.
     size = len(answer)
     middle, tail = answer[size // 2 : size // 2 + PIECE], answer[-PIECE - 1 : -1]
     if answer.find(middle, size // 2 + 1) < 0 and answer.find(tail) == size - PIECE - 1:
@@ -101,8 +106,8 @@ class Openings:
 class NearDuplicates:
     """`near-duplicate`: rows whose question and answer share most pieces of a few characters.
 
-    Rows that differ only in case, spaces or punctuation are near duplicates too; equal ones are `duplicate` and left
-    to `consistency.Answers`. Memory: see `Similar`.
+    Rows that differ only in case, spaces or punctuation are near duplicates too; equal ones are
+    `duplicate` and left to `consistency.Answers`. Memory: see `Similar`.
     """
 
     def __init__(self, places: Places) -> None:

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 class Row:
     """A conversation that ends with a question and an answer; its number in the set counts from 0.
 
-    asked, said: their languages, as `quick_language` tells them; density: bytes of UTF-8 for a character of the answer.
+    asked, said: their languages, as `quick_language` tells them; density: bytes of UTF-8 for a
+    character of the answer.
     """
 
     __slots__ = (

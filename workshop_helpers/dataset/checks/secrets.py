@@ -94,8 +94,8 @@ _NO_VALUE = re.compile(
 def find_secrets(text: str) -> list[Secret]:
     """The passwords and keys in a text, in order and without overlap.
 
-    "error" where the shape is one that a provider documents; "warning" for a value that is merely called a
-    password or a key, and for a provider's own example key.
+    "error" where the shape is one that a provider documents; "warning" for a value that is merely
+    called a password or a key, and for a provider's own example key.
     """
     found: list[Secret] = []
     for hit in _PRIVATE_KEY.finditer(text):
@@ -166,7 +166,9 @@ def _is_filler(value: str) -> bool:
 
 
 def _looks_random(value: str) -> bool:
-    """Is it a mixture nobody types: at least 3 bits a character (Shannon's entropy), letters and digits?"""
+    """Is it a mixture nobody types: at least 3 bits a character (Shannon's entropy), letters and
+    digits?
+    """
     if not (re.search(r"[A-Za-z]", value) and len(re.findall(r"\d", value)) >= 2):
         return False
     if (
@@ -189,7 +191,8 @@ def _is_password(value: str, whole: str) -> bool:
     classes = sum(
         bool(re.search(shape, value)) for shape in (r"[a-z]", r"[A-Z]", r"\d", r"[^A-Za-z0-9_.]")
     )
-    # A code's own names (db_password_2), paths and calls are no passwords; neither are words and bare numbers.
+    # A code's own names (db_password_2), paths and calls are no passwords; neither are words and
+    # bare numbers.
     return (
         classes >= 2
         and bool(re.search(r"\d|[!@#$%^&*?]", value))

@@ -1,7 +1,9 @@
-"""How alike two texts are, by their pieces of a few characters: no words to find, so Japanese works as English does.
+"""How alike two texts are, by their pieces of a few characters: no words to find, so Japanese works
+as English does.
 
-The Jaccard index |A ∩ B| / |A ∪ B| of the sets of character n-grams (Broder 1997, "On the resemblance and
-containment of documents") is estimated by MinHash from `datasketch`; rows that may be alike are found by banding.
+The Jaccard index |A ∩ B| / |A ∪ B| of the sets of character n-grams (Broder 1997, "On the
+resemblance and containment of documents") is estimated by MinHash from `datasketch`; rows that may
+be alike are found by banding.
 """
 
 from __future__ import annotations
@@ -21,15 +23,18 @@ _JOIN = re.compile(r"[\W_]+")
 
 
 def plain(text: str) -> str:
-    """The text for comparing: NFKC, lower case, letters and figures only, one space where others stood."""
+    """The text for comparing: NFKC, lower case, letters and figures only, one space where others
+    stood.
+    """
     return _JOIN.sub(" ", unicodedata.normalize("NFKC", text).casefold()).strip()
 
 
 def shingles(text: str) -> Any:
-    """The distinct n-grams of a text in its `plain` form, each as a 32-bit number (numpy array, sorted).
+    """The distinct n-grams of a text in its `plain` form, each as a 32-bit number (numpy array,
+    sorted).
 
-    Three characters each where the text is mostly beyond ASCII (a kanji says more than a letter), else five.
-    A text shorter than that is one n-gram.
+    Three characters each where the text is mostly beyond ASCII (a kanji says more than a letter),
+    else five. A text shorter than that is one n-gram.
     """
     import numpy as np
 
@@ -61,8 +66,8 @@ def jaccard(a: Any, b: Any) -> float:
 class Similar:
     """Texts one after the other, each compared with those before it.
 
-    threshold: the Jaccard index from which two are alike. Memory: about 2 KB a text and 4 bytes a character.
-    Needs numpy and datasketch.
+    threshold: the Jaccard index from which two are alike. Memory: about 2 KB a text and 4 bytes a
+    character. Needs numpy and datasketch.
     """
 
     def __init__(self, threshold: float = 0.8) -> None:
@@ -83,7 +88,9 @@ class Similar:
         return len(self._grams) - 1
 
     def nearest(self, text: str) -> tuple[int, float] | None:
-        """The number of the kept text that is most like this one and how much, or None below the threshold."""
+        """The number of the kept text that is most like this one and how much, or None below the
+        threshold.
+        """
         grams = shingles(text)
         return self._nearest(grams, self._keys(grams))
 
@@ -115,7 +122,8 @@ class Similar:
         for key in keys:
             for number in self._bands.get(key, ()):
                 shared[number] = shared.get(number, 0) + 1
-        # A pair at 0.7 shares 8 of the 32 bands on average, and at 0.8 13; who shares one or two is not alike.
+        # A pair at 0.7 shares 8 of the 32 bands on average, and at 0.8 13; who shares one or two is
+        # not alike.
         likely = [number for number, bands in shared.items() if bands >= FEWEST_BANDS]
         if len(likely) > CANDIDATES:
             likely.sort(key=lambda number: -shared[number])

@@ -41,11 +41,12 @@ def check_short(row: Row) -> Iterable[Finding]:
 
 
 class Tokens:
-    """Counts the tokens of rows as they come, in batches, by the model's own tokenizer and template.
+    """Counts the tokens of rows as they come, in batches, by the model's own tokenizer and
+    template.
 
-    model: a catalogue name or a model folder; max_length: tokens of prompt and answer together. Rows beyond it are
-    `too-long`: an error where nothing of the answer is left (trainers drop such a row without a word) or its end is
-    lost, each with the text that would be cut.
+    model: a catalogue name or a model folder; max_length: tokens of prompt and answer together.
+    Rows beyond it are `too-long`: an error where nothing of the answer is left (trainers drop such
+    a row without a word) or its end is lost, each with the text that would be cut.
     """
 
     def __init__(self, model: Any, max_length: int) -> None:

@@ -1,7 +1,7 @@
 """A training file in two or three parts, so that what is tested was not trained on.
 
-Rows that say nearly the same are one group and stay on one side: shuffled apart they would leak. Where rows have a
-topic, every side gets its share of each.
+Rows that say nearly the same are one group and stay on one side: shuffled apart they would leak.
+Where rows have a topic, every side gets its share of each.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ NEAR = 0.7  # stricter than the check for leakage (0.8), so that what is split h
 
 @dataclass
 class SplitReport:
-    """What a split did. files, rows: by side; groups: how many sets of rows stay together; largest: rows of the
-    greatest one; topics: how many there are; notes: what could not be done, and why."""
+    """What a split did. files, rows: by side; groups: how many sets of rows stay together; largest:
+    rows of the greatest one; topics: how many there are; notes: what could not be done, and why.
+    """
 
     out: Path
     files: dict[str, Path]
@@ -49,10 +50,12 @@ def split(
     columns: Mapping[str, str] | None = None,
     encoding: str | None = None,
 ) -> SplitReport:
-    """Write train, validation and test files (two ratios: train and test) into a folder; the source stays as it is.
+    """Write train, validation and test files (two ratios: train and test) into a folder; the source
+    stays as it is.
 
     ratios: how the rows are shared out; seed: the same one gives the same sides. Needs datasketch.
-    Raises WorkshopError for ratios that make no sense and for rows that cannot be read (clean them first).
+    Raises WorkshopError for ratios that make no sense and for rows that cannot be read (clean them
+    first).
     """
     source, out_dir = Path(source), Path(out_dir)
     names = _names(ratios)
@@ -174,7 +177,9 @@ def _share(
     ratios: Sequence[float],
     seed: int,
 ) -> list[int]:
-    """The side of each row: groups are dealt, large ones first, to the side that lacks most of their topic."""
+    """The side of each row: groups are dealt, large ones first, to the side that lacks most of
+    their topic.
+    """
     shuffled = sorted(groups, key=lambda group: group[0])
     random.Random(seed).shuffle(shuffled)
     shuffled.sort(key=len, reverse=True)

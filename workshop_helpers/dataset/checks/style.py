@@ -1,4 +1,6 @@
-"""How rows speak: one language in a row, one manner in a set, one way to write numbers; nothing left to fill in."""
+"""How rows speak: one language in a row, one manner in a set, one way to write numbers; nothing
+left to fill in.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,8 @@ def check_language(row: Row) -> Iterable[Finding]:
     return [finding("mixed-language", row.conversation, words, excerpt=answer)]
 
 
-# A whole sentence of the other language: eight words, or a dozen Japanese characters, with an end to it.
+# A whole sentence of the other language: eight words, or a dozen Japanese characters, with an end
+# to it.
 _ENGLISH = re.compile(r"(?<![\w\"'“「『])[A-Z][A-Za-z'’]*(?:,? [A-Za-z'’]+){7,}[.!?]")
 _JAPANESE = re.compile(r"(?<![「『\"“(（])[ぁ-んァ-ヶー一-龥々、]{12,}[。！？]")
 
@@ -91,8 +94,9 @@ def check_leftovers(row: Row) -> Iterable[Finding]:
     """`placeholder`, `boilerplate` and `whitespace` of one row's question and answer."""
     answer = row.answer
     found: list[Finding] | None = None
-    # A text without these traces holds neither; looking for them first is many times as fast, and fastest for single
-    # letters. Who speaks of himself does so at the beginning; what was to be filled in stands there, or in brackets.
+    # A text without these traces holds neither; looking for them first is many times as fast, and
+    # fastest for single letters. Who speaks of himself does so at the beginning; what was to be
+    # filled in stands there, or in brackets.
     head = answer[:_HEAD]
     if (
         ("A" in head and "AI" in head)
@@ -132,7 +136,9 @@ def check_leftovers(row: Row) -> Iterable[Finding]:
 
 
 class Manners:
-    """`mixed-politeness`: Japanese answers in です・ます beside ones in plain form. Memory: 16 bytes a row."""
+    """`mixed-politeness`: Japanese answers in です・ます beside ones in plain form. Memory: 16 bytes a
+    row.
+    """
 
     def __init__(self, places: Places) -> None:
         self._places = places
@@ -191,7 +197,9 @@ class Manners:
 
 
 class Languages:
-    """`mixed-language` in a file: a few rows in another language than all others. Memory: 16 bytes a row."""
+    """`mixed-language` in a file: a few rows in another language than all others. Memory: 16 bytes
+    a row.
+    """
 
     def __init__(self, places: Places) -> None:
         self._places = places
@@ -262,8 +270,8 @@ _MONTH = (
     r"(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?"
     r"|Oct(?:ober)?|Nov(?:ember)?|Dec(?:ember)?)\.?"
 )
-# What is written in several ways; a text without any of the traces holds none of them, and looking for those first is
-# many times as fast; then each way to write it.
+# What is written in several ways; a text without any of the traces holds none of them, and looking
+# for those first is many times as fast; then each way to write it.
 _WAYS: tuple[tuple[str, tuple[str, ...], tuple[tuple[str, re.Pattern[str]], ...]], ...] = (
     ("thousands", ("円", "$", "¥", "￥", "yen", "dollar", "ポイント", "point"), (
         ("with commas", re.compile(rf"(?<![0-9.]){_GROUPED}(?=\s?{_UNIT})|[$¥￥]{_GROUPED}")),

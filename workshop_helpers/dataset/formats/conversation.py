@@ -9,8 +9,8 @@ from typing import Any
 ROLES = ("system", "user", "assistant")
 
 
-# Both classes below write their fields into `__dict__` themselves: the way a frozen dataclass does it, through
-# object.__setattr__, takes half of the time that reading a row takes.
+# Both classes below write their fields into `__dict__` themselves: the way a frozen dataclass does
+# it, through object.__setattr__, takes half of the time that reading a row takes.
 
 
 @dataclass(frozen=True, init=False)
@@ -30,7 +30,8 @@ class Message:
 class Conversation:
     """Turns that end with the assistant's answer, and where they were read (`file`, `line` from 1).
 
-    extra: the row's other fields (id, topic, tags …) by name; two conversations are equal without them.
+    extra: the row's other fields (id, topic, tags …) by name; two conversations are equal without
+    them.
     """
 
     messages: tuple[Message, ...]

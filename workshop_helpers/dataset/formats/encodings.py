@@ -1,7 +1,9 @@
-"""Which encoding a text is in, and the reason: a byte order mark, valid UTF-8, or the more Japanese reading.
+"""Which encoding a text is in, and the reason: a byte order mark, valid UTF-8, or the more Japanese
+reading.
 
-Valid UTF-8 is all but never anything else. Shift_JIS and EUC-JP are told apart by reading the bytes as both and
-weighing what comes out: the wrong one gives half-width katakana in disorder, rare characters or none at all.
+Valid UTF-8 is all but never anything else. Shift_JIS and EUC-JP are told apart by reading the bytes
+as both and weighing what comes out: the wrong one gives half-width katakana in disorder, rare
+characters or none at all.
 """
 
 from __future__ import annotations
@@ -42,8 +44,8 @@ class Encoding:
 def detect(sample: bytes, *, whole: bool = True) -> Encoding:
     """The encoding of these bytes.
 
-    sample: the start of a file, or the stretch of it around its first byte that is not ASCII; whole: that nothing
-    follows, so that a character cut off at the end is a fault.
+    sample: the start of a file, or the stretch of it around its first byte that is not ASCII;
+    whole: that nothing follows, so that a character cut off at the end is a fault.
     """
     if sample.startswith(codecs.BOM_UTF8):
         return Encoding("utf-8-sig", "UTF-8, by its byte order mark")
@@ -107,7 +109,9 @@ def _weigh_all(sample: bytes) -> Encoding:
 
 
 def _mostly_utf8(sample: bytes) -> bool:
-    """Whether half of the lines or more are valid UTF-8: then the others are better named one by one."""
+    """Whether half of the lines or more are valid UTF-8: then the others are better named one by
+    one.
+    """
     lines = [line for line in sample.splitlines() if line.strip()]
     bad = 0
     for line in lines:
@@ -143,7 +147,9 @@ def _western(raw: bytes) -> str:
 
 
 def weigh(raw: bytes, encoding: str) -> float:
-    """How much the bytes read as text in this encoding: the mean weight of its characters beyond ASCII."""
+    """How much the bytes read as text in this encoding: the mean weight of its characters beyond
+    ASCII.
+    """
     text = raw.decode(encoding, "replace")[:_WEIGHED]
     total, count = 0.0, 0
     for place, character in enumerate(text):
@@ -177,7 +183,8 @@ def _weight(character: str, before: str, after: str) -> float:
     ):
         return 1.0
     if 0x4E00 <= code <= 0x9FFF:
-        # JIS X 0208 has the usual kanji in its first level, rows 16 to 47 (lead bytes B0 to CF in EUC-JP).
+        # JIS X 0208 has the usual kanji in its first level, rows 16 to 47 (lead bytes B0 to CF in
+        # EUC-JP).
         lead = character.encode("euc_jp", "replace")[0]
         return 0.7 if 0xB0 <= lead <= 0xCF else -0.2
     if 0xFF01 <= code <= 0xFF5E or 0x2460 <= code <= 0x33FF or 0x3000 <= code <= 0x303F:

@@ -38,9 +38,10 @@ Row = Mapping[str, Any]
 class Fault:
     """A row that could not be read.
 
-    rule: the stable name of what it breaks ("invalid-json", "missing-field", "wrong-role", "wrong-order",
-    "empty-question", "empty-answer", "encoding", "invalid-csv", "unreadable", "row-too-large"); line: from 1;
-    message: what is wrong; fix: what to do; excerpt: the offending piece of the file.
+    rule: the stable name of what it breaks ("invalid-json", "missing-field", "wrong-role",
+    "wrong-order", "empty-question", "empty-answer", "encoding", "invalid-csv", "unreadable",
+    "row-too-large"); line: from 1; message: what is wrong; fix: what to do; excerpt: the offending
+    piece of the file.
     """
 
     rule: str
@@ -78,7 +79,9 @@ def shorten(text: str, limit: int = _EXCERPT) -> str:
 
 
 def raise_faults(path: Path, faults: Collection[str]) -> None:
-    """Raise one WorkshopError that lists the faults of a file, ten at most; nothing if there are none."""
+    """Raise one WorkshopError that lists the faults of a file, ten at most; nothing if there are
+    none.
+    """
     if not faults:
         return
     shown = list(faults)[:MOST_FAULTS]
@@ -113,7 +116,9 @@ def field_text(row: Row, name: str, *, known: tuple[str, ...], rule: str = "empt
 
 
 def likeness(name: str, key: str) -> float:
-    """How much a field's name may be meant by another, 0 to 1: equal, used elsewhere for the same, or spelt alike."""
+    """How much a field's name may be meant by another, 0 to 1: equal, used elsewhere for the same,
+    or spelt alike.
+    """
     if name == key:
         return 1.0
     if key.strip().lower() in _SYNONYMS.get(name, ()):

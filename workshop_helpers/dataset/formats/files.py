@@ -58,9 +58,10 @@ _FOREIGN = (
 class Source:
     """How a file was read, and why so.
 
-    container: "jsonl", "json", "csv", "tsv", "xlsx", "parquet" or "txt"; format: a name of FORMATS, "plain" for
-    typed questions and answers, or "unknown"; encoding: Python's name of it, "" for a binary container, "unknown"
-    where nothing could be decided; reason: one sentence why it was read so.
+    container: "jsonl", "json", "csv", "tsv", "xlsx", "parquet" or "txt"; format: a name of FORMATS,
+    "plain" for typed questions and answers, or "unknown"; encoding: Python's name of it, "" for a
+    binary container, "unknown" where nothing could be decided; reason: one sentence why it was read
+    so.
     """
 
     path: Path
@@ -74,8 +75,8 @@ class Source:
 class Plan:
     """What was found out about a file before its rows are read.
 
-    packed: it is gzip; mark: what parts the columns of a table; old_lines: lines end with "\\r" alone; fault: why
-    it cannot be read at all.
+    packed: it is gzip; mark: what parts the columns of a table; old_lines: lines end with "\\r"
+    alone; fault: why it cannot be read at all.
     """
 
     container: str
@@ -102,18 +103,21 @@ def open_rows(
     columns: Mapping[str, str] | None = None,
     encoding: str | None = None,
 ) -> RowReader:
-    """Open a file of training rows; iterate over the reader for a Conversation or a Fault each, in file order.
+    """Open a file of training rows; iterate over the reader for a Conversation or a Fault each, in
+    file order.
 
-    format: a name of FORMATS, to read every row as that; columns: the fields of "question", "answer" and, if wanted,
-    "system" and "input", by name; encoding: as Python names it. None finds out, and `source.reason` says why.
-    Raises WorkshopError for a file that is not there or cannot be opened, and for wrong arguments;
-    ModuleNotFoundError where the library for Excel or Parquet is not installed.
+    format: a name of FORMATS, to read every row as that; columns: the fields of "question",
+    "answer" and, if wanted, "system" and "input", by name; encoding: as Python names it. None finds
+    out, and `source.reason` says why. Raises WorkshopError for a file that is not there or cannot
+    be opened, and for wrong arguments; ModuleNotFoundError where the library for Excel or Parquet
+    is not installed.
     """
     return RowReader(Path(path), format=format, columns=columns, encoding=encoding)
 
 
 class RowReader(Closing):
-    """Iterates over Conversation and Fault in file order, in bounded memory; each iteration reads the file anew.
+    """Iterates over Conversation and Fault in file order, in bounded memory; each iteration reads
+    the file anew.
 
     `source` says how the file is read and why. A context manager; leaving it closes the file.
     """
@@ -258,7 +262,9 @@ def _row_text(row: dict[str, Any]) -> str:
 
 
 def _texts(cut: Iterator[bytes], encoding: str) -> Iterator[str]:
-    """Lines as text, with their ends. What is not in the encoding becomes half characters, and a fault of its row."""
+    """Lines as text, with their ends. What is not in the encoding becomes half characters, and a
+    fault of its row.
+    """
     # The codec with the mark would take one away at the start of every line.
     codec = "utf-8" if encoding == "utf-8-sig" else encoding
     first = True

@@ -1,7 +1,7 @@
 """The shapes of a row, each with its reader and its writer: row ↔ messages.
 
-A further shape is one more entry in `FORMATS`. A reader raises RowFault for what is missing or empty; a writer
-raises it for what its shape cannot hold, so that nothing is left out in silence.
+A further shape is one more entry in `FORMATS`. A reader raises RowFault for what is missing or
+empty; a writer raises it for what its shape cannot hold, so that nothing is left out in silence.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ _SHAREGPT = {role: role for role in ROLES} | {"human": "user", "gpt": "assistant
 class Format:
     """One shape of row.
 
-    signs: the one or two fields that give it away; known: all fields it knows; read: row → messages; write: messages
-    → row.
+    signs: the one or two fields that give it away; known: all fields it knows; read: row →
+    messages; write: messages → row.
     """
 
     signs: tuple[str, ...]
@@ -173,7 +173,8 @@ def _turns(value: object, name: str) -> Messages:
         )
     turns = []
     for number, turn in enumerate(value, start=1):
-        # What a clean file holds goes the short way; every doubt goes the long one, which finds the words.
+        # What a clean file holds goes the short way; every doubt goes the long one, which finds the
+        # words.
         if turn.__class__ is dict and "tool_calls" not in turn and "function_call" not in turn:
             role, content = turn.get("role"), turn.get("content")
             if (
@@ -333,7 +334,8 @@ _ANSWER = (
 )  # fmt: skip
 _SYSTEM = ("system", "systemprompt", "システム", "システムプロンプト", "役割")
 _INPUT = ("input", "context", "入力", "補足", "文脈", "追加情報")
-# In a table these are as good; in JSON they belong to a shape of their own, and half of one is a slip.
+# In a table these are as good; in JSON they belong to a shape of their own, and half of one is a
+# slip.
 _TABLE_QUESTION = (
     "instruction", "prompt", "user", "usermessage", "userinput", "human", "customer", "指示", "命令", "プロンプト",
     "ユーザー", "ユーザ", "お客様", "顧客", "入力文",
@@ -346,7 +348,9 @@ _TABLE_ANSWER = (
 
 @dataclass(frozen=True)
 class Columns:
-    """Which field of a row is the question, the answer and, where there are any, system prompt and input."""
+    """Which field of a row is the question, the answer and, where there are any, system prompt and
+    input.
+    """
 
     question: str
     answer: str
@@ -379,7 +383,8 @@ def _plain_name(name: str) -> str:
 
 @lru_cache(maxsize=256)
 def find_columns(names: tuple[str, ...], *, table: bool = False) -> Columns | None:
-    """The question and answer columns among these names, in English or Japanese; None if not both are there.
+    """The question and answer columns among these names, in English or Japanese; None if not both
+    are there.
 
     table: also take the names that JSON shapes use ("instruction", "output", "プロンプト" …).
     """
@@ -467,8 +472,9 @@ def read_row(
 ) -> tuple[str, Messages, dict[str, Any]]:
     """The format's name, the checked messages and the other fields of one row.
 
-    format: read it as this, whatever it looks like; usual: what the rows before it were, for one that looks like
-    nothing; columns: its question and answer fields, which settles the matter. Raises RowFault.
+    format: read it as this, whatever it looks like; usual: what the rows before it were, for one
+    that looks like nothing; columns: its question and answer fields, which settles the matter.
+    Raises RowFault.
     """
     if columns is not None:
         messages, known, name = columns.read(row), columns.known, "question/answer"
@@ -487,7 +493,9 @@ def read_row(
 
 
 def write_row(conversation: Conversation, format: str) -> dict[str, Any]:
-    """The row of a conversation in a format, its other fields beside; RowFault for what does not fit."""
+    """The row of a conversation in a format, its other fields beside; RowFault for what does not
+    fit.
+    """
     check_order(conversation.messages)
     for message in conversation.messages:
         if not message.content.strip():
@@ -512,7 +520,9 @@ def write_row(conversation: Conversation, format: str) -> dict[str, Any]:
 
 
 def check_order(messages: Messages) -> None:
-    """Raise RowFault unless the turns end with an answer to a user, a system turn standing first only."""
+    """Raise RowFault unless the turns end with an answer to a user, a system turn standing first
+    only.
+    """
     if len(messages) == 2 and messages[0].role == "user" and messages[1].role == "assistant":
         return  # most rows are this, and the general questions below take longer than their reading
     if messages[-1].role != "assistant":

@@ -22,14 +22,16 @@ def _json_line(line: bytes) -> Any:
 _loads: Callable[[bytes], Any] = _json_line
 WHOLE_CHARACTERS = False
 with contextlib.suppress(ImportError):
-    # Three times as fast. It refuses what it would read otherwise than json does, or `exact` sees to it.
+    # Three times as fast. It refuses what it would read otherwise than json does, or `exact` sees
+    # to it.
     import orjson
 
     _loads = orjson.loads
     WHOLE_CHARACTERS = True  # it reads no half characters
 
 
-# A line (from 1), its row or what is wrong with it, and the row's text (bytes of UTF-8 if it was not decoded).
+# A line (from 1), its row or what is wrong with it, and the row's text (bytes of UTF-8 if it was
+# not decoded).
 Item = tuple[int, "dict[str, Any] | RowFault", "bytes | str"]
 _LONG_NUMBER = re.compile(rb"\d{19}")
 _SPACE = re.compile(r"[ \t\r\n]*")
@@ -139,7 +141,8 @@ class _Text:
 
     def __init__(self, read: Callable[[int], bytes], encoding: str) -> None:
         self._read = read
-        # What is not in the encoding becomes half characters, so that the rows around it are still read.
+        # What is not in the encoding becomes half characters, so that the rows around it are still
+        # read.
         self._decoder = codecs.getincrementaldecoder(encoding)("surrogateescape")
         self._ended = False
         self.text = ""
@@ -147,7 +150,9 @@ class _Text:
         self.line = 1
 
     def more(self) -> bool:
-        """Widen the window: twice as far as it is, so that a long row is not looked at over and over."""
+        """Widen the window: twice as far as it is, so that a long row is not looked at over and
+        over.
+        """
         if self._ended:
             return False
         wanted = max(1 << 18, len(self.text) - self.place)
@@ -190,7 +195,9 @@ class _Text:
 
 
 def list_rows(read: Callable[[int], bytes], encoding: str) -> Iterator[Item]:
-    """The objects of a JSON list, or objects that follow each other; a broken one does not end the reading."""
+    """The objects of a JSON list, or objects that follow each other; a broken one does not end the
+    reading.
+    """
     text = _Text(read, encoding)
     try:
         bracket = text.next() == "["
@@ -286,7 +293,9 @@ def _element(text: _Text) -> tuple[dict[str, Any] | RowFault, str]:
 
 
 def _end(text: str, start: int) -> int | None:
-    """Where the element that begins at `start` ends by its brackets, texts left out; None if it does not."""
+    """Where the element that begins at `start` ends by its brackets, texts left out; None if it
+    does not.
+    """
     place = start
     depth = 0
     while match := _BRACKET.search(text, place):

@@ -10,7 +10,8 @@ from .faults import RowFault
 from .json_rows import Item
 from .stream import ROW_LIMIT, too_large
 
-# A mark stands at the start of a line; a number may follow it ("Q12.", "質問３："), and a colon or the like must.
+# A mark stands at the start of a line; a number may follow it ("Q12.", "質問３："), and a colon or the
+# like must.
 _MARK = re.compile(
     r"""[ \t　]*[#*【\[(（]*\s*
     (?:(?P<question>Q|Ｑ|question|質問|問い|問|ユーザー|user)
@@ -31,7 +32,8 @@ def looks_plain(head: str) -> bool:
 def plain_rows(lines: Iterable[str]) -> Iterator[Item]:
     """Rows with question, answer and, where one stands before the question, system.
 
-    A system text holds for its own question only. Lines of dashes between the pairs are passed over.
+    A system text holds for its own question only. Lines of dashes between the pairs are passed
+    over.
     """
     parts: dict[str, list[str]] = {}
     now: str | None = None
@@ -113,7 +115,9 @@ def _pair(parts: dict[str, list[str]]) -> dict[str, str] | RowFault:
 
 
 def write_plain(messages: tuple[Message, ...]) -> str:
-    """A conversation as plain text with an empty line behind it; RowFault for what would be read otherwise."""
+    """A conversation as plain text with an empty line behind it; RowFault for what would be read
+    otherwise.
+    """
     roles = [message.role for message in messages]
     if roles not in (["user", "assistant"], ["system", "user", "assistant"]):
         raise RowFault(

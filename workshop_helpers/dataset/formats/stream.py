@@ -1,4 +1,6 @@
-"""The bytes of a file, unpacked where they are gzip, a block or a line at a time, and never more than a row's worth."""
+"""The bytes of a file, unpacked where they are gzip, a block or a line at a time, and never more
+than a row's worth.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,8 @@ ROW_LIMIT = 64 << 20  # bytes; a row of a training set is some kilobytes
 BLOCK = 1 << 18
 HEAD = 256 << 10
 _SCANNED = 64 << 20  # how far the first character beyond ASCII is looked for
-# Text shrinks to a fifth or, where it repeats itself, a fiftieth. What unpacks to more is made to fill a disk.
+# Text shrinks to a fifth or, where it repeats itself, a fiftieth. What unpacks to more is made to
+# fill a disk.
 _MOST_PACKED = 200
 _SUSPECT = 256 << 20
 _SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".xlsx", ".parquet", ".txt", ".gz")
@@ -61,7 +64,9 @@ def _words(error: Exception) -> str:
 
 
 class Bytes(Closing):
-    """A file's bytes, unpacked; a context manager. `read(n)` raises RowFault for a damaged or hostile gzip."""
+    """A file's bytes, unpacked; a context manager. `read(n)` raises RowFault for a damaged or
+    hostile gzip.
+    """
 
     def __init__(self, path: Path, *, packed: bool) -> None:
         self._file = open_bytes(path)
@@ -97,10 +102,11 @@ class Bytes(Closing):
 
 
 def sample(path: Path, *, packed: bool) -> tuple[bytes, bytes, bool]:
-    """The file's head, the stretch that tells its encoding, and whether that stretch is all there is.
+    """The file's head, the stretch that tells its encoding, and whether that stretch is all there
+    is.
 
-    The second is the head, unless that is ASCII alone: then the first block with something else in it. A damaged
-    file gives what can be read of it.
+    The second is the head, unless that is ASCII alone: then the first block with something else in
+    it. A damaged file gives what can be read of it.
     """
     with Bytes(path, packed=packed) as file:
         try:
@@ -129,7 +135,8 @@ def sample(path: Path, *, packed: bool) -> tuple[bytes, bytes, bool]:
 def lines(read: Callable[[int], bytes], end: bytes = b"\n") -> Iterator[bytes]:
     """The lines, without what ends them. Raises RowFault for one that is longer than a row can be.
 
-    Only this one byte ends a line: others that `str.splitlines` knows, such as U+2028, may stand in a text.
+    Only this one byte ends a line: others that `str.splitlines` knows, such as U+2028, may stand in
+    a text.
     """
     kept: list[bytes] = []
     size = 0
@@ -160,7 +167,9 @@ def too_large() -> RowFault:
 
 
 class Recoded:
-    """Bytes in UTF-8 of a stream in an encoding whose line ends are not the byte "\\n", such as UTF-16."""
+    """Bytes in UTF-8 of a stream in an encoding whose line ends are not the byte "\\n", such as
+    UTF-16.
+    """
 
     def __init__(self, source: Bytes, encoding: str) -> None:
         self._source = source

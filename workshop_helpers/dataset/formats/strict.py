@@ -15,11 +15,12 @@ from .stream import Bytes, lines, require_file
 
 
 def read_conversations(path: str | Path, *, limit: int | None = None) -> list[Conversation]:
-    """Read a file of training rows, in file order; every container, format and encoding that `open_rows` reads.
+    """Read a file of training rows, in file order; every container, format and encoding that
+    `open_rows` reads.
 
-    limit: keep the first so many conversations; the whole file is checked all the same.
-    Raises WorkshopError that lists up to ten faults with file and line: what `open_rows` finds, equal rows, a
-    template's control tokens in a text, a file without rows.
+    limit: keep the first so many conversations; the whole file is checked all the same. Raises
+    WorkshopError that lists up to ten faults with file and line: what `open_rows` finds, equal
+    rows, a template's control tokens in a text, a file without rows.
     """
     if limit is not None and limit < 1:
         raise WorkshopError(f"limit is {limit}; ask for at least one row.")

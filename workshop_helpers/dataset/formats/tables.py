@@ -22,7 +22,9 @@ _BATCH = 512
 
 
 def delimiter(head: str) -> str:
-    """What parts the columns: the comma, tab or semicolon that parts the first line into most columns."""
+    """What parts the columns: the comma, tab or semicolon that parts the first line into most
+    columns.
+    """
     line = next((line for line in head.splitlines() if line.strip()), "")
     if '"' in line:
         line = "".join(line.split('"')[::2])
@@ -30,7 +32,9 @@ def delimiter(head: str) -> str:
 
 
 def header_of(cells: Sequence[object]) -> list[str]:
-    """Column names: a nameless one by its number, the second of two equal ones with a number behind it."""
+    """Column names: a nameless one by its number, the second of two equal ones with a number behind
+    it.
+    """
     names: list[str] = []
     for number, cell in enumerate(cells, start=1):
         name = str(cell).strip() if cell is not None else ""
@@ -42,8 +46,9 @@ def header_of(cells: Sequence[object]) -> list[str]:
 
 
 def csv_rows(lines: Iterable[str], mark: str) -> Iterator[Item]:
-    """The records of a CSV file as objects; the first filled one is the header and comes first, as an object
-    whose values are its own names."""
+    """The records of a CSV file as objects; the first filled one is the header and comes first, as
+    an object whose values are its own names.
+    """
     # The limit is the whole process's, and the default is less than a long answer.
     csv.field_size_limit(max(csv.field_size_limit(), ROW_LIMIT))
     counted = _Counted(lines)
@@ -213,7 +218,9 @@ def _refuse_bomb(path: Path) -> None:
 
 
 def parquet_rows(path: Path) -> Iterator[Item]:
-    """The rows of a Parquet file as objects; fields that are null are left out, since every row has all columns."""
+    """The rows of a Parquet file as objects; fields that are null are left out, since every row has
+    all columns.
+    """
     import pyarrow
     import pyarrow.parquet
 

@@ -1,4 +1,6 @@
-"""Conversations into a file of any container and shape, whole or not at all; and from one file into another."""
+"""Conversations into a file of any container and shape, whole or not at all; and from one file into
+another.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,8 @@ _KEPT_FAULTS = 1000
 # What Excel holds in a cell and in a sheet, by its own documentation.
 _CELL = 32_767
 _SHEET = 1_048_576
-# What XML 1.0 cannot hold, a carriage return (XML turns it into a line feed), and Excel's own escapes.
+# What XML 1.0 cannot hold, a carriage return (XML turns it into a line feed), and Excel's own
+# escapes.
 _NOT_IN_XML = re.compile("[\x00-\x08\x0b-\x0d\x0e-\x1f\ufffe\uffff]|_x[0-9A-Fa-f]{4}_")
 
 Record = dict[str, Any]
@@ -49,8 +52,9 @@ class WriteReport:
 class ConvertReport:
     """What became of a file.
 
-    source: how it was read; out: what was written; rows: how many; faults: the rows left out (the first 1,000 of
-    them), skipped: how many that are; normalised: rows whose characters were brought into NFC; format: of `out`.
+    source: how it was read; out: what was written; rows: how many; faults: the rows left out (the
+    first 1,000 of them), skipped: how many that are; normalised: rows whose characters were brought
+    into NFC; format: of `out`.
     """
 
     source: Source
@@ -71,11 +75,12 @@ def write_conversations(
 ) -> WriteReport:
     """Write conversations, in their order, to a file that appears whole or not at all.
 
-    path: its suffix says the container (.jsonl, .json, .csv, .tsv, .xlsx, .parquet, .txt; the text ones also with
-    .gz); format: a name of FORMATS ("messages" if None; tables take question and answer columns, .txt is typed
-    text); columns: other names for "question", "answer" and "system". CSV and TSV carry a byte order mark, without
-    which Excel takes Japanese for Shift_JIS. The rows' other fields are written beside, in tables as columns of
-    their own, what is no text there as JSON.
+    path: its suffix says the container (.jsonl, .json, .csv, .tsv, .xlsx, .parquet, .txt; the text
+    ones also with .gz); format: a name of FORMATS ("messages" if None; tables take question and
+    answer columns, .txt is typed text); columns: other names for "question", "answer" and "system".
+    CSV and TSV carry a byte order mark, without which Excel takes Japanese for Shift_JIS. The rows'
+    other fields are written beside, in tables as columns of their own, what is no text there as
+    JSON.
 
     Raises WorkshopError that names the row and what would be lost where the format cannot hold it.
     """
@@ -113,10 +118,11 @@ def convert(
 ) -> ConvertReport:
     """Read one file and write its rows as another, a row at a time.
 
-    to: the format to write (None keeps the source's where the container can hold it); format, columns, encoding: how
-    to read, as for `open_rows`; nfc: bring the texts into Unicode's composed form (か + ゛ → が); skip_faults: leave
-    out rows that cannot be read, instead of writing nothing. Raises WorkshopError: faults (ten are listed), a row that
-    does not fit the format, `out` being the source itself.
+    to: the format to write (None keeps the source's where the container can hold it); format,
+    columns, encoding: how to read, as for `open_rows`; nfc: bring the texts into Unicode's composed
+    form (か + ゛ → が); skip_faults: leave out rows that cannot be read, instead of writing nothing.
+    Raises WorkshopError: faults (ten are listed), a row that does not fit the format, `out` being
+    the source itself.
     """
     source, out = Path(source), Path(out)
     container = _writable(out)
@@ -138,7 +144,9 @@ def convert(
 
 
 class _Passed:
-    """The conversations of a reader; faults are kept, and end it with an error unless they may be skipped."""
+    """The conversations of a reader; faults are kept, and end it with an error unless they may be
+    skipped.
+    """
 
     def __init__(
         self, rows: Iterable[Conversation | Fault], *, nfc: bool, skip_faults: bool, path: Path
@@ -220,7 +228,9 @@ def _format_for(container: str, format: str | None, columns: Mapping[str, str] |
 
 
 def _format_like(source: Source, container: str) -> str | None:
-    """The format for a converted file: the source's own where that is a shape of objects, else the container's."""
+    """The format for a converted file: the source's own where that is a shape of objects, else the
+    container's.
+    """
     if container not in ("jsonl", "json", "parquet") or source.format not in FORMATS:
         return None
     return (
@@ -234,7 +244,9 @@ def _format_like(source: Source, container: str) -> str | None:
 
 
 class _Records:
-    """The rows that a format makes of conversations, counted; a row that does not fit ends it with an error."""
+    """The rows that a format makes of conversations, counted; a row that does not fit ends it with
+    an error.
+    """
 
     def __init__(
         self, conversations: Iterable[Conversation], format: str, columns: Mapping[str, str] | None
@@ -243,7 +255,9 @@ class _Records:
         self.count = 0
 
     def each(self, make: Callable[[Conversation], Any]) -> Iterator[Any]:
-        """What `make` gives for each conversation; its RowFault becomes an error that names the row."""
+        """What `make` gives for each conversation; its RowFault becomes an error that names the
+        row.
+        """
         for conversation in self._conversations:
             self.count += 1
             try:
@@ -291,7 +305,9 @@ def _dump(value: Any) -> str:
 
 
 def _plain_value(value: Any) -> str:
-    """Dates, times and exact numbers of Parquet and Excel as text; TypeError for bytes and the like."""
+    """Dates, times and exact numbers of Parquet and Excel as text; TypeError for bytes and the
+    like.
+    """
     if hasattr(value, "isoformat"):
         return str(value.isoformat())
     if type(value).__name__ in ("Decimal", "UUID"):
@@ -362,7 +378,9 @@ _TEXT_WRITERS: dict[str, Callable[[_Records, IO[str]], None]] = {
 def _spooled(
     records: _Records, check: Callable[[str], None]
 ) -> Iterator[tuple[list[str], Iterator[dict[str, str]]]]:
-    """Column names and rows of text. The rows wait in a temporary file, since the last may bring a new column."""
+    """Column names and rows of text. The rows wait in a temporary file, since the last may bring a
+    new column.
+    """
     names: dict[str, None] = {}
 
     def cells(conversation: Conversation) -> Record:

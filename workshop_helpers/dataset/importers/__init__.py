@@ -1,7 +1,8 @@
-"""Rows made of what people already have: a table of questions and answers, an FAQ page, a Python code base.
+"""Rows made of what people already have: a table of questions and answers, an FAQ page, a Python
+code base.
 
-Nothing is written by a model here: every question and answer stands in the source, word for word. What was passed over
-is counted with its reason, so that nobody takes a part for the whole.
+Nothing is written by a model here: every question and answer stands in the source, word for word.
+What was passed over is counted with its reason, so that nobody takes a part for the whole.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ from .faq import Pair, pairs_of_html, pairs_of_markdown
 class Made(list[Conversation]):
     """The rows that were made, each with the file and line it stands in.
 
-    `skipped`: reason → how many were passed over. `faults`: what could not be read, with file and line.
-    `note`: how the source was understood, in a sentence.
+    `skipped`: reason → how many were passed over. `faults`: what could not be read, with file and
+    line. `note`: how the source was understood, in a sentence.
     """
 
     def __init__(self, *, skipped: Mapping[str, int] | None = None, note: str = "") -> None:
@@ -49,7 +50,7 @@ class Made(list[Conversation]):
         return told
 
 
-# ---- tables ---------------------------------------------------------------------------------------------------------
+# ---- tables --------------------------------------------------------------------------------------
 
 
 def rows_from_table(
@@ -57,9 +58,9 @@ def rows_from_table(
 ) -> Made:
     """Rows of a CSV, TSV or Excel table, one line each.
 
-    `question`, `answer`: the columns' names, both or neither; None recognises them in English and Japanese. Equal rows
-    are taken once, rows without a question or an answer are passed over as faults. Raises WorkshopError when no row is
-    left, and for a column that is not there.
+    `question`, `answer`: the columns' names, both or neither; None recognises them in English and
+    Japanese. Equal rows are taken once, rows without a question or an answer are passed over as
+    faults. Raises WorkshopError when no row is left, and for a column that is not there.
     """
     columns = None
     if question and answer:
@@ -79,16 +80,17 @@ def rows_from_table(
     return _finished(made, Path(path))
 
 
-# ---- FAQ pages ------------------------------------------------------------------------------------------------------
+# ---- FAQ pages -----------------------------------------------------------------------------------
 
 
 def rows_from_faq(path: str | Path) -> Made:
     """Rows of an FAQ page, in Markdown (`.md`) or HTML (`.html`).
 
-    In HTML the page's own FAQPage data (JSON-LD or microdata) is taken where there is any. Else, in both: `details`
-    with `summary`, definition lists, questions as headings, as bold paragraphs, and after "Q:" (or 質問：). The answer
-    is what follows, as plain text that keeps lists, line breaks and code. The heading above a question is its `topic`
-    in `extra`. Raises WorkshopError when the file cannot be read or no pair is found, and says what was looked for.
+    In HTML the page's own FAQPage data (JSON-LD or microdata) is taken where there is any. Else, in
+    both: `details` with `summary`, definition lists, questions as headings, as bold paragraphs, and
+    after "Q:" (or 質問：). The answer is what follows, as plain text that keeps lists, line breaks and
+    code. The heading above a question is its `topic` in `extra`. Raises WorkshopError when the file
+    cannot be read or no pair is found, and says what was looked for.
     """
     path = Path(path)
     text = _read_text(path)
@@ -168,7 +170,7 @@ def _finished(made: Made, path: Path) -> Made:
     return made
 
 
-# ---- Python code ----------------------------------------------------------------------------------------------------
+# ---- Python code ---------------------------------------------------------------------------------
 
 _SKIPPED_FOLDERS = {
     "tests", "test", "testing", "node_modules", "site-packages", "dist-packages", "build", "dist", "venv", "env",
@@ -180,12 +182,14 @@ _SHORTEST = 12  # characters of a docstring that can say what to write
 def rows_from_python(
     folder_or_file: str | Path, *, language: str = "en", max_characters: int = 4000
 ) -> Made:
-    """Rows of a Python code base: the docstring as the instruction, the code without it as the answer.
+    """Rows of a Python code base: the docstring as the instruction, the code without it as the
+    answer.
 
-    Public functions and methods with a docstring, in the order of the files' names and of their lines; names that
-    begin with "_", tests, stubs and code of more than `max_characters` are passed over and counted. A file that cannot
-    be parsed becomes a fault with its line. `language`: of the instruction's own words ("en" or "ja"); the docstring
-    stays as it is. `extra` holds the qualified `name`. Raises WorkshopError when no row is left.
+    Public functions and methods with a docstring, in the order of the files' names and of their
+    lines; names that begin with "_", tests, stubs and code of more than `max_characters` are passed
+    over and counted. A file that cannot be parsed becomes a fault with its line. `language`: of the
+    instruction's own words ("en" or "ja"); the docstring stays as it is. `extra` holds the
+    qualified `name`. Raises WorkshopError when no row is left.
     """
     if language not in LANGUAGES:
         raise WorkshopError(f'Instructions are written in en or ja, not in "{language}".')
@@ -265,7 +269,9 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 def _functions(
     body: list[ast.stmt], owner: tuple[str, ...]
 ) -> Iterator[tuple[str, Function, tuple[str, ...]]]:
-    """Functions of a module or class body, in source order, those under if/try/with and in nested classes too."""
+    """Functions of a module or class body, in source order, those under if/try/with and in nested
+    classes too.
+    """
     for node in body:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node.name, node, owner
@@ -318,7 +324,9 @@ def _row_of(
 
 
 def _is_stub(node: Function) -> bool:
-    """Nothing but a docstring and perhaps `pass`, `...` or `raise NotImplementedError`; overloads; abstract ones."""
+    """Nothing but a docstring and perhaps `pass`, `...` or `raise NotImplementedError`; overloads;
+    abstract ones.
+    """
     marks = {ast.unparse(d).rpartition(".")[2] for d in node.decorator_list}
     if marks & {"overload", "abstractmethod", "abstractproperty"}:
         return True
@@ -373,7 +381,8 @@ def _instruction(node: Function, owner: tuple[str, ...], docstring: str, languag
 
 
 def _code_without_docstring(text: str, node: Function) -> str | None:
-    """The source of a function from its decorators on, moved to the left margin, without its docstring.
+    """The source of a function from its decorators on, moved to the left margin, without its
+    docstring.
 
     None where the result would not be the same function: it is parsed again and compared.
     """
@@ -383,7 +392,8 @@ def _code_without_docstring(text: str, node: Function) -> str | None:
     assert docstring.end_lineno is not None and node.end_lineno is not None
     before = lines[first - 1 : docstring.lineno - 1]
     after = lines[docstring.end_lineno : node.end_lineno]
-    # A blank line after the docstring parted it from the code; now it would part the code from its head.
+    # A blank line after the docstring parted it from the code; now it would part the code from its
+    # head.
     while after and not after[0].strip():
         after.pop(0)
     code = _to_margin("\n".join([*before, *after]))

@@ -1,7 +1,8 @@
 """Questions and answers of an FAQ page, in HTML or Markdown, as plain text.
 
-Markdown is turned into HTML first (with the line of each block), so that there is one way of reading both. A page is
-an outline of blocks; a question is a block that asks in one of the ways people write FAQs, its answer what follows.
+Markdown is turned into HTML first (with the line of each block), so that there is one way of
+reading both. A page is an outline of blocks; a question is a block that asks in one of the ways
+people write FAQs, its answer what follows.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ from .html_tree import (
 
 @dataclass(frozen=True)
 class Pair:
-    """A question and its answer, where the question stands (line from 1), and the heading it stands under."""
+    """A question and its answer, where the question stands (line from 1), and the heading it stands
+    under.
+    """
 
     question: str
     answer: str
@@ -40,7 +43,9 @@ class Pair:
 
 @dataclass
 class Found:
-    """What a page holds: `pairs`; `skipped` (reason → how many); `problems` (what, line); `note`: how it was read."""
+    """What a page holds: `pairs`; `skipped` (reason → how many); `problems` (what, line); `note`:
+    how it was read.
+    """
 
     pairs: list[Pair] = field(default_factory=list)
     skipped: Counter[str] = field(default_factory=Counter)
@@ -48,7 +53,7 @@ class Found:
     note: str = ""
 
 
-# ---- does a text ask? -----------------------------------------------------------------------------------------------
+# ---- does a text ask? ----------------------------------------------------------------------------
 
 _LABEL_Q = re.compile(
     r"^\s*(?:[QＱ]\s*[0-9０-９]{0,3}\s*(?:[:：.．)）、]|\s(?=\S))|(?:Question|質問|問)\s*[0-9０-９]{0,3}\s*[:：.．])\s*",
@@ -73,7 +78,9 @@ _ENDS_JA = re.compile(
 
 
 def asks(text: str) -> bool:
-    """Whether a heading or a bold line is a question: by its mark, its label, its first words or its last."""
+    """Whether a heading or a bold line is a question: by its mark, its label, its first words or
+    its last.
+    """
     text = " ".join(text.split())
     if not text or len(text) > 300:
         return False
@@ -92,7 +99,7 @@ def _answer(text: str) -> str:
     return _LABEL_A.sub("", text, count=1).strip()
 
 
-# ---- from a page to pairs -------------------------------------------------------------------------------------------
+# ---- from a page to pairs ------------------------------------------------------------------------
 
 
 def pairs_of_html(html: str) -> Found:
@@ -175,7 +182,9 @@ def _property(element: Element, name: str) -> Element | None:
 
 
 def _json_questions(data: Any) -> Iterator[dict[str, Any]]:
-    """Every object of type Question that is the main entity of an FAQPage (or QAPage), wherever that lies."""
+    """Every object of type Question that is the main entity of an FAQPage (or QAPage), wherever
+    that lies.
+    """
     stack = [data]
     while stack:
         value = stack.pop()
@@ -225,7 +234,9 @@ def _add(found: Found, question: str, answer: str, line: int, topic: str | None 
 
 
 class _Reader:
-    """Walks through a page's blocks; holds the question that is open and what has been said to it so far."""
+    """Walks through a page's blocks; holds the question that is open and what has been said to it
+    so far.
+    """
 
     def __init__(self, found: Found, *, every_heading: bool) -> None:
         self.found = found
@@ -347,7 +358,9 @@ class _Reader:
     def _paragraph(
         self, node: Element, children: list[Element | str], *, button: bool = False
     ) -> None:
-        """A paragraph may be a question, hold one with its answer (on the next line or after A:), or say more."""
+        """A paragraph may be a question, hold one with its answer (on the next line or after A:),
+        or say more.
+        """
         text = phrase(children)
         if not text:
             return
@@ -374,7 +387,9 @@ class _Reader:
         self._say(Element("p", {}, children))
 
     def _labelled(self, node: Element, children: list[Element | str]) -> None:
-        """Lines with Q: and A: in one paragraph; a line without a label goes on with what was before."""
+        """Lines with Q: and A: in one paragraph; a line without a label goes on with what was
+        before.
+        """
         answering = True
         for number, line in enumerate(_split_lines(children)):
             if _LABEL_Q.match(line):
@@ -424,7 +439,9 @@ def _items(node: Element) -> list[Element]:
 
 
 def _item_asks(item: Element) -> bool:
-    """A list item that opens with a bold question or with "Q:", and so is a pair and not a part of an answer."""
+    """A list item that opens with a bold question or with "Q:", and so is a pair and not a part of
+    an answer.
+    """
     children = list(item.children)
     while children and isinstance(children[0], str) and not children[0].strip():
         children.pop(0)
@@ -461,7 +478,8 @@ def _visible(root: Element, found: Found) -> None:
     reader.close()
     if found.pairs:
         return
-    # Nothing on the page asks. Where headings have text below them, they may be what people ask about.
+    # Nothing on the page asks. Where headings have text below them, they may be what people ask
+    # about.
     second = Found(problems=found.problems)
     reader = _Reader(second, every_heading=True)
     reader.read(root.children)

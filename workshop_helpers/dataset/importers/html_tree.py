@@ -50,7 +50,9 @@ class Element:
 
 
 class _Tree(HTMLParser):
-    """Builds Elements; forgives what browsers forgive. Comments `line:N` set the line of what follows."""
+    """Builds Elements; forgives what browsers forgive. Comments `line:N` set the line of what
+    follows.
+    """
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
@@ -117,7 +119,7 @@ def parse(html: str) -> Element:
     return parser.root
 
 
-# ---- plain text -----------------------------------------------------------------------------------------------------
+# ---- plain text ----------------------------------------------------------------------------------
 
 
 def is_hidden(element: Element) -> bool:
@@ -132,7 +134,9 @@ def is_hidden(element: Element) -> bool:
 
 
 def plain_text(*nodes: Element | str) -> str:
-    """Nodes as plain text: paragraphs apart, one line an item of a list, code as it is, links with their address."""
+    """Nodes as plain text: paragraphs apart, one line an item of a list, code as it is, links with
+    their address.
+    """
     blocks: list[str] = []
     _blocks(list(nodes), blocks, "")
     text = "\n\n".join(block for block in blocks if block.strip())

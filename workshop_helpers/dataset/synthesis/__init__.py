@@ -1,9 +1,10 @@
 """New rows written by a model, each checked against the facts before it is kept.
 
-A new row grows from a seed: an existing row, or a fact. The model first asks the seed's question in other words; then,
-in a request of its own, it answers that question from all the facts, without being told which one is meant. Only if the
-answer states the seed's facts, and no other figure, does the new question still ask for them: the row is kept. What
-fails is counted with its reason; nothing is mended.
+A new row grows from a seed: an existing row, or a fact. The model first asks the seed's question in
+other words; then, in a request of its own, it answers that question from all the facts, without
+being told which one is meant. Only if the answer states the seed's facts, and no other figure, does
+the new question still ask for them: the row is kept. What fails is counted with its reason; nothing
+is mended.
 """
 
 from __future__ import annotations
@@ -37,10 +38,11 @@ REWRITES = ("both", "question", "answer")
 class SynthesisReport:
     """What came of it.
 
-    `kept`: how many rows lie in `path`; `tries`: how many were asked for. `rejected`: (reason, text) of each one that
-    was not kept. `prompt_tokens`, `tokens`: read and written, kept or not, over all runs that went into the file.
-    `cost`: in the currency of the prices, None where none were given. `seconds`: of this run. `resumed`: rows that an
-    earlier, stopped run had left. `reused`: nothing was asked, the file of an equal run was there.
+    `kept`: how many rows lie in `path`; `tries`: how many were asked for. `rejected`: (reason,
+    text) of each one that was not kept. `prompt_tokens`, `tokens`: read and written, kept or not,
+    over all runs that went into the file. `cost`: in the currency of the prices, None where none
+    were given. `seconds`: of this run. `resumed`: rows that an earlier, stopped run had left.
+    `reused`: nothing was asked, the file of an equal run was there.
     """
 
     path: Path
@@ -59,7 +61,9 @@ class SynthesisReport:
 
     @property
     def reasons(self) -> Counter[str]:
-        """How often each reason led to a reject; a reason's detail (after the colon) does not count."""
+        """How often each reason led to a reject; a reason's detail (after the colon) does not
+        count.
+        """
         return Counter(reason.partition(":")[0] for reason, _ in self.rejected)
 
     def to_dict(self) -> dict[str, Any]:
@@ -116,25 +120,28 @@ def synthesize(
     overwrite: bool = False,
     progress: bool | Callable[[Progress], None] = True,
 ) -> SynthesisReport:
-    """Write `count` new rows to `out`, grown from the rows of `source`, from a facts file, or from both.
+    """Write `count` new rows to `out`, grown from the rows of `source`, from a facts file, or from
+    both.
 
-    `facts`: a facts file; True facts are copied from it, and each row is checked against it. Without one, a new row
-    must state the figures of the row it comes from. `language`: of the rows, "en" or "ja"; seeds in another language
-    are left out. `rewrite`: "both", or only the "question" (the answer stays), or only the "answer"; None
-    takes "both", and "answer" for mame, which has never learned to ask.
-    `against`: files whose questions must not come up, such as the held-out ones.
+    `facts`: a facts file; True facts are copied from it, and each row is checked against it.
+    Without one, a new row must state the figures of the row it comes from. `language`: of the rows,
+    "en" or "ja"; seeds in another language are left out. `rewrite`: "both", or only the "question"
+    (the answer stays), or only the "answer"; None takes "both", and "answer" for mame, which has
+    never learned to ask. `against`: files whose questions must not come up, such as the held-out
+    ones.
 
-    `server`: any OpenAI-compatible one; `model`: its name there, None for the only one. Without a server (`server` is
-    None, `model` is "mame" at the default address, or `offline_model` names a catalogue model, a folder or a GGUF file)
-    the model runs in this process. `temperature`: None sends none. `key_env`: see `ChatServer`. `prices`: of a million
-    tokens read and written. `tries`: rows to ask for at most (default: 5 · count + 20). `check=False` keeps whatever is
-    well formed.
+    `server`: any OpenAI-compatible one; `model`: its name there, None for the only one. Without a
+    server (`server` is None, `model` is "mame" at the default address, or `offline_model` names a
+    catalogue model, a folder or a GGUF file) the model runs in this process. `temperature`: None
+    sends none. `key_env`: see `ChatServer`. `prices`: of a million tokens read and written.
+    `tries`: rows to ask for at most (default: 5 · count + 20). `check=False` keeps whatever is well
+    formed.
 
-    Rows are kept in a hidden file beside `out` as they come: after a stop the same call goes on. Repeated with equal
-    arguments it returns the earlier report, unless `overwrite`.
+    Rows are kept in a hidden file beside `out` as they come: after a stop the same call goes on.
+    Repeated with equal arguments it returns the earlier report, unless `overwrite`.
 
-    Raises WorkshopError for sources without a usable seed, for a server or a model that cannot be reached, and when no
-    row at all was kept.
+    Raises WorkshopError for sources without a usable seed, for a server or a model that cannot be
+    reached, and when no row at all was kept.
     """
     offline = _offline(server, model, offline_model)
     rewrite = rewrite or ("answer" if offline == "mame" else "both")

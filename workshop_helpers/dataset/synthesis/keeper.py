@@ -38,8 +38,8 @@ _SERVES = re.compile(
 class Draft:
     """A row that was written, before it is judged.
 
-    `answer`: what the model answers to the question; a row with a new question only is judged by it, too. `cut`: the
-    token limit ended one of the texts.
+    `answer`: what the model answers to the question; a row with a new question only is judged by
+    it, too. `cut`: the token limit ended one of the texts.
     """
 
     seed: Seed
@@ -51,8 +51,8 @@ class Draft:
 class Texts:
     """Texts that a new one must not repeat: exactly, but for case and punctuation, or nearly.
 
-    Nearly means what `workshop data check` calls a near duplicate; in a short text, where one word moves that measure
-    far, also a difflib ratio of at least NEAR.
+    Nearly means what `workshop data check` calls a near duplicate; in a short text, where one word
+    moves that measure far, also a difflib ratio of at least NEAR.
     """
 
     def __init__(self, texts: Iterable[str] = ()) -> None:
@@ -115,7 +115,8 @@ class Keeper:
     def _answers_to(self, question: str) -> Texts:
         key = plain(question)
         if key not in self.answers:
-            # An old answer to the same question must not come back as a new one; a fact's own statement may.
+            # An old answer to the same question must not come back as a new one; a fact's own
+            # statement may.
             old = [s.row.answer for s in self.seeds if plain(s.row.question) == key]
             self.answers[key] = Texts(old if self._first_answers else [])
         return self.answers[key]

@@ -69,7 +69,9 @@ def question_request(seed: Seed, language: str, chance: random.Random) -> list[d
 def answer_request(
     seed: Seed, question: str, shop: ShopFacts | None, language: str, chance: random.Random
 ) -> list[dict[str, str]]:
-    """The messages that ask for an answer: from the facts, the meant one among others, or else from the old answer."""
+    """The messages that ask for an answer: from the facts, the meant one among others, or else from
+    the old answer.
+    """
     if seed.facts and shop is not None:
         meant = [fact.id for fact in seed.facts]
         others = [fact.id for fact in shop if fact.id not in meant]
@@ -94,7 +96,9 @@ _QUOTES = (('"', '"'), ("“", "”"), ("「", "」"), ("『", "』"), ("'", "'"
 
 
 def clean_reply(text: str) -> str:
-    """What the model meant to write: without its thinking, a label before it, and quotation marks around it."""
+    """What the model meant to write: without its thinking, a label before it, and quotation marks
+    around it.
+    """
     text = _LABEL.sub("", _THINKING.sub("", text).strip()).strip()
     for opening, closing in _QUOTES:
         inner = text[1:-1]

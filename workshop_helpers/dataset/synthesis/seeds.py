@@ -14,9 +14,9 @@ from ..formats import Conversation, Message
 class Seed:
     """What a new row grows from.
 
-    `row`: the row that is asked anew. `facts`: those it states (none where no facts file is given). `expected`: what
-    the new answer must say. `known`: texts whose figures it may say. `fact`: the question is made from this fact, and
-    `row` holds only a stand-in for it.
+    `row`: the row that is asked anew. `facts`: those it states (none where no facts file is given).
+    `expected`: what the new answer must say. `known`: texts whose figures it may say. `fact`: the
+    question is made from this fact, and `row` holds only a stand-in for it.
     """
 
     row: Conversation
@@ -43,7 +43,9 @@ _STAND_IN = {
 
 
 def find_seeds(rows: list[Conversation], shop: ShopFacts | None, language: str) -> list[Seed]:
-    """The seeds in rows of that language, with what they state of the facts; without rows, the facts themselves."""
+    """The seeds in rows of that language, with what they state of the facts; without rows, the
+    facts themselves.
+    """
     if rows:
         return [
             _seed(row, shop, language)
@@ -61,7 +63,8 @@ def find_seeds(rows: list[Conversation], shop: ShopFacts | None, language: str) 
             row = Conversation(messages, extra={"topic": fact.topic})
             values = fact.values[language]
             known = (fact.statement[language],)
-            # The first time round a question is made from the fact; later ones start from other words.
+            # The first time round a question is made from the fact; later ones start from other
+            # words.
             found.append(Seed(row, (fact,), values, known, fact if number == 0 else None))
     return found
 

@@ -215,7 +215,8 @@ def _write(writer: Writer, keeper: Keeper, found: list[Tried], seed: int) -> lis
         requests = [question_request(t.draft.seed, language, t.chance) for t in found]
         for tried, reply in zip(found, writer.write(requests, draw), strict=True):
             tried.draft.question = tried.add(reply)
-    # A question that is no good already needs no answer; a new question alone is tried out where there are facts.
+    # A question that is no good already needs no answer; a new question alone is tried out where
+    # there are facts.
     going = [
         t
         for t in found

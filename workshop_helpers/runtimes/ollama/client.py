@@ -1,9 +1,10 @@
-"""An Ollama server, spoken to through Ollama's own client: what it has; making, asking and removing models.
+"""An Ollama server, spoken to through Ollama's own client: what it has; making, asking and removing
+models.
 
-Models are made over the HTTP API, not by starting the `ollama` command: it works with a server on another machine, and
-it holds texts that a Modelfile cannot. The client reports one trouble in many ways (a server that is down is a builtin
-ConnectionError, or while streaming an httpx.ConnectError; an error in the middle of a stream comes with status 200):
-here each becomes one WorkshopError.
+Models are made over the HTTP API, not by starting the `ollama` command: it works with a server on
+another machine, and it holds texts that a Modelfile cannot. The client reports one trouble in many
+ways (a server that is down is a builtin ConnectionError, or while streaming an httpx.ConnectError;
+an error in the middle of a stream comes with status 200): here each becomes one WorkshopError.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ SILENCE = (
     600.0  # seconds without a word after which we give up; a large model may take minutes to load
 )
 INSTALL = "https://ollama.com/download"
-# Ollama ends a stream without a last word when a model has written the same token more than 30 times in a row.
+# Ollama ends a stream without a last word when a model has written the same token more than 30
+# times in a row.
 REPEATS = 30
 
 # (what is going on, bytes done, bytes in all); the last two are 0 for a step that is not measured
@@ -61,8 +63,10 @@ class OllamaModel:
 
 @dataclass(frozen=True)
 class OllamaFacts:
-    """What `show` tells of a model. `parameters` are those that were set; `context_length` is what it was made for, 0
-    where the server does not say; `weights` is the digest of its weights; `composes`: see `gguf_file.composes`."""
+    """What `show` tells of a model. `parameters` are those that were set; `context_length` is what
+    it was made for, 0 where the server does not say; `weights` is the digest of its weights;
+    `composes`: see `gguf_file.composes`.
+    """
 
     name: str
     family: str
@@ -81,7 +85,9 @@ class OllamaFacts:
 
 @dataclass(frozen=True)
 class Timings:
-    """What Ollama measured, in seconds: loading the model (little where it was loaded), the prompt, the answer."""
+    """What Ollama measured, in seconds: loading the model (little where it was loaded), the prompt,
+    the answer.
+    """
 
     load_seconds: float
     prompt_tokens: int
@@ -109,8 +115,10 @@ class Timings:
 
 @dataclass(frozen=True)
 class Layer:
-    """One part of a model, kept by the server as a blob under the hash of its content. `kind`: "model" (the weights),
-    "adapter", "template", "system", "params", "messages", "license". Digest and size are None where unknown."""
+    """One part of a model, kept by the server as a blob under the hash of its content. `kind`:
+    "model" (the weights), "adapter", "template", "system", "params", "messages", "license". Digest
+    and size are None where unknown.
+    """
 
     kind: str
     digest: str | None
@@ -118,11 +126,13 @@ class Layer:
 
 
 class Stream:
-    """An answer while it is written: iterate over its pieces. Afterwards `text`, `stopped` (the model ended it itself)
-    and `timings` are there; `close` breaks it off, and the server stops writing too.
+    """An answer while it is written: iterate over its pieces. Afterwards `text`, `stopped` (the
+    model ended it itself) and `timings` are there; `close` breaks it off, and the server stops
+    writing too.
 
-    `repeated`: Ollama broke the answer off because the model said the same again and again. It measures nothing then:
-    the timings hold our own count and clock, and 0 for what only Ollama knows.
+    `repeated`: Ollama broke the answer off because the model said the same again and again. It
+    measures nothing then: the timings hold our own count and clock, and 0 for what only Ollama
+    knows.
     """
 
     def __init__(self, pieces: Callable[[Stream], Iterator[str]]) -> None:
@@ -145,7 +155,8 @@ class Stream:
 
 
 class Ollama(Closing):
-    """The server at `host` (default: OLLAMA_HOST, else this machine's port 11434). Opening it asks it nothing.
+    """The server at `host` (default: OLLAMA_HOST, else this machine's port 11434). Opening it asks
+    it nothing.
 
     `timeout`: seconds of silence, not of work, after which a request is given up.
     """
@@ -156,7 +167,8 @@ class Ollama(Closing):
         # first, for the client reads OLLAMA_HOST when it is imported, and ends at nonsense
         address()
         self.host = address(host)
-        # the client's own package, imported by its full name inside a module of ours that has another one
+        # the client's own package, imported by its full name inside a module of ours that has
+        # another one
         from ollama import Client
 
         self.timeout = timeout
@@ -176,13 +188,14 @@ class Ollama(Closing):
     def own_threads(self) -> int | None:
         """How many threads to ask for; None where Ollama may choose.
 
-        Ollama counts the machine's cores. Where we (and so, on our machine, most likely it) may use only some of them,
-        its threads wait for each other: measured, two on one core write one token a second instead of a hundred.
+        Ollama counts the machine's cores. Where we (and so, on our machine, most likely it) may use
+        only some of them, its threads wait for each other: measured, two on one core write one
+        token a second instead of a hundred.
         """
         here, usable = urlsplit(self.host).hostname in _HERE, cores()
         return usable if here and usable < (os.cpu_count() or 1) else None
 
-    # --- what it has -------------------------------------------------------------------------------------------------
+    # --- what it has ------------------------------------------------------------------------------
 
     def version(self) -> str:
         """The server's version, such as "0.9.3". Raises WorkshopError when no Ollama answers."""
@@ -223,7 +236,9 @@ class Ollama(Closing):
         ]
 
     def show(self, name: str) -> OllamaFacts:
-        """What is known of a model. Raises WorkshopError, with the nearest names, when it is not there."""
+        """What is known of a model. Raises WorkshopError, with the nearest names, when it is not
+        there.
+        """
         check_ollama_name(name)
         with self._explained("looking at it", name):
             # by hand: the client's own reply leaves the system text out
@@ -255,15 +270,16 @@ class Ollama(Closing):
     def layers(self, name: str) -> list[Layer]:
         """What the model is made of: its weights, then template, system text, parameters and so on.
 
-        On the server's own machine this is its manifest. Elsewhere it is worked out from `show`, which names the texts
-        and the digest of the weights; a text's digest is computed, those of parameters and messages stay unknown.
+        On the server's own machine this is its manifest. Elsewhere it is worked out from `show`,
+        which names the texts and the digest of the weights; a text's digest is computed, those of
+        parameters and messages stay unknown.
         """
         facts = self.show(name)
         found = _manifest_layers(facts) or _shown_layers(facts)
         order = ["model", "adapter", "projector", "template", "system", "params", "messages"]
         return sorted(found, key=lambda one: order.index(one.kind) if one.kind in order else 99)
 
-    # --- making and removing -----------------------------------------------------------------------------------------
+    # --- making and removing ----------------------------------------------------------------------
 
     def create(
         self,
@@ -279,16 +295,18 @@ class Ollama(Closing):
         quantize: str | None = None,
         progress: Progress | None = None,
     ) -> None:
-        """Make the model `name`, or make it anew, from a GGUF file, a Modelfile or a model that the server has.
+        """Make the model `name`, or make it anew, from a GGUF file, a Modelfile or a model that the
+        server has.
 
-        source: a path that ends in .gguf, a `Modelfile`, or the name of a model. adapter: a GGUF adapter for the
-        source's weights. A Modelfile's own paths count from its `folder`, all others from the working directory. What
-        else is given is put over what the source brings; nothing is added to it: for a bare GGUF without `template`,
-        Ollama looks for a template of its own that is like the file's (`prompting.prompted` reads off the file's).
-        Files are uploaded only where the server does not have them. The name appears when all is there; until then an
-        older model of that name stays.
-        Raises WorkshopError for a bad name, a file that is missing, damaged or of the wrong kind, a model that is
-        missing, a server that is too old, stops or refuses.
+        source: a path that ends in .gguf, a `Modelfile`, or the name of a model. adapter: a GGUF
+        adapter for the source's weights. A Modelfile's own paths count from its `folder`, all
+        others from the working directory. What else is given is put over what the source brings;
+        nothing is added to it: for a bare GGUF without `template`, Ollama looks for a template of
+        its own that is like the file's (`prompting.prompted` reads off the file's). Files are
+        uploaded only where the server does not have them. The name appears when all is there; until
+        then an older model of that name stays. Raises WorkshopError for a bad name, a file that is
+        missing, damaged or of the wrong kind, a model that is missing, a server that is too old,
+        stops or refuses.
         """
         check_ollama_name(name)
         given: dict[str, Any] = {}
@@ -347,13 +365,14 @@ class Ollama(Closing):
             )
 
     def pull(self, name: str, *, progress: Progress | None = None, insecure: bool = False) -> None:
-        """Fetch the model `name` from Ollama's library, or from the registry whose host the name begins with.
+        """Fetch the model `name` from Ollama's library, or from the registry whose host the name
+        begins with.
 
-        The server fetches it, not this machine. What it has is not fetched again, and the name appears (or changes
-        to the newer model) when all is there. progress: the bytes are those of all parts that have been begun.
-        insecure: the registry speaks plain HTTP, or its certificate is not to be checked.
-        Raises WorkshopError for a name that is not there, a registry that cannot be reached or refuses, a full disk,
-        and a server that stops.
+        The server fetches it, not this machine. What it has is not fetched again, and the name
+        appears (or changes to the newer model) when all is there. progress: the bytes are those of
+        all parts that have been begun. insecure: the registry speaks plain HTTP, or its certificate
+        is not to be checked. Raises WorkshopError for a name that is not there, a registry that
+        cannot be reached or refuses, a full disk, and a server that stops.
         """
         check_ollama_name(name)
         parts: dict[str, tuple[int, int]] = {}  # digest → bytes done, bytes in all
@@ -362,7 +381,8 @@ class Ollama(Closing):
             for part in self._client.pull(name, insecure=insecure, stream=True):
                 status = part.status or ""
                 if (part.digest or "") != now:
-                    # the server fetches one part after the other and does not report the last bytes of each
+                    # the server fetches one part after the other and does not report the last bytes
+                    # of each
                     if now in parts:
                         parts[now] = (parts[now][1],) * 2
                     now = part.digest or ""
@@ -421,7 +441,9 @@ class Ollama(Closing):
         return None
 
     def _upload(self, path: Path, progress: Progress | None) -> str:
-        """The digest of a file that the server then has. A server that has it resets the connection: ask first."""
+        """The digest of a file that the server then has. A server that has it resets the
+        connection: ask first.
+        """
         if progress is not None:
             progress(f"hashing {path.name}", 0, 0)
         digest = f"sha256:{file_hash(path)}"
@@ -450,12 +472,14 @@ class Ollama(Closing):
         raise WorkshopError(self._refusal(said, reply.status_code, f"taking {path}", None))
 
     def remove(self, name: str) -> None:
-        """Remove a model; weights that another model uses stay. Raises WorkshopError when it is not there."""
+        """Remove a model; weights that another model uses stay. Raises WorkshopError when it is not
+        there.
+        """
         check_ollama_name(name)
         with self._explained("removing it", name):
             self._client.delete(name)
 
-    # --- asking ------------------------------------------------------------------------------------------------------
+    # --- asking -----------------------------------------------------------------------------------
 
     def chat(
         self,
@@ -465,7 +489,9 @@ class Ollama(Closing):
         options: Mapping[str, Any] | None = None,
         think: bool | None = None,
     ) -> Stream:
-        """The model's answer to `messages`, piece by piece; `options` stand over those of the model."""
+        """The model's answer to `messages`, piece by piece; `options` stand over those of the
+        model.
+        """
         check_ollama_name(name)
 
         def pieces(answer: Stream) -> Iterator[str]:
@@ -502,7 +528,7 @@ class Ollama(Closing):
 
         return Stream(pieces)
 
-    # --- errors ------------------------------------------------------------------------------------------------------
+    # --- errors -----------------------------------------------------------------------------------
 
     @contextmanager
     def _explained(
@@ -511,8 +537,9 @@ class Ollama(Closing):
         name: str | None = None,
         refused: Callable[[str], str | None] = lambda said: None,
     ) -> Iterator[None]:
-        """Every way in which a request can fail, in a sentence. `doing` completes "… while …"; `refused` knows what
-        refusals mean that only this request meets."""
+        """Every way in which a request can fail, in a sentence. `doing` completes "… while …";
+        `refused` knows what refusals mean that only this request meets.
+        """
         import httpx
         from ollama import ResponseError
 
@@ -593,9 +620,11 @@ class Ollama(Closing):
 
 
 def address(host: str | None = None) -> str:
-    """The server's URL: `host`, else OLLAMA_HOST, else this machine; read as Ollama does, port 11434 if none is named.
+    """The server's URL: `host`, else OLLAMA_HOST, else this machine; read as Ollama does, port
+    11434 if none is named.
 
-    A server that is told to listen everywhere (0.0.0.0) is asked on this machine. Raises WorkshopError for nonsense.
+    A server that is told to listen everywhere (0.0.0.0) is asked on this machine. Raises
+    WorkshopError for nonsense.
     """
     named = (host or os.environ.get("OLLAMA_HOST") or "").strip().strip("\"'")
     scheme, _, rest = named.rpartition("://")
@@ -647,7 +676,8 @@ def _manifest_layers(facts: OllamaFacts) -> list[Layer]:
         ]
     except (OSError, ValueError, KeyError, TypeError):
         return []
-    # A folder of the same path on this machine need not be the server's: the weights must be the ones it named.
+    # A folder of the same path on this machine need not be the server's: the weights must be the
+    # ones it named.
     return found if facts.weights in {one.digest for one in found if one.kind == "model"} else []
 
 
@@ -678,8 +708,10 @@ def _is_file(source: object) -> bool:
 
 
 def _weights(modelfile: Modelfile) -> Path | None:
-    """The file that a Modelfile's FROM names, None where it names a model. As for Ollama, a file that is there goes
-    before a model of the same name. Raises WorkshopError for what is meant as a path and leads to no file."""
+    """The file that a Modelfile's FROM names, None where it names a model. As for Ollama, a file
+    that is there goes before a model of the same name. Raises WorkshopError for what is meant as a
+    path and leads to no file.
+    """
     from .modelfile import is_path
 
     path = modelfile.path(modelfile.base)

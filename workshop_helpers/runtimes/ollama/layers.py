@@ -1,7 +1,9 @@
-"""Proof that Ollama does not train: what a prompted model shares with its base, and what a tuned one does not.
+"""Proof that Ollama does not train: what a prompted model shares with its base, and what a tuned
+one does not.
 
-Ollama keeps each part of a model under the SHA-256 of its content. Equal digests are equal files: a model made with a
-Modelfile's SYSTEM, PARAMETER and MESSAGE lines has the very weights of its base, a tuned model has others.
+Ollama keeps each part of a model under the SHA-256 of its content. Equal digests are equal files: a
+model made with a Modelfile's SYSTEM, PARAMETER and MESSAGE lines has the very weights of its base,
+a tuned model has others.
 """
 
 from __future__ import annotations
@@ -53,7 +55,9 @@ _TEXTS = {
 
 @dataclass(frozen=True)
 class Proof:
-    """The parts of each model, the base's first; tables and sentences in English ("en") or Japanese ("ja")."""
+    """The parts of each model, the base's first; tables and sentences in English ("en") or Japanese
+    ("ja").
+    """
 
     models: dict[str, list[Layer]]
 
@@ -89,7 +93,9 @@ class Proof:
         return said
 
     def cells(self, language: str = "en") -> list[list[str]]:
-        """One row a part: its name, then each model's digest (shortened) and size, or that it is the base's."""
+        """One row a part: its name, then each model's digest (shortened) and size, or that it is
+        the base's.
+        """
         texts = _TEXTS[language]
         kinds = list(dict.fromkeys(one.kind for parts in self.models.values() for one in parts))
         rows = []
@@ -151,7 +157,8 @@ class Proof:
 
 
 def proof(base: str, prompted: str, tuned: str | None = None, *, host: str | None = None) -> Proof:
-    """Looks at what models of an Ollama server are made of: a base, one made from it by prompting, one that was tuned.
+    """Looks at what models of an Ollama server are made of: a base, one made from it by prompting,
+    one that was tuned.
 
     Raises WorkshopError when no server answers or a model is not there.
     """

@@ -1,7 +1,9 @@
-"""Modelfile: read, check, build. Ollama's recipe for a model: which weights, and what is put around them.
+"""Modelfile: read, check, build. Ollama's recipe for a model: which weights, and what is put around
+them.
 
-A Modelfile trains nothing. Its grammar has no escapes, so there are texts that it cannot hold; `build` refuses those
-and names the way out. The reader follows Ollama's own: what it drops is dropped here too, and said by `check`.
+A Modelfile trains nothing. Its grammar has no escapes, so there are texts that it cannot hold;
+`build` refuses those and names the way out. The reader follows Ollama's own: what it drops is
+dropped here too, and said by `check`.
 """
 
 from __future__ import annotations
@@ -28,7 +30,9 @@ WAY_OUT = (
 
 @dataclass(frozen=True)
 class Parameter:
-    """What a PARAMETER may be: its type, and the least and the greatest value that make sense (None: no bound)."""
+    """What a PARAMETER may be: its type, and the least and the greatest value that make sense
+    (None: no bound).
+    """
 
     type: type
     least: float | None = None
@@ -36,7 +40,8 @@ class Parameter:
     above: bool = False  # the least value itself is not allowed
 
 
-# The options of Ollama's `api.Options`; the bounds are the ranges in which the samplers do what their names say.
+# The options of Ollama's `api.Options`; the bounds are the ranges in which the samplers do what
+# their names say.
 PARAMETERS: dict[str, Parameter] = {
     "num_ctx": Parameter(int, 1),
     "num_batch": Parameter(int, 1),
@@ -87,12 +92,14 @@ _SPACE, _LINE_END = " \t", "\r\n"
 class Modelfile:
     """What a Modelfile says.
 
-    `base` is FROM: a GGUF's path or the name of a model that Ollama has; `projectors` are further FROMs, as vision
-    models have them. `parameters` are typed (`stop` is a tuple of texts). `messages` (roles system, user, assistant)
-    are put before every conversation. `renderer`, `parser` and `draft` are only known to newer releases of Ollama.
+    `base` is FROM: a GGUF's path or the name of a model that Ollama has; `projectors` are further
+    FROMs, as vision models have them. `parameters` are typed (`stop` is a tuple of texts).
+    `messages` (roles system, user, assistant) are put before every conversation. `renderer`,
+    `parser` and `draft` are only known to newer releases of Ollama.
 
-    Paths count from `folder`: that of the file where one was read, the working directory where it is None. It is not
-    part of what the Modelfile says, and two that differ in nothing else are equal.
+    Paths count from `folder`: that of the file where one was read, the working directory where it
+    is None. It is not part of what the Modelfile says, and two that differ in nothing else are
+    equal.
     """
 
     base: str
@@ -114,7 +121,9 @@ class Modelfile:
         return _path(source, self.folder or Path())
 
     def create_options(self) -> dict[str, Any]:
-        """All but the weights (FROM, ADAPTER) as /api/create takes it: system, template, parameters, messages, …"""
+        """All but the weights (FROM, ADAPTER) as /api/create takes it: system, template,
+        parameters, messages, …
+        """
         options: dict[str, Any] = {
             "system": self.system,
             "template": self.template,
@@ -131,15 +140,16 @@ class Modelfile:
         return {name: value for name, value in options.items() if value or value == ""}
 
 
-# --- Reading ---------------------------------------------------------------------------------------------------------
+# --- Reading --------------------------------------------------------------------------------------
 
 
 def parse(text: str) -> Modelfile:
-    """The Modelfile written in `text`, as Ollama reads it: of SYSTEM, TEMPLATE and so on the last one counts.
+    """The Modelfile written in `text`, as Ollama reads it: of SYSTEM, TEMPLATE and so on the last
+    one counts.
 
-    Reads what `ollama show --modelfile` prints. Unknown parameters are kept as texts, and `check` names them.
-    Raises WorkshopError, with the line, for an unknown instruction, a role or a number that is none, a quotation mark
-    without its partner, and a Modelfile without FROM.
+    Reads what `ollama show --modelfile` prints. Unknown parameters are kept as texts, and `check`
+    names them. Raises WorkshopError, with the line, for an unknown instruction, a role or a number
+    that is none, a quotation mark without its partner, and a Modelfile without FROM.
     """
     found: dict[str, Any] = {}
     sources: list[str] = []
@@ -191,7 +201,9 @@ def read(path: str | Path) -> Modelfile:
 
 
 def _instructions(text: str) -> Iterator[tuple[int, str, str, str]]:
-    """(line, instruction in lower case, parameter's name or message's role, value) of each instruction."""
+    """(line, instruction in lower case, parameter's name or message's role, value) of each
+    instruction.
+    """
     at = 0
     while True:
         while at < len(text) and text[at] in _SPACE + _LINE_END:
@@ -238,7 +250,9 @@ def _word(text: str, at: int, line: int) -> tuple[str, int]:
 
 
 def _value(text: str, at: int, line: int) -> tuple[str, int]:
-    """A value ends with its line, if its quotation marks are closed there; else on the first line where they are."""
+    """A value ends with its line, if its quotation marks are closed there; else on the first line
+    where they are.
+    """
     end = at
     while True:
         while end < len(text) and text[end] not in _LINE_END:
@@ -276,14 +290,14 @@ def _typed(name: str, value: str, line: int) -> Value:
         ) from error
 
 
-# --- Writing ---------------------------------------------------------------------------------------------------------
+# --- Writing --------------------------------------------------------------------------------------
 
 
 def build(modelfile: Modelfile) -> str:
     """The text of a Modelfile that Ollama reads back as `modelfile`.
 
-    Raises WorkshopError for what the grammar cannot hold (\"\"\" in a text, characters that Ollama's reader drops
-    without a word), naming the field and the way out.
+    Raises WorkshopError for what the grammar cannot hold (\"\"\" in a text, characters that
+    Ollama's reader drops without a word), naming the field and the way out.
     """
     lines = [
         f"FROM {_written(source, 'FROM')}" for source in (modelfile.base, *modelfile.projectors)
@@ -328,7 +342,9 @@ def _key(name: str) -> str:
 
 
 def _written(text: str, where: str) -> str:
-    """A value as a Modelfile holds it: bare where that is safe, else between triple quotation marks."""
+    """A value as a Modelfile holds it: bare where that is safe, else between triple quotation
+    marks.
+    """
     if '"""' in text:
         raise WorkshopError(
             f'The text of {where} holds """, and a Modelfile has no way to write that. {WAY_OUT}'
@@ -345,15 +361,16 @@ def _written(text: str, where: str) -> str:
     return text if plain else f'"""{text}"""'
 
 
-# --- Checking --------------------------------------------------------------------------------------------------------
+# --- Checking -------------------------------------------------------------------------------------
 
 
 def check(modelfile: Modelfile, folder: str | Path | None = None) -> list[str]:
-    """What is wrong with `modelfile` lying in `folder` (its own where none is given), a sentence each; empty when all
-    is well.
+    """What is wrong with `modelfile` lying in `folder` (its own where none is given), a sentence
+    each; empty when all is well.
 
-    Looks for paths that are not there (Ollama would take them for a model's name), weights that Ollama imports
-    wrongly, parameters that are unknown or out of range, comments that are none, and texts that `build` refuses.
+    Looks for paths that are not there (Ollama would take them for a model's name), weights that
+    Ollama imports wrongly, parameters that are unknown or out of range, comments that are none, and
+    texts that `build` refuses.
     """
     folder = Path(folder) if folder is not None else modelfile.folder or Path()
     problems = []
@@ -391,7 +408,8 @@ def is_path(source: str) -> bool:
 
 
 def _path(source: str, folder: Path) -> Path:
-    # as Ollama does it: ".." is taken off before anything is looked up, so the folder need not be there yet
+    # as Ollama does it: ".." is taken off before anything is looked up, so the folder need not be
+    # there yet
     return Path(os.path.normpath(folder / Path(source).expanduser()))
 
 

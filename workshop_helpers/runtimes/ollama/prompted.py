@@ -1,7 +1,9 @@
-"""Prompted models: the same weights with a system text and a few examples put before every question.
+"""Prompted models: the same weights with a system text and a few examples put before every
+question.
 
-This is what a Modelfile can do, and all that it can do. Nothing is learned: the examples are read again with every
-question, and what stands neither in them nor in the system text the model does not know.
+This is what a Modelfile can do, and all that it can do. Nothing is learned: the examples are read
+again with every question, and what stands neither in them nor in the system text the model does not
+know.
 """
 
 from __future__ import annotations
@@ -27,8 +29,8 @@ MOST_ROWS = (
     1000  # rows that examples are chosen among; comparing each with each takes a second for so many
 )
 
-# The same models in Ollama's library, by the names it gives them. Ollama fetches them itself, quantized to about four
-# bits a weight, with a template of its own.
+# The same models in Ollama's library, by the names it gives them. Ollama fetches them itself,
+# quantized to about four bits a weight, with a template of its own.
 LIBRARY = {
     "tinyllama-1.1b": "tinyllama:1.1b",
     "gemma3-1b": "gemma3:1b",
@@ -51,12 +53,14 @@ def prompted(
     top_p: float | None = None,
     folder: str | Path | None = None,
 ) -> Modelfile:
-    """The Modelfile of a prompted model: `model`'s weights, unchanged, behind a system text and `shots` examples.
+    """The Modelfile of a prompted model: `model`'s weights, unchanged, behind a system text and
+    `shots` examples.
 
-    model: a `.gguf` file (TEMPLATE, stop texts and `num_predict` are written for it), `ollama:NAME` or a catalogue
-    name (FROM names the model in Ollama, whose own template stays). data: rows to choose the examples from, so that
-    they cover what the rows are about. folder: where the Modelfile is to lie; FROM's path counts from there.
-    Raises WorkshopError for a model that is no GGUF yet, rows that cannot be read, and too few of them.
+    model: a `.gguf` file (TEMPLATE, stop texts and `num_predict` are written for it), `ollama:NAME`
+    or a catalogue name (FROM names the model in Ollama, whose own template stays). data: rows to
+    choose the examples from, so that they cover what the rows are about. folder: where the
+    Modelfile is to lie; FROM's path counts from there. Raises WorkshopError for a model that is no
+    GGUF yet, rows that cannot be read, and too few of them.
     """
     ref = resolve(model)
     base, template, stop = _weights(ref, Path(folder) if folder is not None else None)
@@ -118,11 +122,13 @@ def _from_path(path: Path, folder: Path | None) -> str:
 
 
 def choose_examples(rows: Sequence[Conversation], count: int) -> list[Conversation]:
-    """`count` rows that together stand for all of them, the most typical first; the same rows always.
+    """`count` rows that together stand for all of them, the most typical first; the same rows
+    always.
 
-    Rows are compared by the pieces of three characters in question and answer, which works in any language; each next
-    row is the one that brings all rows nearest to some chosen one (greedy facility location), so examples spread over
-    the topics in proportion to them, and a stray row is not taken for a topic. Raises WorkshopError for fewer rows.
+    Rows are compared by the pieces of three characters in question and answer, which works in any
+    language; each next row is the one that brings all rows nearest to some chosen one (greedy
+    facility location), so examples spread over the topics in proportion to them, and a stray row is
+    not taken for a topic. Raises WorkshopError for fewer rows.
     """
     rows = rows[:MOST_ROWS]
     if not 1 <= count <= len(rows):

@@ -11,7 +11,8 @@ from ...gguf.header import composed
 from ..base import Answer, Messages, answer_each
 from .client import Ollama, OllamaFacts, Stream, Timings
 
-# The likeliest token at each step. Ollama would otherwise push repeated words down (repeat_penalty is 1.1 by default).
+# The likeliest token at each step. Ollama would otherwise push repeated words down (repeat_penalty
+# is 1.1 by default).
 GREEDY: dict[str, Any] = {
     "temperature": 0.0,
     "top_k": 1,
@@ -28,13 +29,14 @@ CONTEXT = (
 
 
 class OllamaRuntime(Closing):
-    """A model of an Ollama server as a runtime; its own template, system text, messages and stop texts are in force.
+    """A model of an Ollama server as a runtime; its own template, system text, messages and stop
+    texts are in force.
 
-    `model`: its name there. `host`: see `Ollama`. `batch_size`: questions sent at a time; how many of them Ollama
-    answers at a time is its own affair (OLLAMA_NUM_PARALLEL). `threads`: see `Ollama.own_threads`. `context` in tokens,
-    by default the model's num_ctx, else what it was made for, at most 4,096. After `answer`, `timings` holds what
-    Ollama measured for each answer.
-    Raises WorkshopError when no server answers or it has no such model.
+    `model`: its name there. `host`: see `Ollama`. `batch_size`: questions sent at a time; how many
+    of them Ollama answers at a time is its own affair (OLLAMA_NUM_PARALLEL). `threads`: see
+    `Ollama.own_threads`. `context` in tokens, by default the model's num_ctx, else what it was made
+    for, at most 4,096. After `answer`, `timings` holds what Ollama measured for each answer. Raises
+    WorkshopError when no server answers or it has no such model.
     """
 
     name = "ollama"
@@ -61,7 +63,8 @@ class OllamaRuntime(Closing):
         threads = threads or self.server.own_threads()
         if threads is not None:
             self._options["num_thread"] = threads
-        # thinking is switched off, as everywhere in the course; a model that cannot think is not asked about it
+        # thinking is switched off, as everywhere in the course; a model that cannot think is not
+        # asked about it
         self._think = False if "thinking" in self._facts.capabilities else None
         self._closed = False
 
@@ -77,10 +80,11 @@ class OllamaRuntime(Closing):
         max_new_tokens: int = 160,
         progress: bool = False,
     ) -> list[Answer]:
-        """One greedy answer for each list of messages, in their order. `seconds` are Ollama's own, without loading.
+        """One greedy answer for each list of messages, in their order. `seconds` are Ollama's own,
+        without loading.
 
-        Raises WorkshopError when the server stops or refuses, and for a conversation longer than the context (Ollama
-        itself would cut it and say nothing).
+        Raises WorkshopError when the server stops or refuses, and for a conversation longer than
+        the context (Ollama itself would cut it and say nothing).
         """
         if self._closed:
             raise WorkshopError(f"The runtime of {self.model} is closed. Open it again.")
@@ -105,7 +109,9 @@ class OllamaRuntime(Closing):
         return self.server.chat(self.model, messages, options=options, think=self._think)
 
     def finished(self, stream: Stream, messages: Messages) -> Answer:
-        """The answer of a stream that has ended. Raises WorkshopError when the messages did not fit the context."""
+        """The answer of a stream that has ended. Raises WorkshopError when the messages did not fit
+        the context.
+        """
         timings = stream.timings
         if timings is None:
             raise WorkshopError(f"The answer of {self.model} was broken off.")
@@ -125,16 +131,20 @@ class OllamaRuntime(Closing):
         )
 
     def close(self) -> None:
-        """Let the connection go. Ollama keeps the model in memory for a while (5 minutes unless it is told else)."""
+        """Let the connection go. Ollama keeps the model in memory for a while (5 minutes unless it
+        is told else).
+        """
         if not self._closed:
             self._closed = True
             self.server.close()
 
 
 class Chat:
-    """A conversation with a model of an Ollama server. `history` holds the messages; `system` stands before them.
+    """A conversation with a model of an Ollama server. `history` holds the messages; `system`
+    stands before them.
 
-    `options` (temperature, num_predict, …) stand over the model's own. `timings`: of the last whole answer.
+    `options` (temperature, num_predict, …) stand over the model's own. `timings`: of the last whole
+    answer.
     """
 
     def __init__(
@@ -157,8 +167,8 @@ class Chat:
     def say(self, text: str) -> Iterator[str]:
         """The answer to `text`, piece by piece.
 
-        An answer that is broken off (the iterator closed, Ctrl-C, an error of the server) stays in the history as far
-        as it came; when nothing had come, the question is forgotten too.
+        An answer that is broken off (the iterator closed, Ctrl-C, an error of the server) stays in
+        the history as far as it came; when nothing had come, the question is forgotten too.
         """
         if not text.strip():
             raise WorkshopError("There is nothing to send.")

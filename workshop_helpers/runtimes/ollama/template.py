@@ -1,8 +1,10 @@
-"""How a model's chat is written, read off its own chat template, and written again as a TEMPLATE for Ollama.
+"""How a model's chat is written, read off its own chat template, and written again as a TEMPLATE
+for Ollama.
 
-A model carries its chat template as Jinja; Ollama wants a Go template, and where none is given it guesses one by
-likeness. Here nothing is guessed: the Jinja template is asked to write a few marked conversations, the pieces between
-the marks are the format, and it must then write other conversations exactly as the Jinja template does.
+A model carries its chat template as Jinja; Ollama wants a Go template, and where none is given it
+guesses one by likeness. Here nothing is guessed: the Jinja template is asked to write a few marked
+conversations, the pieces between the marks are the format, and it must then write other
+conversations exactly as the Jinja template does.
 """
 
 from __future__ import annotations
@@ -27,7 +29,9 @@ Render = Callable[[list[dict[str, str]], bool], str]
 
 @dataclass(frozen=True)
 class Turn:
-    """What stands before and after the text of a turn, and whether the text loses the spaces at its ends."""
+    """What stands before and after the text of a turn, and whether the text loses the spaces at its
+    ends.
+    """
 
     before: str
     after: str
@@ -41,9 +45,10 @@ class Turn:
 class ChatFormat:
     """How conversations become text, in pieces.
 
-    `opening` stands before everything. `bare` stands for the system turn where there is no system text (a default
-    one, perhaps). `inside`: the system text has no turn of its own, it begins the first user turn, and `system.after`
-    parts it from the question. `prompt` opens the answer; `stop` are the texts at which an answer ends.
+    `opening` stands before everything. `bare` stands for the system turn where there is no system
+    text (a default one, perhaps). `inside`: the system text has no turn of its own, it begins the
+    first user turn, and `system.after` parts it from the question. `prompt` opens the answer;
+    `stop` are the texts at which an answer ends.
     """
 
     opening: str
@@ -56,7 +61,9 @@ class ChatFormat:
     stop: tuple[str, ...]
 
     def write(self, messages: Messages) -> str:
-        """The text the model sees for `messages`, open for the answer: what `template` makes Ollama write."""
+        """The text the model sees for `messages`, open for the answer: what `template` makes Ollama
+        write.
+        """
         text, told = self.opening, None
         for number, message in enumerate(messages):
             content = message["content"]
@@ -118,8 +125,8 @@ class ChatFormat:
         return trim + _go(self.opening) + bare + loop + turns + _go(self.prompt)
 
 
-# Go templates have no `trim`, so one is written in them: the byte where text begins, and the last byte of text.
-# " %*s" is as long as its number and one: the language has no addition either.
+# Go templates have no `trim`, so one is written in them: the byte where text begins, and the last
+# byte of text. " %*s" is as long as its number and one: the language has no addition either.
 _SPACES = " ".join(
     f'"{chr(n)}"' if n == 32 else f'"\\u{n:04x}"' for n in range(0x3001) if chr(n).isspace()
 )
@@ -144,16 +151,17 @@ def _content(turn: Turn) -> str:
     return '{{ template "trim" .Content }}' if turn.trimmed else "{{ .Content }}"
 
 
-# --- Reading a format off a template ---------------------------------------------------------------------------------
+# --- Reading a format off a template --------------------------------------------------------------
 
 _TOLD, _ASKED, _SAID, _LAST = "qsystemq", "qaskedq", "qsaidq", "qlastq"
 
 
 def chat_format(model: str | Path | ModelRef) -> ChatFormat:
-    """The format of a model's own chat template: of a `.gguf` file, a model folder or a catalogue model that is here.
+    """The format of a model's own chat template: of a `.gguf` file, a model folder or a catalogue
+    model that is here.
 
-    BOS is left out where the runtime puts it in front itself. Raises WorkshopError for a model without a template,
-    and for a template that does more than a Go template made here can do.
+    BOS is left out where the runtime puts it in front itself. Raises WorkshopError for a model
+    without a template, and for a template that does more than a Go template made here can do.
     """
     ref = resolve(model)
     if ref.kind == "gguf":
@@ -169,7 +177,9 @@ def chat_format(model: str | Path | ModelRef) -> ChatFormat:
 
 
 def gguf_render(file: GgufFile) -> Render:
-    """What renders conversations by the chat template inside a GGUF, as transformers would: without thinking."""
+    """What renders conversations by the chat template inside a GGUF, as transformers would: without
+    thinking.
+    """
     template = file.metadata.get("tokenizer.chat_template")
     if not template:
         raise WorkshopError(
@@ -199,7 +209,9 @@ def gguf_render(file: GgufFile) -> Render:
 
 
 def _bos_in_front(file: GgufFile) -> str:
-    """The BOS that llama.cpp and Ollama put before every prompt of this model; "" where they put none."""
+    """The BOS that llama.cpp and Ollama put before every prompt of this model; "" where they put
+    none.
+    """
     kind = file.metadata.get("tokenizer.ggml.model")
     # llama.cpp's own default, for files that do not say: SentencePiece and Llama 3 get one
     usual = kind == "llama" or str(file.metadata.get("tokenizer.ggml.pre")).startswith("llama")
@@ -212,8 +224,8 @@ def _bos_in_front(file: GgufFile) -> str:
 def read_format(render: Render, *, bos: str = "", name: str = "the model") -> ChatFormat:
     """The format that `render` writes, found with marked conversations and proved on others.
 
-    `bos` is taken off the start, for the runtime adds it. Raises WorkshopError, with the first difference, where the
-    format cannot be taken apart like this.
+    `bos` is taken off the start, for the runtime adds it. Raises WorkshopError, with the first
+    difference, where the format cannot be taken apart like this.
     """
 
     def write(*turns: str, answered: bool = False, roles: str = "uauauaua") -> str:
@@ -251,7 +263,8 @@ def _pieces(write: Callable[..., str]) -> ChatFormat:
         return [*pieces, text]
 
     start, user_after = cut(write(_ASKED, answered=True), _ASKED)
-    # the last answer may be written otherwise than earlier ones: a thinking model's has its thoughts in front
+    # the last answer may be written otherwise than earlier ones: a thinking model's has its
+    # thoughts in front
     answer_after = cut(write(_ASKED, _SAID, answered=True), _SAID)[-1]
     _, between, again, end = cut(write(_ASKED, _SAID, _LAST), _ASKED, _SAID, _LAST)
     answer_before = _without(between, user_after, at_end=False)
@@ -317,13 +330,15 @@ _PROBES: tuple[Messages, ...] = (
 )
 
 
-# --- Comparing tokens ------------------------------------------------------------------------------------------------
+# --- Comparing tokens -----------------------------------------------------------------------------
 
 
 def token_diff(
     tokenizer: Any, wanted: Sequence[int], got: Sequence[int], *, around: int = 3
 ) -> str:
-    """Where two lists of token ids part, in lines of `-id piece` (wanted) and `+id piece` (got); "" if nowhere."""
+    """Where two lists of token ids part, in lines of `-id piece` (wanted) and `+id piece` (got); ""
+    if nowhere.
+    """
     lines: list[str] = []
     matcher = difflib.SequenceMatcher(None, list(wanted), list(got), autojunk=False)
     for group in matcher.get_grouped_opcodes(around):

@@ -1,9 +1,9 @@
 """Personal data in English and Japanese text, and how it is masked.
 
-Every kind has one finder, in a module for each sort of data. Shapes alone do not decide: a card number must pass Luhn's
-test and begin like a network's, a telephone number must be one by the numbering plan (the `phonenumbers` library), a
-My Number needs its check digit and a word that announces it. That keeps prices, dates, order numbers and product codes
-out.
+Every kind has one finder, in a module for each sort of data. Shapes alone do not decide: a card
+number must pass Luhn's test and begin like a network's, a telephone number must be one by the
+numbering plan (the `phonenumbers` library), a My Number needs its check digit and a word that
+announces it. That keeps prices, dates, order numbers and product codes out.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
 
 def check_personal(conversation: Conversation) -> Iterable[Finding]:
-    """`pii-email`, `pii-phone`, `pii-card`, `pii-my-number`, `pii-ssn`, `pii-postal-code`, `pii-address`, `pii-name`.
+    """`pii-email`, `pii-phone`, `pii-card`, `pii-my-number`, `pii-ssn`, `pii-postal-code`,
+    `pii-address`, `pii-name`.
 
     Every turn of the row is looked at; what is found stands masked in message and excerpt.
     """
@@ -91,7 +92,8 @@ _FINDERS: tuple[tuple[int, tuple[Callable[[str], Iterable[Span]], ...]], ...] = 
 def find_personal(text: str, *, speaker: str | None = None) -> list[Span]:
     """The personal data in a text, in order and without overlap.
 
-    speaker: whose turn it is, if known; "My name is …" in an assistant's or system turn is the assistant's own name.
+    speaker: whose turn it is, if known; "My name is …" in an assistant's or system turn is the
+    assistant's own name.
     """
     kinds = personal_kinds(text)
     if not kinds:
@@ -132,9 +134,10 @@ def _add(spans: list[Span], new: Span) -> None:
 def mask(text: str, *, speaker: str | None = None) -> tuple[str, int]:
     """The text with personal data and secrets masked, and how many there were.
 
-    Enough stays to recognise it: the first letter of a name or an address, the last four digits of a telephone or
-    card number, the region of a postal code, the first characters of a key. E-mail addresses and secrets are cut
-    short ("t…@e…"); everything else keeps its length. Masking what is masked changes nothing.
+    Enough stays to recognise it: the first letter of a name or an address, the last four digits of
+    a telephone or card number, the region of a postal code, the first characters of a key. E-mail
+    addresses and secrets are cut short ("t…@e…"); everything else keeps its length. Masking what is
+    masked changes nothing.
     """
     count = 0
     # What is masked may have hidden its neighbour: look again until nothing is left.

@@ -42,7 +42,8 @@ def emails(text: str) -> Iterator[Span]:
             continue  # user:password@host of a URL
         if host.rpartition(".")[2].lower() in _FILE_ENDINGS or user.endswith(".") or ".." in user:
             continue
-        # A mailbox of a role is a firm's public address; "user@example.com" stands for anybody (RFC 2606).
+        # A mailbox of a role is a firm's public address; "user@example.com" stands for anybody (RFC
+        # 2606).
         nobody = _ROLES.fullmatch(user) or (
             _ANYBODY.fullmatch(user) and _NOBODYS_HOST.fullmatch(host)
         )
@@ -63,7 +64,8 @@ _PHONE = re.compile(
     r"(?:(?<=[Tt][Ee][Ll])|(?<=[Ff][Aa][Xx])|(?<![A-Za-z0-9_*…#=/&.,])(?<![A-Za-z0-9*]-))"
     r"[+(]?\d(?:[ .\-()]{0,2}\d){8,15}" + ENDED
 )
-# Written out with its groups: area code from 0, exchange, four digits; ten digits in all, or eleven for 0x0 numbers.
+# Written out with its groups: area code from 0, exchange, four digits; ten digits in all, or eleven
+# for 0x0 numbers.
 _JAPANESE_PHONE = re.compile(
     r"\(?0[5789]0\)?[- ]?\d{4}[- ]?\d{4}|\(?0\d\)?[- ]\d{4}[- ]\d{4}|\(?0\d{2}\)?[- ]\d{3}[- ]\d{4}"
     r"|\(?0\d{3}\)?[- ]\d{2}[- ]\d{4}|\(?0\d{4}\)?[- ]\d[- ]\d{4}"
@@ -76,7 +78,9 @@ _LOCAL_PHONE = re.compile(ALONE + r"[2-9]\d{2}-\d{4}" + ENDED)
 
 
 def phones(text: str) -> Iterator[Span]:
-    """Telephone numbers of Japan, the United States and Britain; a note only for a firm's service line."""
+    """Telephone numbers of Japan, the United States and Britain; a note only for a firm's service
+    line.
+    """
     for found in _PHONE.finditer(text):
         for start, end, service in _numbers_of(text, found.start(), found.end()):
             raw = text[start:end]
@@ -94,7 +98,9 @@ def phones(text: str) -> Iterator[Span]:
 
 
 def _numbers_of(text: str, start: int, end: int) -> Iterator[tuple[int, int, bool]]:
-    """The telephone numbers in text[start:end], and whether each is a firm's toll-free or service line."""
+    """The telephone numbers in text[start:end], and whether each is a firm's toll-free or service
+    line.
+    """
     piece = text[start:end]
     before = text_before(text, start)
     named = bool(_PHONE_WORD.search(before))
@@ -122,7 +128,8 @@ def _numbers_of(text: str, start: int, end: int) -> Iterator[tuple[int, int, boo
             yield start + match.start, start + match.end, free
         if matches:
             return
-    # Ofcom keeps 07700 900xxx for drama, so no plan has it; such shapes are numbers where a word says so.
+    # Ofcom keeps 07700 900xxx for drama, so no plan has it; such shapes are numbers where a word
+    # says so.
     for mobile in re.finditer(r"(?<!\d)07\d{3} ?\d{6}(?!\d)", piece) if named else ():
         yield start + mobile.start(), start + mobile.end(), False
 

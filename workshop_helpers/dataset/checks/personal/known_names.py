@@ -7,7 +7,8 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# The family names most people in Japan have. Of those of one character, only the ones that are hardly a word.
+# The family names most people in Japan have. Of those of one character, only the ones that are
+# hardly a word.
 SURNAMES = _words(
     """
     佐藤 鈴木 高橋 田中 伊藤 渡辺 渡邊 渡邉 渡部 山本 中村 小林 加藤 吉田 山田 佐々木 山口 松本 井上 木村 斎藤
@@ -28,7 +29,8 @@ SURNAMES = _words(
     """
 )
 
-# Common given names in English, in lower case: they tell "my name is john" from "my name is misspelled".
+# Common given names in English, in lower case: they tell "my name is john" from "my name is
+# misspelled".
 GIVEN_NAMES = _words(
     """
     james mary robert patricia john jennifer michael linda david elizabeth william barbara richard susan
@@ -45,7 +47,8 @@ GIVEN_NAMES = _words(
     """
 )
 
-# Capitalised words behind "Dear" or "Mr." that are no person of the row's: addressees in general, brands, roles.
+# Capitalised words behind "Dear" or "Mr." that are no person of the row's: addressees in general,
+# brands, roles.
 NO_NAMES = _words(
     """
     customer customers sir sirs madam ma'am team all friend friends colleague colleagues valued guest guests
@@ -59,7 +62,8 @@ NO_NAMES = _words(
     """
 )
 
-# Kanji that end a word with 様 (仕様, 皆様 …) or 氏 (彼氏, 摂氏 …) which names nobody, and no given name ends in.
+# Kanji that end a word with 様 (仕様, 皆様 …) or 氏 (彼氏, 摂氏 …) which names nobody, and no given name ends
+# in.
 NO_NAME_ENDINGS = frozenset(
     "仕同模異客皆奥神姫殿何各貴両摂華彼諸某方員者主人社店家親父母兄姉妹供達先位当名"
 )

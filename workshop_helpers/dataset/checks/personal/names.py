@@ -36,7 +36,8 @@ _SIGNED = re.compile(
 def english_names(text: str, speaker: str | None) -> Iterator[Span]:
     """English names; "My name is …" of an assistant or a system prompt is nobody's."""
     for found in _TITLED.finditer(text):
-        # "12 Maple Dr. Springfield" is a street; a title stands at the beginning or behind a word of its own.
+        # "12 Maple Dr. Springfield" is a street; a title stands at the beginning or behind a word
+        # of its own.
         if found[0].startswith("Dr") and re.search(
             r"\d [A-Z][a-z]+ $", text_before(text, found.start())
         ):
@@ -113,7 +114,8 @@ def japanese_names(text: str) -> Iterator[Span]:
     for found in matches_near(_CALLED, _ANY_TITLE, text, 12, 2):
         given = found["given"] or ""
         if not _is_firm(given):
-            # A family name alone tells little; in a letter's 様, or with the given name, it tells who.
+            # A family name alone tells little; in a letter's 様, or with the given name, it tells
+            # who.
             yield _name_span(found, "warning" if given or found["title"] == "様" else "note")
     for found in matches_near(_CALLED_APART, _ANY_TITLE, text, 12, 2):
         if not _is_firm(found["given"]):

@@ -32,7 +32,8 @@ def cards(text: str) -> Iterator[Span]:
             continue
         near = text_before(text, found.start()) + " " + text[found.end() : found.end() + 20]
         named = _CARD_WORD.search(near)
-        # One 13-digit number in ten passes Luhn's test, and Japanese bar codes (JAN) begin like a Visa card.
+        # One 13-digit number in ten passes Luhn's test, and Japanese bar codes (JAN) begin like a
+        # Visa card.
         if not named and (len(digits) == 13 or ORDER.search(text_before(text, found.start()))):
             continue
         severity = "warning" if _TEST_CARD.search(near) else "error"
@@ -55,7 +56,9 @@ def _is_card(digits: str) -> bool:
 
 
 def luhn(digits: str) -> bool:
-    """Luhn's test (ISO/IEC 7812-1, annex B): every second digit from the right doubled, the digits' sum a tenfold."""
+    """Luhn's test (ISO/IEC 7812-1, annex B): every second digit from the right doubled, the digits'
+    sum a tenfold.
+    """
     total = 0
     for place, digit in enumerate(reversed(digits)):
         value = int(digit) * (2 if place % 2 else 1)
@@ -82,8 +85,9 @@ def my_numbers(text: str) -> Iterator[Span]:
 def is_my_number(digits: str) -> bool:
     """Does the twelfth digit check the eleven before it?
 
-    Weights from the right 2 to 7, then 2 to 6; 11 minus the sum's remainder by 11, and 0 for a remainder of 0 or 1
-    (Ordinance of the Ministry of Internal Affairs and Communications No. 85 of 2014, article 5).
+    Weights from the right 2 to 7, then 2 to 6; 11 minus the sum's remainder by 11, and 0 for a
+    remainder of 0 or 1 (Ordinance of the Ministry of Internal Affairs and Communications No. 85 of
+    2014, article 5).
     """
     weighed = sum(
         int(digit) * (n + 1 if n <= 6 else n - 5)

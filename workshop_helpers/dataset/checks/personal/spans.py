@@ -8,7 +8,9 @@ from typing import NamedTuple
 
 
 class Span(NamedTuple):
-    """Personal data in a text: text[start:end], the rule it breaks, how grave, what it is, and it masked."""
+    """Personal data in a text: text[start:end], the rule it breaks, how grave, what it is, and it
+    masked.
+    """
 
     start: int
     end: int
@@ -19,7 +21,9 @@ class Span(NamedTuple):
 
 
 def stars(text: str, *, keep_first: bool = False, keep_last: int = 0) -> str:
-    """Letters and digits as "*", but the first of every word, or the last so many of the whole, where asked."""
+    """Letters and digits as "*", but the first of every word, or the last so many of the whole,
+    where asked.
+    """
     places = [i for i, c in enumerate(text) if c.isalnum() or c in "々ー"]
     kept = set(places[len(places) - keep_last :]) if keep_last else set()
     if keep_first and len(places) > 1:
@@ -29,7 +33,8 @@ def stars(text: str, *, keep_first: bool = False, keep_last: int = 0) -> str:
     )
 
 
-# A number must not be a piece of something longer: a code, a decimal, a path, something already masked.
+# A number must not be a piece of something longer: a code, a decimal, a path, something already
+# masked.
 ALONE = r"(?<![A-Za-z0-9_*…#=/&.,+])(?<![A-Za-z0-9*]-)(?<!\d:)"
 ENDED = r"(?![A-Za-z0-9_*…]|-[A-Za-z0-9*]|[.,:]\d)"
 # What says that a number is an order's, a product's or the like.
