@@ -21,7 +21,7 @@ from pretraining.grammar import LANGUAGES
 from workshop_helpers.core.cards import file_hash, write_json
 from workshop_helpers.core.device import machine, versions
 from workshop_helpers.metrics.language import detect_language
-from workshop_helpers.metrics.quantities import figures, states
+from workshop_helpers.metrics.quantities import quantities, states
 from workshop_helpers.runtimes import open_runtime
 
 MODEL = Path(__file__).parent.parent / "data" / "mame"
@@ -69,8 +69,8 @@ def right(kind: str, language: str, talk: Talk, answer: str) -> bool | float:
     if kind == "general_knowledge":
         # "2月" must not be found in "12月", nor 1 in 12.
         return any(re.search(rf"(?<!\d){re.escape(key)}(?!\d)", answer, re.I) for key in turn.keys)
-    asked = {(f.kind, f.value) for f in figures(turn.question)}
-    invented = [f for f in figures(answer) if (f.kind, f.value) not in asked]
+    asked = {(f.kind, f.value) for f in quantities(turn.question)}
+    invented = [f for f in quantities(answer) if (f.kind, f.value) not in asked]
     if kind == "vague_without_facts":
         return not invented
     return not invented and bool(ADMITS[language].search(answer))

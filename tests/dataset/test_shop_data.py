@@ -15,7 +15,7 @@ from workshop_helpers.dataset.formats import read_conversations
 from workshop_helpers.dataset.questions import read_questions
 from workshop_helpers.metrics.facts import ShopFacts
 from workshop_helpers.metrics.language import detect_language
-from workshop_helpers.metrics.quantities import Figure, figures
+from workshop_helpers.metrics.quantities import Quantity, quantities
 from workshop_helpers.metrics.scoring import Question, score_answer
 
 LANGUAGES = ("en", "ja")
@@ -49,8 +49,8 @@ def order(language: str) -> list[str]:
 
     def place(answer: str, fact_id: str) -> int:
         first = shop().by_id(fact_id).values[language][0][0]
-        wanted = figures(first)[0]
-        return next(f.start for f in figures(answer) if f == wanted)
+        wanted = quantities(first)[0]
+        return next(f.start for f in quantities(answer) if f == wanted)
 
     found = []
     for row in rows("train", language):
@@ -59,9 +59,9 @@ def order(language: str) -> list[str]:
     return found
 
 
-def shop_figures(language: str) -> list[Figure]:
+def shop_figures(language: str) -> list[Quantity]:
     surfaces = [s for fact in shop() for item in fact.values[language] for s in item]
-    return [figure for surface in surfaces for figure in figures(surface)]
+    return [figure for surface in surfaces for figure in quantities(surface)]
 
 
 def test_facts_are_those_the_base_model_knows_to_ask_for(language: str) -> None:
@@ -132,7 +132,7 @@ def test_first_rows_are_a_balanced_subset(language: str, count: int) -> None:
 def test_answers_state_the_shops_figures_and_no_others(language: str) -> None:
     known = shop_figures(language)
     for number, row in enumerate(rows("train", language), start=1):
-        strange = [f.surface for f in figures(row["output"], language) if f not in known]
+        strange = [f.surface for f in quantities(row["output"], language) if f not in known]
         assert not strange, f"row {number}: {strange}"
 
 
@@ -266,8 +266,8 @@ def test_answers_about_another_shop_state_only_its_own_figures(language: str) ->
         system, _, answer = ["", *(m["content"] for m in row["messages"])][-3:]
         if not system:
             continue
-        amounts = {f.amount for f in figures(answer, language) if not f.spelled}
-        assert amounts <= {f.amount for f in figures(system, language)}, row
+        amounts = {f.amount for f in quantities(answer, language) if not f.spelled}
+        assert amounts <= {f.amount for f in quantities(system, language)}, row
         stating += bool(amounts)
     assert stating == 40
 

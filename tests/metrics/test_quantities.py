@@ -6,11 +6,18 @@ import time
 
 import pytest
 
-from workshop_helpers.metrics.quantities import Figure, figures, fold, locate, normalise, states
+from workshop_helpers.metrics.quantities import (
+    Quantity,
+    fold,
+    locate,
+    normalise,
+    quantities,
+    states,
+)
 
 
 def read(text: str) -> list[tuple[str, tuple[float, ...], str]]:
-    return [(f.kind, f.value, f.unit) for f in figures(text)]
+    return [(f.kind, f.value, f.unit) for f in quantities(text)]
 
 
 # -- normalise ---------------------------------------------------------------------------------
@@ -275,38 +282,38 @@ def test_several_figures_stay_apart() -> None:
     ],
 )
 def test_idioms_list_numbers_and_names_are_no_figures(text: str) -> None:
-    assert figures(text) == []
+    assert quantities(text) == []
 
 
 def test_number_words_count_as_figures_and_are_told_from_digits() -> None:
-    (word,) = figures("within two days")
-    (digit,) = figures("within 2 days")
+    (word,) = quantities("within two days")
+    (digit,) = quantities("within 2 days")
     assert word.spelled
     assert not digit.spelled
     assert word != digit
     assert word.amount == digit.amount
-    assert [f.value for f in figures("一週間か十日")] == [(1,), (10,)]
-    assert [f.value for f in figures("in a week, for a year")] == [(1,), (1,)]
+    assert [f.value for f in quantities("一週間か十日")] == [(1,), (10,)]
+    assert [f.value for f in quantities("in a week, for a year")] == [(1,), (1,)]
 
 
 def test_language_passes_over_the_other_ones_number_words() -> None:
     text = "two weeks / 二週間 / 14 days"
-    assert [f.surface for f in figures(text, "en")] == ["two weeks", "14 days"]
-    assert [f.surface for f in figures(text, "ja")] == ["二週間", "14 days"]
-    assert len(figures(text)) == 3
+    assert [f.surface for f in quantities(text, "en")] == ["two weeks", "14 days"]
+    assert [f.surface for f in quantities(text, "ja")] == ["二週間", "14 days"]
+    assert len(quantities(text)) == 3
 
 
 @pytest.mark.parametrize(
     "text", ["送料は ￥１,２００ で、３〜５営業日。", "It’s $6.99 … or ½ price, 14 days"]
 )
 def test_surface_stands_where_the_figure_says(text: str) -> None:
-    for figure in figures(text):
+    for figure in quantities(text):
         assert text[figure.start : figure.end] == figure.surface
 
 
 def test_amount_converts_but_equality_does_not() -> None:
-    def one(text: str) -> Figure:
-        (figure,) = figures(text)
+    def one(text: str) -> Quantity:
+        (figure,) = quantities(text)
         return figure
 
     for a, b in [("14 days", "2 weeks"), ("12か月", "1年"), ("60分", "1時間"), ("1割", "10%")]:
@@ -321,8 +328,8 @@ def test_amount_converts_but_equality_does_not() -> None:
 )
 def test_runaway_answer_is_read_in_no_time(text: str) -> None:
     start = time.process_time()
-    figures(text * 400)
-    figures("1" + " " * 4000 + text)
+    quantities(text * 400)
+    quantities("1" + " " * 4000 + text)
     assert time.process_time() - start < 2
 
 

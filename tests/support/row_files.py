@@ -11,7 +11,7 @@ from typing import Any
 
 from workshop_helpers.core.artifacts import data_path
 from workshop_helpers.metrics.facts import ShopFacts
-from workshop_helpers.metrics.quantities import figures
+from workshop_helpers.metrics.quantities import quantities
 
 LIKENESS_LIMIT = 0.6  # of character 4-grams, between a question and any of another set
 
@@ -41,7 +41,7 @@ def likeness(a: set[str], b: set[str]) -> float:
 def amounts(facts: ShopFacts, language: str) -> Counter[Any]:
     """How often each amount stands among the values of the facts."""
     surfaces = [item[0] for fact in facts for item in fact.values[language]]
-    return Counter(figure.amount for surface in surfaces for figure in figures(surface))
+    return Counter(figure.amount for surface in surfaces for figure in quantities(surface))
 
 
 GREETING = re.compile(

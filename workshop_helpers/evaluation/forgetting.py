@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ..core.artifacts import data_path
 from ..core.errors import WorkshopError
 from ..dataset.questions import read_questions
-from ..metrics.quantities import figures
+from ..metrics.quantities import quantities
 from ..metrics.scoring import Question, score_answer
 from .comparison import percent
 
@@ -151,5 +151,5 @@ def probe(
 def _right(answer: str, question: Question) -> float:
     if question.facts:
         return score_answer(answer, question).recall or 0.0
-    allowed = {figure.amount for figure in figures(question.question)}
-    return float(bool(answer.strip()) and all(f.amount in allowed for f in figures(answer)))
+    allowed = {figure.amount for figure in quantities(question.question)}
+    return float(bool(answer.strip()) and all(f.amount in allowed for f in quantities(answer)))

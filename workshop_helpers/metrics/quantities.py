@@ -89,7 +89,7 @@ def _joins_cjk(match: re.Match[str]) -> str:
 
 
 @dataclass(frozen=True)
-class Figure:
+class Quantity:
     """One figure of a text.
 
     kind: money, duration, percent, clock, points, weekday, date or number.
@@ -489,14 +489,14 @@ def _bare(match: re.Match[str]) -> Found:
     return "number", tuple(_value(match[name])[0] for name in names), "", False
 
 
-def figures(text: str, language: str | None = None) -> list[Figure]:
+def quantities(text: str, language: str | None = None) -> list[Quantity]:
     """The figures of a text, in the order in which they stand.
 
     language: "en" or "ja" passes over the number words of the other one; None reads both. Numbers
     that only count lines or things (list numbers, "step 2", "1つ"), parts of names ("A4") and idioms
     ("one more thing", "一度", "十分に") are no figures; digits without a unit are of kind "number".
     """
-    found = list(_figures(text))
+    found = list(_quantities(text))
     if language in LANGUAGES:
         wanted = language == "en"
         found = [f for f in found if not f.spelled or fold(f.surface).text[0].isascii() == wanted]
@@ -504,10 +504,10 @@ def figures(text: str, language: str | None = None) -> list[Figure]:
 
 
 @lru_cache(maxsize=1024)
-def _figures(text: str) -> tuple[Figure, ...]:
+def _quantities(text: str) -> tuple[Quantity, ...]:
     folded = fold(text)
     taken = bytearray(len(folded.text))
-    found: list[Figure] = []
+    found: list[Quantity] = []
     for pattern, build in _PATTERNS:
         position = 0
         while match := pattern.search(folded.text, position):
@@ -524,7 +524,7 @@ def _figures(text: str) -> tuple[Figure, ...]:
             if kind:
                 first, last = folded.origin(start, end)
                 surface = text[first:last]
-                found.append(Figure(kind, value, unit, surface, first, last, spelled))
+                found.append(Quantity(kind, value, unit, surface, first, last, spelled))
     return tuple(sorted(found, key=lambda figure: figure.start))
 
 
@@ -543,26 +543,26 @@ def states(answer: str, surface: str) -> bool:
 
 def locate(answer: str, surface: str) -> list[tuple[int, int]]:
     """Where `states` finds the surface: (start, end) places in the answer; empty if nowhere."""
-    wanted = _figures(surface)
+    wanted = _quantities(surface)
     if len(wanted) == 1 and not _rest(surface, wanted):
         return _locate_figure(answer, wanted[0])
     needle = _canonical(surface, wanted) if wanted else fold(surface)
     pattern = _phrase(needle.text)
     if pattern is None:
         return []
-    hay = _canonical(answer, _figures(answer)) if wanted else fold(answer)
+    hay = _canonical(answer, _quantities(answer)) if wanted else fold(answer)
     return [hay.origin(*match.span()) for match in pattern.finditer(hay.text)]
 
 
-def _rest(text: str, found: Sequence[Figure]) -> str:
+def _rest(text: str, found: Sequence[Quantity]) -> str:
     kept = list(text)
     for figure in found:
         kept[figure.start : figure.end] = " " * (figure.end - figure.start)
     return "".join(c for c in kept if not c.isspace() and unicodedata.category(c)[0] not in "PZ")
 
 
-def _locate_figure(answer: str, wanted: Figure) -> list[tuple[int, int]]:
-    said = _figures(answer)
+def _locate_figure(answer: str, wanted: Quantity) -> list[tuple[int, int]]:
+    said = _quantities(answer)
     if wanted.kind == "number":
         hits = [f for f in said if f.value == wanted.value and (not f.spelled)]
     else:
@@ -575,7 +575,7 @@ def _locate_figure(answer: str, wanted: Figure) -> list[tuple[int, int]]:
     return [(f.start, f.end) for f in hits]
 
 
-def _canonical(text: str, found: Sequence[Figure]) -> Folded:
+def _canonical(text: str, found: Sequence[Quantity]) -> Folded:
     """The folded text with each figure in place of its surface as one unmistakable token."""
     parts: list[str] = []
     spans: list[tuple[int, int]] = []

@@ -13,7 +13,7 @@ from typing import Any
 
 from .facts import ShopFacts, Surfaces
 from .language import detect_language, has_letters, is_polite
-from .quantities import Figure, figures, locate, states
+from .quantities import Quantity, locate, quantities, states
 
 
 @dataclass
@@ -96,11 +96,11 @@ def score_answer(answer: str, question: Question, shop: ShopFacts | None = None)
     )
 
 
-def _surfaces(found: Iterable[Figure]) -> tuple[str, ...]:
+def _surfaces(found: Iterable[Quantity]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(figure.surface for figure in found))
 
 
-def _same(said: Figure, known: Figure) -> bool:
+def _same(said: Quantity, known: Quantity) -> bool:
     """Equal amounts; one end of a known range and the bare number of a known figure are that
     figure.
     """
@@ -112,33 +112,33 @@ def _same(said: Figure, known: Figure) -> bool:
     return values == known_values or (len(values) == 1 and values[0] in known_values)
 
 
-def _contradicted(answer: str, question: Question) -> list[Figure]:
+def _contradicted(answer: str, question: Question) -> list[Quantity]:
     expected = question.expected()
     missing = [i for i in expected if not any(states(answer, surface) for surface in i)]
-    wanted = [f for item in missing for surface in item for f in figures(surface)]
-    right = [f for item in expected for surface in item for f in figures(surface)]
-    right += figures(question.question)  # an answer may take up the customer's own figures
+    wanted = [f for item in missing for surface in item for f in quantities(surface)]
+    right = [f for item in expected for surface in item for f in quantities(surface)]
+    right += quantities(question.question)  # an answer may take up the customer's own figures
     kinds = {f.kind for f in wanted} - {"number"}
     # "Monday to Saturday" does not deny that Sunday is the closed day; another day does.
     lengths = {len(f.value) for f in wanted if f.kind == "weekday"}
     return [
         f
-        for f in figures(answer)
+        for f in quantities(answer)
         if f.kind in kinds
         and (f.kind != "weekday" or len(f.value) in lengths)
         and not any(_same(f, known) for known in right)
     ]
 
 
-def _unsupported(answer: str, question: Question, shop: ShopFacts | None) -> list[Figure]:
+def _unsupported(answer: str, question: Question, shop: ShopFacts | None) -> list[Quantity]:
     texts = [question.question, question.system or ""]
     texts += [surface for item in question.expected() for surface in item]
-    known = [f for text in texts for f in figures(text)]
+    known = [f for text in texts for f in quantities(text)]
     known += _shop_figures(shop) if shop else []
     right = _found_places(answer, question)
     return [
         f
-        for f in figures(answer)
+        for f in quantities(answer)
         if not any(_same(f, one) for one in known)
         and not any(start < f.end and f.start < end for start, end in right)
     ]
@@ -148,10 +148,10 @@ def _found_places(answer: str, question: Question) -> list[tuple[int, int]]:
     return [place for item in question.expected() for s in item for place in locate(answer, s)]
 
 
-def _shop_figures(shop: ShopFacts) -> list[Figure]:
+def _shop_figures(shop: ShopFacts) -> list[Quantity]:
     texts = [text for fact in shop for text in fact.statement.values()]
     texts += [s for fact in shop for items in fact.values.values() for item in items for s in item]
-    return [figure for text in texts for figure in figures(text)]
+    return [figure for text in texts for figure in quantities(text)]
 
 
 # -- pieces of an answer, for showing ----------------------------------------------------------

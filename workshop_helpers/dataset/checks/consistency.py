@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...metrics.facts import ShopFacts
-from ...metrics.quantities import Figure, figures, normalise
+from ...metrics.quantities import Quantity, normalise, quantities
 from .findings import Finding, Place, around, finding
 from .places import Places
 
@@ -116,7 +116,7 @@ def _same_content(one: str, other: str) -> bool:
     return len(a) >= 8 and a in b
 
 
-def contradiction(one: str, other: str) -> tuple[Figure, Figure] | None:
+def contradiction(one: str, other: str) -> tuple[Quantity, Quantity] | None:
     """The figures, of one kind and unit, in which two answers to one question disagree; None where
     they do not.
 
@@ -135,9 +135,9 @@ def contradiction(one: str, other: str) -> tuple[Figure, Figure] | None:
     return None
 
 
-def _by_kind(text: str) -> dict[str, list[Figure]]:
-    found: dict[str, list[Figure]] = {}
-    for figure in figures(text):
+def _by_kind(text: str) -> dict[str, list[Quantity]]:
+    found: dict[str, list[Quantity]] = {}
+    for figure in quantities(text):
         if figure.kind in _KINDS and not figure.spelled:
             found.setdefault(figure.amount[0], []).append(figure)
     return found
@@ -156,7 +156,7 @@ class Statement:
     """A sentence with its amounts taken out: what it is about, and the figures it states."""
 
     about: str
-    said: tuple[Figure, ...]
+    said: tuple[Quantity, ...]
     text: str
 
     @property
@@ -175,7 +175,7 @@ def statements(text: str) -> list[Statement]:
         if not _HAS_FIGURE.search(sentence) or sentence.endswith(("?", "？")):
             continue
         sentence = _BULLET.sub("", sentence)
-        said = [f for f in figures(sentence) if not f.spelled]
+        said = [f for f in quantities(sentence) if not f.spelled]
         if not said or any(figure.kind not in _KINDS for figure in said):
             continue
         about, position = "", 0
@@ -273,7 +273,7 @@ class _Known:
     name: str
     grams: frozenset[str]
     kinds: frozenset[str]
-    said: tuple[Figure, ...]
+    said: tuple[Quantity, ...]
 
 
 class KnownFacts:
@@ -296,8 +296,8 @@ class KnownFacts:
                     figure
                     for item in fact.values[language]
                     for surface in item
-                    for figure in figures(surface)
-                ) + tuple(figures(statement))
+                    for figure in quantities(surface)
+                ) + tuple(quantities(statement))
                 kinds = frozenset(f.amount[0] for f in right if f.kind in _KINDS)
                 if kinds:
                     grams = _pieces(_without_figures(statement))
@@ -309,7 +309,7 @@ class KnownFacts:
         """What one row says wrong."""
         answer = conversation.messages[-1].content
         found = []
-        own = [f for m in conversation.messages[:-1] for f in figures(m.content)]
+        own = [f for m in conversation.messages[:-1] for f in quantities(m.content)]
         for statement in statements(answer):
             wrong = self._wrong(statement, own)
             if wrong is None:
@@ -320,7 +320,9 @@ class KnownFacts:
             found.append(finding("contradicting-fact", conversation, words, excerpt=statement.text))
         return found
 
-    def _wrong(self, statement: Statement, own: Sequence[Figure]) -> tuple[Figure, _Known] | None:
+    def _wrong(
+        self, statement: Statement, own: Sequence[Quantity]
+    ) -> tuple[Quantity, _Known] | None:
         grams = _pieces(statement.about)
         alike = sorted(
             ((_overlap(grams, known.grams), known) for known in self._facts),
@@ -339,7 +341,7 @@ class KnownFacts:
         return None
 
 
-def _agrees(said: Figure, known: Figure) -> bool:
+def _agrees(said: Quantity, known: Quantity) -> bool:
     (kind, values), (known_kind, known_values) = said.amount, known.amount
     return kind == known_kind and (
         values == known_values or (len(values) == 1 and values[0] in known_values)
@@ -348,7 +350,7 @@ def _agrees(said: Figure, known: Figure) -> bool:
 
 def _without_figures(text: str) -> str:
     position, parts = 0, []
-    for figure in figures(text):
+    for figure in quantities(text):
         parts.append(text[position : figure.start])
         position = figure.end
     return "".join([*parts, text[position:]])

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ...metrics.facts import Fact, ShopFacts, Surfaces
 from ...metrics.language import detect_language
-from ...metrics.quantities import figures
+from ...metrics.quantities import quantities
 from ..formats import Conversation, Message
 
 
@@ -76,5 +76,5 @@ def _seed(row: Conversation, shop: ShopFacts | None, language: str) -> Seed:
         known = (row.answer, *(fact.statement[language] for fact in facts))
         return Seed(row, facts, values, known)
     # No facts file, or none of its facts in this row: its own figures must come back.
-    said = dict.fromkeys((figure.surface,) for figure in figures(row.answer))
+    said = dict.fromkeys((figure.surface,) for figure in quantities(row.answer))
     return Seed(row, (), tuple(said), (row.answer,))
