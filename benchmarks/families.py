@@ -35,7 +35,8 @@ from benchmarks.family_models import (
 )
 
 if TYPE_CHECKING:
-    from workshop_helpers.runtimes.base import Answer, Runtime
+    from workshop_helpers.models.chat import Answer
+    from workshop_helpers.runtimes.base import Runtime
     from workshop_helpers.runtimes.ollama.client import Ollama
 
 TITLE = {

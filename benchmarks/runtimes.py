@@ -41,7 +41,7 @@ from benchmarks.common import (
 
 if TYPE_CHECKING:
     from workshop_helpers.metrics.scoring import Question
-    from workshop_helpers.runtimes.base import Answer
+    from workshop_helpers.models.chat import Answer
     from workshop_helpers.runtimes.ollama.client import Ollama, Timings
 
 TITLE = {

@@ -25,7 +25,7 @@ from workshop_helpers.display import (
 )
 from workshop_helpers.evaluation.comparison import Candidate, Comparison, Row
 from workshop_helpers.metrics.scoring import Question, score_answer, summarise
-from workshop_helpers.runtimes.base import Answer
+from workshop_helpers.models.chat import Answer
 
 
 @dataclass

@@ -11,7 +11,7 @@ from rich.console import Console
 from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.evaluation.comparison import Candidate, Comparison, Row, compare, percent
 from workshop_helpers.metrics.scoring import Question, score_answer, summarise
-from workshop_helpers.runtimes.base import Answer
+from workshop_helpers.models.chat import Answer
 
 QUESTIONS = [
     Question("How much is shipping?", facts=("$6.99",)),

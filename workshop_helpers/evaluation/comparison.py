@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ..core.device import Device
-    from ..runtimes.base import Answer, Runtime
+    from ..models.chat import Answer
+    from ..runtimes.base import Runtime
 
 # Headings of the tables, by language. Shares are shown in per cent.
 HEADINGS: dict[str, dict[str, str]] = {

@@ -256,7 +256,8 @@ def _speed(
             sum(f.prompt_tokens for f in found) / max(1e-9, sum(f.prompt_seconds for f in found))
         )
         written.append(
-            sum(len(f.token_ids) for f in found) / max(1e-9, sum(f.seconds for f in found))
+            sum(f.tokens for f in found)
+            / max(1e-9, sum(f.seconds - f.prompt_seconds for f in found))
         )
     return statistics.median(read), statistics.median(written)
 

@@ -17,30 +17,16 @@ import time
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from ..core.errors import Closing, WorkshopError
+from ..models.chat import Answer, Messages, Sampling
 from .header import GgufFile, composed, composes, read_gguf
 
 CONTEXT = 2048  # tokens a question and its answer may take, where the model has room for so many
 CACHE_BYTES = 2**30  # what the key-value cache of all slots together may take
-
-
-@dataclass(frozen=True)
-class Completion:
-    """What llama.cpp wrote: `token_ids` without the end token; times in seconds; `stopped` means at
-    the end token.
-    """
-
-    text: str
-    token_ids: tuple[int, ...]
-    prompt_tokens: int
-    prompt_seconds: float
-    seconds: float
-    stopped: bool
 
 
 def default_threads() -> int:
@@ -112,7 +98,7 @@ class LlamaEngine(Closing):
         self._request("GET", "/slots")
         self.load_seconds = time.perf_counter() - started
 
-    def render(self, messages: Sequence[dict[str, str]]) -> str:
+    def render(self, messages: Messages) -> str:
         """The prompt that the model's own chat template makes of `messages`, open for the
         assistant's answer.
         """
@@ -134,18 +120,23 @@ class LlamaEngine(Closing):
         return [int(i) for i in self._post("/tokenize", body)["tokens"]]
 
     def complete(
-        self, prompt: str | Sequence[int], *, max_new_tokens: int, ignore_end: bool = False
-    ) -> Completion:
-        """Continues `prompt` greedily until the end token (or past it, with `ignore_end`, to time a
-        fixed length).
+        self,
+        prompt: str | Sequence[int],
+        *,
+        max_new_tokens: int,
+        ignore_end: bool = False,
+        sampling: Sampling | None = None,
+    ) -> Answer:
+        """Continues `prompt`, greedily or by `sampling`, until the end token (or past it, with
+        `ignore_end`, to time a fixed length).
         """
         body = {
             "prompt": prompt if isinstance(prompt, str) else list(prompt),
             "n_predict": max_new_tokens,
-            "temperature": 0.0,
+            "temperature": sampling.temperature if sampling else 0.0,
             "samplers": ["temperature"],
             "repeat_penalty": 1.0,
-            "seed": 0,
+            "seed": sampling.seed if sampling else 0,
             "ignore_eos": ignore_end,
             "return_tokens": True,
             "cache_prompt": False,
@@ -154,13 +145,15 @@ class LlamaEngine(Closing):
         timings = found["timings"]
         stopped = found["stop_type"] == "eos"
         ids = tuple(int(i) for i in found["tokens"])
-        return Completion(
+        ids = ids[:-1] if stopped and ids and ids[-1] in self._ends() else ids
+        return Answer(
             text=found["content"],
-            token_ids=ids[:-1] if stopped and ids and ids[-1] in self._ends() else ids,
+            tokens=len(ids),
             prompt_tokens=int(found["tokens_evaluated"]),
-            prompt_seconds=float(timings["prompt_ms"]) / 1000,
-            seconds=float(timings["predicted_ms"]) / 1000,
+            seconds=float(timings["prompt_ms"] + timings["predicted_ms"]) / 1000,
             stopped=stopped,
+            token_ids=ids,
+            prompt_seconds=float(timings["prompt_ms"]) / 1000,
         )
 
     def next_token(self, prompt: Sequence[int]) -> list[tuple[int, float]]:

@@ -1,13 +1,49 @@
-"""The chat template: the text a model sees, and what ends its answer."""
+"""A chat: messages and answers, the text a template makes of them, and what ends an answer."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ..core.errors import WorkshopError, first_line
 
+Messages = Sequence[Mapping[str, str]]
 
-def chat_prompt(tokenizer: Any, messages: list[dict[str, str]], *, answer: bool = False) -> str:
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer: `text`, without the token that ends it.
+
+    `tokens` and `prompt_tokens`: how many were generated (the end not counted) and read. `seconds`:
+    the time this answer took, of answers in one batch its share of the batch's time;
+    `prompt_seconds`: of these, for reading, where the runtime knows it. `stopped`: the model ended
+    the answer itself; False when the token limit did. `token_ids`: what was generated, where the
+    runtime knows it.
+    """
+
+    text: str
+    tokens: int
+    prompt_tokens: int
+    seconds: float = 0.0
+    stopped: bool = True
+    token_ids: tuple[int, ...] | None = None
+    prompt_seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Each token is drawn from softmax(logits / `temperature`); `seed` makes the draws repeatable."""
+
+    temperature: float
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.temperature <= 0:
+            raise WorkshopError(f"The temperature is {self.temperature}; it must be above 0.")
+
+
+def chat_prompt(tokenizer: Any, messages: Messages, *, answer: bool = False) -> str:
     """The text the model sees for these messages, by its own template, ready for an answer.
 
     `answer=True` says that the messages end with the assistant's answer already. A thinking model's
@@ -17,7 +53,10 @@ def chat_prompt(tokenizer: Any, messages: list[dict[str, str]], *, answer: bool 
     try:
         return str(
             tokenizer.apply_chat_template(
-                messages, tokenize=False, add_generation_prompt=not answer, enable_thinking=False
+                list(messages),
+                tokenize=False,
+                add_generation_prompt=not answer,
+                enable_thinking=False,
             )
         )
     except Exception as error:  # jinja2's own errors, and whatever a template raises

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.errors import WorkshopError
+from ..models.chat import Answer
 from ..models.resolve import ModelRef, resolve
-from .base import Answer, Runtime
+from .base import Runtime
 
 if TYPE_CHECKING:
     from ..core.device import Device

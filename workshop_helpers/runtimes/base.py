@@ -1,38 +1,20 @@
-"""What every runtime gives: an answer, and the protocol to ask for one."""
+"""The protocol of every runtime: conversations in, answers out."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
-Messages = Sequence[dict[str, str]]
-
-
-@dataclass(frozen=True)
-class Answer:
-    """One answer: `text`, without the token that ends it.
-
-    `tokens` and `prompt_tokens`: how many were generated (the end not counted) and read. `seconds`:
-    the time this answer took, of answers in one batch its share of the batch's time. `stopped`: the
-    model ended the answer itself; False when `max_new_tokens` did. `token_ids`: what was generated,
-    where the runtime knows it.
-    """
-
-    text: str
-    tokens: int
-    prompt_tokens: int
-    seconds: float
-    stopped: bool
-    token_ids: tuple[int, ...] | None = None
+from ..core.progress import Bar
+from ..models.chat import Answer, Messages, Sampling
 
 
 @runtime_checkable
 class Runtime(Protocol):
-    """Answers conversations greedily: at each step the likeliest token, until the model's own end
-    of turn.
+    """Answers conversations until the model's own end of turn: greedily, at each step the likeliest
+    token, unless a sampling is given.
     """
 
     name: str
@@ -43,10 +25,11 @@ class Runtime(Protocol):
         conversations: Sequence[Messages],
         *,
         max_new_tokens: int = 160,
+        sampling: Sampling | None = None,
         progress: bool = False,
     ) -> list[Answer]:
         """One answer for each list of messages (`role`, `content`; the last one a user's), in their
-        order.
+        order. The n-th of them is sampled with `sampling.seed` + n where each is drawn for itself.
         """
         ...
 
@@ -63,29 +46,27 @@ T = TypeVar("T")
 
 
 def answer_each(
-    answer: Callable[[Messages], T],
+    answer: Callable[[Messages, Sampling | None], T],
     conversations: Sequence[Messages],
     *,
+    sampling: Sampling | None,
     at_a_time: int,
     progress: bool,
 ) -> list[T]:
-    """`answer` of each conversation, in their order, so many at a time in threads; with a bar on a
-    terminal.
+    """`answer` of each conversation, in their order, `at_a_time` in threads; with a bar on a
+    terminal. Each gets a seed of its own: `sampling`'s and its place.
     """
+    samplings = [
+        sampling and replace(sampling, seed=(sampling.seed + n) % 2**31)
+        for n in range(len(conversations))
+    ]
     pool = ThreadPoolExecutor(max_workers=at_a_time)
     try:
-        answers: Iterable[T] = pool.map(answer, conversations)
-        if progress and sys.stderr.isatty():
-            from tqdm import tqdm
-
-            answers = tqdm(
-                answers,
-                total=len(conversations),
-                unit="answer",
-                desc="answering",
-                leave=False,
-                file=sys.stderr,
-            )
-        return list(answers)
+        answers = []
+        with Bar("answering", len(conversations), "answers", shown=progress) as bar:
+            for found in pool.map(answer, conversations, samplings):
+                answers.append(found)
+                bar.advance()
+        return answers
     finally:
         pool.shutdown(cancel_futures=True)

@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ..core.errors import Closing
-from ..gguf.engine import Completion, LlamaEngine
+from ..gguf.engine import LlamaEngine
 from ..gguf.header import read_gguf
-from .base import Answer, Messages, answer_each
+from ..models.chat import Answer, Messages, Sampling
+from .base import answer_each
 
 # A batch reads the weights once for all its questions. Measured on one shared core: twice as fast
 # for a model of 200 MB, of no use for one of 12 MB, whose weights stay in the processor's cache
@@ -52,37 +54,36 @@ class LlamaCppRuntime(Closing):
         conversations: Sequence[Messages],
         *,
         max_new_tokens: int = 160,
+        sampling: Sampling | None = None,
         progress: bool = False,
     ) -> list[Answer]:
-        """One greedy answer for each list of messages, in their order.
+        """One answer for each list of messages, in their order.
 
         Raises WorkshopError for a question longer than the context, and for a model without chat
         template.
         """
 
-        def one(messages: Messages) -> Completion:
-            return self.engine.complete(self.engine.render(messages), max_new_tokens=max_new_tokens)
+        def one(messages: Messages, sampling: Sampling | None) -> Answer:
+            prompt = self.engine.render(messages)
+            return self.engine.complete(prompt, max_new_tokens=max_new_tokens, sampling=sampling)
 
         started = time.perf_counter()
-        found = answer_each(one, conversations, at_a_time=self.engine.slots, progress=progress)
+        slots = self.engine.slots
+        found = answer_each(
+            one, conversations, sampling=sampling, at_a_time=slots, progress=progress
+        )
         # Side by side each takes longer than it would alone: the time that passed is shared out
         # among them.
-        share = (time.perf_counter() - started) / max(1e-9, sum(map(_work, found)))
+        share = (time.perf_counter() - started) / max(1e-9, sum(one.seconds for one in found))
         return [
-            Answer(
+            replace(
+                one,
                 text=one.text.strip(),
-                tokens=len(one.token_ids),
-                prompt_tokens=one.prompt_tokens,
-                seconds=_work(one) * share,
-                stopped=one.stopped,
-                token_ids=one.token_ids,
+                seconds=one.seconds * share,
+                prompt_seconds=one.prompt_seconds * share,
             )
             for one in found
         ]
 
     def close(self) -> None:
         self.engine.close()
-
-
-def _work(found: Completion) -> float:
-    return found.prompt_seconds + found.seconds

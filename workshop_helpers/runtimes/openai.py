@@ -18,13 +18,12 @@ import ssl
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 from ..core.errors import WorkshopError
+from ..models.chat import Answer, Messages
 
 DEFAULT_SERVER = "http://localhost:11434/v1"  # Ollama's own address
 DEFAULT_KEY = "OPENAI_API_KEY"
@@ -32,20 +31,6 @@ HIDDEN = "•••"
 _LARGEST = 16 * 2**20  # bytes of an answer; more is no chat completion
 _LONGEST_WAIT = 60.0
 _AGAIN = {408, 409, 425, 429, 500, 502, 503, 504, 529}
-
-Messages = Sequence[Mapping[str, str]]
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What the model wrote. `cut`: the token limit ended it, not the model. Tokens as the server
-    counted them.
-    """
-
-    text: str
-    prompt_tokens: int
-    tokens: int
-    cut: bool = False
 
 
 class Secret:
@@ -155,7 +140,7 @@ class ChatServer:
         temperature: float | None = None,
         seed: int | None = None,
         max_tokens: int = 512,
-    ) -> Reply:
+    ) -> Answer:
         """One answer. Raises WorkshopError when the server refuses or stays away, Stopped after
         `stop` is set.
         """
@@ -182,16 +167,16 @@ class ChatServer:
             raise self._in_words(refused) from None
         return self._reply(found)
 
-    def _reply(self, found: Any) -> Reply:
+    def _reply(self, found: Any) -> Answer:
         try:
             choice = found["choices"][0]
             text = choice["message"].get("content") or ""
             usage = found.get("usage") or {}
-            return Reply(
+            return Answer(
                 self._key.hide(str(text)),
-                int(usage.get("prompt_tokens") or 0),
-                int(usage.get("completion_tokens") or 0),
-                choice.get("finish_reason") == "length",
+                tokens=int(usage.get("completion_tokens") or 0),
+                prompt_tokens=int(usage.get("prompt_tokens") or 0),
+                stopped=choice.get("finish_reason") != "length",
             )
         except (KeyError, IndexError, TypeError, AttributeError, ValueError):
             said = self._key.hide(json.dumps(found, ensure_ascii=False))[:200]

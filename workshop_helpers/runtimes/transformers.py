@@ -1,25 +1,25 @@
 """Answers by Transformers: base models, adapters and merged models, many conversations at a time.
 
-The loop is written out here instead of calling `generate`: greedy decoding is short, conversations
-that have ended leave the batch at once, and nothing of a model's own sampling defaults
-(temperature, penalties) gets in.
+The loop is written out here instead of calling `generate`: decoding is short, conversations that
+have ended leave the batch at once, and nothing of a model's own sampling defaults (temperature,
+penalties) gets in.
 """
 
 from __future__ import annotations
 
 import gc
-import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import Closing, WorkshopError
 from ..core.memory import keep_freed_memory
-from ..models.chat import chat_prompt, stop_text, stop_token_ids
+from ..core.progress import Bar
+from ..models.chat import Answer, Messages, Sampling, chat_prompt, stop_text, stop_token_ids
 from ..models.load import load_model, load_tokenizer, pick_device, quiet_libraries
 from ..models.resolve import ModelRef, resolve
-from .base import Answer, Messages
 
 if TYPE_CHECKING:
     from ..core.device import Device
@@ -63,62 +63,53 @@ class TransformersRuntime(Closing):
         conversations: Sequence[Messages],
         *,
         max_new_tokens: int = 160,
+        sampling: Sampling | None = None,
         progress: bool = False,
     ) -> list[Answer]:
-        """One greedy answer for each list of messages, in their order.
+        """One answer for each list of messages, in their order.
 
         Raises WorkshopError for messages that the template refuses, and for a prompt that fills the
         model's window.
         """
         if self._network is None:
             raise WorkshopError(f"The runtime of {self.model} is closed. Open it again.")
-        prompts = [self._encode(list(messages)) for messages in conversations]
+        prompts = [self._encode(messages) for messages in conversations]
         # Conversations of one length share a batch, so little is padded; the longest first, so that
         # memory that is too small shows at once.
         order = sorted(range(len(prompts)), key=lambda i: -len(prompts[i]))
+        choose = _chooser(sampling)
         answers: dict[int, Answer] = {}
-        bar = _bar(len(prompts), progress)
-        try:
+        with Bar("answering", len(prompts), "answers", shown=progress) as bar:
             for start in range(0, len(order), self.batch_size):
                 batch = order[start : start + self.batch_size]
-                found = self._generate([prompts[i] for i in batch], max_new_tokens)
+                found = self._generate([prompts[i] for i in batch], max_new_tokens, choose)
                 answers.update(zip(batch, found, strict=True))
-                if bar is not None:
-                    bar.update(len(batch))
-        finally:
-            if bar is not None:
-                bar.close()
+                bar.advance(len(batch))
         return [answers[i] for i in range(len(prompts))]
 
-    def _encode(self, messages: list[dict[str, str]]) -> list[int]:
+    def _encode(self, messages: Messages) -> list[int]:
         text = chat_prompt(self._tokenizer, messages)
         ids: list[int] = self._tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
         if len(ids) >= self._window:
             raise WorkshopError(
-                f"A prompt of {len(ids)} tokens does not fit into the {self._window} tokens of {self.model}. "
-                "Shorten the system prompt or the question."
+                f"A prompt of {len(ids)} tokens does not fit into the {self._window} tokens of "
+                f"{self.model}. Shorten the system prompt or the question."
             )
         return ids
 
-    def _generate(self, prompts: list[list[int]], max_new_tokens: int) -> list[Answer]:
-        """Greedy decoding of one batch. Shapes: ids and mask (rows, length), logits (rows,
-        vocabulary).
-        """
+    def _generate(
+        self, prompts: list[list[int]], max_new_tokens: int, choose: Callable[[Any], Any]
+    ) -> list[Answer]:
+        """Decode one batch. Shapes: ids, mask and places (rows, length), logits (rows, vocabulary)."""
         import torch
         from transformers import DynamicCache
 
         started = time.perf_counter()
-        where, longest = self._network.device, max(map(len, prompts))
-        pad = self._tokenizer.pad_token_id
-        ids = torch.tensor([[pad] * (longest - len(p)) + p for p in prompts], device=where)
-        mask = torch.tensor(
-            [[0] * (longest - len(p)) + [1] * len(p) for p in prompts], device=where
-        )
+        rows = [_Row(prompt) for prompt in prompts]
+        ids, mask = self._padded(prompts)
         places = (mask.cumsum(1) - 1).clamp(min=0)
         cache = DynamicCache(config=self._network.config)
-        written: list[list[int]] = [[] for _ in prompts]
-        stopped = [False] * len(prompts)
-        alive = list(range(len(prompts)))
+        alive = rows
         with torch.inference_mode():
             for _ in range(max_new_tokens):
                 output = self._network(
@@ -129,42 +120,53 @@ class TransformersRuntime(Closing):
                     use_cache=True,
                     logits_to_keep=1,
                 )
-                tokens = output.logits[:, -1].argmax(-1)
-                going = []
-                for row, token in enumerate(tokens.tolist()):
-                    if token in self._stops:
-                        stopped[alive[row]] = True
-                        continue
-                    answer = alive[row]
-                    written[answer].append(token)
-                    if self._stop_text and self._stop_text in self._tokenizer.decode(
-                        written[answer][-32:]
-                    ):
-                        stopped[answer] = True
-                    elif len(prompts[answer]) + len(written[answer]) < self._window:
-                        going.append(row)
+                tokens = choose(output.logits[:, -1])
+                told = zip(alive, tokens.tolist(), strict=True)
+                going = [n for n, (row, token) in enumerate(told) if self._goes_on(row, token)]
                 if not going:
                     break
                 if len(going) < len(alive):
-                    kept = torch.tensor(going, device=where)
+                    kept = torch.tensor(going, device=ids.device)
                     cache.batch_select_indices(kept)
                     tokens, mask, places = tokens[kept], mask[kept], places[kept]
-                    alive = [alive[row] for row in going]
+                    alive = [alive[n] for n in going]
                 ids = tokens[:, None]
                 mask = torch.cat([mask, mask.new_ones(len(alive), 1)], 1)
                 places = places[:, -1:] + 1
         share = (time.perf_counter() - started) / len(prompts)
         return [
             Answer(
-                text=self._text(tokens),
-                tokens=len(tokens),
-                prompt_tokens=len(prompt),
+                text=self._text(row.written),
+                tokens=len(row.written),
+                prompt_tokens=len(row.prompt),
                 seconds=share,
-                stopped=end,
-                token_ids=tuple(tokens),
+                stopped=row.stopped,
+                token_ids=tuple(row.written),
             )
-            for prompt, tokens, end in zip(prompts, written, stopped, strict=True)
+            for row in rows
         ]
+
+    def _padded(self, prompts: list[list[int]]) -> tuple[Any, Any]:
+        """Token ids, filled up on the left, and a mask that is 1 where there is a token."""
+        import torch
+
+        pad, where = self._tokenizer.pad_token_id, self._network.device
+        fill = [max(map(len, prompts)) - len(prompt) for prompt in prompts]
+        pairs = list(zip(fill, prompts, strict=True))
+        return (
+            torch.tensor([[pad] * n + prompt for n, prompt in pairs], device=where),
+            torch.tensor([[0] * n + [1] * len(prompt) for n, prompt in pairs], device=where),
+        )
+
+    def _goes_on(self, row: _Row, token: int) -> bool:
+        """Take the next token of a row; False when its answer has ended or fills the window."""
+        if token in self._stops:
+            row.stopped = True
+            return False
+        row.written.append(token)
+        if self._stop_text:
+            row.stopped = self._stop_text in self._tokenizer.decode(row.written[-32:])
+        return not row.stopped and len(row.prompt) + len(row.written) < self._window
 
     def _text(self, tokens: list[int]) -> str:
         text = str(self._tokenizer.decode(tokens, skip_special_tokens=True))
@@ -181,9 +183,31 @@ class TransformersRuntime(Closing):
             torch.cuda.empty_cache()
 
 
-def _bar(total: int, progress: bool) -> Any:
-    if not progress or not sys.stderr.isatty():
-        return None
-    from tqdm import tqdm
+@dataclass
+class _Row:
+    """A conversation in a batch: its prompt's token ids, and the answer's so far."""
 
-    return tqdm(total=total, unit="answer", desc="answering", leave=False, file=sys.stderr)
+    prompt: list[int]
+    written: list[int] = field(default_factory=list)
+    stopped: bool = False
+
+
+def _chooser(sampling: Sampling | None) -> Callable[[Any], Any]:
+    """What picks the next tokens (rows) from logits (rows, vocabulary).
+
+    argmax(logits / T + g) with g from Gumbel(0, 1) is a draw from softmax(logits / T) (the
+    Gumbel-max trick; Gumbel 1954, Maddison et al. 2014, arXiv:1411.0030). The dice are the CPU's,
+    so a seed draws the same on every device.
+    """
+    import torch
+
+    if sampling is None:
+        return lambda logits: logits.argmax(-1)
+    dice = torch.Generator().manual_seed(sampling.seed)
+
+    def draw(logits: Any) -> Any:
+        even = torch.rand(logits.shape, generator=dice).clamp_(1e-20, 1 - 1e-7)
+        noise = -torch.log(-torch.log(even)).to(logits.device)
+        return (logits.float() + sampling.temperature * noise).argmax(-1)
+
+    return draw

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..models.chat import Answer, Messages, Sampling
 from ..models.load import pick_device
 from ..models.resolve import resolve
-from .openai import ChatServer, Reply, Stopped
+from .openai import ChatServer, Stopped
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Writer:
 
     name: str
     batch: int
-    write: Callable[[list[list[dict[str, str]]], int], list[Reply]]
+    write: Callable[[Sequence[Messages], int], list[Answer]]
     pool: ThreadPoolExecutor | None = None
 
 
@@ -76,7 +77,7 @@ def _served(
     name = server.start()
     pool = ThreadPoolExecutor(max_workers=asking.parallel)
 
-    def write(requests: list[list[dict[str, str]]], seed: int) -> list[Reply]:
+    def write(requests: Sequence[Messages], seed: int) -> list[Answer]:
         return [
             server.complete(
                 request,
@@ -98,34 +99,13 @@ def _served(
 
 @contextmanager
 def in_process(ref: Any, temperature: float | None, max_tokens: int) -> Iterator[Writer]:
-    """A model opened here. The runtimes take the likeliest token; noise on the logits makes a draw
-    of that.
-
-    argmax(logits / T + g) with g from Gumbel(0, 1) is a draw from softmax(logits / T) (the
-    Gumbel-max trick; Gumbel 1954, Maddison et al. 2014, arXiv:1411.0030).
-    """
-    import torch
-
+    """A model opened here."""
     from . import open_runtime
 
-    dice = torch.Generator()
-    heat = temperature or 0.0
-
-    def shake(module: Any, arguments: Any, output: Any) -> None:
-        if heat:
-            logits = output.logits
-            even = torch.rand(logits.shape, generator=dice).clamp_(1e-20, 1 - 1e-7)
-            logits += heat * -torch.log(-torch.log(even)).to(logits)
-
     with open_runtime(ref, device=pick_device(None, ref), batch_size=16) as runtime:
-        hook = runtime._network.register_forward_hook(shake)  # type: ignore[attr-defined]
 
-        def write(requests: list[list[dict[str, str]]], seed: int) -> list[Reply]:
-            dice.manual_seed(seed)
-            answers = runtime.answer(requests, max_new_tokens=max_tokens)
-            return [Reply(a.text, a.prompt_tokens, a.tokens, not a.stopped) for a in answers]
+        def write(requests: Sequence[Messages], seed: int) -> list[Answer]:
+            sampling = Sampling(temperature, seed) if temperature else None
+            return runtime.answer(requests, max_new_tokens=max_tokens, sampling=sampling)
 
-        try:
-            yield Writer(ref.name, 16, write)
-        finally:
-            hook.remove()
+        yield Writer(ref.name, 16, write)

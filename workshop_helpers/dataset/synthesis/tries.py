@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ...core.jsonio import to_json
-from ...runtimes.openai import Reply
+from ...models.chat import Answer
 from ...runtimes.writers import Writer
 from ..formats import Conversation, Message
 from .keeper import Draft, Keeper
@@ -38,11 +38,11 @@ class Tried:
     prompt_tokens: int = 0
     tokens: int = 0
 
-    def add(self, reply: Reply) -> str:
+    def add(self, reply: Answer) -> str:
         """Take a reply into account; its text, cleaned."""
         self.prompt_tokens += reply.prompt_tokens
         self.tokens += reply.tokens
-        self.draft.cut = self.draft.cut or reply.cut
+        self.draft.cut = self.draft.cut or not reply.stopped
         return clean_reply(reply.text)
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from ...core.errors import Closing, WorkshopError
 from ...gguf.header import composed
-from ..base import Answer, Messages, answer_each
+from ...models.chat import Answer, Messages, Sampling
+from ..base import answer_each
 from .client import Ollama, OllamaFacts, Stream, Timings
 
 # The likeliest token at each step. Ollama would otherwise push repeated words down (repeat_penalty
@@ -78,9 +79,10 @@ class OllamaRuntime(Closing):
         conversations: Sequence[Messages],
         *,
         max_new_tokens: int = 160,
+        sampling: Sampling | None = None,
         progress: bool = False,
     ) -> list[Answer]:
-        """One greedy answer for each list of messages, in their order. `seconds` are Ollama's own,
+        """One answer for each list of messages, in their order. `seconds` are Ollama's own,
         without loading.
 
         Raises WorkshopError when the server stops or refuses, and for a conversation longer than
@@ -89,22 +91,32 @@ class OllamaRuntime(Closing):
         if self._closed:
             raise WorkshopError(f"The runtime of {self.model} is closed. Open it again.")
 
-        def one(messages: Messages) -> Stream:
-            stream = self.stream(messages, max_new_tokens=max_new_tokens)
+        def one(messages: Messages, sampling: Sampling | None) -> Stream:
+            stream = self.stream(messages, max_new_tokens=max_new_tokens, sampling=sampling)
             for _ in stream:
                 pass
             return stream
 
-        found = answer_each(one, conversations, at_a_time=self.batch_size, progress=progress)
+        found = answer_each(
+            one, conversations, sampling=sampling, at_a_time=self.batch_size, progress=progress
+        )
         self.timings = [stream.timings for stream in found if stream.timings is not None]
         return [
             self.finished(stream, messages)
             for stream, messages in zip(found, conversations, strict=True)
         ]
 
-    def stream(self, messages: Messages, *, max_new_tokens: int = 160) -> Stream:
-        """One greedy answer while it is written; nothing is asked before the first piece is wanted."""
+    def stream(
+        self,
+        messages: Messages,
+        *,
+        max_new_tokens: int = 160,
+        sampling: Sampling | None = None,
+    ) -> Stream:
+        """One answer while it is written; nothing is asked before the first piece is wanted."""
         options = {**self._options, "num_predict": max_new_tokens}
+        if sampling is not None:
+            options |= {"temperature": sampling.temperature, "seed": sampling.seed, "top_k": 0}
         messages = composed(messages) if self._facts.composes else messages
         return self.server.chat(self.model, messages, options=options, think=self._think)
 
