@@ -186,7 +186,7 @@ def test_terminal_encoding() -> None:
 
     ours, theirs = pty.openpty()
     code = (
-        "import sys; from workshop_helpers.cli.main import _readable_output; _readable_output()\n"
+        "import sys; from workshop_helpers.cli.main import readable_output; readable_output()\n"
         "from workshop_helpers.cli.doctor import _output\n"
         "print(_output()[0].found)\nprint('送料')"
     )

@@ -13,6 +13,7 @@ import pytest
 from workshop_helpers.cli import demo
 from workshop_helpers.core.artifacts import claim
 from workshop_helpers.core.errors import WorkshopError
+from workshop_helpers.core.wordings import say
 from workshop_helpers.runtimes.ollama.client import Ollama
 
 FACTS = """
@@ -71,7 +72,10 @@ def test_report_holds_before_after_and_quantization(out):
     report = json.loads((out / "report.json").read_text(encoding="utf-8"))
     result = report["languages"]["ja"]
     assert [row["label"] for row in result["comparison"]["candidates"]] == [
-        demo.WORDS["ja"][key] for key in ("base", "prompted", "few", "many")
+        say("demo.base", "ja"),
+        say("demo.prompted", "ja"),
+        "10行で学習",
+        "100行で学習",
     ]
     before, _, _, after = (row["summary"]["recall"] for row in result["comparison"]["candidates"])
     assert before < after == 1
@@ -114,7 +118,7 @@ def test_it_ends_with_the_tuned_model_answering_in_ollama(
             assert served["type"] == "Q2_K"
             assert served["timings"]["tokens"] > 0
             answers = result["same_question"]["answers"]
-            label = f"{demo.WORDS['ja']['many']}, Q2_K"
+            label = "100行で学習, Q2_K"
             assert answers[f"{label}, Ollama"] == served["answer"] == answers[label]
             assert len(result["steps"]) == 8
         finally:

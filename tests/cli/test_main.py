@@ -13,6 +13,7 @@ import pytest
 from commands import run, write_questions, write_rows
 
 from workshop_helpers.cli import main as cli
+from workshop_helpers.cli import models
 
 VERBS = ["demo", "doctor", "models", "train", "ask", "verify", "merge", "gguf", "quantize"]
 
@@ -328,7 +329,7 @@ def test_a_missing_package_is_named_with_its_extra(capfd, monkeypatch):
     def needs_a_package(args):
         raise ModuleNotFoundError("No module named 'trl'", name="trl")
 
-    monkeypatch.setattr(cli, "_models", needs_a_package)
+    monkeypatch.setattr(models, "_models", needs_a_package)
     assert "llm-finetuning-workshop[train]" in refused(capfd, "models")
 
 
@@ -336,7 +337,7 @@ def test_an_unexpected_error_is_one_line_and_exit_code_1(capfd, monkeypatch):
     def breaks(args):
         raise ZeroDivisionError("division by zero\nsecond line")
 
-    monkeypatch.setattr(cli, "_models", breaks)
+    monkeypatch.setattr(models, "_models", breaks)
     code, _, err = run(capfd, "models")
     assert code == 1
     assert "--debug" in err
@@ -346,11 +347,11 @@ def test_an_unexpected_error_is_one_line_and_exit_code_1(capfd, monkeypatch):
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 def test_ctrl_c_ends_in_one_line():
     code = (
-        "import signal, sys, time\nfrom workshop_helpers.cli import main as cli\n"
+        "import signal, sys, time\nfrom workshop_helpers.cli import main as cli, models\n"
         # a shell's background jobs, and all they start, ignore it
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "def wait(args):\n    print('ready', flush=True)\n    time.sleep(60)\n"
-        "cli._models = wait\nsys.exit(cli.main(['models']))"
+        "models._models = wait\nsys.exit(cli.main(['models']))"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -374,7 +375,7 @@ def test_a_reader_that_leaves_early_is_no_error():
 
 def test_japanese_can_be_sent_to_a_file_from_any_code_page(tmp_path):
     environment = {**os.environ, "PYTHONIOENCODING": "cp1252", "PYTHONUTF8": "0"}
-    code = "import sys\nfrom workshop_helpers.cli import main as cli\ncli._readable_output()\nprint('送料')"
+    code = "import sys\nfrom workshop_helpers.cli import main as cli\ncli.readable_output()\nprint('送料')"
     with open(tmp_path / "out", "wb") as file:
         subprocess.run([sys.executable, "-c", code], check=True, stdout=file, env=environment)
     assert (tmp_path / "out").read_text(encoding="utf-8") == "送料\n"

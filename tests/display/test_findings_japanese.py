@@ -425,7 +425,7 @@ def test_the_terminal_says_all_in_japanese(
     path = tmp_path / "rows.jsonl"
     path.write_text(LINE + LINE + '{"instruction": ""}\n', encoding="utf-8")
     parser = argparse.ArgumentParser()
-    add_data_verbs(parser.add_subparsers(), argparse.ArgumentParser(add_help=False))
+    add_data_verbs(parser.add_subparsers())
     words = ["data", "check", str(path), "--language", "ja", "--tokens-per-second", "9"]
     args = parser.parse_args([*words, "--html", str(tmp_path / "r.html")])
     assert args.run(args) == 2

@@ -8,117 +8,110 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import WorkshopError
-from ..core.jsonio import to_json
-from .parts import OK, add_verb, console
+from .arguments import (
+    above_zero,
+    add_group,
+    add_verb,
+    at_least_one,
+    flag,
+    option,
+    refuse_overwriting,
+    several,
+)
+from .output import OK, first_ten, show
 
 READ_HELP = "training rows: .jsonl, .json, .csv, .tsv, .xlsx, .parquet or .txt, also .gz"
+WIDTH = 120
 
 
-def add_data_verbs(subparsers: Any, common: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    """Add `data` and its verbs to a parser's subparsers; `common` holds the options that every verb
-    has.
-    """
-    summary = "check, clean, split, convert, preview and make training rows"
-    data = subparsers.add_parser(
-        "data", help=summary, description=f"{summary[0].upper()}{summary[1:]}.", parents=[common]
+def add_data_verbs(verbs: Any) -> None:
+    """Add `data` and its verbs to the subparsers `verbs`."""
+    data = add_group(
+        verbs, "data", "check, clean, split, convert, preview and make training rows", "."
     )
-    verbs = data.add_subparsers(title="verbs", metavar="VERB", required=True)
-
-    verb = partial(add_verb, verbs, common, json="print the result as JSON")
-    _add_check(verb)
-    _add_clean_and_split(verb)
-    _add_convert_and_preview(verb)
-    _add_making(verb)
-    return data
+    verb = partial(add_verb, data)
+    for add in (_add_check, _add_clean, _add_split, _add_convert, _add_preview, _add_imports,
+                _add_synthesize):  # fmt: skip
+        add(verb)
 
 
-Verb = Callable[..., argparse.ArgumentParser]
-
-
-def _reading(added: argparse.ArgumentParser) -> None:
-    group = added.add_argument_group("how the file is read (found out by itself otherwise)")
-    group.add_argument("--format", metavar="NAME", help="alpaca, messages, sharegpt, gemini, …")
-    group.add_argument("--question-column", metavar="NAME", help="column that holds the question")
-    group.add_argument("--answer-column", metavar="NAME", help="column that holds the answer")
-    group.add_argument("--encoding", metavar="NAME", help="utf-8, cp932, euc_jp, …")
+def _reading(to: Any) -> None:
+    group = to.add_argument_group("how the file is read (found out by itself otherwise)")
+    option(group, "--format", "NAME", "alpaca, messages, sharegpt, gemini, …")
+    option(group, "--question-column", "NAME", "column that holds the question")
+    option(group, "--answer-column", "NAME", "column that holds the answer")
+    option(group, "--encoding", "NAME", "utf-8, cp932, euc_jp, …")
 
 
 def _read_options(args: argparse.Namespace) -> dict[str, Any]:
-    columns = {
-        name: value
-        for name, value in (("question", args.question_column), ("answer", args.answer_column))
-        if value
-    }
+    columns = {"question": args.question_column, "answer": args.answer_column}
+    columns = {name: value for name, value in columns.items() if value}
     return {"format": args.format, "columns": columns or None, "encoding": args.encoding}
 
 
-def _language(added: argparse.ArgumentParser) -> None:
-    added.add_argument(
+def _in_and_out(to: Any, what: str, made: str) -> None:
+    option(to, "file", "IN", what, Path)
+    option(to, "out", "OUT", made, Path)
+
+
+def _seed(to: Any) -> None:
+    option(to, "--seed", "N", "(default: %(default)s)", int, default=0)
+
+
+def _against(to: Any, what: str) -> None:
+    several(to, "--against", "FILE", what, Path, action="extend", default=[])
+
+
+def _skip_faults(to: Any) -> None:
+    flag(to, "--skip-faults", "leave out rows that cannot be read")
+
+
+def _report_language(to: Any) -> None:
+    to.add_argument(
         "--language", choices=("en", "ja"), help="of the report (default: the terminal's)"
     )
 
 
-def _labels(args: argparse.Namespace) -> str:
+def _language(args: argparse.Namespace) -> str:
     if args.language:
         return str(args.language)
-    locale = next(
-        (os.environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if os.environ.get(name)), ""
-    )
-    return "ja" if locale.startswith("ja") else "en"
+    named = (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
+    return "ja" if next(filter(None, named), "").startswith("ja") else "en"
 
 
-# --- check ----------------------------------------------------------------------------------------
-
-
-def _add_check(verb: Verb) -> None:
-    added = verb(
+def _add_check(verb: Any) -> None:
+    check = verb(
         "check", _check, "find every fault of training rows before they are trained on",
         "Several files are one set. Exit code 0: clean, or notes only; 1: warnings; 2: errors.",
     )  # fmt: skip
-    added.add_argument("files", nargs="+", type=Path, metavar="FILE", help=READ_HELP)
-    added.add_argument(
-        "--against", nargs="+", action="extend", default=[], type=Path, metavar="FILE",
-        help="validation or test rows, or a questions file: nothing of it may stand in FILE",
-    )  # fmt: skip
-    added.add_argument("--html", type=Path, metavar="FILE", help="write a report to look at")
-    added.add_argument(
-        "--quick", action="store_true", help="leave out tokens and near duplicates: a million rows"
-    )
-    added.add_argument(
-        "--model", default="mame", help="whose tokenizer counts the tokens (default: %(default)s)"
-    )
-    added.add_argument(
-        "--max-length", type=int, metavar="N", help="tokens of a row (default: the model's recipe)"
-    )
-    added.add_argument(
-        "--facts", type=Path, metavar="FILE", help="facts.yaml (default: the one beside FILE)"
-    )
-    added.add_argument("--aim", choices=("try", "useful", "good"), help="how many rows are enough")
-    added.add_argument(
-        "--tokens-per-second", type=float, metavar="X", help="training speed, for the estimate"
-    )
-    added.add_argument(
-        "--price-per-hour", type=float, metavar="X", help="of the machine, for the estimate"
-    )
-    _language(added)
-    _reading(added)
+    several(check, "files", "FILE", READ_HELP, Path)
+    held_out = "validation or test rows, or a questions file: nothing of it may stand in FILE"
+    _against(check, held_out)
+    option(check, "--html", "FILE", "write a report to look at", Path)
+    flag(check, "--quick", "leave out tokens and near duplicates: a million rows")
+    tokenizer = "whose tokenizer counts the tokens (default: %(default)s)"
+    check.add_argument("--model", default="mame", help=tokenizer)
+    longest = "tokens of a row (default: the model's recipe)"
+    option(check, "--max-length", "N", longest, at_least_one)
+    option(check, "--facts", "FILE", "facts.yaml (default: the one beside FILE)", Path)
+    check.add_argument("--aim", choices=("try", "useful", "good"), help="how many rows are enough")
+    speed = "training speed, for the estimate"
+    option(check, "--tokens-per-second", "X", speed, above_zero)
+    option(check, "--price-per-hour", "X", "of the machine, for the estimate", above_zero)
+    _report_language(check)
+    _reading(check)
 
 
 def _check(args: argparse.Namespace) -> int:
     from ..dataset.checks import check
+    from ..display.findings import LABELS, afterword, findings_table, write_findings
 
-    for name in ("max_length", "tokens_per_second", "price_per_hour"):
-        value = getattr(args, name)
-        if value is not None and value <= 0:
-            raise WorkshopError(f"--{name.replace('_', '-')} is {value}; it must be above 0.")
     if args.html is not None:
-        _not_over(args.html, [*args.files, *args.against])
+        refuse_overwriting(args.html, [*args.files, *args.against])
     report = check(
         args.files,
         against=args.against,
@@ -132,67 +125,26 @@ def _check(args: argparse.Namespace) -> int:
         price_per_hour=args.price_per_hour,
         **_read_options(args),
     )
-    language = _labels(args)
+    language, where = _language(args), None
     if args.html is not None:
-        from ..display.findings import write_findings
-
         write_findings(report, args.html, language)
-    if args.json:
-        print(to_json(report.to_dict()))
-    else:
-        from ..display.findings import LABELS, afterword, findings_table
-
-        console(120).print(findings_table(report, language))
-        print("\n".join(afterword(report, language)))
-        if args.html is not None:
-            print(LABELS[language]["report"].format(path=args.html))
+        where = LABELS[language]["report"].format(path=args.html)
+    after = "\n".join(afterword(report, language))
+    show(args, report, findings_table(report, language), after, where, width=WIDTH)
     return report.exit_code
 
 
-def _not_over(out: Path, inputs: list[Path]) -> None:
-    for path in inputs:
-        if out.exists() and path.exists() and out.samefile(path):
-            raise WorkshopError(f"{out} is one of the files to be read. Give it another name.")
-
-
-# --- clean and split ------------------------------------------------------------------------------
-
-
-def _add_clean_and_split(verb: Verb) -> None:
-    added = verb(
+def _add_clean(verb: Any) -> None:
+    clean = verb(
         "clean", _clean, "make the safe repairs in a copy, and log each of them",
-        "White space, characters, exact duplicates; lists and code keep their lines. IN stays as it is.",
+        "White space, characters, exact duplicates; lists and code keep their lines. IN stays as "
+        "it is.",
     )  # fmt: skip
-    added.add_argument("file", type=Path, metavar="IN", help=READ_HELP)
-    added.add_argument("out", type=Path, metavar="OUT", help="the cleaned file")
-    added.add_argument(
-        "--mask", action="store_true", help="also mask e-mail addresses, names, numbers"
-    )
-    added.add_argument("--no-nfc", action="store_true", help="leave composed characters as is")
-    added.add_argument(
-        "--skip-faults", action="store_true", help="leave out rows that cannot be read"
-    )
-    _reading(added)
-
-    added = verb(
-        "split", _split, "share rows out to train, validation and test files",
-        "Near duplicates stay on one side; every side gets its share of each topic.",
-    )  # fmt: skip
-    added.add_argument("file", type=Path, metavar="FILE", help=READ_HELP)
-    added.add_argument("--out", required=True, type=Path, metavar="DIR", help="a new folder")
-    added.add_argument(
-        "--ratios", type=_ratios, default=(8.0, 1.0, 1.0), metavar="8:1:1",
-        help="train:validation:test, or train:test (default: 8:1:1)",
-    )  # fmt: skip
-    added.add_argument("--seed", type=int, default=0, metavar="N", help="(default: %(default)s)")
-    _reading(added)
-
-
-def _ratios(text: str) -> tuple[float, ...]:
-    return tuple(float(part) for part in text.split(":"))
-
-
-_ratios.__name__ = "ratio such as 8:1:1"  # argparse names the type in its message
+    _in_and_out(clean, READ_HELP, "the cleaned file")
+    flag(clean, "--mask", "also mask e-mail addresses, names, numbers")
+    flag(clean, "--no-nfc", "leave composed characters as is")
+    _skip_faults(clean)
+    _reading(clean)
 
 
 def _clean(args: argparse.Namespace) -> int:
@@ -206,65 +158,65 @@ def _clean(args: argparse.Namespace) -> int:
         skip_faults=args.skip_faults,
         **_read_options(args),
     )
-    if args.json:
-        print(to_json({**vars(report), "counts": report.counts}))
-        return OK
-    for change in report.changes[:10]:
-        print(change.diff(), end="")
-    if len(report.changes) > 10:
-        print(f"… and {len(report.changes) - 10:,} more changes in {report.log}")
+    changes = [change.diff().removesuffix("\n") for change in report.changes]
     told = ", ".join(f"{count:,} × {rule}" for rule, count in report.counts.items()) or "nothing"
-    print(f"changed    {told}")
-    if report.faults:
-        print(f"left out   {len(report.faults):,} rows that cannot be read")
-    print(f"file       {report.out}: {report.kept:,} of {report.rows:,} rows")
-    if report.log is not None:
-        print(f"log        {report.log}")
+    left_out = f"{len(report.faults):,} rows that cannot be read"
+    show(
+        args,
+        {**vars(report), "counts": report.counts},
+        *first_ten(changes, f"… and {{}} more changes in {report.log}"),
+        ("changed", told),
+        ("left out", left_out) if report.faults else None,
+        ("file", f"{report.out}: {report.kept:,} of {report.rows:,} rows"),
+        None if report.log is None else ("log", report.log),
+    )
     return OK
+
+
+def _add_split(verb: Any) -> None:
+    split = verb(
+        "split", _split, "share rows out to train, validation and test files",
+        "Near duplicates stay on one side; every side gets its share of each topic.",
+    )  # fmt: skip
+    option(split, "file", "FILE", READ_HELP, Path)
+    option(split, "--out", "DIR", "a new folder", Path, required=True)
+    parts = "train:validation:test, or train:test (default: 8:1:1)"
+    option(split, "--ratios", "8:1:1", parts, _ratios, default=(8.0, 1.0, 1.0))
+    _seed(split)
+    _reading(split)
+
+
+def _ratios(text: str) -> tuple[float, ...]:
+    return tuple(float(part) for part in text.split(":"))
+
+
+_ratios.__name__ = "ratio such as 8:1:1"  # argparse names the type in its message
 
 
 def _split(args: argparse.Namespace) -> int:
     from ..dataset.checks import split
 
     report = split(args.file, args.out, ratios=args.ratios, seed=args.seed, **_read_options(args))
-    if args.json:
-        print(to_json(report))
-        return OK
-    for name, rows in report.rows.items():
-        print(f"{name:11}{rows:,} rows  {report.files.get(name, '(empty: not written)')}")
-    print(
-        f"{'groups':11}{report.groups:,}; near duplicates stay together, at most {report.largest:,} rows"
-    )
-    for note in report.notes:
-        print(f"{'note':11}{note}")
+    sides = [
+        (name, f"{rows:,} rows  {report.files.get(name, '(empty: not written)')}")
+        for name, rows in report.rows.items()
+    ]
+    together = f"{report.groups:,}; near duplicates stay together, at most {report.largest:,} rows"
+    notes = [("note", note) for note in report.notes]
+    show(args, report, *sides, ("groups", together), *notes)
     return OK
 
 
-# --- convert and preview --------------------------------------------------------------------------
-
-
-def _add_convert_and_preview(verb: Verb) -> None:
-    added = verb(
+def _add_convert(verb: Any) -> None:
+    convert = verb(
         "convert", _convert, "write rows in another format",
         "The container goes by the name of OUT. What the format cannot hold is refused.",
     )  # fmt: skip
-    added.add_argument("file", type=Path, metavar="IN", help=READ_HELP)
-    added.add_argument("out", type=Path, metavar="OUT", help="the file to write")
-    added.add_argument("--to", metavar="FORMAT", help="alpaca, messages, sharegpt, gemini, …")
-    added.add_argument("--nfc", action="store_true", help="write characters in one part (NFC)")
-    added.add_argument(
-        "--skip-faults", action="store_true", help="leave out rows that cannot be read"
-    )
-    _reading(added)
-
-    added = verb("preview", _preview, "what the model really sees: template, tokens, loss")
-    added.add_argument("file", type=Path, metavar="FILE", help=READ_HELP)
-    added.add_argument("--model", default="mame", help="whose template (default: %(default)s)")
-    added.add_argument(
-        "--rows", type=int, default=3, metavar="N", help="how many (default: %(default)s)"
-    )
-    added.add_argument("--max-length", type=int, metavar="N", help="tokens of a row")
-    _language(added)
+    _in_and_out(convert, READ_HELP, "the file to write")
+    option(convert, "--to", "FORMAT", "alpaca, messages, sharegpt, gemini, …")
+    flag(convert, "--nfc", "write characters in one part (NFC)")
+    _skip_faults(convert)
+    _reading(convert)
 
 
 def _convert(args: argparse.Namespace) -> int:
@@ -278,18 +230,25 @@ def _convert(args: argparse.Namespace) -> int:
         skip_faults=args.skip_faults,
         **_read_options(args),
     )
-    if args.json:
-        print(to_json(report))
-        return OK
-    print(f"read       {report.source.reason}")
-    print(f"file       {report.out}: {report.rows:,} rows")
-    if report.normalised:
-        print(f"NFC        {report.normalised:,} texts normalised")
-    for fault in report.faults[:10]:
-        print(f"left out   {fault}")
-    if len(report.faults) > 10:
-        print(f"left out   … and {len(report.faults) - 10:,} more rows")
+    left_out = first_ten(report.faults, "… and {} more rows")
+    show(
+        args,
+        report,
+        ("read", report.source.reason),
+        ("file", f"{report.out}: {report.rows:,} rows"),
+        ("NFC", f"{report.normalised:,} texts normalised") if report.normalised else None,
+        *[("left out", fault) for fault in left_out],
+    )
     return OK
+
+
+def _add_preview(verb: Any) -> None:
+    preview = verb("preview", _preview, "what the model really sees: template, tokens, loss")
+    option(preview, "file", "FILE", READ_HELP, Path)
+    preview.add_argument("--model", default="mame", help="whose template (default: %(default)s)")
+    option(preview, "--rows", "N", "how many (default: %(default)s)", int, default=3)
+    option(preview, "--max-length", "N", "tokens of a row", int)
+    _report_language(preview)
 
 
 def _preview(args: argparse.Namespace) -> int:
@@ -300,105 +259,88 @@ def _preview(args: argparse.Namespace) -> int:
         model=args.model,
         rows=args.rows,
         max_length=args.max_length,
-        language=_labels(args),
+        language=_language(args),
     )
-    if args.json:
-        print(to_json([row.to_dict() for row in shown]))
-    else:
-        console(120).print(shown)
+    show(args, [row.to_dict() for row in shown], shown, width=WIDTH)
     return OK
 
 
-# --- making rows ----------------------------------------------------------------------------------
+def _add_imports(verb: Any) -> None:
+    def source(added: Any, what: str) -> None:
+        _in_and_out(added, what, "the rows to write")
+        option(added, "--to", "FORMAT", "format of the rows")
 
+    table = verb("from-csv", _from_csv, "rows from a table: CSV, TSV or Excel")
+    source(table, "the table")
+    option(table, "--question", "COLUMN", "its column of questions")
+    option(table, "--answer", "COLUMN", "its column of answers")
 
-def _add_making(verb: Verb) -> None:
-    def source(added: argparse.ArgumentParser, what: str) -> None:
-        added.add_argument("file", type=Path, metavar="IN", help=what)
-        added.add_argument("out", type=Path, metavar="OUT", help="the rows to write")
-        added.add_argument("--to", metavar="FORMAT", help="format of the rows")
+    page = verb("from-faq", _from_faq, "rows from a FAQ page: HTML or Markdown")
+    source(page, "the page, saved as a file")
 
-    added = verb("from-csv", _from_csv, "rows from a table: CSV, TSV or Excel")
-    source(added, "the table")
-    added.add_argument("--question", metavar="COLUMN", help="its column of questions")
-    added.add_argument("--answer", metavar="COLUMN", help="its column of answers")
-
-    added = verb("from-faq", _from_faq, "rows from a FAQ page: HTML or Markdown")
-    source(added, "the page, saved as a file")
-
-    added = verb("from-python", _from_python, "rows from Python code: docstring to implementation")
-    source(added, "a .py file or a folder of them")
-    added.add_argument("--language", choices=("en", "ja"), default="en", help="of the instructions")
-
-    added = verb(
-        "synthesize", _synthesize, "new rows from a language model, each checked before it is kept",
-        "Paraphrases the rows of --source, or writes rows from --facts, through any OpenAI-compatible server. The key "
-        "is read from the environment.",
-    )  # fmt: skip
-    added.add_argument("out", type=Path, metavar="OUT", help="the rows to write")
-    added.add_argument("--source", type=Path, metavar="FILE", help="rows to paraphrase")
-    added.add_argument("--facts", type=Path, metavar="FILE", help="facts.yaml to write rows from")
-    added.add_argument("--language", choices=("en", "ja"), default="en", help="(default: en)")
-    added.add_argument(
-        "--count", type=int, default=20, metavar="N", help="rows (default: %(default)s)"
-    )
-    added.add_argument(
-        "--server", metavar="URL", default="http://localhost:11434/v1",
-        help="the server's API (default: %(default)s)",
-    )  # fmt: skip
-    added.add_argument("--model", metavar="NAME", help="its name there (default: the only one)")
-    added.add_argument(
-        "--offline-model", metavar="MODEL",
-        help="run a catalogue model, a folder or a GGUF file here, without a server",
-    )  # fmt: skip
-    added.add_argument(
-        "--against", nargs="+", action="extend", default=[], type=Path, metavar="FILE",
-        help="held-out questions that must not come up",
-    )  # fmt: skip
-    added.add_argument(
-        "--temperature", type=float, default=0.8, metavar="X", help="(default: %(default)s)"
-    )
-    added.add_argument("--seed", type=int, default=0, metavar="N", help="(default: %(default)s)")
-    added.add_argument(
-        "--key-env", metavar="NAME", help="environment variable with the key (OPENAI_API_KEY)"
-    )
-    added.add_argument(
-        "--prices", nargs=2, type=float, metavar=("READ", "WRITTEN"),
-        help="of a million tokens, for the cost",
-    )  # fmt: skip
-    added.add_argument("--overwrite", action="store_true", help="make OUT again")
+    code = verb("from-python", _from_python, "rows from Python code: docstring to implementation")
+    source(code, "a .py file or a folder of them")
+    code.add_argument("--language", choices=("en", "ja"), default="en", help="of the instructions")
 
 
 def _from_csv(args: argparse.Namespace) -> int:
     from ..dataset.importers import rows_from_table
 
-    return _made(args, rows_from_table(args.file, question=args.question, answer=args.answer))
+    return _write(args, rows_from_table(args.file, question=args.question, answer=args.answer))
 
 
 def _from_faq(args: argparse.Namespace) -> int:
     from ..dataset.importers import rows_from_faq
 
-    return _made(args, rows_from_faq(args.file))
+    return _write(args, rows_from_faq(args.file))
 
 
 def _from_python(args: argparse.Namespace) -> int:
     from ..dataset.importers import rows_from_python
 
-    return _made(args, rows_from_python(args.file, language=args.language))
+    return _write(args, rows_from_python(args.file, language=args.language))
 
 
-def _made(args: argparse.Namespace, rows: Any) -> int:
+def _write(args: argparse.Namespace, rows: Any) -> int:
     from ..dataset.formats import write_conversations
 
-    _not_over(args.out, [args.file])
+    refuse_overwriting(args.out, [args.file])
     report = write_conversations(rows, args.out, format=args.to)
-    if args.json:
-        print(to_json({**vars(report), "skipped": dict(rows.skipped), "note": rows.note}))
-        return OK
-    print(f"made       {rows.summary()}")
-    print(f"file       {report.path} ({report.format})")
-    print(f"next       workshop data check {report.path}")
+    show(
+        args,
+        {**vars(report), "skipped": dict(rows.skipped), "note": rows.note},
+        ("made", rows.summary()),
+        ("file", f"{report.path} ({report.format})"),
+        ("next", f"workshop data check {report.path}"),
+    )
     return OK
+
+
+def _add_synthesize(verb: Any) -> None:
+    added = verb(
+        "synthesize", _synthesize, "new rows from a language model, each checked before it is kept",
+        "Paraphrases the rows of --source, or writes rows from --facts, through any "
+        "OpenAI-compatible server. The key is read from the environment.",
+    )  # fmt: skip
+    option(added, "out", "OUT", "the rows to write", Path)
+    option(added, "--source", "FILE", "rows to paraphrase", Path)
+    option(added, "--facts", "FILE", "facts.yaml to write rows from", Path)
+    added.add_argument("--language", choices=("en", "ja"), default="en", help="(default: en)")
+    option(added, "--count", "N", "rows (default: %(default)s)", int, default=20)
+    server = "the server's API (default: %(default)s)"
+    option(added, "--server", "URL", server, default="http://localhost:11434/v1")
+    option(added, "--model", "NAME", "its name there (default: the only one)")
+    offline = "run a catalogue model, a folder or a GGUF file here, without a server"
+    option(added, "--offline-model", "MODEL", offline)
+    _against(added, "held-out questions that must not come up")
+    option(added, "--temperature", "X", "(default: %(default)s)", float, default=0.8)
+    _seed(added)
+    option(added, "--key-env", "NAME", "environment variable with the key (OPENAI_API_KEY)")
+    added.add_argument(
+        "--prices", nargs=2, type=float, metavar=("READ", "WRITTEN"),
+        help="of a million tokens, for the cost",
+    )  # fmt: skip
+    flag(added, "--overwrite", "make OUT again")
 
 
 def _synthesize(args: argparse.Namespace) -> int:
@@ -421,12 +363,7 @@ def _synthesize(args: argparse.Namespace) -> int:
         overwrite=args.overwrite,
         progress=not args.json,
     )
-    if args.json:
-        print(to_json(report.to_dict()))
-        return OK
-    print(report)
-    for reason, text in report.rejected[:10]:
-        print(f"rejected   {reason}: {text[:80]!r}")
-    if len(report.rejected) > 10:
-        print(f"rejected   … and {len(report.rejected) - 10:,} more (--json lists them)")
+    rejected = [f"{reason}: {text[:80]!r}" for reason, text in report.rejected]
+    lines = first_ten(rejected, "… and {} more (--json lists them)")
+    show(args, report, str(report), *[("rejected", line) for line in lines])
     return OK

@@ -1,5 +1,4 @@
-"""The main job in one function: ten rows, a hundred rows, before and after, merged, quantized,
-asked, reported.
+"""`workshop demo`: the main job, from ten rows and a hundred rows to quantized models and a report.
 
 Where an Ollama server answers, the tuned model goes into it and answers there too; where none does,
 that step is left out and says so.
@@ -7,9 +6,11 @@ that step is left out and says so.
 
 from __future__ import annotations
 
+import argparse
+import contextlib
+import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,11 @@ from typing import TYPE_CHECKING, Any
 from ..core.artifacts import claim, data_path
 from ..core.cards import write_json
 from ..core.errors import WorkshopError
+from ..core.jsonio import to_json
+from ..core.wordings import LANGUAGES, say
+from .arguments import DEFAULT_TYPES, MODEL_HELP, add_verb, flag, option, several
+from .convert import check_types
+from .output import OK, console, table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,6 +30,7 @@ if TYPE_CHECKING:
     from ..evaluation.comparison import Comparison
     from ..evaluation.quantization import QuantizationTable
     from ..gguf.artifact import GgufReport
+    from ..metrics.facts import ShopFacts
     from ..metrics.scoring import Question
     from ..runtimes.ollama.client import Timings
     from ..training.merge import MergeReport
@@ -35,38 +42,54 @@ FEW_EPOCHS = 3
 FEW_BATCH = 2
 # The type that most people run, where it is among those made.
 SERVED = "Q4_K_M"
-HELD_OUT = 100  # rows at the end of the training file, never trained on here, that perplexity is measured on
+# Rows at the end of the training file, never trained on here, on which perplexity is measured.
+HELD_OUT = 100
 
-WORDS = {
-    "en": {
-        "base": "base",
-        "prompted": "base + facts in the prompt",
-        "few": f"tuned on {FEW} rows",
-        "many": f"tuned on {MANY} rows",
-        "train few": f"train on {FEW} rows",
-        "train many": f"train on {MANY} rows",
-        "verify": "put the held-out questions to each",
-        "merge": "merge the adapter into the base",
-        "convert": "convert to GGUF",
-        "quantize": "quantize and measure",
-        "ask": "ask all the same question",
-        "ollama": "put it into Ollama and ask it there",
-    },
-    "ja": {
-        "base": "ベースモデル",
-        "prompted": "ベースモデル＋プロンプトに事実",
-        "few": f"{FEW}行で学習",
-        "many": f"{MANY}行で学習",
-        "train few": f"{FEW}行で学習する",
-        "train many": f"{MANY}行で学習する",
-        "verify": "評価用の質問に答えさせる",
-        "merge": "アダプターをベースモデルにマージする",
-        "convert": "GGUFに変換する",
-        "quantize": "量子化して測る",
-        "ask": "同じ質問をする",
-        "ollama": "Ollamaに入れて質問する",
-    },
-}
+
+def add_demo_verb(verbs: Any) -> None:
+    """Add `demo` to the subparsers `verbs`."""
+    demo = add_verb(
+        verbs, "demo", _demo, "the main job: train, compare, merge, convert, quantize, report",
+        "Trains the bundled model on the first 10 and the first 100 rows of the bundled shop, puts "
+        "the same held-out questions to every model, and writes OUT/report.html and "
+        "OUT/report.json. Needs no network.", device=True, overwrite=True,
+    )  # fmt: skip
+    demo.add_argument(
+        "--language",
+        choices=(*LANGUAGES, "both"),
+        default="both",
+        help="the shop's language (default: %(default)s, one after the other)",
+    )
+    base = f"the base model: {MODEL_HELP} (default: %(default)s)"
+    option(demo, "--model", "MODEL", base, default="mame")
+    types = "quantization types (default: Q8_0 Q4_K_M Q2_K)"
+    several(demo, "--to", "TYPE", types, default=DEFAULT_TYPES)
+    where = "where to write (default: %(default)s)"
+    option(demo, "--out", "DIR", where, Path, default=Path("runs/demo"))
+    flag(
+        demo,
+        "--no-ollama",
+        "leave Ollama alone (else a server that answers gets the model workshop-demo-LANGUAGE)",
+    )
+
+
+def _demo(args: argparse.Namespace) -> int:
+    # With --json stdout is the report's alone.
+    quiet = contextlib.redirect_stdout(sys.stderr) if args.json else contextlib.nullcontext()
+    with quiet:
+        report = run_demo(
+            args.out,
+            model=args.model,
+            languages=LANGUAGES if args.language == "both" else (args.language,),
+            types=args.to,
+            device=args.device,
+            overwrite=args.overwrite,
+            ollama=not args.no_ollama,
+            screen=console(),
+        )
+    if args.json:
+        print(to_json(report))
+    return OK
 
 
 @dataclass(frozen=True)
@@ -122,13 +145,13 @@ def run_demo(
     out: Path | str = Path("runs/demo"),
     *,
     model: str = "mame",
-    languages: Sequence[str] = ("en", "ja"),
-    types: Sequence[str] = ("Q8_0", "Q4_K_M", "Q2_K"),
+    languages: Sequence[str] = LANGUAGES,
+    types: Sequence[str] = DEFAULT_TYPES,
     device: str | None = None,
     shop: Path | None = None,
     overwrite: bool = False,
     ollama: bool = True,
-    console: Console | None = None,
+    screen: Console | None = None,
 ) -> dict[str, Any]:
     """Run the main job for each of `languages` and write ``report.json`` and ``report.html`` to the
     folder `out`.
@@ -140,157 +163,201 @@ def run_demo(
     "workshop-demo-LANGUAGE". Returns what report.json holds. Raises WorkshopError as the stages do,
     and when another run is at work in `out`.
     """
-    from rich.console import Console
-
     from ..core.device import machine, versions
-    from ..display import write_report
     from ..models.resolve import resolve
 
-    console = console or Console(highlight=False)
     out = Path(out).expanduser()
-    shop = shop or data_path("shop")
     # What cannot be run is refused before anything is written.
     resolve(model)
     check_types(types)
-    if not languages or not set(languages) <= set(WORDS):
+    if not languages or not set(languages) <= set(LANGUAGES):
         asked = ", ".join(languages) or "none"
-        raise WorkshopError(f"The demo speaks {', '.join(WORDS)}; asked for: {asked}.")
+        raise WorkshopError(f"The demo speaks {', '.join(LANGUAGES)}; asked for: {asked}.")
     start = time.perf_counter()
-    pages: list[Path] = []
+    about = {"machine": machine(), "versions": versions()}
+    results, pages = {}, []
     with claim(out):
         no_ollama = _no_ollama() if ollama else "It was not asked for."
-        results = {}
         for language in languages:
-            result = _run(
-                out / language, language, model, types, device, shop, overwrite, no_ollama, console
-            )
-            results[language] = result
-            _print(result, console)
-            pages.append(
-                write_report(
-                    out
-                    / ("report.html" if language == languages[0] else f"report.{language}.html"),
-                    language=language,
-                    comparison=result.comparison,
-                    training=result.training,
-                    merging=result.merging,
-                    quantization=result.quantization,
-                    same_question=(result.question, result.answers),
-                    steps=result.steps,
-                    machine=machine(),
-                    versions=versions(),
-                )
-            )
-        report = {
-            "model": model,
-            "machine": machine(),
-            "versions": versions(),
-            "seconds": round(time.perf_counter() - start, 1),
-            "languages": {language: result.to_dict() for language, result in results.items()},
-        }
+            job = _Job(
+                language, out / language, model, types, device, shop or data_path("shop"),
+                overwrite, no_ollama, screen or console(),
+            )  # fmt: skip
+            results[language] = result = job.run()
+            job.show(result)
+            page = "report.html" if language == languages[0] else f"report.{language}.html"
+            pages.append(_write_page(result, out / page, about))
+        seconds = round(time.perf_counter() - start, 1)
+        found = {language: result.to_dict() for language, result in results.items()}
+        report = {"model": model, **about, "seconds": seconds, "languages": found}
         write_json(out / "report.json", report)
-    console.print(f"\n{report['seconds']:.0f} s in all.", style="bold")
+    job.screen.print(f"\n{seconds:.0f} s in all.", style="bold")
     for path in [*pages, out / "report.json"]:
-        console.print(f"  {path}", markup=False, soft_wrap=True)
+        job.screen.print(f"  {path}", markup=False, soft_wrap=True)
     return report
 
 
-def _run(
-    out: Path,
-    language: str,
-    model: str,
-    types: Sequence[str],
-    device: str | None,
-    shop: Path,
-    overwrite: bool,
-    no_ollama: str,
-    console: Console,
-) -> Result:
-    from ..dataset.formats import read_conversations
-    from ..dataset.questions import read_questions
-    from ..evaluation.comparison import Candidate, compare
-    from ..evaluation.quantization import quantization_table
-    from ..gguf.convert import convert
-    from ..metrics.facts import ShopFacts
-    from ..runtimes import ask
-    from ..training.merge import merge
-    from ..training.recipe import LoraRecipe
-    from ..training.train import train
+@dataclass
+class _Job:
+    """The main job in one language, step by step; see `run_demo`."""
 
-    words = WORDS[language]
-    facts = ShopFacts.load(shop / "facts.yaml")
-    rows = read_conversations(shop / f"train.{language}.jsonl")
-    if len(rows) < MANY:
-        raise WorkshopError(
-            f"{shop / f'train.{language}.jsonl'} has {len(rows)} rows; the demo trains on {MANY}."
-        )
-    held_out = rows[MANY:][-HELD_OUT:] or rows[-HELD_OUT:]
-    questions = read_questions(shop / f"questions.{language}.jsonl")
-    recipe = LoraRecipe.for_model(model)
-    steps: list[tuple[str, float]] = []
-    count = 7 if no_ollama else 8
+    language: str
+    out: Path
+    model: str
+    types: Sequence[str]
+    device: str | None
+    shop: Path
+    overwrite: bool
+    no_ollama: str
+    screen: Console
+    steps: list[tuple[str, float]] = field(default_factory=list)
 
-    @contextmanager
-    def step(key: str) -> Iterator[None]:
-        console.print(f"[dim]{len(steps) + 1}/{count}[/] {words[key]} …")
+    def say(self, code: str, **values: Any) -> str:
+        return say(f"demo.{code}", self.language, **values)
+
+    @contextlib.contextmanager
+    def step(self, code: str, **values: Any) -> Iterator[None]:
+        """Say what is done, and take its time."""
+        name, count = self.say(code, **values), 7 if self.no_ollama else 8
+        self.screen.print(f"[dim]{len(self.steps) + 1}/{count}[/] {name} …")
         begun = time.perf_counter()
         yield
-        steps.append((words[key], round(time.perf_counter() - begun, 2)))
+        self.steps.append((name, round(time.perf_counter() - begun, 2)))
 
-    again: dict[str, Any] = {"device": device, "overwrite": overwrite}
-    with step("train few"):
-        few = train(
-            model,
-            rows[:FEW],
-            out / f"tuned-{FEW}",
-            recipe.replace(epochs=FEW_EPOCHS, batch_size=FEW_BATCH),
-            **again,
-        )
-    with step("train many"):
-        many = train(model, rows[:MANY], out / f"tuned-{MANY}", recipe, **again)
-    with step("verify"):
-        candidates = [
-            Candidate(words["base"], model),
-            Candidate(words["prompted"], model, system=facts.system_prompt(language)),
-            Candidate(words["few"], few.adapter),
-            Candidate(words["many"], many.adapter),
-        ]
-        comparison = compare(candidates, questions, shop=facts, device=device, progress=False)
-    with step("merge"):
-        merged = merge(many.adapter, out / "model", **again)
-    with step("convert"):
-        converted = convert(merged.model, out / "model-F16.gguf", overwrite=overwrite)
-    with step("quantize"):
-        quantization = quantization_table(
-            converted.path, types, questions, held_out_conversations=held_out, shop=facts
-        )
-    with step("ask"):
-        chosen = telling_question(comparison)
-        question = questions[chosen]
-        answers = [(row.label, row.answers[chosen].text.strip()) for row in comparison.rows]
-        for made in quantization.rows:
-            text = ask(made.path, question.question, system=question.system).text.strip()
-            answers.append((f"{words['many']}, {made.type}", text))
-    served: Served | str = no_ollama
-    if not no_ollama:
-        made = next((row for row in quantization.rows if row.type == SERVED), quantization.rows[-1])
-        with step("ollama"):
-            served = _serve(f"workshop-demo-{language}", made.path, made.type, question)
+    def run(self) -> Result:
+        from ..dataset.questions import read_questions
+        from ..evaluation.quantization import quantization_table
+        from ..gguf.convert import convert
+        from ..metrics.facts import ShopFacts
+        from ..training.merge import merge
+
+        facts = ShopFacts.load(self.shop / "facts.yaml")
+        rows = self.rows()
+        questions = read_questions(self.shop / f"questions.{self.language}.jsonl")
+        few = self.train(rows[:FEW], epochs=FEW_EPOCHS, batch_size=FEW_BATCH)
+        many = self.train(rows[:MANY])
+        comparison = self.compare(few.adapter, many.adapter, questions, facts)
+        with self.step("merge"):
+            merged = merge(
+                many.adapter, self.out / "model", device=self.device, overwrite=self.overwrite
+            )
+        with self.step("convert"):
+            gguf = self.out / "model-F16.gguf"
+            converted = convert(merged.model, gguf, overwrite=self.overwrite)
+        with self.step("quantize"):
+            held_out = rows[MANY:][-HELD_OUT:] or rows[-HELD_OUT:]
+            quantization = quantization_table(
+                converted.path, self.types, questions, held_out_conversations=held_out, shop=facts
+            )
+        place = telling_question(comparison)
+        question = questions[place]
+        answers = self.ask(question, place, comparison, quantization)
+        served = self.serve(question, quantization)
         if isinstance(served, Served):
-            answers.append((f"{words['many']}, {made.type}, Ollama", served.answer))
+            answers.append((f"{self.tuned(MANY)}, {served.type}, Ollama", served.answer))
+        return Result(
+            language=self.language,
+            training={self.tuned(FEW): few, self.tuned(MANY): many},
+            comparison=comparison,
+            merging=merged,
+            converted=converted,
+            quantization=quantization,
+            question=question.question,
+            answers=answers,
+            steps=self.steps,
+            ollama=served,
+        )
 
-    training = {words["few"]: few, words["many"]: many}
-    return Result(
-        language,
-        training,
-        comparison,
-        merged,
-        converted,
-        quantization,
-        question.question,
-        answers,
-        steps,
-        served,
+    def rows(self) -> list[Any]:
+        from ..dataset.formats import read_conversations
+
+        file = self.shop / f"train.{self.language}.jsonl"
+        rows = read_conversations(file)
+        if len(rows) < MANY:
+            raise WorkshopError(f"{file} has {len(rows)} rows; the demo trains on {MANY}.")
+        return rows
+
+    def tuned(self, count: int) -> str:
+        return self.say("tuned", n=count)
+
+    def train(self, rows: list[Any], **changes: Any) -> TrainingReport:
+        from ..training.recipe import LoraRecipe
+        from ..training.train import train
+
+        recipe = LoraRecipe.for_model(self.model).replace(**changes)
+        out = self.out / f"tuned-{len(rows)}"
+        with self.step("train", n=len(rows)):
+            return train(
+                self.model, rows, out, recipe, device=self.device, overwrite=self.overwrite
+            )
+
+    def compare(
+        self, few: Path, many: Path, questions: list[Question], facts: ShopFacts
+    ) -> Comparison:
+        from ..evaluation.comparison import Candidate, compare
+
+        system = facts.system_prompt(self.language)
+        candidates = [
+            Candidate(self.say("base"), self.model),
+            Candidate(self.say("prompted"), self.model, system=system),
+            Candidate(self.tuned(FEW), few),
+            Candidate(self.tuned(MANY), many),
+        ]
+        with self.step("verify"):
+            return compare(candidates, questions, shop=facts, device=self.device, progress=False)
+
+    def ask(
+        self, question: Question, place: int, comparison: Comparison, made: QuantizationTable
+    ) -> list[tuple[str, str]]:
+        """(label, answer) of every model; those that were compared have answered already."""
+        from ..runtimes import ask
+
+        answers = [(row.label, row.answers[place].text.strip()) for row in comparison.rows]
+        with self.step("ask"):
+            for row in made.rows:
+                answer = ask(row.path, question.question, system=question.system)
+                answers.append((f"{self.tuned(MANY)}, {row.type}", answer.text.strip()))
+        return answers
+
+    def serve(self, question: Question, made: QuantizationTable) -> Served | str:
+        if self.no_ollama:
+            return self.no_ollama
+        row = next((row for row in made.rows if row.type == SERVED), made.rows[-1])
+        with self.step("ollama"):
+            return _serve(f"workshop-demo-{self.language}", row.path, row.type, question)
+
+    def show(self, result: Result) -> None:
+        from rich import box
+        from rich.text import Text
+
+        self.screen.print(result.comparison.table(self.language))
+        self.screen.print(result.quantization.table(self.language))
+        rows = [(Text(label, style="dim"), answer) for label, answer in result.answers]
+        title, plain = Text(result.question), box.SIMPLE_HEAD
+        answers = table(
+            ("", ""), rows, title=title, title_justify="left", box=plain, show_header=False
+        )
+        self.screen.print(answers)
+        said = f"Not put into Ollama. {result.ollama}"
+        if isinstance(result.ollama, Served):
+            name = result.ollama.name
+            said = f"In Ollama: {name}. Talk to it: workshop ollama chat {name}"
+        self.screen.print(Text(said), soft_wrap=True)
+
+
+def _write_page(result: Result, path: Path, about: dict[str, Any]) -> Path:
+    from ..display import write_report
+
+    return write_report(
+        path,
+        language=result.language,
+        comparison=result.comparison,
+        training=result.training,
+        merging=result.merging,
+        quantization=result.quantization,
+        same_question=(result.question, result.answers),
+        steps=result.steps,
+        **about,
     )
 
 
@@ -328,19 +395,6 @@ def _serve(name: str, gguf: Path, kind: str, question: Question) -> Served | str
     return Served(name, server.host, version, kind, answer, timings)
 
 
-def check_types(types: Sequence[str]) -> None:
-    """Refuse unknown quantization types before the first file is made. Raises WorkshopError with
-    all there are.
-    """
-    from ..gguf.header import TYPES
-
-    unknown = [kind for kind in types if kind.upper() not in TYPES]
-    if unknown:
-        raise WorkshopError(
-            f"Unknown quantization type: {', '.join(unknown)}. There are: {', '.join(TYPES)}."
-        )
-
-
 def telling_question(comparison: Comparison) -> int:
     """The place of the first question that the last candidate answers fully and the first one does
     not, else 0.
@@ -350,25 +404,3 @@ def telling_question(comparison: Comparison) -> int:
         if after.recall == 1 and not before.recall:
             return place
     return 0
-
-
-def _print(result: Result, console: Console) -> None:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    console.print(result.comparison.table(result.language))
-    console.print(result.quantization.table(result.language))
-    answers = Table(
-        box=box.SIMPLE_HEAD, title=Text(result.question), title_justify="left", show_header=False
-    )
-    answers.add_column(style="dim")
-    answers.add_column(overflow="fold")
-    for label, answer in result.answers:
-        answers.add_row(Text(label), Text(answer))
-    console.print(answers)
-    if isinstance(result.ollama, Served):
-        said = f"In Ollama: {result.ollama.name}. Talk to it: workshop ollama chat {result.ollama.name}"
-    else:
-        said = f"Not put into Ollama. {result.ollama}"
-    console.print(Text(said), soft_wrap=True)

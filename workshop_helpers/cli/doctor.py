@@ -1,7 +1,8 @@
-"""What will go wrong on this machine, and the fix, before the room is full."""
+"""`workshop doctor`: what will go wrong on this machine, and the fix, before the room is full."""
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import shutil
@@ -16,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import WorkshopError
+from .arguments import add_verb
+from .output import OK, WRONG, show, table
 
 DISTRIBUTION = "llm-finetuning-workshop"
 _GB = 1e9
@@ -42,8 +45,7 @@ def examine() -> list[Check]:
     Ollama).
     """
     checks: list[Check] = []
-    for part in (_python, _packages, _conflict, _native, _device, _memory, _disk, _bundled, _cache, _converter,
-                 _fonts, _output, _ollama):  # fmt: skip
+    for part in PARTS:
         try:
             checks += part()
         except WorkshopError as error:
@@ -51,21 +53,24 @@ def examine() -> list[Check]:
     return checks
 
 
-def table(checks: list[Check]) -> Any:
-    """The checks as a table for the terminal (rich)."""
-    from rich.table import Table
+def add_doctor_verb(verbs: Any) -> None:
+    """Add `doctor` to the subparsers `verbs`."""
+    add_verb(
+        verbs, "doctor", _doctor, "what will go wrong on this machine, and the fix",
+        "Exit code 1 when something the course needs is missing.",
+    )  # fmt: skip
+
+
+def _doctor(args: argparse.Namespace) -> int:
     from rich.text import Text
 
-    marks = {"ok": "[green]ok[/]", "warn": "[yellow]note[/]", "fail": "[red]fix[/]"}
-    out = Table(title="Will the course run here?")
-    for column in ("", "what", "found"):
-        out.add_column(column)
-    for check in checks:
-        out.add_row(marks[check.status], Text(check.name), Text(check.found))
-    return out
-
-
-# --- python and packages --------------------------------------------------------------------------
+    checks = examine()
+    marks = {"ok": ("ok", "green"), "warn": ("note", "yellow"), "fail": ("fix", "red")}
+    rows = [[Text(*marks[check.status]), check.name, check.found] for check in checks]
+    fixes = [f"{check.name}: {check.fix}" for check in checks if check.fix]
+    found = table(("", "what", "found"), rows, title="Will the course run here?")
+    show(args, checks, found, "\n".join(fixes))
+    return WRONG if any(check.status == "fail" for check in checks) else OK
 
 
 def _python() -> list[Check]:
@@ -349,3 +354,9 @@ def _ollama() -> list[Check]:
         ]
     fix = "Only the Ollama part needs it: https://ollama.com/download, `brew install ollama`, or conda-forge."
     return [Check("Ollama", "warn", f"not installed, and no server answers at {address}", fix)]
+
+
+PARTS = (
+    _python, _packages, _conflict, _native, _device, _memory, _disk, _bundled, _cache, _converter,
+    _fonts, _output, _ollama,
+)  # fmt: skip

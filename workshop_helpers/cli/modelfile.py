@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.errors import WorkshopError
 from ..core.jsonio import to_json
-from .parts import OK, add_verb, read_text
+from .arguments import add_verb, read_text
+from .output import OK
 
 if TYPE_CHECKING:
     from ..runtimes.ollama.modelfile import Modelfile
@@ -20,15 +21,14 @@ ABOUT = (
 )
 
 
-def add_modelfile_verb(subparsers: Any, common: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    """Adds the verb to the command line; `common` has the options that every verb takes."""
+def add_modelfile_verb(verbs: Any) -> None:
+    """Add the verb to the subparsers `verbs`."""
     verb = add_verb(
-        subparsers,
-        common,
+        verbs,
         "modelfile",
         _modelfile,
         "write Ollama's recipe for a prompted model: system text, examples, template, stop texts",
-        description=ABOUT,
+        ABOUT,
     )
     verb.add_argument(
         "model", metavar="MODEL", help="a .gguf file, a catalogue name, or ollama:NAME"
@@ -57,7 +57,6 @@ def add_modelfile_verb(subparsers: Any, common: argparse.ArgumentParser) -> argp
         "--top-p", type=float, metavar="X", help="draw among the likeliest tokens up to this share"
     )
     verb.add_argument("--out", type=Path, metavar="FILE", help="write it here (default: print it)")
-    return verb
 
 
 def _modelfile(args: argparse.Namespace) -> int:

@@ -12,17 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.errors import WorkshopError
 from ..core.jsonio import to_json
-from .parts import (
-    MISTAKE,
-    OK,
-    WRONG,
-    Run,
-    add_longest_answer,
-    add_verb,
-    at_least_one,
-    console,
-    megabytes,
-)
+from .arguments import Run, add_group, add_longest_answer, add_verb, at_least_one
+from .output import OK, WRONG, console, megabytes
 
 if TYPE_CHECKING:
     from ..runtimes.ollama.client import Layer, Ollama
@@ -33,22 +24,17 @@ CHAT_HELP = (
 )
 
 
-def add_ollama_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
-    """Adds `ollama` and its own verbs to the subparsers `verbs`; `common` holds the options that
-    all verbs have.
-    """
-    group = verbs.add_parser(
+def add_ollama_verbs(verbs: Any) -> None:
+    """Add `ollama` and its verbs to the subparsers `verbs`."""
+    inner = add_group(
+        verbs,
         "ollama",
-        help="make, look at, ask and compare models of an Ollama server",
-        description="Make, look at, ask and compare models of an Ollama server (OLLAMA_HOST, else this machine's).",
-        parents=[common],
+        "make, look at, ask and compare models of an Ollama server",
+        " (OLLAMA_HOST, else this machine's).",
     )
-    group.set_defaults(run=lambda args: _help(group))
-    inner = group.add_subparsers(title="commands", metavar="COMMAND")
 
     def verb(name: str, run: Run, summary: str, more: str = "") -> argparse.ArgumentParser:
-        json = None if name == "chat" else "print the result as JSON"
-        added = add_verb(inner, common, name, run, summary, more, json=json)
+        added = add_verb(inner, name, run, summary, more, json=name != "chat")
         added.add_argument("--host", metavar="URL", help="the server (default: OLLAMA_HOST)")
         return added
 
@@ -122,11 +108,6 @@ def add_ollama_verbs(verbs: Any, common: argparse.ArgumentParser) -> None:
 
 def _system(added: argparse.ArgumentParser) -> None:
     added.add_argument("--system", metavar="TEXT", help="system text: instructions or facts")
-
-
-def _help(parser: argparse.ArgumentParser) -> int:
-    parser.print_help()
-    return MISTAKE
 
 
 def _plain_name(name: str) -> str:

@@ -1,0 +1,167 @@
+"""The grammar of the commands: parsers, verbs, groups of verbs, and the options that many have."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ..core.errors import WorkshopError
+from .output import MISTAKE
+
+Run = Callable[[argparse.Namespace], int]
+DEFAULT_TYPES = ["Q8_0", "Q4_K_M", "Q2_K"]
+MODEL_HELP = (
+    "a catalogue name (see `workshop models`), a model folder, an adapter folder, a .gguf file, "
+    "or ollama:NAME"
+)
+DEBUG_HELP = "show the traceback of an error"
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose help has colours on a terminal."""
+
+    def format_help(self) -> str:
+        if sys.stdout.isatty():
+            # Late: rich takes longer to import than all the rest of `workshop --help`.
+            from rich_argparse import RawDescriptionRichHelpFormatter, RichHelpFormatter
+
+            RichHelpFormatter.help_markup = RichHelpFormatter.text_markup = False  # [ is [
+            raw = self.formatter_class is argparse.RawDescriptionHelpFormatter
+            self.formatter_class = RawDescriptionRichHelpFormatter if raw else RichHelpFormatter
+        return super().format_help()
+
+
+def run_prints_help(parser: argparse.ArgumentParser) -> None:
+    """Without a verb, the parser's help is shown, and that is a mistake."""
+
+    def run(args: argparse.Namespace) -> int:
+        parser.print_help()
+        return MISTAKE
+
+    parser.set_defaults(run=run)
+
+
+def add_group(verbs: Any, name: str, summary: str, more: str = "") -> Any:
+    """Add a verb with verbs of its own, such as `data`, and return what those are added to."""
+    group = _add(verbs, name, f"{summary}{more}", summary)
+    run_prints_help(group)
+    return group.add_subparsers(title="commands", metavar="COMMAND")
+
+
+def add_verb(
+    verbs: Any,
+    name: str,
+    run: Run,
+    summary: str,
+    more: str = "",
+    *,
+    json: bool = True,
+    device: bool = False,
+    overwrite: bool = False,
+) -> argparse.ArgumentParser:
+    """Add a verb to the subparsers `verbs`; `run` carries it out and gives the exit code.
+
+    `summary`: its line in the list of verbs. `more`: what follows that in its own help. `json`,
+    `device`, `overwrite`: whether it has these options.
+    """
+    added = _add(verbs, name, f"{summary}. {more}".strip(), summary)
+    added.set_defaults(run=run)
+    if json:
+        flag(added, "--json", "print the result as JSON, for programs")
+    if device:
+        added.add_argument(
+            "--device",
+            choices=("auto", "cpu", "mps", "cuda"),
+            help="where to compute (default: the best there is)",
+        )
+    if overwrite:
+        flag(added, "--overwrite", "do the work again even if its result is there already")
+    return added
+
+
+def _add(verbs: Any, name: str, description: str, summary: str) -> argparse.ArgumentParser:
+    description = description[0].upper() + description[1:]
+    added: argparse.ArgumentParser = verbs.add_parser(name, help=summary, description=description)
+    # Suppressed: the default must not undo a --debug that stands before the verb.
+    flag(added, "--debug", DEBUG_HELP, default=argparse.SUPPRESS)
+    return added
+
+
+# `to` is a parser, or a group of options of one.
+def flag(to: Any, name: str, help: str, **more: Any) -> None:
+    """Add an option that takes no value."""
+    to.add_argument(name, action="store_true", help=help, **more)
+
+
+def option(to: Any, name: str, metavar: str, help: str, type: Any = str, **more: Any) -> None:
+    """Add an option that takes a value; a `name` without dashes is a positional argument."""
+    to.add_argument(name, metavar=metavar, help=help, type=type, **more)
+
+
+def several(to: Any, name: str, metavar: str, help: str, type: Any = str, **more: Any) -> None:
+    """Add an option, or a positional argument, that takes one value or more."""
+    option(to, name, metavar, help, type, nargs="+", **more)
+
+
+def add_longest_answer(to: Any) -> None:
+    """--max-new-tokens. Below 1 is refused: Ollama would take it for "without end"."""
+    option(
+        to,
+        "--max-new-tokens",
+        "N",
+        "longest answer (default: %(default)s)",
+        at_least_one,
+        default=160,
+    )
+
+
+def add_system_text(to: Any) -> Any:
+    """--system and --system-file, of which one may be given; returns their group."""
+    group = to.add_mutually_exclusive_group()
+    option(group, "--system", "TEXT", "system prompt: instructions or facts for the model")
+    option(group, "--system-file", "FILE", "the same from a text file", Path)
+    return group
+
+
+def system_text(args: argparse.Namespace) -> str | None:
+    """The text that --system or --system-file gives."""
+    given: str | None = args.system
+    return given if args.system_file is None else read_text(args.system_file)
+
+
+def at_least_one(text: str) -> int:
+    """The type of a number of rows, tokens or the like, for argparse."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number of at least 1")
+    return number
+
+
+def above_zero(text: str) -> float:
+    """The type of a rate, a price or the like, for argparse."""
+    number = float(text)
+    if not number > 0:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return number
+
+
+# argparse names the type in its message.
+at_least_one.__name__, above_zero.__name__ = "whole number", "number"
+
+
+def read_text(path: Path) -> str:
+    """The text of a file that an option names, stripped; WorkshopError if it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8-sig").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise WorkshopError(f"Cannot read {path} as UTF-8 text: {error}.") from error
+
+
+def refuse_overwriting(out: Path, inputs: list[Path]) -> None:
+    """Raise WorkshopError where the file to write is one of those that are read."""
+    for path in inputs:
+        if out.exists() and path.exists() and out.samefile(path):
+            raise WorkshopError(f"{out} is one of the files to be read. Give it another name.")

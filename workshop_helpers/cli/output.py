@@ -1,0 +1,76 @@
+"""What the commands print, and the exit codes that they give back."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from ..core.jsonio import to_json
+
+OK, WRONG, MISTAKE, STOPPED = 0, 1, 2, 130
+
+
+def show(args: argparse.Namespace, result: Any, *lines: Any, width: int = 160) -> None:
+    """Print `result` as JSON where --json asks for it, else the lines.
+
+    A line is a text, a (label, value), something that rich shows, `width` columns wide where no
+    terminal sets them, or None, which is left out.
+    """
+    if args.json:
+        print(to_json(result.to_dict() if hasattr(result, "to_dict") else result))
+        return
+    for line in lines:
+        if isinstance(line, tuple):
+            print(f"{line[0]:<10} {line[1]}")
+        elif isinstance(line, str):
+            print(line)
+        elif line is not None:
+            console(width).print(line)
+
+
+def console(width: int = 160) -> Any:
+    """A rich console; `width` columns where no terminal sets them, so that a table sent to a file
+    is not folded.
+    """
+    from rich.console import Console
+
+    return Console(highlight=False, width=None if sys.stdout.isatty() else width)
+
+
+def table(
+    headings: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    *,
+    right: Sequence[str] = (),
+    **more: Any,
+) -> Any:
+    """A rich table. Cells are taken as they are, brackets too; `right`: the headings of columns of
+    numbers; `more`: as rich's Table takes it, such as `title`.
+    """
+    from rich.table import Table
+    from rich.text import Text
+
+    made = Table(**more)
+    for heading in headings:
+        made.add_column(heading, justify="right" if heading in right else "left", overflow="fold")
+    for row in rows:
+        made.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
+    return made
+
+
+def first_ten(lines: Sequence[Any], more: str) -> list[Any]:
+    """The first ten lines, and `more`, which says in {} how many others there are, if any."""
+    rest = len(lines) - 10
+    return [*lines[:10], *([more.replace("{}", f"{rest:,}")] if rest > 0 else [])]
+
+
+def megabytes(size: int) -> str:
+    """A size in bytes as people read it, e.g. "10.3 MB" (10^6 bytes)."""
+    return f"{size / 1e9:.2f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
+
+
+def again(reused: bool) -> str:
+    """What is said behind the name of a result that was there before."""
+    return " (found made before; nothing was done again)" if reused else ""
