@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 # settings.
 CLEAN_ENVIRONMENT = dict(os.environ)
 
-from workshop_helpers.core.cards import file_hash, read_json, write_json  # noqa: E402
+from workshop_helpers.core.cards import file_hash  # noqa: E402
+from workshop_helpers.core.jsonio import read_json, write_json  # noqa: E402
 from workshop_helpers.core.device import machine, versions  # noqa: E402
 from workshop_helpers.core.errors import WorkshopError  # noqa: E402
 

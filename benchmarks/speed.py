@@ -46,7 +46,7 @@ from benchmarks.common import (
     table,
     train_rows,
 )
-from workshop_helpers.core.cards import read_json
+from workshop_helpers.core.jsonio import read_json
 from workshop_helpers.core.errors import WorkshopError
 
 if TYPE_CHECKING:

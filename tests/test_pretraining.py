@@ -278,7 +278,8 @@ def test_bundled_model_keeps_the_promised_limits() -> None:
 
 
 def test_recorded_evaluation_is_of_the_bundled_weights() -> None:
-    from workshop_helpers.core.cards import file_hash, read_json
+    from workshop_helpers.core.cards import file_hash
+    from workshop_helpers.core.jsonio import read_json
 
     recorded = read_json(Path(__file__).parent.parent / "results" / "mame.json")
     folder = data_path("mame")

@@ -14,15 +14,8 @@ from pathlib import Path
 import pytest
 
 from workshop_helpers.core.artifacts import atomic_directory, atomic_file, claim, data_path
-from workshop_helpers.core.cards import (
-    equal_card,
-    file_hash,
-    fingerprint,
-    read_card,
-    read_json,
-    write_card,
-    write_json,
-)
+from workshop_helpers.core.cards import equal_card, file_hash, fingerprint, read_card, write_card
+from workshop_helpers.core.jsonio import read_json, write_json
 from workshop_helpers.core.errors import WorkshopError, explain_os_errors
 
 AWKWARD = "出力 フォルダ (1)"

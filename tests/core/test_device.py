@@ -127,7 +127,8 @@ def test_this_machine_is_described_with_reasons():
 
 def test_versions_are_read_without_importing_anything_heavy():
     code = (
-        "import sys; from workshop_helpers.core.device import versions, machine; versions(); machine();"
+        "import sys; from workshop_helpers.core.device import versions, machine;"
+        "versions(); machine();"
         "assert not {'torch', 'transformers', 'peft'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

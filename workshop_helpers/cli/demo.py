@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.artifacts import claim, data_path
-from ..core.cards import write_json
+from ..core.jsonio import write_json
 from ..core.errors import WorkshopError
 from ..core.jsonio import to_json
 from ..core.wordings import LANGUAGES, say

@@ -8,44 +8,20 @@ import time
 from pathlib import Path
 from typing import Any
 
-from .artifacts import CARD, MEBIBYTE, atomic_file
+from .artifacts import CARD, MEBIBYTE
 from .errors import WorkshopError
-from .jsonio import plain, to_json
-
-
-def write_json(path: Path | str, obj: Any) -> None:
-    """Write `obj` as UTF-8 JSON, whole or not at all."""
-    with atomic_file(path) as temporary:
-        temporary.write_text(to_json(obj) + "\n", encoding="utf-8", newline="\n")
-
-
-def read_json(path: Path | str) -> Any:
-    """Read UTF-8 JSON. Raises WorkshopError when the file is missing or is not JSON."""
-    path = Path(path)
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise WorkshopError(f"There is no file {path}.") from error
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise WorkshopError(
-            f"{path} is not valid JSON in UTF-8: {error}. Make it again."
-        ) from error
+from .jsonio import jsonable, read_json, write_json
 
 
 def file_hash(path: Path | str) -> str:
-    """SHA-256 (hex) of a file, or of a folder's names and files; cards and hidden files do not
-    count.
-    """
+    """SHA-256 (hex) of a file, or of a folder's names and files without cards and hidden files."""
     path = Path(path)
     digest = hashlib.sha256()
     if path.is_dir():
         for child in sorted(path.rglob("*")):
             name = child.relative_to(path)
-            if (
-                child.is_file()
-                and child.name != CARD
-                and not any(part[0] == "." for part in name.parts)
-            ):
+            hidden = any(part.startswith(".") for part in name.parts)
+            if child.is_file() and child.name != CARD and not hidden:
                 digest.update(f"{name.as_posix()}\0{file_hash(child)}\n".encode())
         return digest.hexdigest()
     with open(path, "rb") as handle:
@@ -55,26 +31,20 @@ def file_hash(path: Path | str) -> str:
 
 
 def fingerprint(obj: Any) -> str:
-    """SHA-256 (hex) of the canonical JSON of `obj`: equal for equal content, whatever the order of
-    the keys.
-    """
-    text = json.dumps(plain(obj), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    """SHA-256 (hex) of the canonical JSON of `obj`: equal whatever the order of keys."""
+    text = json.dumps(jsonable(obj), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def card_path(artifact: Path | str) -> Path:
-    """Where the card of an artifact lies: ``card.json`` in a folder, ``X.card.json`` beside a file
-    X.
-    """
+    """Where an artifact's card lies: ``card.json`` in a folder, ``X.card.json`` beside a file X."""
     artifact = Path(artifact)
     return artifact / CARD if artifact.is_dir() else artifact.with_name(f"{artifact.name}.{CARD}")
 
 
 def write_card(artifact: Path | str, card: dict[str, Any]) -> None:
     """Write the card of an artifact: kind, inputs (hashes, recipe, seed), versions, machine,
-    seconds, figures.
-
-    ``made`` (ISO time, UTC) is added when it is missing.
+    seconds, figures. ``made`` (ISO time, UTC) is added when it is missing.
     """
     made = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     write_json(card_path(artifact), {"made": made, **card})
@@ -82,19 +52,15 @@ def write_card(artifact: Path | str, card: dict[str, Any]) -> None:
 
 def read_card(artifact: Path | str) -> dict[str, Any] | None:
     """The card of an artifact, or None when it has none or one that cannot be read."""
-    path = card_path(artifact)
-    if not path.is_file():
-        return None
     try:
-        card = read_json(path)
+        card: dict[str, Any] = read_json(card_path(artifact), dict)
     except WorkshopError:
         return None
-    return card if isinstance(card, dict) else None
+    return card
 
 
 def equal_card(artifact: Path | str, inputs: dict[str, Any]) -> dict[str, Any] | None:
-    """The card of an artifact that is there and was made from equal `inputs`; None when it is to be
-    made.
+    """The card of an artifact that is there and was made from equal `inputs`, else None.
 
     A file whose card says `size_bytes` must have that size.
     """

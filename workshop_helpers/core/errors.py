@@ -36,7 +36,7 @@ class Closing(abc.ABC):
 
 _ADVICE = {
     errno.ENOSPC: "the disk is full. Free some space, or choose a folder on another disk.",
-    errno.EFBIG: "the file is larger than this disk or account allows. Choose a folder on another disk.",
+    errno.EFBIG: "the file is larger than this disk or account allows. Choose another disk.",
     errno.EROFS: "the disk is read-only. Choose a folder you can write to.",
     errno.EACCES: "permission denied. Choose a folder you can write to, or change its permissions.",
     errno.EPERM: "the system does not permit it. Choose a folder you can write to.",
@@ -56,16 +56,12 @@ def _error_number(error: BaseException) -> int | None:
     text = str(error)
     if "No space left on device" in text:
         return errno.ENOSPC
-    for number in _ADVICE:
-        if f"os error {number})" in text:
-            return number
-    return None
+    return next((number for number in _ADVICE if f"os error {number})" in text), None)
 
 
 @contextlib.contextmanager
 def explain_os_errors(doing: str, path: Path | str) -> Iterator[None]:
-    """Turn a full disk, a read-only place, missing permission or an overlong name into a
-    WorkshopError.
+    """Turn a full disk, a read-only place, missing permission or a long name into a WorkshopError.
 
     ``doing`` completes "Could not …", for example "write the adapter". Other exceptions pass
     untouched.
@@ -82,5 +78,6 @@ def explain_os_errors(doing: str, path: Path | str) -> Iterator[None]:
 
 
 def first_line(error: BaseException) -> str:
+    """The first line of an exception's message, without full stop; else its type."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return (lines[0] if lines else type(error).__name__)[:300].rstrip(".")

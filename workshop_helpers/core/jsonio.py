@@ -1,4 +1,4 @@
-"""JSON text of the values that results are made of."""
+"""JSON: the text of the values that results are made of, and files of it."""
 
 from __future__ import annotations
 
@@ -8,30 +8,51 @@ import math
 from pathlib import Path
 from typing import Any
 
+from .artifacts import atomic_file
+from .errors import WorkshopError, first_line
 
-def plain(value: Any) -> Any:
-    """JSON-able form: paths as text, dataclasses as objects, numpy scalars as numbers, NaN and
-    infinity as null.
+
+def jsonable(value: Any) -> Any:
+    """`value` as JSON can hold it: paths as text, dataclasses as objects, numpy scalars as numbers,
+    NaN and infinity as null.
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    if isinstance(value, (set, frozenset)):
-        return sorted(plain(item) for item in value)
+        return {str(key): jsonable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [jsonable(item) for item in value]
+    if isinstance(value, set | frozenset):
+        return sorted(jsonable(item) for item in value)
     if isinstance(value, Path):
         return str(value)
-    if not isinstance(value, (str, int, float)) and hasattr(value, "item"):
+    if not isinstance(value, str | int | float) and hasattr(value, "item"):
         value = value.item()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def to_json(obj: Any, *, indent: int | None = 1) -> str:
-    """Readable JSON text of `obj`: Japanese as Japanese; dataclasses, paths and tuples are
-    understood.
-    """
-    return json.dumps(plain(obj), ensure_ascii=False, indent=indent, allow_nan=False)
+    """Readable JSON text of `obj`, as `jsonable` sees it: Japanese as Japanese."""
+    return json.dumps(jsonable(obj), ensure_ascii=False, indent=indent, allow_nan=False)
+
+
+def write_json(path: Path | str, obj: Any) -> None:
+    """Write `obj` as UTF-8 JSON, whole or not at all."""
+    with atomic_file(path) as temporary:
+        temporary.write_text(to_json(obj) + "\n", encoding="utf-8", newline="\n")
+
+
+def read_json(path: Path | str, kind: type = object) -> Any:
+    """Read UTF-8 JSON; WorkshopError for a missing file, no JSON, or content of no `kind` (dict)."""
+    path = Path(path)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise WorkshopError(f"There is no file {path}.") from error
+    except (OSError, ValueError) as error:
+        raise WorkshopError(
+            f"{path} cannot be read as JSON: {first_line(error)}. Make it again."
+        ) from error
+    if not isinstance(content, kind):
+        raise WorkshopError(f"{path} should hold a JSON object.")
+    return content

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import sys
 import threading
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -12,9 +13,7 @@ if TYPE_CHECKING:
 
 
 class PeakMemory:
-    """Peak memory inside the block: torch's own count on CUDA, else the process's resident size,
-    sampled.
-    """
+    """Peak `bytes` of memory in the block: torch's count on CUDA, else resident size, sampled."""
 
     def __init__(self, device: Device) -> None:
         self.device = device
@@ -59,27 +58,19 @@ class PeakMemory:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an exception says that memory is full: Python's own, and torch's of the processor or
-    a GPU.
-    """
-    text = str(error)
-    return (
-        isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text
-    )
+    """Whether an exception says that memory is full: Python's own, or torch's of any device."""
+    said = ("out of memory", "can't allocate memory")
+    return isinstance(error, MemoryError) or any(words in str(error) for words in said)
 
 
-_kept = False
-
-
+@cache
 def keep_freed_memory() -> None:
-    """Keep freed memory in the process (glibc only; elsewhere nothing happens; calling it again is
-    harmless).
+    """Keep freed memory in the process (glibc only; elsewhere nothing happens).
 
     glibc gives big blocks back to the kernel after every training step and takes them again in the
     next; the page faults then cost more than the arithmetic. The options are those of mallopt(3).
     """
-    global _kept
-    if _kept or not sys.platform.startswith("linux") or platform.libc_ver()[0] != "glibc":
+    if not sys.platform.startswith("linux") or platform.libc_ver()[0] != "glibc":
         return
     import ctypes
 
@@ -88,4 +79,3 @@ def keep_freed_memory() -> None:
     mallopt(mmap_max, 0)
     mallopt(trim_threshold, 2**31 - 1)
     mallopt(top_pad, 256 << 20)
-    _kept = True

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import WorkshopError
+from ..models.files import count_weights
 from .engine import LlamaEngine
-from .header import GgufFile, count_weights, read_gguf
+from .header import GgufFile, read_gguf
 from .logits import ServerLogits, open_logits
 
 if TYPE_CHECKING:

@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING
 
 from ..core.cards import file_hash
 from ..core.errors import WorkshopError
+from ..models.files import count_weights
 from .artifact import GgufReport, make_gguf, raise_if_full, type_named
 from .check import Reference, model_reference
-from .header import FLOAT_TYPES, count_weights
+from .header import FLOAT_TYPES
 from .limits import silent_differences
 
 if TYPE_CHECKING:

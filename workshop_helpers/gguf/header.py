@@ -6,7 +6,6 @@ ggml/docs/gguf.md.
 
 from __future__ import annotations
 
-import json
 import struct
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -207,19 +206,3 @@ def _read(path: Path, reader: _Reader, size: int) -> GgufFile:
 
 
 FLOAT_TYPES = {"F32": 4, "F16": 2, "BF16": 2}  # bytes a weight; what the converter writes here
-
-
-def count_weights(folder: Path) -> int:
-    """Number of weights in the safetensors of a folder, from their headers."""
-    total = 0
-    for path in folder.glob("*.safetensors"):
-        with path.open("rb") as file:
-            length = struct.unpack("<Q", file.read(8))[0]
-            header = json.loads(file.read(length))
-        for name, tensor in header.items():
-            if name != "__metadata__":
-                count = 1
-                for size in tensor["shape"]:
-                    count *= size
-                total += count
-    return total

@@ -6,11 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-ESTIMATE = "Memory is an estimate from the parameter count; not measured by this project."
-
-
-SEEN = "Revision as other projects pin it; check the licence on the model's page. Weights not fetched or run here."
-
 
 @dataclass(frozen=True)
 class CatalogueEntry:
@@ -51,178 +46,76 @@ class CatalogueEntry:
         }
 
 
-def _hub(
-    name: str,
-    hub_id: str,
-    revision: str,
-    licence: str,
-    languages: tuple[str, ...],
-    parameters: int,
-    memory: tuple[float, float],
-    template: str,
-    architecture: str,
-    *,
-    gated: bool = False,
-    note: str = "",
-) -> CatalogueEntry:
-    return CatalogueEntry(
-        name=name,
-        hub_id=hub_id,
-        revision=revision,
-        licence=licence,
-        gated=gated,
-        languages=languages,
-        parameters=parameters,
-        lora_memory_gb=memory[0],
-        qlora_memory_gb=memory[1],
-        template=template,
-        architecture=architecture,
-        # A model of this size takes the usual LoRA learning rate; a small one like mame wants ten
-        # times as much.
-        recipe={"learning_rate": 2e-4, "rank": 16, "alpha": 32},
-        note=" ".join(part for part in (note, SEEN, ESTIMATE) if part),
-    )
+def find_entry(name: str) -> CatalogueEntry | None:
+    """The entry of this name or hub id, in any case of letters; None where there is none."""
+    wanted = name.strip().lower()
+    entries = CATALOGUE.values()
+    return next((e for e in entries if wanted in (e.name, (e.hub_id or "").lower())), None)
 
 
-QWEN2_LANGUAGES = ("en", "zh", "ja", "ko", "fr", "es", "pt", "de", "it", "ru", "vi", "th", "ar")
+MAME = CatalogueEntry(
+    "mame", None, None, "MIT", False, ("en", "ja"), 5_773_568, 0.8, None, "ChatML",
+    "Qwen2ForCausalLM",
+    # Chosen on the shop's validation questions, see benchmarks/recipe_search.py and
+    # results/recipe_search.json. The MLP alone: with the attention adapted too it learns as much and
+    # forgets more. Batches of 8 forget less, but stated too few Japanese facts on the reported
+    # questions; of the others this one's worst run states most.
+    recipe={
+        "rank": 32, "alpha": 64, "target_modules": ("gate_proj", "up_proj", "down_proj"),
+        "learning_rate": 3e-3, "epochs": 10, "batch_size": 4,
+    },
+    note="Bundled: pretrained by this project on its own corpus, see pretraining/. "
+    "Memory: an estimate.",
+)  # fmt: skip
 
+_QWEN2 = ("en", "zh", "ja", "ko", "fr", "es", "pt", "de", "it", "ru", "vi", "th", "ar")
+_LLAMA3 = ("en", "de", "fr", "it", "pt", "hi", "es", "th")
+_NO_JAPANESE = "Japanese is not among the languages the licence holder states."
+_OWN_SYSTEM = "Its template adds a system prompt of its own when none is given."
+# Name, hub id, revision · licence, gated, languages · parameters, GB of LoRA and of QLoRA,
+# template, architecture · note.
+_HUB: tuple[tuple[Any, ...], ...] = (
+    ("tinyllama-1.1b", "TinyLlama/TinyLlama-1.1B-Chat-v1.0",
+     "fe8a4ea1ffedaf415f4da2f062534de366a451e6", "Apache-2.0", False, ("en",),
+     1_100_048_384, 4.0, 2.0, "Zephyr", "LlamaForCausalLM",
+     "SentencePiece tokenizer; its turns end with </s>."),
+    ("gemma3-1b", "google/gemma-3-1b-it",
+     "dcc83ea841ab6100d6b47a070329e1ba4cf78752", "Gemma Terms of Use", True,
+     ("en", "ja", "140+ languages"), 999_885_952, 5.0, 3.0, "Gemma", "Gemma3ForCausalLM",
+     "The vocabulary of 262,144 makes the logits large; a system prompt is put into the first user "
+     "turn."),
+    ("llama3.2-1b", "meta-llama/Llama-3.2-1B-Instruct",
+     "9213176726f574b556790deb65791e0c5aa438b6", "Llama 3.2 Community License", True, _LLAMA3,
+     1_235_814_400, 4.5, 2.5, "Llama 3", "LlamaForCausalLM", _NO_JAPANESE),
+    ("llama3.2-3b", "meta-llama/Llama-3.2-3B-Instruct",
+     "0cb88a4f764b7a12671c53f0838cd831a0843b95", "Llama 3.2 Community License", True, _LLAMA3,
+     3_212_749_824, 9.0, 4.5, "Llama 3", "LlamaForCausalLM", _NO_JAPANESE),
+    ("qwen2.5-0.5b", "Qwen/Qwen2.5-0.5B-Instruct",
+     "7ae557604adf67be50417f59c2c2f167def9a775", "Apache-2.0", False, _QWEN2,
+     494_032_768, 3.0, 2.0, "ChatML", "Qwen2ForCausalLM", _OWN_SYSTEM),
+    ("qwen2.5-1.5b", "Qwen/Qwen2.5-1.5B-Instruct",
+     "989aa7980e4cf806f80c7fef2b1adb7bc71aa306", "Apache-2.0", False, _QWEN2,
+     1_543_714_304, 5.5, 3.0, "ChatML", "Qwen2ForCausalLM", _OWN_SYSTEM),
+    ("qwen2.5-3b", "Qwen/Qwen2.5-3B-Instruct",
+     "aa8e72537993ba99e69dfaafa59ed015b17504d1", "Qwen Research License", False, _QWEN2,
+     3_085_938_688, 9.0, 4.5, "ChatML", "Qwen2ForCausalLM",
+     f"Research and evaluation only, unlike its smaller sisters. {_OWN_SYSTEM}"),
+    ("qwen3-0.6b", "Qwen/Qwen3-0.6B",
+     "c1899de289a04d12100db370d81485cdf75e47ca", "Apache-2.0", False, ("en", "ja", "119 languages"),
+     596_049_920, 3.5, 2.0, "ChatML", "Qwen3ForCausalLM",
+     "A thinking model: the course renders its template with thinking switched off."),
+)  # fmt: skip
+_NOT_RUN_HERE = (
+    "Revision as other projects pin it; check the licence on the model's page. Weights not fetched "
+    "or run here. Memory is an estimate from the parameter count; not measured by this project."
+)
+# A model of this size takes the usual LoRA learning rate; a small one like mame ten times as much.
+_USUAL = {"learning_rate": 2e-4, "rank": 16, "alpha": 32}
 
 CATALOGUE: dict[str, CatalogueEntry] = {
-    entry.name: entry
-    for entry in (
-        CatalogueEntry(
-            name="mame",
-            hub_id=None,
-            revision=None,
-            licence="MIT",
-            gated=False,
-            languages=("en", "ja"),
-            parameters=5_773_568,
-            lora_memory_gb=0.8,
-            qlora_memory_gb=None,
-            template="ChatML",
-            architecture="Qwen2ForCausalLM",
-            # Chosen on the shop's validation questions, see benchmarks/recipe_search.py and
-            # results/recipe_search.json. The MLP alone: with the attention adapted too it learns as
-            # much and forgets more. Batches of 8 forget less, but stated too few Japanese facts on
-            # the reported questions; of the others this one's worst run states most.
-            recipe={
-                "rank": 32,
-                "alpha": 64,
-                "target_modules": ("gate_proj", "up_proj", "down_proj"),
-                "learning_rate": 3e-3,
-                "epochs": 10,
-                "batch_size": 4,
-            },
-            note="Bundled: pretrained by this project on its own corpus, see pretraining/. Memory: an estimate.",
-        ),
-        _hub(
-            "tinyllama-1.1b",
-            "TinyLlama/TinyLlama-1.1B-Chat-v1.0",
-            "fe8a4ea1ffedaf415f4da2f062534de366a451e6",
-            "Apache-2.0",
-            ("en",),
-            1_100_048_384,
-            (4.0, 2.0),
-            "Zephyr",
-            "LlamaForCausalLM",
-            note="SentencePiece tokenizer; its turns end with </s>.",
-        ),
-        _hub(
-            "gemma3-1b",
-            "google/gemma-3-1b-it",
-            "dcc83ea841ab6100d6b47a070329e1ba4cf78752",
-            "Gemma Terms of Use",
-            ("en", "ja", "140+ languages"),
-            999_885_952,
-            (5.0, 3.0),
-            "Gemma",
-            "Gemma3ForCausalLM",
-            gated=True,
-            note="The vocabulary of 262,144 makes the logits large; a system prompt is put into the first user turn.",
-        ),
-        _hub(
-            "llama3.2-1b",
-            "meta-llama/Llama-3.2-1B-Instruct",
-            "9213176726f574b556790deb65791e0c5aa438b6",
-            "Llama 3.2 Community License",
-            ("en", "de", "fr", "it", "pt", "hi", "es", "th"),
-            1_235_814_400,
-            (4.5, 2.5),
-            "Llama 3",
-            "LlamaForCausalLM",
-            gated=True,
-            note="Japanese is not among the languages the licence holder states.",
-        ),
-        _hub(
-            "llama3.2-3b",
-            "meta-llama/Llama-3.2-3B-Instruct",
-            "0cb88a4f764b7a12671c53f0838cd831a0843b95",
-            "Llama 3.2 Community License",
-            ("en", "de", "fr", "it", "pt", "hi", "es", "th"),
-            3_212_749_824,
-            (9.0, 4.5),
-            "Llama 3",
-            "LlamaForCausalLM",
-            gated=True,
-            note="Japanese is not among the languages the licence holder states.",
-        ),
-        _hub(
-            "qwen2.5-0.5b",
-            "Qwen/Qwen2.5-0.5B-Instruct",
-            "7ae557604adf67be50417f59c2c2f167def9a775",
-            "Apache-2.0",
-            QWEN2_LANGUAGES,
-            494_032_768,
-            (3.0, 2.0),
-            "ChatML",
-            "Qwen2ForCausalLM",
-            note="Its template adds a system prompt of its own when none is given.",
-        ),
-        _hub(
-            "qwen2.5-1.5b",
-            "Qwen/Qwen2.5-1.5B-Instruct",
-            "989aa7980e4cf806f80c7fef2b1adb7bc71aa306",
-            "Apache-2.0",
-            QWEN2_LANGUAGES,
-            1_543_714_304,
-            (5.5, 3.0),
-            "ChatML",
-            "Qwen2ForCausalLM",
-            note="Its template adds a system prompt of its own when none is given.",
-        ),
-        _hub(
-            "qwen2.5-3b",
-            "Qwen/Qwen2.5-3B-Instruct",
-            "aa8e72537993ba99e69dfaafa59ed015b17504d1",
-            "Qwen Research License",
-            QWEN2_LANGUAGES,
-            3_085_938_688,
-            (9.0, 4.5),
-            "ChatML",
-            "Qwen2ForCausalLM",
-            note="Research and evaluation only, unlike its smaller sisters. "
-            "Its template adds a system prompt of its own when none is given.",
-        ),
-        _hub(
-            "qwen3-0.6b",
-            "Qwen/Qwen3-0.6B",
-            "c1899de289a04d12100db370d81485cdf75e47ca",
-            "Apache-2.0",
-            ("en", "ja", "119 languages"),
-            596_049_920,
-            (3.5, 2.0),
-            "ChatML",
-            "Qwen3ForCausalLM",
-            note="A thinking model: the course renders its template with thinking switched off.",
-        ),
-    )
+    "mame": MAME,
+    **{
+        row[0]: CatalogueEntry(*row[:-1], recipe=_USUAL, note=f"{row[-1]} {_NOT_RUN_HERE}")
+        for row in _HUB
+    },
 }
-
-
-def entry_named(name: str) -> CatalogueEntry | None:
-    wanted = name.strip().lower()
-    for entry in CATALOGUE.values():
-        if wanted == entry.name or (entry.hub_id is not None and wanted == entry.hub_id.lower()):
-            return entry
-    return None

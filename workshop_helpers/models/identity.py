@@ -5,35 +5,32 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from ..core.artifacts import CARD, MEBIBYTE
 from ..core.cards import file_hash, fingerprint
-from .files import read_json_object
+from ..core.jsonio import read_json
 from .load import model_folder
 from .resolve import ModelRef, resolve
 
 
 def identity(model: ModelRef | str | Path) -> str:
-    """A fingerprint of a model's weights, configuration and tokenizer: equal for equal content,
-    wherever it lies.
+    """A fingerprint of a model's weights, configuration and tokenizer, wherever they lie.
 
-    A hub model is its id and revision. Of files above 512 MB only the header and both ends are
-    read.
+    A hub model is its id and revision. Of files above 512 MB only the size and both ends are read.
     """
     ref = resolve(model)
-    if ref.entry is not None and ref.entry.hub_id is not None and ref.kind == "catalogue":
+    if ref.kind == "catalogue" and ref.entry is not None and ref.entry.hub_id is not None:
         return f"{ref.entry.hub_id}@{ref.entry.revision}"
-    if ref.path is None:
-        model_folder(ref)  # says why there is none
-    assert ref.path is not None
-    if ref.path.is_file():
-        return fingerprint({"file": _content_hash(ref.path)})
+    path = ref.path or model_folder(ref)  # which says why a model on Ollama has no folder
+    if path.is_file():
+        return fingerprint({"file": _content_hash(path)})
     parts = {
         file.name: _content_hash(file)
-        for file in sorted(ref.path.iterdir())
+        for file in sorted(path.iterdir())
         if file.suffix in (".safetensors", ".json", ".jinja", ".model")
-        and file.name not in ("card.json", "adapter_config.json")
+        and file.name not in (CARD, "adapter_config.json")
     }
     if ref.base is not None:
-        config = read_json_object(ref.path / "adapter_config.json")
+        config = read_json(path / "adapter_config.json", dict)
         config.pop("base_model_name_or_path", None)
         parts["adapter_config"] = fingerprint(config)
         parts["base"] = identity(ref.base)
@@ -42,11 +39,11 @@ def identity(model: ModelRef | str | Path) -> str:
 
 def _content_hash(file: Path) -> str:
     size = file.stat().st_size
-    if size <= 512 * 1024**2:
+    if size <= 512 * MEBIBYTE:
         return file_hash(file)
     digest = hashlib.sha256(str(size).encode())
     with file.open("rb") as stream:
-        digest.update(stream.read(4 * 1024**2))
-        stream.seek(-4 * 1024**2, 2)
+        digest.update(stream.read(4 * MEBIBYTE))
+        stream.seek(-4 * MEBIBYTE, 2)
         digest.update(stream.read())
     return digest.hexdigest()

@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import WorkshopError, first_line
-from .files import adapter_tensors, check_model_folder, read_json_object
-from .hub import hub_snapshot
-from .resolve import ModelRef, resolve, with_article
+from ..core.jsonio import read_json
+from .files import check_model_folder, stored_tensors
+from .hub import hub_folder
+from .resolve import ModelRef, resolve
 
 if TYPE_CHECKING:
     from ..core.device import Device
 
 
 def model_folder(ref: ModelRef, *, download: bool = True) -> Path:
-    """The folder with the weights of a catalogue model or a model folder, fetched from the hub if
-    need be.
+    """The folder with the weights of a catalogue model or a model folder, fetched if need be.
 
     Raises WorkshopError when the model is not on this machine and cannot be fetched, saying how to
     get it.
@@ -33,22 +33,21 @@ def model_folder(ref: ModelRef, *, download: bool = True) -> Path:
         )
     if ref.kind not in ("catalogue", "folder"):
         raise WorkshopError(
-            f"{ref.name} is {with_article(ref.kind)}, not a whole model. Give its base model or merge it first."
+            f"{ref.name} is {ref.described}, not a whole model. "
+            "Give its base model or merge it first."
         )
     if ref.path is not None:
         return ref.path
     assert ref.entry is not None
-    assert ref.entry.hub_id is not None
-    folder = hub_snapshot(ref.entry, download=download)
+    folder = hub_folder(ref.entry, download=download)
     check_model_folder(
-        folder, missing=f"The local copy of {ref.entry.hub_id} in {folder} has no config.json."
+        folder, f"The local copy of {ref.entry.hub_id} in {folder} has no config.json."
     )
     return folder
 
 
 def load_tokenizer(model: ModelRef | str | Path) -> Any:
-    """The model's own tokenizer (an adapter's: its base's), padding on the left, with a padding
-    token.
+    """The model's own tokenizer (an adapter's: its base's), padding left, with a padding token.
 
     Raises WorkshopError when it has no chat template, since the course talks to chat models only.
     """
@@ -62,52 +61,44 @@ def load_tokenizer(model: ModelRef | str | Path) -> Any:
         )
     tokenizer.padding_side = "left"
     if tokenizer.pad_token is None:
+        # Llama 3 brings a token for this; any other would do as well, since padding is masked.
+        reserved = ("<|finetune_right_pad_id|>", "<pad>", "<|endoftext|>")
         vocabulary = tokenizer.get_vocab()
-        # Llama 3 brings a token for this; the end-of-text token would do as well, since padding is
-        # masked.
-        reserved = [
-            t for t in ("<|finetune_right_pad_id|>", "<pad>", "<|endoftext|>") if t in vocabulary
-        ]
-        tokenizer.pad_token = reserved[0] if reserved else tokenizer.eos_token
+        found = (token for token in reserved if token in vocabulary)
+        tokenizer.pad_token = next(found, tokenizer.eos_token)
     return tokenizer
 
 
 def read_tokenizer(folder: Path) -> Any:
-    """The tokenizer in `folder` as its makers wrote it. Raises WorkshopError for one that cannot be
-    loaded.
-    """
+    """The tokenizer in `folder` as its makers wrote it; WorkshopError where it cannot be loaded."""
     with quiet_libraries():
         from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
         kind = PreTrainedTokenizerFast if _prepends_spaces(folder) else AutoTokenizer
         try:
             return kind.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-        except (
-            Exception
-        ) as error:  # a damaged file can raise anything, the Rust library's own included
+        except Exception as error:  # damaged files raise anything, even the Rust library's own
             raise WorkshopError(
                 f"The tokenizer in {folder} cannot be loaded: {first_line(error)}"
             ) from error
 
 
 def _prepends_spaces(folder: Path) -> bool:
-    """Whether tokenizer.json puts a space before every piece of text, as Llama 2's and TinyLlama's
-    do.
+    """Whether tokenizer.json puts a space before every piece of text, as TinyLlama's does.
 
     transformers 5 builds such a tokenizer anew from its vocabulary, with a space before the first
     piece only: what follows </s> then becomes other tokens than in llama.cpp, and than the model
     has learned. The file itself is right.
     """
     try:
-        described = read_json_object(folder / "tokenizer.json").get("normalizer") or {}
+        described = read_json(folder / "tokenizer.json", dict).get("normalizer") or {}
     except WorkshopError:
         return False
     return any(step.get("type") == "Prepend" for step in described.get("normalizers", [described]))
 
 
 def load_model(model: ModelRef | str | Path, device: Device, *, dtype: str | None = None) -> Any:
-    """The torch model in evaluation mode on `device`; an adapter comes as a `PeftModel` on its
-    base.
+    """The torch model in evaluation mode on `device`; of an adapter, a `PeftModel` on its base.
 
     `dtype` is "fp32", "bf16" or "fp16" and defaults to the device's. Raises WorkshopError when the
     weights cannot be found, fetched or read, and for a `.gguf` file, which torch does not run.
@@ -117,32 +108,8 @@ def load_model(model: ModelRef | str | Path, device: Device, *, dtype: str | Non
         raise WorkshopError(
             f"{ref.name} is a GGUF file: llama.cpp runs it (`workshop ask`), torch does not."
         )
-    if ref.kind == "adapter":
-        assert ref.base is not None
-        assert ref.path is not None
-        base = load_model(ref.base, device, dtype=dtype)
-        with quiet_libraries():
-            from peft import PeftModel, get_peft_model_state_dict
-
-            misfit = f"The adapter {ref.path} does not fit its base model {ref.base.name}"
-            try:
-                adapted = PeftModel.from_pretrained(base, str(ref.path), local_files_only=True)
-            except Exception as error:
-                raise WorkshopError(
-                    f"{misfit}: {first_line(error)}. Was it trained on another model?"
-                ) from error
-            # PEFT drops tensors that find no place in the model, and fills places without a tensor,
-            # silently.
-            places, tensors = (
-                len(get_peft_model_state_dict(adapted)),
-                len(adapter_tensors(ref.path)),
-            )
-        if places != tensors:
-            raise WorkshopError(
-                f"{misfit}: it has {tensors} tensors, the model {places} places for them. "
-                "Was it trained on another model?"
-            )
-        return adapted.eval()
+    if ref.base is not None and ref.path is not None:
+        return _with_adapter(load_model(ref.base, device, dtype=dtype), ref.base, ref.path)
     folder = model_folder(ref)
     with quiet_libraries():
         from transformers import AutoModelForCausalLM
@@ -164,6 +131,29 @@ def load_model(model: ModelRef | str | Path, device: Device, *, dtype: str | Non
     return loaded.to(device.name).eval()
 
 
+def _with_adapter(loaded: Any, base: ModelRef, adapter: Path) -> Any:
+    """The loaded base with the adapter on it, which must fit tensor by tensor."""
+    misfit = f"The adapter {adapter} does not fit its base model {base.name}"
+    with quiet_libraries():
+        from peft import PeftModel, get_peft_model_state_dict
+
+        try:
+            adapted = PeftModel.from_pretrained(loaded, str(adapter), local_files_only=True)
+        except Exception as error:
+            raise WorkshopError(
+                f"{misfit}: {first_line(error)}. Was it trained on another model?"
+            ) from error
+        # PEFT drops tensors without a place in the model, and fills places without a tensor, silently.
+        places = len(get_peft_model_state_dict(adapted))
+    tensors = len(stored_tensors(adapter / "adapter_model.safetensors"))
+    if places != tensors:
+        raise WorkshopError(
+            f"{misfit}: it has {tensors} tensors, the model {places} places for them. "
+            "Was it trained on another model?"
+        )
+    return adapted.eval()
+
+
 def pick_device(device: Device | str | None, ref: ModelRef) -> Device:
     """`device` itself, or the one `choose_device` finds for a model of this size."""
     from ..core.device import Device, choose_device
@@ -175,9 +165,7 @@ def pick_device(device: Device | str | None, ref: ModelRef) -> Device:
 
 @contextmanager
 def quiet_libraries() -> Iterator[None]:
-    """No progress bars, log lines or warnings of transformers, datasets, peft and TRL inside the
-    block.
-    """
+    """No progress bars, log lines or warnings of transformers, datasets, peft and TRL in the block."""
     from transformers.utils import logging
 
     # Only training needs datasets, which is slow to import.

@@ -1,10 +1,9 @@
-"""The models the course knows, and how a MODEL string becomes a tokenizer and weights.
+"""What a MODEL string means.
 
-A MODEL string is a catalogue name (`mame`), a model folder, an adapter folder, a `.gguf` file, or
-`ollama:NAME` for a model that an Ollama server has. Everything but the bundled model comes from a
-folder in the end: a hub model is looked up in the local cache first and fetched, at its pinned
-revision, only when it is not there. Weights are safetensors; pickles are refused and no code of a
-model runs.
+It is a catalogue name (`mame`), a model folder, an adapter folder, a `.gguf` file, or `ollama:NAME`
+for a model that an Ollama server has. Everything but the bundled model comes from a folder in the
+end: a hub model is looked up in the local cache first and fetched, at its pinned revision, only
+when it is not there. Weights are safetensors; pickles are refused and no code of a model runs.
 """
 
 from __future__ import annotations
@@ -13,31 +12,28 @@ import difflib
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..core.artifacts import data_path
 from ..core.cards import read_card
 from ..core.errors import WorkshopError
-from .catalogue import CATALOGUE, CatalogueEntry, entry_named
-from .files import (
-    PICKLES,
-    check_folder,
-    check_model_folder,
-    check_safetensors,
-    pickle_message,
-    pickles_in,
-    read_json_object,
-)
-
-if TYPE_CHECKING:
-    pass
+from ..core.jsonio import read_json
+from .catalogue import CATALOGUE, CatalogueEntry, find_entry
+from .files import PICKLES, check_model_folder, missing_weights, pickle_refused, stored_tensors
 
 OLLAMA = "ollama:"
 # host/namespace/name:tag, of which only the name must be there.
 _OLLAMA_NAME = re.compile(
-    r"([a-z0-9_][\w.:-]{0,349}/)?([a-z0-9_][\w-]{0,79}/)?[a-z0-9_][\w.-]{0,79}(:[a-z0-9_][\w.-]{0,79})?",
+    r"([a-z0-9_][\w.:-]{0,349}/)?([a-z0-9_][\w-]{0,79}/)?[a-z0-9_][\w.-]{0,79}"
+    r"(:[a-z0-9_][\w.-]{0,79})?",
     re.ASCII | re.IGNORECASE,
 )
+_KINDS = {
+    "catalogue": "a model of the catalogue",
+    "folder": "a model folder",
+    "adapter": "an adapter",
+    "gguf": "a GGUF file",
+    "ollama": "a model on Ollama",
+}
 
 
 @dataclass(frozen=True)
@@ -46,7 +42,7 @@ class ModelRef:
     fetches, and for a model of kind "ollama", whose `name` an Ollama server knows.
     """
 
-    kind: str  # "catalogue" | "folder" | "adapter" | "gguf" | "ollama"
+    kind: str  # of _KINDS
     name: str
     path: Path | None
     entry: CatalogueEntry | None = None
@@ -57,10 +53,14 @@ class ModelRef:
         """The catalogue entry this model or its base comes from, if one is known."""
         return self.entry or (self.base.origin if self.base else None)
 
+    @property
+    def described(self) -> str:
+        """The kind in words, with its article."""
+        return _KINDS[self.kind]
+
 
 def resolve(model: str | Path | ModelRef) -> ModelRef:
-    """The model that a catalogue name, hub id of the catalogue, folder, `.gguf` file or
-    `ollama:NAME` stands for.
+    """The model that a catalogue name, hub id, folder, `.gguf` file or `ollama:NAME` stands for.
 
     Raises WorkshopError for an unknown name (with the nearest ones), a folder that is no model,
     pickled weights, and weights that are cut short. Loads nothing, and does not ask Ollama whether
@@ -70,48 +70,44 @@ def resolve(model: str | Path | ModelRef) -> ModelRef:
         return model
     if isinstance(model, str) and model.startswith(OLLAMA):
         return ModelRef("ollama", check_ollama_name(model[len(OLLAMA) :]), None)
-    entry = entry_named(model) if isinstance(model, str) else None
+    entry = find_entry(model) if isinstance(model, str) else None
+    if entry is not None and entry.hub_id:
+        return ModelRef("catalogue", entry.name, None, entry)
     if entry is not None:
-        if entry.hub_id:
-            return ModelRef("catalogue", entry.name, None, entry)
         folder = data_path(entry.name)
-        check_model_folder(folder, missing=f"The bundled model {entry.name} is not at {folder}.")
+        check_model_folder(folder, f"The bundled model {entry.name} is not at {folder}.")
         return ModelRef("catalogue", entry.name, folder, entry)
     path = Path(model).expanduser()
-    if path.suffix.lower() == ".gguf" and not path.is_dir():
-        return _resolve_gguf(path)
-    if path.suffix.lower() in PICKLES and path.is_file():
-        raise WorkshopError(pickle_message(path))
+    if path.is_dir() and (path / "adapter_config.json").is_file():
+        return _resolve_adapter(path)
     if path.is_dir():
-        if (path / "adapter_config.json").is_file():
-            return _resolve_adapter(path)
-        check_folder(path)
+        check_model_folder(path)
         return ModelRef("folder", path.name or str(path), path, _entry_of_card(path))
-    if path.is_file():
-        raise WorkshopError(
-            f"{path} is a file, but no .gguf. Give a model folder, an adapter folder or a .gguf file."
-        )
-    raise WorkshopError(_unknown_message(str(model)))
+    if path.suffix.lower() == ".gguf":
+        return _resolve_gguf(path)
+    if not path.is_file():
+        raise WorkshopError(_unknown_message(str(model)))
+    if path.suffix.lower() in PICKLES:
+        raise pickle_refused(path)
+    raise WorkshopError(
+        f"{path} is a file, but no .gguf. Give a model folder, an adapter folder or a .gguf file."
+    )
 
 
 def check_ollama_name(name: str) -> str:
-    """`name` itself, where Ollama takes it for a model's name. Raises WorkshopError with the rule
-    otherwise.
-    """
+    """`name` itself, where Ollama takes it for a model's name; WorkshopError with the rule else."""
     if _OLLAMA_NAME.fullmatch(name):
         return name
     raise WorkshopError(
-        f"{name!r} is no name for a model on Ollama. It takes ASCII letters, digits, _ - and . (the first a letter, "
-        "digit or _; 80 at most), and perhaps a tag after a colon, such as shop-bot:q4."
+        f"{name!r} is no name for a model on Ollama. It takes ASCII letters, digits, _ - and . "
+        "(the first a letter, digit or _; 80 at most), and perhaps a tag after a colon, such as "
+        "shop-bot:q4."
     )
 
 
 def _entry_of_card(folder: Path) -> CatalogueEntry | None:
-    """A merged model's card names the model it comes from, which knows the right recipe and
-    licence.
-    """
-    card = read_card(folder) or {}
-    origin = card.get("origin")
+    """A merged model's card names the one it comes from, which knows the recipe and licence."""
+    origin = (read_card(folder) or {}).get("origin")
     return CATALOGUE.get(origin) if isinstance(origin, str) else None
 
 
@@ -129,53 +125,42 @@ def _resolve_gguf(path: Path) -> ModelRef:
 
 
 def _resolve_adapter(path: Path) -> ModelRef:
-    config = read_json_object(path / "adapter_config.json")
+    about = path / "adapter_config.json"
+    named = read_json(about, dict).get("base_model_name_or_path")
     weights = path / "adapter_model.safetensors"
     if not weights.is_file():
-        pickles = pickles_in(path)
-        if pickles:
-            raise WorkshopError(pickle_message(pickles[0]))
-        raise WorkshopError(f"The adapter {path} has no adapter_model.safetensors. Train it again.")
-    check_safetensors(weights)
-    named = config.get("base_model_name_or_path")
+        message = f"The adapter {path} has no adapter_model.safetensors. Train it again."
+        raise missing_weights(path, message)
+    stored_tensors(weights)
     if not isinstance(named, str) or not named:
-        raise WorkshopError(
-            f"{path / 'adapter_config.json'} does not name its base model (base_model_name_or_path)."
-        )
-    base: ModelRef | None = None
-    if entry_named(named) is None:
+        raise WorkshopError(f"{about} does not name its base model (base_model_name_or_path).")
+    base: str | Path | None = named if find_entry(named) is not None else None
+    if base is None:
         # A base folder moved together with its adapter is still found beside it.
-        for candidate in (Path(named), path / named, path.parent / Path(named).name):
-            if candidate.is_dir():
-                base = resolve(candidate)
-                break
-        else:
-            raise WorkshopError(
-                f"The adapter {path} was trained on {named}, which is not on this machine and not in the catalogue. "
-                f"Put the model there, or correct base_model_name_or_path in {path / 'adapter_config.json'}."
-            )
-    base = base or resolve(named)
-    if base.kind == "adapter":
+        places = (Path(named), path / named, path.parent / Path(named).name)
+        base = next((place for place in places if place.is_dir()), None)
+    if base is None:
+        raise WorkshopError(
+            f"The adapter {path} was trained on {named}, which is not on this machine and not in "
+            f"the catalogue. Put the model there, or correct base_model_name_or_path in {about}."
+        )
+    ref = resolve(base)
+    if ref.kind == "adapter":
         raise WorkshopError(
             f"The adapter {path} names another adapter, {named}, as its base. Merge that one first."
         )
-    return ModelRef("adapter", path.name, path, None, base)
+    return ModelRef("adapter", path.name, path, None, ref)
 
 
 def _unknown_message(model: str) -> str:
-    wanted = model.strip().lower()
-    names = list(CATALOGUE)
+    wanted, names = model.strip().lower(), list(CATALOGUE)
     near = difflib.get_close_matches(wanted, names, n=3, cutoff=0.5)
     near += [n for n in names if n not in near and (wanted in n or n.split("-")[0] in wanted)]
     hint = f"Did you mean {' or '.join(near[:3])}? " if near else ""
-    looks_like_path = any(mark in model for mark in ("/", "\\")) or model.startswith(".")
-    what = (
-        "no such folder or file"
-        if looks_like_path
-        else "neither in the catalogue nor a folder or file"
+    what = "neither in the catalogue nor a folder or file"
+    if model.startswith(".") or "/" in model or "\\" in model:
+        what = "no such folder or file"
+    return (
+        f"Unknown model {model!r}: {what}. {hint}"
+        f"`workshop models` lists the catalogue: {', '.join(names)}."
     )
-    return f"Unknown model {model!r}: {what}. {hint}`workshop models` lists the catalogue: {', '.join(names)}."
-
-
-def with_article(kind: str) -> str:
-    return {"adapter": "an adapter", "gguf": "a GGUF file"}.get(kind, f"a {kind}")

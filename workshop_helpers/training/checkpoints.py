@@ -7,10 +7,11 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from ..core.cards import fingerprint, read_json, write_json
+from ..core.cards import fingerprint
+from ..core.jsonio import read_json, write_json
 from ..core.device import versions
 from ..core.errors import WorkshopError
-from ..models.files import check_safetensors
+from ..models.files import stored_tensors
 
 
 def work_folder(out: Path) -> Path:
@@ -54,7 +55,7 @@ def _is_whole(folder: Path) -> bool:
     """
     try:
         state = read_json(folder / "trainer_state.json")
-        check_safetensors(folder / "adapter_model.safetensors")
+        stored_tensors(folder / "adapter_model.safetensors")
         archives = ("optimizer.pt", "scheduler.pt", "rng_state.pth")
         return state["global_step"] == _step_of(folder) and all(
             zipfile.is_zipfile(folder / f) for f in archives

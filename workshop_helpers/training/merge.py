@@ -20,7 +20,7 @@ from ..core.device import machine, versions
 from ..core.errors import WorkshopError, explain_os_errors
 from ..core.memory import is_out_of_memory
 from ..models.chat import chat_prompt
-from ..models.files import check_folder, stored_dtype
+from ..models.files import check_model_folder, stored_dtype
 from ..models.identity import identity
 from ..models.load import load_model, load_tokenizer, model_folder, pick_device, quiet_libraries
 from ..models.resolve import ModelRef, resolve
@@ -109,7 +109,7 @@ def _stored(out: Path, inputs: dict[str, Any]) -> MergeReport | None:
     if card is None:
         return None
     try:
-        check_folder(out)
+        check_model_folder(out)
         return MergeReport(**{**card["report"], "model": out, "reused": True})
     except (WorkshopError, KeyError, TypeError):
         return None

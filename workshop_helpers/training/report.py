@@ -8,7 +8,7 @@ from typing import Any
 
 from ..core.cards import equal_card
 from ..core.errors import WorkshopError
-from ..models.files import check_safetensors
+from ..models.files import stored_tensors
 from .recipe import LoraRecipe
 
 
@@ -85,7 +85,7 @@ def stored_report(out: Path, inputs: dict[str, Any]) -> TrainingReport | None:
     if card is None:
         return None
     try:
-        check_safetensors(out / "adapter_model.safetensors")
+        stored_tensors(out / "adapter_model.safetensors")
         return TrainingReport.from_dict({**card["report"], "adapter": out, "reused": True})
     except (WorkshopError, OSError, KeyError, TypeError, ValueError):
         return None

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...core.artifacts import data_path
-from ...core.cards import read_json
+from ...core.jsonio import read_json
 from ...core.errors import WorkshopError
 from ...models.resolve import ModelRef
 from .findings import Finding, Place, finding
