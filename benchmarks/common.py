@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 CLEAN_ENVIRONMENT = dict(os.environ)
 
 from workshop_helpers.core.cards import file_hash  # noqa: E402
-from workshop_helpers.core.jsonio import read_json, write_json  # noqa: E402
 from workshop_helpers.core.device import machine, versions  # noqa: E402
 from workshop_helpers.core.errors import WorkshopError  # noqa: E402
+from workshop_helpers.core.jsonio import read_json, write_json  # noqa: E402
 
 if TYPE_CHECKING:
     from workshop_helpers.training.recipe import LoraRecipe

@@ -46,8 +46,8 @@ from benchmarks.common import (
     table,
     train_rows,
 )
-from workshop_helpers.core.jsonio import read_json
 from workshop_helpers.core.errors import WorkshopError
+from workshop_helpers.core.jsonio import read_json
 
 if TYPE_CHECKING:
     from workshop_helpers.training.recipe import LoraRecipe

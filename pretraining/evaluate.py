@@ -19,8 +19,8 @@ from typing import Any
 from pretraining.corpus import Talk, Writer
 from pretraining.grammar import LANGUAGES
 from workshop_helpers.core.cards import file_hash
-from workshop_helpers.core.jsonio import write_json
 from workshop_helpers.core.device import machine, versions
+from workshop_helpers.core.jsonio import write_json
 from workshop_helpers.metrics.language import detect_language
 from workshop_helpers.metrics.quantities import quantities, states
 from workshop_helpers.runtimes import open_runtime

@@ -26,8 +26,8 @@ from pretraining import corpus
 from pretraining import tokenizer as bpe
 from workshop_helpers.core.artifacts import atomic_directory
 from workshop_helpers.core.cards import write_card
-from workshop_helpers.core.jsonio import write_json
 from workshop_helpers.core.device import machine, versions
+from workshop_helpers.core.jsonio import write_json
 from workshop_helpers.core.memory import keep_freed_memory
 
 WORK = Path(__file__).parent / "work"

@@ -15,8 +15,8 @@ import pytest
 
 from workshop_helpers.core.artifacts import atomic_directory, atomic_file, claim, data_path
 from workshop_helpers.core.cards import equal_card, file_hash, fingerprint, read_card, write_card
-from workshop_helpers.core.jsonio import read_json, write_json
 from workshop_helpers.core.errors import WorkshopError, explain_os_errors
+from workshop_helpers.core.jsonio import read_json, write_json
 
 AWKWARD = "出力 フォルダ (1)"
 

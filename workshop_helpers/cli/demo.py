@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.artifacts import claim, data_path
-from ..core.jsonio import write_json
 from ..core.errors import WorkshopError
-from ..core.jsonio import to_json
+from ..core.jsonio import to_json, write_json
 from ..core.wordings import LANGUAGES, say
 from .arguments import DEFAULT_TYPES, MODEL_HELP, add_verb, flag, option, several
 from .convert import check_types

@@ -72,8 +72,11 @@ _QWEN2 = ("en", "zh", "ja", "ko", "fr", "es", "pt", "de", "it", "ru", "vi", "th"
 _LLAMA3 = ("en", "de", "fr", "it", "pt", "hi", "es", "th")
 _NO_JAPANESE = "Japanese is not among the languages the licence holder states."
 _OWN_SYSTEM = "Its template adds a system prompt of its own when none is given."
-# Name, hub id, revision · licence, gated, languages · parameters, GB of LoRA and of QLoRA,
-# template, architecture · note.
+# The last column is a note.
+_COLUMNS = (
+    "name", "hub_id", "revision", "licence", "gated", "languages", "parameters", "lora_memory_gb",
+    "qlora_memory_gb", "template", "architecture",
+)  # fmt: skip
 _HUB: tuple[tuple[Any, ...], ...] = (
     ("tinyllama-1.1b", "TinyLlama/TinyLlama-1.1B-Chat-v1.0",
      "fe8a4ea1ffedaf415f4da2f062534de366a451e6", "Apache-2.0", False, ("en",),
@@ -115,7 +118,11 @@ _USUAL = {"learning_rate": 2e-4, "rank": 16, "alpha": 32}
 CATALOGUE: dict[str, CatalogueEntry] = {
     "mame": MAME,
     **{
-        row[0]: CatalogueEntry(*row[:-1], recipe=_USUAL, note=f"{row[-1]} {_NOT_RUN_HERE}")
-        for row in _HUB
+        name: CatalogueEntry(
+            **dict(zip(_COLUMNS, (name, *facts), strict=True)),
+            recipe=_USUAL,
+            note=f"{note} {_NOT_RUN_HERE}",
+        )
+        for name, *facts, note in _HUB
     },
 }

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ..core.cards import fingerprint
-from ..core.jsonio import read_json, write_json
 from ..core.device import versions
 from ..core.errors import WorkshopError
+from ..core.jsonio import read_json, write_json
 from ..models.files import stored_tensors
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...core.artifacts import data_path
-from ...core.jsonio import read_json
 from ...core.errors import WorkshopError
+from ...core.jsonio import read_json
 from ...models.resolve import ModelRef
 from .findings import Finding, Place, finding
 from .places import Places
