@@ -162,18 +162,3 @@ def test_the_committed_notebook_holds_nothing_of_the_machine_it_ran_on(source, l
     outputs = [output for c in notebook.cells if c.cell_type == "code" for output in c.outputs]
     text = re.sub(r'"image/png": "[^"]*"', "", str(outputs))
     assert not re.search(r"/home/|/work/|/Users/|site-packages|[A-Z]:\\\\|stderr|Warning", text)
-
-
-@each_notebook
-@pytest.mark.slow
-def test_the_notebook_runs_alone_from_scratch(source, language, tmp_path):
-    notebook = nbformat.read(build.target(source, language), as_version=4)
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            cell.outputs, cell.execution_count = [], None
-    build.execute(notebook, tmp_path)
-    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
-    errors = [o for cell in code for o in cell.outputs if o.output_type == "error"]
-    assert errors == []
-    assert (tmp_path / "runs" / "tuned-100" / "adapter_model.safetensors").is_file()
