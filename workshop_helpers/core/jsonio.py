@@ -10,12 +10,15 @@ from typing import Any
 
 from .artifacts import atomic_file
 from .errors import WorkshopError, first_line
+from .wordings import Wording
 
 
 def jsonable(value: Any) -> Any:
     """`value` as JSON can hold it: paths as text, dataclasses as objects, numpy scalars as numbers,
     NaN and infinity as null.
     """
+    if isinstance(value, Wording):
+        return str(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     if isinstance(value, dict):

@@ -10,6 +10,7 @@ from ..core.errors import WorkshopError
 from ..metrics.facts import surfaces
 from ..metrics.scoring import Question
 from .formats import RowFault, check_text, field_text, json_lines, raise_faults
+from .formats.faults import kind
 
 _FIELDS = ("question", "system", "facts", "language", "id", "topic")
 
@@ -48,13 +49,13 @@ def _question(row: dict[str, Any]) -> Question:
     for key in row:
         near = difflib.get_close_matches(key, _FIELDS, n=1, cutoff=0.75)
         if key not in _FIELDS and near and near[0] not in row:
-            raise RowFault(f'the field "{key}" is not known; did you mean "{near[0]}"?')
+            raise RowFault("missing-field.unknown", field=key, other=near[0])
     check_text(text)
     optional: dict[str, str | None] = {}
     for name in ("system", "language", "id", "topic"):
         value = row.get(name)
         if value is not None and not isinstance(value, str):
-            raise RowFault(f'"{name}" must be a text in quotation marks.')
+            raise RowFault("missing-field.no-text", field=name, kind=kind(value))
         optional[name] = value or None
     facts = surfaces(row["facts"], '"facts"') if row.get("facts") is not None else ()
     return Question(text, facts=tuple(f[0] if len(f) == 1 else f for f in facts), **optional)

@@ -196,7 +196,7 @@ def test_a_japanese_encoding_is_read_and_said(file: Path, encoding: str, name: s
     assert [row.question for row in read_conversations(file)] == ["a", "送料はいくらですか"]
     source = open_rows(file).source
     assert source.encoding == encoding
-    assert name in source.reason
+    assert name in str(source.reason)
 
 
 @pytest.mark.parametrize(("encoding", "name"), [("cp932", "Shift_JIS"), ("euc_jp", "EUC-JP")])

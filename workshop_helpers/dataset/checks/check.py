@@ -169,7 +169,7 @@ def _read(
         "container": source.container,
         "format": source.format,
         "encoding": source.encoding,
-        "reason": source.reason,
+        "reason": str(source.reason),
     }
 
 

@@ -22,8 +22,8 @@ def from_fault(fault: Fault) -> Finding:
         known.severity if known else "error",
         fault.file,
         fault.line,
-        fault.message,
-        fault.fix or (known.fix if known else ""),
+        str(fault.message),
+        str(fault.fix),
         shorten(fault.excerpt),
         known.why if known else "",
     )

@@ -7,7 +7,6 @@ from .faults import (
     RowFault,
     check_text,
     field_text,
-    missing_field,
     raise_faults,
 )
 from .files import RowReader, Source, open_rows
@@ -32,7 +31,6 @@ __all__ = [
     "detect_format",
     "field_text",
     "json_lines",
-    "missing_field",
     "open_rows",
     "raise_faults",
     "read_conversations",

@@ -12,6 +12,9 @@ import codecs
 import re
 from dataclasses import dataclass
 
+from ...core.wordings import Wording
+from .faults import word
+
 SPOKEN = {
     "utf-8": "UTF-8",
     "utf-8-sig": "UTF-8",
@@ -35,10 +38,15 @@ _APOSTROPHE = b"\x92s\x92t\x92d\x92m\x92r\x92v".decode("cp932")
 
 @dataclass(frozen=True)
 class Encoding:
-    """name: as Python knows it, None where nothing could be decided; reason: why, in words."""
+    """name: as Python knows it, None where nothing could be decided; reason: why."""
 
     name: str | None
-    reason: str
+    reason: Wording
+
+
+def spoken(name: str) -> Wording | str:
+    """The name of an encoding for people, by the one that Python knows."""
+    return word(f"encoding-name.{name}") if name in SPOKEN else name
 
 
 def detect(sample: bytes, *, whole: bool = True) -> Encoding:
@@ -48,32 +56,35 @@ def detect(sample: bytes, *, whole: bool = True) -> Encoding:
     whole: that nothing follows, so that a character cut off at the end is a fault.
     """
     if sample.startswith(codecs.BOM_UTF8):
-        return Encoding("utf-8-sig", "UTF-8, by its byte order mark")
+        return Encoding("utf-8-sig", word("coding.bom"))
     for mark, name in _MARKS:
         if sample.startswith(mark):
-            return Encoding(None, f"the file is {name}, not UTF-8")
+            return Encoding(None, word("undecided.mark", encoding=name))
     if sample.isascii():
         if re.search(rb"\x1b\$[@B]", sample):
-            return Encoding("iso2022_jp", "ISO-2022-JP, by its escape sequences")
+            reason = word("coding.escapes", encoding=spoken("iso2022_jp"))
+            return Encoding("iso2022_jp", reason)
         if sample[:400].count(0) * 3 > len(sample[:400]):
-            return Encoding(None, "the file is UTF-16 without a byte order mark, or no text at all")
-        return Encoding("utf-8", "UTF-8, having ASCII characters only")
+            return Encoding(None, word("undecided.utf-16"))
+        return Encoding("utf-8", word("coding.ascii"))
     if not whole:
         sample = _whole_characters(sample)
     try:
         sample.decode("utf-8")
-        return Encoding("utf-8", "UTF-8, since its bytes are valid as such")
+        return Encoding("utf-8", word("coding.valid"))
     except UnicodeDecodeError:
         pass
     if sample.count(0) * 20 > len(sample):
-        return Encoding(None, "the file is no text: it is full of zero bytes")
+        return Encoding(None, word("undecided.zeros"))
     return _weigh_all(sample)
 
 
-def likely(raw: bytes) -> str:
+def likely(raw: bytes) -> Wording | str:
     """ "; it looks like Shift_JIS" for a line that is not UTF-8, or nothing."""
     best = max(("cp932", "euc_jp"), key=lambda name: weigh(raw, name))
-    return f"; it looks like {SPOKEN[best]}" if weigh(raw, best) >= _ENOUGH else _western(raw)
+    if weigh(raw, best) < _ENOUGH:
+        return _western(raw)
+    return word("guess.looks", encoding=spoken(best))
 
 
 def _whole_characters(sample: bytes) -> bytes:
@@ -92,20 +103,16 @@ def _weigh_all(sample: bytes) -> Encoding:
     if weights[best] < _ENOUGH and _mostly_utf8(sample):
         best, weights["utf-8"] = "utf-8", _ENOUGH
     if weights[best] < _ENOUGH:
-        return Encoding(None, f"the encoding is unknown{_guess(sample)}")
+        return Encoding(None, word("undecided.unknown", guess=_guess(sample)))
     if best == "utf-8":
-        return Encoding("utf-8", "UTF-8, though not all of its bytes are valid as such")
+        return Encoding("utf-8", word("coding.nearly"))
     text = sample.decode(best, "replace")
     foreign = sum(character > "\x7f" for character in text[:_WEIGHED])
     if foreign >= 12 and not _KANA.search(text):
-        return Encoding(
-            None,
-            f"the encoding is unknown: as {SPOKEN[best]} it has no kana at all{_guess(sample)}",
-        )
+        reason = word("undecided.no-kana", encoding=spoken(best), guess=_guess(sample))
+        return Encoding(None, reason)
     other = {"cp932": "EUC-JP", "euc_jp": "Shift_JIS"}[best]
-    return Encoding(
-        best, f"{SPOKEN[best]}, since it is not valid UTF-8 and reads as Japanese (more so than as {other})"
-    )  # fmt: skip
+    return Encoding(best, word("coding.japanese", encoding=spoken(best), other=other))
 
 
 def _mostly_utf8(sample: bytes) -> bool:
@@ -122,7 +129,7 @@ def _mostly_utf8(sample: bytes) -> bool:
     return 2 * bad <= len(lines)
 
 
-def _guess(sample: bytes) -> str:
+def _guess(sample: bytes) -> Wording | str:
     """What it might be, for the words of a fault; the reader does not act on it."""
     if western := _western(sample):
         return western
@@ -131,10 +138,12 @@ def _guess(sample: bytes) -> str:
     except ImportError:
         return ""
     match = from_bytes(sample[:4096]).best()
-    return f"; it may be {match.encoding}" if match and match.encoding != "ascii" else ""
+    if match is None or match.encoding == "ascii":
+        return ""
+    return word("guess.may", encoding=spoken(match.encoding))
 
 
-def _western(raw: bytes) -> str:
+def _western(raw: bytes) -> Wording | str:
     try:
         text = raw.decode("cp1252")
     except UnicodeDecodeError:
@@ -142,7 +151,7 @@ def _western(raw: bytes) -> str:
     foreign = [character for character in text if character > "\x7f"]
     usual = sum(character.isalpha() or character in "‘’“”–—…€£°«»©®" for character in foreign)
     if foreign and usual > 0.9 * len(foreign) and len(foreign) < 0.3 * len(text):
-        return "; it looks like Windows-1252 (Western European)"
+        return word("guess.looks", encoding=word("encoding-name.cp1252"))
     return ""
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ...core.errors import WorkshopError
+from ...core.wordings import Wording
 
 MOST_FAULTS = 10
 _EXCERPT = 80
@@ -41,35 +42,52 @@ class Fault:
     rule: the stable name of what it breaks ("invalid-json", "missing-field", "wrong-role",
     "wrong-order", "empty-question", "empty-answer", "encoding", "invalid-csv", "unreadable",
     "row-too-large"); line: from 1; message: what is wrong; fix: what to do; excerpt: the offending
-    piece of the file.
+    piece of the file. `str()` is all of it in English.
     """
 
     rule: str
     file: str
     line: int
-    message: str
-    fix: str
+    message: Wording
+    fix: Wording
     excerpt: str = ""
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.message} {self.fix}".rstrip()
+        return f"{self.file}:{self.line}: {self.message} {self.fix}"
 
 
 class RowFault(ValueError):
-    """What is wrong with one row, in words for its author; its rule's name and what to do about it.
+    """What is wrong with one row: `message`, what to do about it: `fix`, and the `rule` it breaks.
 
-    `str()` is the whole sentence; `message` and `fix` are its halves.
+    code: the entry of core/wordings/formats.yaml that `values` fill; the rule is its part before
+    the first dot, the fix the entry `code`.fix, where these are not given. `str()` is all of it in
+    English.
     """
 
-    def __init__(self, message: str, fix: str = "", *, rule: str = "missing-field") -> None:
-        super().__init__(f"{message} {fix}" if fix else message)
-        self.message = message
-        self.fix = fix
-        self.rule = rule
+    def __init__(
+        self, code: str, /, *, rule: str | None = None, fix: Wording | None = None, **values: Any
+    ) -> None:
+        super().__init__(code)
+        self.rule = rule or code.partition(".")[0]
+        self.message = word(code, **values)
+        self.fix = fix or word(f"{code}.fix", **values)
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.fix}"
 
     def at(self, file: str, line: int, excerpt: str = "") -> Fault:
         """This fault at its place in a file."""
         return Fault(self.rule, file, line, self.message, self.fix, shorten(excerpt))
+
+
+def word(name: str, /, **values: Any) -> Wording:
+    """A wording of formats.yaml."""
+    return Wording(f"formats.{name}", values)
+
+
+def fields(names: Iterable[str]) -> list[Wording]:
+    """Names of fields, in each language's quotation marks."""
+    return [word("field", name=name) for name in names]
 
 
 def shorten(text: str, limit: int = _EXCERPT) -> str:
@@ -90,10 +108,10 @@ def raise_faults(path: Path, faults: Collection[str]) -> None:
     raise WorkshopError("\n".join(shown))
 
 
-def kind(value: object) -> str:
+def kind(value: object) -> Wording:
     """What JSON calls a value: object, list, text, number, true/false, null."""
     names = {dict: "object", list: "list", str: "text", bool: "true/false", type(None): "null"}
-    return names.get(type(value), "number")
+    return word("kind." + names.get(type(value), "number"))
 
 
 def field_text(row: Row, name: str, *, known: tuple[str, ...], rule: str = "empty-field") -> str:
@@ -105,13 +123,10 @@ def field_text(row: Row, name: str, *, known: tuple[str, ...], rule: str = "empt
         raise missing(row, name, known)
     value = row[name]
     if not isinstance(value, str):
-        raise RowFault(
-            f'"{name}" is a {kind(value)};',
-            "it must be a text in quotation marks.",
-            rule=rule if value is None else "missing-field",
-        )
+        wrong = rule if value is None else None
+        raise RowFault("missing-field.no-text", rule=wrong, field=name, kind=kind(value))
     if not value.strip():
-        raise RowFault(f'"{name}" is empty.', "Fill it in or delete the row.", rule=rule)
+        raise RowFault("empty-field", rule=rule, field=name)
     return value
 
 
@@ -132,14 +147,9 @@ def missing(row: Row, name: str, known: tuple[str, ...]) -> RowFault:
     near = difflib.get_close_matches(name, others, n=1, cutoff=0.6)
     near = near or [key for key in others if key.strip().lower() in _SYNONYMS.get(name, ())][:1]
     if near:
-        return RowFault(f'no field "{name}"; "{near[0]}" looks like it:', f'rename it to "{name}".')
-    have = ", ".join(f'"{shorten(str(key), 40)}"' for key in list(row)[:20]) or "none"
-    return RowFault(f'no field "{name}" (the row has: {have}).', f'Add "{name}" to the row.')
-
-
-def missing_field(row: Row, name: str, known: tuple[str, ...]) -> str:
-    """The sentence for a missing field, with the misspelt name when there is one."""
-    return str(missing(row, name, known))
+        return RowFault("missing-field.misspelt", field=name, other=near[0])
+    have = fields(shorten(str(key), 40) for key in list(row)[:20]) or word("none")
+    return RowFault("missing-field.absent", field=name, names=have)
 
 
 def check_text(text: str) -> None:
@@ -147,11 +157,7 @@ def check_text(text: str) -> None:
     # The pattern needs one of these two; looking for them first is many times as fast.
     token = SPECIAL_TOKEN.search(text) if "<" in text or "[" in text else None
     if token:
-        raise RowFault(
-            f'the control token "{token[0]}" stands in a text.',
-            "The chat template adds such tokens itself: write the plain text only.",
-            rule="special-token",
-        )
+        raise RowFault("special-token", token=token[0])
     check_characters(text)
 
 
@@ -162,8 +168,4 @@ def check_characters(text: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise RowFault(
-            "a text holds half of a character (a lone \\ud8xx).",
-            "Write the character itself.",
-            rule="encoding",
-        ) from error
+        raise RowFault("encoding.half-character") from error

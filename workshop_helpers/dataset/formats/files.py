@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from ...core.errors import Closing, WorkshopError
+from ...core.wordings import Wording
 from . import encodings, plain, tables
 from .conversation import Conversation
-from .faults import Fault, RowFault, check_characters, missing, shorten
+from .faults import Fault, RowFault, check_characters, fields, missing, shorten, word
 from .formats import FORMATS, Columns, detect_format, find_columns, read_row
 from .json_rows import WHOLE_CHARACTERS, Item, exact, line_rows, list_rows, not_in
 from .stream import Bytes, Recoded, lines, open_bytes, require_file, sample
@@ -32,26 +33,17 @@ CONTAINERS = {
     ".text": "txt",
     ".md": "txt",
 }
-SPOKEN = {
-    "jsonl": "JSON Lines",
-    "json": "a JSON list",
-    "csv": "CSV",
-    "tsv": "TSV",
-    "xlsx": "an Excel workbook",
-    "parquet": "Parquet",
-    "txt": "plain text",
-}
 TABLES = ("csv", "tsv", "xlsx", "parquet")
 _PEEKED = 20
 _FOREIGN = (
-    (b"\xd0\xcf\x11\xe0", "an old Excel workbook (.xls)", "Save it as .xlsx."),
-    (b"%PDF", "a PDF", "Copy the questions and answers into a table or a text."),
-    (b"\x28\xb5\x2f\xfd", "packed with Zstandard", "Unpack it first."),
-    (b"BZh", "packed with bzip2", "Unpack it first."),
-    (b"\xfd7zXZ", "packed with xz", "Unpack it first."),
-    (b"\x80\x04\x95", "a pickle, which can run code when it is loaded", "Export the rows as JSON Lines."),
-    (b"SQLite format 3", "an SQLite database", "Export the rows as CSV."),
-)  # fmt: skip
+    (b"\xd0\xcf\x11\xe0", "xls", ""),
+    (b"%PDF", "pdf", ""),
+    (b"\x28\xb5\x2f\xfd", "packed", "Zstandard"),
+    (b"BZh", "packed", "bzip2"),
+    (b"\xfd7zXZ", "packed", "xz"),
+    (b"\x80\x04\x95", "pickle", ""),
+    (b"SQLite format 3", "sqlite", ""),
+)
 
 
 @dataclass(frozen=True)
@@ -60,15 +52,14 @@ class Source:
 
     container: "jsonl", "json", "csv", "tsv", "xlsx", "parquet" or "txt"; format: a name of FORMATS,
     "plain" for typed questions and answers, or "unknown"; encoding: Python's name of it, "" for a
-    binary container, "unknown" where nothing could be decided; reason: one sentence why it was read
-    so.
+    binary container, "unknown" where nothing could be decided; reason: why it was read so.
     """
 
     path: Path
     container: str
     format: str
     encoding: str
-    reason: str
+    reason: Wording
 
 
 @dataclass(frozen=True)
@@ -81,7 +72,7 @@ class Plan:
 
     container: str
     encoding: str
-    reason: str
+    reason: Wording
     packed: bool = False
     mark: str = ","
     old_lines: bool = False
@@ -152,11 +143,11 @@ class RowReader(Closing):
 
     def _source(self) -> Source:
         plan = self._plan
-        name, because = "unknown", "no row could be read"
+        name, because = "unknown", word("rows.unknown")
         if self._format is not None:
-            name, because = self._format, "as asked for"
+            name, because = self._format, word("rows.asked", format=self._format)
         elif plan.container == "txt":
-            name, because = "plain", "by the marks of questions and answers"
+            name, because = "plain", word("rows.marks", format="plain")
         elif plan.fault is None:
             items = self._items()
             try:
@@ -166,24 +157,26 @@ class RowReader(Closing):
             finally:
                 items.close()  # type: ignore[attr-defined]
             if self._columns is not None:
-                name, because = "question/answer", "by the columns given"
+                name = "question/answer"
+                because = word("rows.given", format=name)
             elif rows and plan.container in ("csv", "tsv", "xlsx"):
                 name, because = _table_format(rows[0])
             else:
                 names = [detect_format(row) for row in rows]
                 known = next((n for n in names if n is not None), None)
                 if known is not None:
-                    fields = FORMATS[known].signs
+                    signs = FORMATS[known].signs
                     if known == "question/answer":
                         found = find_columns(tuple(rows[names.index(known)]))
-                        fields = found.known[:2] if found else fields
-                    name, because = known, "by " + " and ".join(f'"{field}"' for field in fields)
+                        signs = found.known[:2] if found else signs
+                    name = known
+                    because = word("rows.fields", format=name, fields=_together(signs))
         return Source(
             self._path,
             plan.container,
             name,
             plan.encoding,
-            f"{plan.reason}; rows as {name}, {because}.",
+            word("read", read=plan.reason, rows=because),
         )
 
     # -- reading ---------------------------------------------------------------------------------
@@ -297,22 +290,26 @@ def _for_table(
         return detected, None
     found = find_columns(names, table=True)
     if found is None:
-        have = ", ".join(f'"{shorten(name, 40)}"' for name in names[:20])
-        raise RowFault(
-            f"no columns for the question and the answer are recognised (the header has: {have}).",
-            'Name them "question" and "answer" (質問, 回答), or name yours with --question-column and --answer-column.',
-        )
+        reason = word("columns", names=fields(shorten(name, 40) for name in names[:20]))
+        raise RowFault("missing-field.columns", reason=reason)
     return None, found
 
 
-def _table_format(header: dict[str, str]) -> tuple[str, str]:
+def _table_format(header: dict[str, str]) -> tuple[str, Wording]:
     try:
         format, columns = _for_table(header, None, None)
     except RowFault as fault:
-        return "unknown", fault.message.rstrip(".")
-    fields = columns.known[:2] if columns is not None else FORMATS[format or ""].signs
-    named = " and ".join(f'"{field}"' for field in fields)
-    return format or "question/answer", f"by the columns {named}"
+        return "unknown", word("rows.no-columns", **fault.message.values)
+    signs = columns.known[:2] if columns is not None else FORMATS[format or ""].signs
+    name = format or "question/answer"
+    return name, word("rows.columns", format=name, fields=_together(signs))
+
+
+def _together(names: tuple[str, ...]) -> Wording:
+    """One field, or two."""
+    if len(names) == 1:
+        return word("field", name=names[0])
+    return word("two-fields", name=names[0], other=names[1])
 
 
 # -- what the caller asks for ------------------------------------------------------------------
@@ -359,35 +356,36 @@ def find_out(path: Path, encoding: str | None = None) -> Plan:
     named = container_of(path)
     with open_bytes(path) as file:
         first = file.read(16)
-    for magic, what, fix in _FOREIGN:
+    for magic, what, packer in _FOREIGN:
         if first.startswith(magic):
-            fault = RowFault(f"the file is {what}.", fix, rule="unreadable")
-            return Plan(named or "txt", "", f"the file is {what}", fault=fault)
+            reason = word(f"foreign.{what}", packer=packer)
+            fault = RowFault("unreadable.foreign", fix=word(f"foreign.{what}.fix"), reason=reason)
+            return Plan(named or "txt", "", reason, fault=fault)
     for container, magic in (("xlsx", b"PK\x03\x04"), ("parquet", b"PAR1")):
         if first.startswith(magic):
-            return Plan(container, "", f"{SPOKEN[container]}, by its first bytes")
+            reason = word("read.first-bytes", container=word(f"container.{container}"))
+            return Plan(container, "", reason)
     if named in ("xlsx", "parquet"):
-        return Plan(named, "", f"{SPOKEN[named]}, by its name")
+        return Plan(named, "", word("read.binary-name", container=word(f"container.{named}")))
     packed = first.startswith(b"\x1f\x8b")
     head, telling, whole = sample(path, packed=packed)
-    found = encodings.Encoding(encoding, f"{encoding}, as asked for")
+    found = encodings.Encoding(encoding, word("coding.asked", encoding=encoding))
     if encoding is None:
         marked = head.startswith(codecs.BOM_UTF8)
         found = encodings.detect(head if marked else telling, whole=whole and not marked)
     if found.name is None:
-        fault = RowFault(
-            f"{found.reason}.",
-            "Save the file again as UTF-8, or name its encoding.",
-            rule="encoding",
-        )
+        fault = RowFault("encoding.undecided", reason=found.reason)
         return Plan(named or "txt", "unknown", found.reason, packed=packed, fault=fault)
     text = head.decode(found.name, "replace").removeprefix("\ufeff")
     container, because = _container(text, named)
     tabbed = container == "tsv" and "\t" in text.split("\n")[0]
+    name = word(f"container.{container}")
+    if packed:
+        name = word("container.packed", container=name)
     return Plan(
         container,
         found.name,
-        f"{'gzip of ' if packed else ''}{SPOKEN[container]}, {because}; {found.reason}",
+        word(f"read.{because}", container=name, encoding=found.reason),
         packed=packed,
         mark="\t" if tabbed else tables.delimiter(text),
         old_lines="\r" in text and "\n" not in text,
@@ -398,25 +396,25 @@ def _container(text: str, named: str | None) -> tuple[str, str]:
     """The container of a text, by its name unless its content is plainly something else, and why."""
     start = text.lstrip()
     if start[:1] == "[" and named in ("jsonl", "json", None, "txt") and _is_list(start):
-        return "json", "since it begins with a bracket"
+        return "json", "bracket"
     if start[:1] == "{" and named in ("json", None, "txt"):
         line, _, rest = start.partition("\n")
         # One object over several lines is no JSON Lines, nor are several.
         if rest.strip() and not _is_object(line):
-            return "json", "since it begins with an object over several lines"
-        return "jsonl", "since each line begins an object"
+            return "json", "long-object"
+        return "jsonl", "objects"
     if named is not None and named != "json":
-        return named, "by its name"
+        return named, "name"
     if named == "json":
-        return "jsonl", "since it begins neither a list nor an object"
+        return "jsonl", "neither"
     if plain.looks_plain(text):
-        return "txt", "by its marks of questions and answers"
+        return "txt", "marks"
     first = start.split("\n")[0]
     mark = tables.delimiter(first)
     names = [name.strip(' "\r') for name in first.split(mark)]
     if len(names) > 1 and find_columns(tuple(names), table=True):
-        return ("tsv" if mark == "\t" else "csv"), "by the names in its first line"
-    return "txt", "having no known suffix"
+        return ("tsv" if mark == "\t" else "csv"), "first-line"
+    return "txt", "no-suffix"
 
 
 def _is_list(start: str) -> bool:

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from ...core.wordings import Wording
 from .conversation import ROLES, Conversation, Message
-from .faults import Row, RowFault, field_text, kind, likeness, missing
+from .faults import Row, RowFault, field_text, fields, kind, likeness, missing, word
 
 Messages = tuple[Message, ...]
 _NO_EXTRA: dict[str, Any] = {}
@@ -64,7 +65,7 @@ def _read_alpaca(row: Row) -> Messages:
     question = field_text(row, "instruction", known=known, rule="empty-question")
     extra = row.get("input")
     if extra is not None and not isinstance(extra, str):
-        raise RowFault(f'"input" is a {kind(extra)};', "it must be a text in quotation marks.")
+        raise RowFault("missing-field.no-text", field="input", kind=kind(extra))
     if extra and extra.strip():
         question = f"{question}\n\n{extra}"
     answer = field_text(row, "output", known=known, rule="empty-answer")
@@ -81,22 +82,19 @@ def _history(value: object) -> Messages:
             and len(pair) == 2
             and all(isinstance(text, str) and text.strip() for text in pair)
         ):
-            raise RowFault(
-                '"history" must be a list of pairs [question, answer] of texts.',
-                "Correct it, or write the row as messages.",
-            )
+            raise RowFault("missing-field.history")
         turns += [Message("user", pair[0]), Message("assistant", pair[1])]
     return tuple(turns)
 
 
 def _write_alpaca(messages: Messages) -> dict[str, Any]:
-    system, question, answer = _one_turn(messages, "Alpaca")
+    system, question, answer = _one_turn(messages, "alpaca")
     row = {"instruction": question, "input": "", "output": answer}
     return row if system is None else {**row, "system": system}
 
 
 def _write_columns(messages: Messages) -> dict[str, Any]:
-    system, question, answer = _one_turn(messages, "a question and an answer column")
+    system, question, answer = _one_turn(messages, "columns")
     row = {"question": question, "answer": answer}
     return row if system is None else {**row, "system": system}
 
@@ -106,12 +104,7 @@ def _one_turn(messages: Messages, shape: str) -> tuple[str | None, str, str]:
     system = messages[0].content if messages[0].role == "system" else None
     turns = messages[1:] if system is not None else messages
     if [turn.role for turn in turns] != ["user", "assistant"]:
-        raise RowFault(
-            f"the conversation has {len(turns)} turns; {shape} holds one question and one answer, and the "
-            "others would be lost.",
-            "Write it as messages, ShareGPT or Gemini.",
-            rule="does-not-fit",
-        )
+        raise RowFault("does-not-fit.turns", turns=len(turns), shape=word(f"shape.{shape}"))
     return system, turns[0].content, turns[1].content
 
 
@@ -146,18 +139,16 @@ def _write_prompt_completion(messages: Messages) -> dict[str, Any]:
 
 
 def _read_messages(row: Row) -> Messages:
-    return _turns(_list(row, "messages", "turns", '"role" and "content"'), "messages")
+    return _turns(_list(row, "messages", "role", "content"), "messages")
 
 
-def _list(row: Row, name: str, holds: str, of: str) -> list[Any]:
+def _list(row: Row, name: str, *of: str) -> list[Any]:
     if name not in row:
         raise missing(row, name, FORMATS[detect_format(row) or "messages"].known)
     value = row[name]
     if not isinstance(value, list) or not value:
-        raise RowFault(
-            f'"{name}" must be a list of {holds} with {of}.',
-            "Write at least a question and an answer.",
-        )
+        both = word("two-fields", name=of[0], other=of[1])
+        raise RowFault("missing-field.turns", field=name, fields=both)
     return value
 
 
@@ -167,10 +158,9 @@ def _write_turns(messages: Messages) -> list[dict[str, str]]:
 
 def _turns(value: object, name: str) -> Messages:
     if not isinstance(value, list) or not value:
-        raise RowFault(
-            f'"{name}" must be a list of turns with "role" and "content".',
-            "Write at least one turn.",
-        )
+        both = word("two-fields", name="role", other="content")
+        one = word("missing-field.one-turn")
+        raise RowFault("missing-field.turns", fix=one, field=name, fields=both)
     turns = []
     for number, turn in enumerate(value, start=1):
         # What a clean file holds goes the short way; every doubt goes the long one, which finds the
@@ -184,41 +174,36 @@ def _turns(value: object, name: str) -> Messages:
             ):
                 turns.append(Message(role, content))
                 continue
-        turns.append(_turn(turn, f'turn {number} of "{name}"'))
+        turns.append(_turn(turn, word("turn", number=number, name=name)))
     return tuple(turns)
 
 
-def _turn(turn: object, where: str) -> Message:
+def _turn(turn: object, where: Wording) -> Message:
     if not isinstance(turn, dict):
-        raise RowFault(
-            f"{where} is a {kind(turn)}, not an object.", 'Write {"role": …, "content": …}.'
-        )
+        raise _no_object(turn, where, "role", "content")
     known = ("role", "content")
     with _at(where):
         role = field_text(turn, "role", known=known, rule="wrong-role")
     if role not in ROLES:
         raise _wrong_role(role, where, _ALIASES, ROLES)
     if turn.get("tool_calls") or turn.get("function_call"):
-        raise RowFault(
-            f"{where} calls a tool; only turns of text can be learned here.",
-            "Delete the row, or write the call into the text.",
-            rule="wrong-role",
-        )
+        raise RowFault("wrong-role.tool", turn=where)
     if isinstance(turn.get("content"), list):
         turn = {**turn, "content": _parts(turn["content"], where)}
     with _at(where):
         return Message(role, field_text(turn, "content", known=known, rule=_EMPTY[role]))
 
 
-def _parts(value: list[Any], where: str) -> str:
+def _no_object(turn: object, where: Wording, name: str, other: str) -> RowFault:
+    return RowFault("missing-field.no-object", turn=where, kind=kind(turn), name=name, other=other)
+
+
+def _parts(value: list[Any], where: Wording) -> str:
     """The text of a list of parts ({"text": …}); RowFault for a picture, a sound, a call."""
     texts = []
     for part in value:
         if not (isinstance(part, dict) and isinstance(part.get("text"), str)):
-            raise RowFault(
-                f"{where} holds a part that is no text; only texts can be learned here.",
-                "Delete the row, or leave the text alone.",
-            )
+            raise RowFault("missing-field.no-text-part", turn=where)
         texts.append(part["text"])
     return "".join(texts)
 
@@ -226,7 +211,7 @@ def _parts(value: list[Any], where: str) -> str:
 class _at:
     """Puts the place of a turn before the words of a fault in it."""
 
-    def __init__(self, where: str) -> None:
+    def __init__(self, where: Wording) -> None:
         self.where = where
 
     def __enter__(self) -> None:
@@ -234,27 +219,31 @@ class _at:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, RowFault):
-            raise RowFault(f"{self.where}: {error.message}", error.fix, rule=error.rule) from error
+            values = {"turn": self.where, "fault": error.message}
+            raise RowFault("in-turn", rule=error.rule, fix=error.fix, **values) from error
 
 
 def _wrong_role(
-    role: str, where: str, aliases: Mapping[str, str], allowed: Iterable[str]
+    role: str, where: Wording, aliases: Mapping[str, str], allowed: Iterable[str]
 ) -> RowFault:
     roles = list(allowed)
     near = difflib.get_close_matches(role.lower(), roles, n=1, cutoff=0.5)
-    wanted = aliases.get(role.lower()) or (near[0] if near else " or ".join(roles))
-    return RowFault(f'{where} has the role "{role[:40]}";', f'write "{wanted}".', rule="wrong-role")
+    if alias := aliases.get(role.lower()):
+        near = [alias]
+    wanted = word("field", name=near[0]) if near else None
+    if wanted is None:
+        count = "three" if len(roles) == 3 else "two"
+        wanted = word(f"roles.{count}", **dict(zip(("one", "two", "three"), roles, strict=False)))
+    return RowFault("wrong-role", turn=where, role=role[:40], wanted=wanted)
 
 
 def _read_sharegpt(row: Row) -> Messages:
-    value = _list(row, "conversations", "turns", '"from" and "value"')
+    value = _list(row, "conversations", "from", "value")
     turns = []
     for number, turn in enumerate(value, start=1):
-        where = f'turn {number} of "conversations"'
+        where = word("turn", number=number, name="conversations")
         if not isinstance(turn, dict):
-            raise RowFault(
-                f"{where} is a {kind(turn)}, not an object.", 'Write {"from": …, "value": …}.'
-            )
+            raise _no_object(turn, where, "from", "value")
         if "role" in turn and "content" in turn and "from" not in turn:
             turns.append(_turn(turn, where))
             continue
@@ -277,17 +266,16 @@ def _write_sharegpt(messages: Messages) -> dict[str, Any]:
 
 
 def _read_gemini(row: Row) -> Messages:
-    value = _list(row, "contents", "turns", '"role" and "parts"')
+    value = _list(row, "contents", "role", "parts")
     turns: list[Message] = []
     instruction = row.get("systemInstruction", row.get("system_instruction"))
     if instruction is not None:
-        turns.append(Message("system", _gemini_text(instruction, '"systemInstruction"', "system")))
+        where = word("field", name="systemInstruction")
+        turns.append(Message("system", _gemini_text(instruction, where, "system")))
     for number, turn in enumerate(value, start=1):
-        where = f'turn {number} of "contents"'
+        where = word("turn", number=number, name="contents")
         if not isinstance(turn, dict):
-            raise RowFault(
-                f"{where} is a {kind(turn)}, not an object.", 'Write {"role": …, "parts": …}.'
-            )
+            raise _no_object(turn, where, "role", "parts")
         with _at(where):
             role = field_text(turn, "role", known=("role", "parts"), rule="wrong-role")
         if role not in _GEMINI:
@@ -299,15 +287,15 @@ def _read_gemini(row: Row) -> Messages:
     return tuple(turns)
 
 
-def _gemini_text(turn: object, where: str, role: str) -> str:
+def _gemini_text(turn: object, where: Wording, role: str) -> str:
     parts = turn.get("parts") if isinstance(turn, dict) else turn
     if isinstance(parts, dict):
         parts = [parts]
     text = _parts(parts, where) if isinstance(parts, list) else parts
     if not isinstance(text, str):
-        raise RowFault(f'{where} has no "parts".', 'Write "parts": [{"text": …}].')
+        raise RowFault("missing-field.parts", turn=where)
     if not text.strip():
-        raise RowFault(f"{where} is empty.", "Fill it in or delete the row.", rule=_EMPTY[role])
+        raise RowFault("empty-turn", rule=_EMPTY[role], turn=where)
     return text
 
 
@@ -499,23 +487,16 @@ def write_row(conversation: Conversation, format: str) -> dict[str, Any]:
     check_order(conversation.messages)
     for message in conversation.messages:
         if not message.content.strip():
-            raise RowFault(
-                f"the {message.role} turn is empty.",
-                "Fill it in or delete the row.",
-                rule=_EMPTY[message.role],
-            )
+            rule = _EMPTY[message.role]
+            raise RowFault("empty-turn.written", rule=rule, role=message.role)
     row = FORMATS[format].write(conversation.messages)
     if not conversation.extra:
         return row
     taken = [name for name in conversation.extra if name in FORMATS[format].known or name in row]
     row = {**row, **conversation.extra}
     if taken or detect_format(row) != format:
-        names = ", ".join(f'"{name}"' for name in taken or conversation.extra)
-        raise RowFault(
-            f"the row's other field {names} would be read as part of the shape {format}.",
-            "Rename or delete that field, or choose another format.",
-            rule="does-not-fit",
-        )
+        names = fields(taken or conversation.extra)
+        raise RowFault("does-not-fit.extra", names=names, format=format)
     return row
 
 
@@ -526,20 +507,8 @@ def check_order(messages: Messages) -> None:
     if len(messages) == 2 and messages[0].role == "user" and messages[1].role == "assistant":
         return  # most rows are this, and the general questions below take longer than their reading
     if messages[-1].role != "assistant":
-        raise RowFault(
-            "the last turn is not the assistant's; there is no answer to learn.",
-            "Add the answer, or delete the turn.",
-            rule="wrong-order",
-        )
+        raise RowFault("wrong-order.no-answer")
     if not any(m.role == "user" for m in messages[:-1]):
-        raise RowFault(
-            "no user turn stands before the answer.",
-            "Add the question, or delete the row.",
-            rule="wrong-order",
-        )
+        raise RowFault("wrong-order.no-user")
     if any(m.role == "system" for m in messages[1:]):
-        raise RowFault(
-            "a system turn may only stand first.",
-            "Move it to the start, or delete it.",
-            rule="wrong-order",
-        )
+        raise RowFault("wrong-order.system")

@@ -9,8 +9,9 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from .encodings import SPOKEN, likely
-from .faults import RowFault, kind
+from ...core.wordings import Wording
+from .encodings import likely, spoken
+from .faults import RowFault, kind, word
 from .stream import ROW_LIMIT, too_large
 
 
@@ -73,13 +74,15 @@ def _line_row(line: bytes, encoding: str, *, first: bool) -> tuple[dict[str, Any
 
 def not_in(line: bytes, encoding: str, error: UnicodeDecodeError) -> RowFault:
     """The fault of a line that is not in the file's encoding."""
-    name = SPOKEN.get(encoding, encoding)
-    hint = likely(line) if name == "UTF-8" else ""
-    return RowFault(
-        f"not {name} (byte 0x{line[error.start]:02x}){hint}.",
-        "Save the file again as UTF-8.",
-        rule="encoding",
-    )
+    guess = likely(line) if encoding.startswith("utf-8") else ""
+    byte = line[error.start]
+    return RowFault("encoding.line", encoding=spoken(encoding), byte=byte, guess=guess)
+
+
+def not_in_rest(error: UnicodeDecodeError) -> RowFault:
+    """The fault of a file whose rest cannot be read in its encoding."""
+    byte = error.object[error.start]
+    return RowFault("encoding.stop", encoding=spoken(error.encoding), byte=byte)
 
 
 def parse(text: str) -> dict[str, Any] | RowFault:
@@ -87,17 +90,11 @@ def parse(text: str) -> dict[str, Any] | RowFault:
     try:
         row = json.loads(text)
     except json.JSONDecodeError as error:
-        return RowFault(
-            f"not valid JSON at column {error.colno}:", _hint(text, error.msg), rule="invalid-json"
-        )
+        return RowFault("invalid-json.column", fix=_hint(text, error.msg), column=error.colno)
     except ValueError:
-        return RowFault(
-            "a number has thousands of digits.", "Write it as a text.", rule="invalid-json"
-        )
+        return RowFault("invalid-json.digits")
     except RecursionError:
-        return RowFault(
-            "nested too deeply to be a row.", "Write the row flat.", rule="invalid-json"
-        )
+        return RowFault("invalid-json.deep")
     return row if isinstance(row, dict) else _no_object(row)
 
 
@@ -111,26 +108,35 @@ def exact(row: dict[str, Any], raw: bytes | str, extra: dict[str, Any]) -> dict[
 
 
 def _no_object(value: object) -> RowFault:
-    return RowFault(
-        f"a {kind(value)} where an object with named fields",
-        'such as {"instruction": …, "output": …} belongs.',
-        rule="invalid-json",
-    )
+    return RowFault("invalid-json.no-object", kind=kind(value))
 
 
-def _hint(line: str, message: str) -> str:
+# What the json module says, by how it begins.
+_SAID = {
+    "Expecting value": "value",
+    "Expecting ',' delimiter": "comma",
+    "Expecting ':' delimiter": "colon",
+    "Expecting property name enclosed in double quotes": "name",
+    "Illegal trailing comma": "trailing-comma",
+    "Extra data": "extra",
+    "Invalid \\uXXXX": "unicode-escape",
+    "Invalid \\escape": "escape",
+    "Invalid control character": "control",
+}
+
+
+def _hint(line: str, message: str) -> Wording:
     stripped = line.strip()
-    if "property name enclosed in double quotes" in message and "'" in line:
-        return 'names and texts need double quotation marks ("), not single ones.'
-    if stripped.endswith(","):
-        return "take away the comma at the end of the line."
-    if "Unterminated string" in message or not stripped.endswith("}"):
-        return "the object does not end on this line. Keep each row on one line; write \\n for a line break."
-    if re.search("[“”]", line):
-        return 'curly quotation marks; JSON needs straight ones (").'
-    if "Invalid control character" in message:
-        return "a tab or another control character in a text; write \\t or a space."
-    return f"{message}."
+    said = next((name for start, name in _SAID.items() if message.startswith(start)), "other")
+    if said == "name" and "'" in line:
+        said = "single-quotes"
+    elif stripped.endswith(","):
+        said = "last-comma"
+    elif "Unterminated string" in message or not stripped.endswith("}"):
+        said = "no-end"
+    elif re.search("[“”]", line):
+        said = "curly"
+    return word(f"hint.{said}", message=message)
 
 
 # -- a list of objects -------------------------------------------------------------------------
@@ -165,12 +171,7 @@ class _Text:
             try:
                 piece = self._decoder.decode(block, final=not block)
             except UnicodeDecodeError as error:
-                raise RowFault(
-                    f"not {SPOKEN.get(error.encoding, error.encoding)} (byte 0x{error.object[error.start]:02x}); "
-                    "reading stops here.",
-                    "Save the file again as UTF-8.",
-                    rule="encoding",
-                ) from error
+                raise not_in_rest(error) from error
             pieces.append(piece)
             wanted -= max(len(piece), 1)
             self._ended = not block
@@ -208,38 +209,24 @@ def list_rows(read: Callable[[int], bytes], encoding: str) -> Iterator[Item]:
             character = text.next()
             if character == "":
                 if bracket:
-                    fault = RowFault(
-                        "the list does not end.", 'Add "]" at the end.', rule="invalid-json"
-                    )
-                    yield text.line, fault, ""
+                    yield text.line, RowFault("invalid-json.open-list"), ""
                 return
             if character == "]" and bracket:
                 text.move(text.place + 1)
                 if text.next():
-                    fault = RowFault(
-                        "something follows the end of the list.",
-                        "Put all rows into one list.",
-                        rule="invalid-json",
-                    )
+                    fault = RowFault("invalid-json.after-list")
                     yield text.line, fault, text.text[text.place : text.place + 80]
                 return
             if character == "," and not first:
                 text.move(text.place + 1)
                 character = text.next()
                 if character == "]" and bracket:
-                    fault = RowFault(
-                        "a comma before the end of the list.", "Take it away.", rule="invalid-json"
-                    )
-                    yield text.line, fault, ","
+                    yield text.line, RowFault("invalid-json.last-comma"), ","
                     continue
                 if character == "":
                     continue
             elif bracket and not first:
-                fault = RowFault(
-                    "a comma is missing between two rows.",
-                    'Write "," between the rows of a list.',
-                    rule="invalid-json",
-                )
+                fault = RowFault("invalid-json.no-comma")
                 yield text.line, fault, text.text[text.place : text.place + 80]
             first = False
             line = text.line
@@ -275,19 +262,19 @@ def _element(text: _Text) -> tuple[dict[str, Any] | RowFault, str]:
         end = len(text.text) if found is None else found
         raw = text.text[text.place : end]
         if found is None:
-            fault = RowFault(
-                "the row does not end before the file does.",
-                "Look for a bracket or a quotation mark that is not closed.",
-                rule="invalid-json",
-            )
+            fault = RowFault("invalid-json.open-row")
         elif not reason:
             parsed = parse(raw)
             fault = parsed if isinstance(parsed, RowFault) else _no_object(None)
         else:
             column = place - text.text.rfind("\n", 0, place)
             below = text.text.count("\n", text.place, place)
-            where = f"column {column}" + (f" of line {text.line + below}" if below else "")
-            fault = RowFault(f"not valid JSON at {where}:", _hint(raw, reason), rule="invalid-json")
+            fault = RowFault(
+                "invalid-json.line" if below else "invalid-json.column",
+                fix=_hint(raw, reason),
+                column=column,
+                line=text.line + below,
+            )
         text.move(end)
         return fault, raw
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from .conversation import Message
-from .faults import RowFault
+from .faults import RowFault, word
 from .json_rows import Item
 from .stream import ROW_LIMIT, too_large
 
@@ -55,7 +55,7 @@ def plain_rows(lines: Iterable[str]) -> Iterator[Item]:
                 elif now is not None:
                     parts[now].append(line)
                 elif line.strip() and not _RULE.fullmatch(line):
-                    yield number, _stray(), line[:400]
+                    yield number, RowFault("wrong-order.stray"), line[:400]
                 continue
             mark = match.lastgroup or ""
             begins = mark == "system" or (mark == "question" and now != "system")
@@ -66,12 +66,7 @@ def plain_rows(lines: Iterable[str]) -> Iterator[Item]:
                 if parts:
                     yield begun, _pair(parts), _excerpt(parts)
                     parts, size = {}, 0
-                fault = RowFault(
-                    "an answer stands without a question before it.",
-                    'Write the question above it, after "Q:".',
-                    rule="wrong-order",
-                )
-                yield number, fault, line[:400]
+                yield number, RowFault("wrong-order.answer-alone"), line[:400]
                 now = None
                 continue
             if not parts:
@@ -89,28 +84,12 @@ def _excerpt(parts: dict[str, list[str]]) -> str:
     return "\n".join(line for lines in parts.values() for line in lines[:3])[:400]
 
 
-def _stray() -> RowFault:
-    return RowFault(
-        "a text stands outside of any question and answer.",
-        'Begin questions with "Q:" and answers with "A:", or delete the line.',
-        rule="wrong-order",
-    )
-
-
 def _pair(parts: dict[str, list[str]]) -> dict[str, str] | RowFault:
     row = {name: "\n".join(lines).strip() for name, lines in parts.items()}
     if "question" not in row:
-        return RowFault(
-            "a system text stands without a question after it.",
-            'Write the question below it, after "Q:".',
-            rule="wrong-order",
-        )
+        return RowFault("wrong-order.system-alone")
     if "answer" not in row:
-        return RowFault(
-            "no answer follows this question.",
-            'Write it below, after "A:", or delete the question.',
-            rule="empty-answer",
-        )
+        return RowFault("empty-answer.none")
     return row
 
 
@@ -120,30 +99,21 @@ def write_plain(messages: tuple[Message, ...]) -> str:
     """
     roles = [message.role for message in messages]
     if roles not in (["user", "assistant"], ["system", "user", "assistant"]):
-        raise RowFault(
-            f"the conversation has {len(messages)} turns; plain text holds one question and one answer, and the "
-            "others would be lost.",
-            "Write it as messages, ShareGPT or Gemini.",
-            rule="does-not-fit",
-        )
+        raise RowFault("does-not-fit.turns", turns=len(messages), shape=word("shape.plain"))
     marks = {"system": "System", "user": "Q", "assistant": "A"}
     pieces = []
     for message in messages:
         lines = message.content.split("\n")
         why = None
         if message.content != message.content.strip():
-            why = "it begins or ends with spaces or empty lines"
+            why = "ends"
         elif any(character in message.content for character in "\r\x00\x1b"):
-            why = "it holds a carriage return, a zero byte or an escape"
+            why = "controls"
         elif any(_MARK.match(line) for line in lines[1:]):
-            why = 'a line in it begins as a question or an answer does ("Q:", "A:")'
+            why = "marks"
         elif message.role == "assistant" and any(_RULE.fullmatch(line) for line in lines[1:]):
-            why = "a line in it is a rule of dashes, which parts two answers"
+            why = "rule"
         if why is not None:
-            raise RowFault(
-                f"the {message.role} turn would be read back otherwise from plain text: {why}.",
-                "Write it as JSON Lines.",
-                rule="does-not-fit",
-            )
+            raise RowFault(f"does-not-fit.plain-{why}", role=message.role)
         pieces.append(f"{marks[message.role]}: {message.content}")
     return "\n".join(pieces) + "\n\n"

@@ -86,18 +86,13 @@ class Bytes(Closing):
         try:
             block = self._gzip.read(size)
         except (OSError, EOFError, zlib.error) as error:
-            raise RowFault(
-                f"the gzip file is damaged here ({error}).",
-                "Download or pack it again.",
-                rule="unreadable",
-            ) from error
+            kinds = {"Compressed file ended": "gzip-ends", "CRC check failed": "gzip-checksum"}
+            said = str(error)
+            kind = next((kinds[start] for start in kinds if said.startswith(start)), "gzip")
+            raise RowFault(f"unreadable.{kind}", error=said) from error
         self._given += len(block)
         if self._given > _SUSPECT and self._given > _MOST_PACKED * self._file.tell():
-            raise RowFault(
-                f"the gzip file unpacks to more than {_MOST_PACKED} times its size; reading stops here.",
-                "Unpack it by hand if you trust it.",
-                rule="row-too-large",
-            )
+            raise RowFault("row-too-large.gzip", times=_MOST_PACKED)
         return block
 
 
@@ -159,11 +154,7 @@ def lines(read: Callable[[int], bytes], end: bytes = b"\n") -> Iterator[bytes]:
 
 def too_large() -> RowFault:
     """The fault of a row that no memory should be spent on."""
-    return RowFault(
-        f"a row is larger than {ROW_LIMIT >> 20} MB; reading stops here.",
-        "End each row with a line break, or look for a quotation mark that is not closed.",
-        rule="row-too-large",
-    )
+    return RowFault("row-too-large", megabytes=ROW_LIMIT >> 20)
 
 
 class Recoded:
@@ -182,10 +173,7 @@ class Recoded:
             try:
                 text = self._decoder.decode(block, final=not block)
             except UnicodeDecodeError as error:
-                raise RowFault(
-                    f"not {error.encoding} (byte 0x{error.object[error.start]:02x}); reading stops here.",
-                    "Save the file again as UTF-8.",
-                    rule="encoding",
-                ) from error
+                byte = error.object[error.start]
+                raise RowFault("encoding.stop", encoding=error.encoding, byte=byte) from error
             if text or not block:
                 return text.encode("utf-8", "surrogatepass")

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from .faults import RowFault
+from .faults import RowFault, word
 from .json_rows import Item
 from .stream import ROW_LIMIT, too_large
 
@@ -61,7 +61,7 @@ def csv_rows(lines: Iterable[str], mark: str) -> Iterator[Item]:
         except StopIteration:
             return
         except csv.Error as error:
-            yield counted.first, _csv_fault(str(error), mark), counted.text
+            yield counted.first, _csv_fault(str(error)), counted.text
             continue
         except RowFault as fault:
             yield counted.first, fault, counted.text
@@ -105,38 +105,25 @@ class _Counted:
 def _record(header: list[str], cells: list[str], mark: str) -> dict[str, Any] | RowFault:
     if len(cells) > len(header):
         if any(cell.strip() for cell in cells[len(header) :]):
-            name = {",": "comma", "\t": "tab", ";": "semicolon"}[mark]
-            return RowFault(
-                f"{len(cells)} columns where the header has {len(header)}:",
-                f'put a text that holds a {name} in quotation marks ("…").',
-                rule="invalid-csv",
-            )
+            name = word("mark." + {",": "comma", "\t": "tab", ";": "semicolon"}[mark])
+            count, columns = len(cells), len(header)
+            return RowFault("invalid-csv.columns", mark=name, cells=count, columns=columns)
         cells = cells[: len(header)]
     return dict(itertools.zip_longest(header, cells, fillvalue=""))
 
 
-def _csv_fault(error: str, mark: str) -> RowFault:
-    if "unexpected end of data" in error:
-        return RowFault(
-            "a quotation mark that opens here is not closed before the end of the file.",
-            'Close it; write a quotation mark inside a text twice ("").',
-            rule="invalid-csv",
-        )
-    if "expected after" in error:
-        return RowFault(
-            "something follows a closing quotation mark.",
-            'Write a quotation mark inside a text twice ("").',
-            rule="invalid-csv",
-        )
-    if "new-line character" in error:
-        return RowFault(
-            "a lone carriage return stands outside quotation marks.",
-            'Put the text in quotation marks ("…").',
-            rule="invalid-csv",
-        )
-    if "NUL" in error:
-        return RowFault("a zero byte stands in the row.", "Delete it.", rule="invalid-csv")
-    return RowFault(f"not valid CSV ({error}).", "Correct the row.", rule="invalid-csv")
+# What the csv module says, by a piece of it.
+_CSV_FAULTS = {
+    "unexpected end of data": "open-quote",
+    "expected after": "after-quote",
+    "new-line character": "return",
+    "NUL": "zero-byte",
+}
+
+
+def _csv_fault(error: str) -> RowFault:
+    name = next((name for piece, name in _CSV_FAULTS.items() if piece in error), "other")
+    return RowFault(f"invalid-csv.{name}", error=error)
 
 
 # -- Excel -------------------------------------------------------------------------------------
@@ -178,12 +165,7 @@ def xlsx_rows(path: Path) -> Iterator[Item]:
     ) as error:  # A damaged workbook ends in any of a dozen exceptions of four libraries.
         if isinstance(error, ImportError):
             raise
-        damaged = RowFault(
-            f"the Excel workbook is damaged ({type(error).__name__}).",
-            "Open it in Excel and save it again as .xlsx.",
-            rule="unreadable",
-        )
-        yield line + 1, damaged, ""
+        yield line + 1, RowFault("unreadable.workbook", error=type(error).__name__), ""
 
 
 def cell_text(value: object) -> str:
@@ -207,11 +189,7 @@ def _refuse_bomb(path: Path) -> None:
     with zipfile.ZipFile(path) as archive:
         unpacked = sum(entry.file_size for entry in archive.infolist())
     if unpacked > _LEAST_UNPACKED and unpacked > _MOST_PACKED * path.stat().st_size:
-        raise RowFault(
-            f"the workbook unpacks to more than {_MOST_PACKED} times its size; it is not read.",
-            "Save the sheet as CSV if you trust it.",
-            rule="row-too-large",
-        )
+        raise RowFault("row-too-large.workbook", times=_MOST_PACKED)
 
 
 # -- Parquet -----------------------------------------------------------------------------------
@@ -231,11 +209,7 @@ def parquet_rows(path: Path) -> Iterator[Item]:
             groups = [metadata.row_group(n).total_byte_size for n in range(metadata.num_row_groups)]
             unpacked = sum(groups)
             if unpacked > _LEAST_UNPACKED and unpacked > _MOST_PACKED * path.stat().st_size:
-                raise RowFault(
-                    f"the Parquet file unpacks to more than {_MOST_PACKED} times its size; it is not read.",
-                    "Write it again as JSON Lines if you trust it.",
-                    rule="row-too-large",
-                )
+                raise RowFault("row-too-large.parquet", times=_MOST_PACKED)
             for batch in file.iter_batches(_BATCH, use_threads=False):
                 for row in batch.to_pylist():
                     line += 1
@@ -252,12 +226,7 @@ def parquet_rows(path: Path) -> Iterator[Item]:
         MemoryError,
         OverflowError,
     ) as error:
-        damaged = RowFault(
-            f"the Parquet file is damaged or of an unknown kind ({type(error).__name__}).",
-            "Write it again.",
-            rule="unreadable",
-        )
-        yield line + 1, damaged, ""
+        yield line + 1, RowFault("unreadable.parquet", error=type(error).__name__), ""
 
 
 def without_nulls(row: dict[str, Any]) -> dict[str, Any]:

@@ -20,8 +20,8 @@ from typing import IO, Any
 from ...core.artifacts import atomic_file
 from ...core.errors import WorkshopError
 from .conversation import Conversation, Message
-from .faults import MOST_FAULTS, Fault, RowFault, check_characters
-from .files import SPOKEN, Source, container_of, open_rows
+from .faults import MOST_FAULTS, Fault, RowFault, check_characters, fields, word
+from .files import Source, container_of, open_rows
 from .formats import FORMATS, write_row
 from .plain import write_plain
 
@@ -221,7 +221,7 @@ def _format_for(container: str, format: str | None, columns: Mapping[str, str] |
         raise WorkshopError(f'There is no format "{name}"; choose from {", ".join(FORMATS)}.')
     if container in ("csv", "tsv", "xlsx") and name not in _IN_CELLS:
         raise WorkshopError(
-            f"{SPOKEN[container]} has columns of text and cannot hold the lists of turns of {name}. Choose "
+            f"{word(f'container.{container}')} has columns of text and cannot hold the lists of turns of {name}. Choose "
             f"{', '.join(_IN_CELLS)}, or write .jsonl."
         )
     return name
@@ -279,11 +279,7 @@ class _Records:
             return row
         renamed = {self._columns.get(name, name): value for name, value in row.items()}
         if len(renamed) < len(row):
-            raise RowFault(
-                "another field of the row has the name of a column.",
-                "Choose other names.",
-                rule="does-not-fit",
-            )
+            raise RowFault("does-not-fit.names")
         return renamed
 
     def dumped(self, conversation: Conversation) -> str:
@@ -295,11 +291,7 @@ def _dump(value: Any) -> str:
     try:
         text = json.dumps(value, ensure_ascii=False, default=_plain_value)
     except (TypeError, ValueError, RecursionError) as error:
-        raise RowFault(
-            f"another field of the row cannot be written as JSON ({error}).",
-            "Delete that field.",
-            rule="does-not-fit",
-        ) from error
+        raise RowFault("does-not-fit.json", error=error) from error
     check_characters(text)
     return text
 
@@ -334,12 +326,7 @@ def _write_json(records: _Records, out: IO[str]) -> None:
 def _write_txt(records: _Records, out: IO[str]) -> None:
     def text(conversation: Conversation) -> str:
         if conversation.extra:
-            names = ", ".join(f'"{name}"' for name in conversation.extra)
-            raise RowFault(
-                f"plain text has no place for the row's other field {names}.",
-                "Choose a table or JSON Lines.",
-                rule="does-not-fit",
-            )
+            raise RowFault("does-not-fit.plain-extra", names=fields(conversation.extra))
         return write_plain(conversation.messages)
 
     for piece in records.each(text):
@@ -360,9 +347,7 @@ def _write_csv(mark: str) -> Callable[[_Records, IO[str]], None]:
 
 def _check_csv(text: str) -> None:
     if "\x00" in text:
-        raise RowFault(
-            "a text holds a zero byte, which CSV cannot.", "Delete it.", rule="does-not-fit"
-        )
+        raise RowFault("does-not-fit.csv-zero")
 
 
 _TEXT_WRITERS: dict[str, Callable[[_Records, IO[str]], None]] = {
@@ -387,11 +372,7 @@ def _spooled(
         row = {}
         for name, value in records.row(conversation).items():
             if isinstance(value, list) and name not in conversation.extra:
-                raise RowFault(
-                    f'"{name}" is a list of turns, which a cell cannot hold.',
-                    "Write it as messages in .jsonl or .parquet.",
-                    rule="does-not-fit",
-                )
+                raise RowFault("does-not-fit.cell-list", field=name)
             row[name] = value if isinstance(value, str) else "" if value is None else _dump(value)
             check(row[name])
             check(name)
@@ -411,18 +392,10 @@ def _spooled(
 def _check_xlsx(text: str) -> None:
     found = _NOT_IN_XML.search(text)
     if found:
-        raise RowFault(
-            f"a text holds {found[0]!r}, which an Excel workbook cannot keep.",
-            "Delete it, or write CSV or JSON Lines.",
-            rule="does-not-fit",
-        )
+        raise RowFault("does-not-fit.xlsx-character", character=found[0])
     # Excel counts a character outside the first 65,536 as two.
     if len(text) > _CELL // 2 and len(text.encode("utf-16-le", "surrogatepass")) > 2 * _CELL:
-        raise RowFault(
-            f"a text is longer than the {_CELL:,} characters of an Excel cell, and its end would be lost.",
-            "Write CSV or JSON Lines.",
-            rule="does-not-fit",
-        )
+        raise RowFault("does-not-fit.xlsx-length", limit=_CELL)
 
 
 def _write_xlsx(records: _Records, temporary: Path) -> None:

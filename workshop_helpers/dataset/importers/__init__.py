@@ -76,7 +76,7 @@ def rows_from_table(
                 made.faults.append(item)
             else:
                 made.append(item)
-        made.note = reader.source.reason
+        made.note = str(reader.source.reason)
     return _finished(made, Path(path))
 
 
@@ -105,9 +105,7 @@ def rows_from_faq(path: str | Path) -> Made:
         )
     made = Made(skipped=found.skipped, note=found.note)
     for problem, line in found.problems:
-        made.faults.append(
-            Fault("invalid-json", str(path), line, problem, "Correct it, or delete the block.")
-        )
+        made.faults.append(RowFault("invalid-json.json-ld", error=problem).at(str(path), line))
     for pair in found.pairs:
         row = _conversation(pair, path)
         try:
@@ -237,29 +235,28 @@ def _python_files(root: Path, skipped: Counter[str]) -> Iterator[Path]:
 
 
 def _parse(path: Path, faults: list[Fault]) -> tuple[str, ast.Module] | None:
-    def fault(rule: str, line: int, message: str, fix: str, excerpt: str = "") -> None:
-        faults.append(Fault(rule, str(path), line, message, fix, excerpt.strip()[:80]))
+    def fault(code: str, error: object = "", line: int = 1, excerpt: str = "") -> None:
+        faults.append(RowFault(code, error=error).at(str(path), line, excerpt.strip()[:80]))
 
     try:
         with tokenize.open(path) as file:  # by its BOM or its coding line (PEP 263)
             text = file.read()
     except (UnicodeDecodeError, SyntaxError, LookupError) as error:
-        fault("encoding", 1, f"the file's encoding is wrong: {error}.", "Save it as UTF-8.")
+        fault("encoding.python", error)
         return None
     except OSError as error:
-        fault("unreadable", 1, f"cannot be read: {error.strerror or error}.", "Look at the file.")
+        fault("unreadable.python", error.strerror or error)
         return None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # "\d" in somebody's code is not ours to complain about
             return text, ast.parse(text)
     except SyntaxError as error:
-        said = f"is not valid Python: {error.msg}."
-        fault("invalid-python", error.lineno or 1, said, "Correct the file.", error.text or "")
+        fault("invalid-python", error.msg, error.lineno or 1, error.text or "")
     except ValueError as error:  # a null byte
-        fault("invalid-python", 1, f"is not valid Python: {error}.", "Correct the file.")
+        fault("invalid-python", error)
     except (RecursionError, MemoryError):
-        fault("invalid-python", 1, "is nested too deeply to be read.", "Leave the file out.")
+        fault("invalid-python.deep")
     return None
 
 

@@ -43,8 +43,10 @@ class Pair:
 
 @dataclass
 class Found:
-    """What a page holds: `pairs`; `skipped` (reason → how many); `problems` (what, line); `note`:
-    how it was read.
+    """What a page holds.
+
+    `skipped`: reason → how many; `problems`: what the JSON library says, and the line; `note`: how
+    the page was read.
     """
 
     pairs: list[Pair] = field(default_factory=list)
@@ -147,9 +149,7 @@ def _structured(root: Element, found: Found) -> None:
             try:
                 data = json.loads(raw_text(element))
             except (ValueError, RecursionError) as error:
-                found.problems.append(
-                    (f"a JSON-LD block is no valid JSON ({error}).", element.line)
-                )
+                found.problems.append((str(error), element.line))
                 continue
             for question in _json_questions(data):
                 _add_structured(found, question, element.line)
