@@ -1,10 +1,13 @@
-# `make` alone prints what there is. On Windows without make: the README has the same commands for PowerShell.
+# `make` alone prints what there is. On Windows without make: the README has the same commands for
+# PowerShell.
 
-# The first Python from 3.11 on that can make environments; `make PYTHON=/path/to/python …` overrides it.
+# The first Python from 3.11 on that can make environments; `make PYTHON=/path/to/python …`
+# overrides it.
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3 python3.10; do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))' >/dev/null 2>&1 \
 	&& echo $$p && break; done)
-# Passed to pip, e.g. an index with CPU-only builds of torch (see "Get started" on the PyTorch site).
+# Passed to pip, e.g. an index with CPU-only builds of torch (see "Get started" on the PyTorch
+# site).
 PIP_ARGS ?=
 # Passed to the verb, e.g. `make demo ARGS="--language ja"`.
 ARGS ?=
@@ -15,7 +18,7 @@ STAMP := $(VENV)/.installed
 EXTRAS := train,gguf,data,ollama,notebooks,dev
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint mame mame-eval notebooks bench readme
+.PHONY: help setup demo test test-fast lint format mame mame-eval notebooks bench readme
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,12 +39,19 @@ demo: setup  ## the main job: train, compare, merge, convert, quantize; writes r
 test: setup  ## the whole test suite
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
-lint: setup  ## ruff and mypy
+test-fast: setup  ## the units that train and convert no model (tests/fast.txt), in about a minute
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile @tests/fast.txt $(ARGS)
+
+lint: setup  ## check: ruff, formatting, mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-mame: setup  ## pretrain the bundled base model again (hours on two cores, minutes on a GPU; goes on where it stopped)
+format: setup  ## mend what ruff can mend, and format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+mame: setup  ## pretrain the bundled base model again (hours on two cores; goes on where it stopped)
 	$(BIN)/python -m pretraining.train $(ARGS)
 
 mame-eval: setup  ## measure mame on held-out shops and phrasings; writes results/mame.json
@@ -53,5 +63,5 @@ notebooks: setup  ## build the notebooks from notebooks/src and execute them
 bench: setup  ## what tuning teaches, quantization costs, and how fast it all is; writes results/
 	$(BIN)/python -m benchmarks $(ARGS)
 
-readme: setup  ## fill the READMEs' figures from results/
+readme: setup  ## fill the READMEs, results/README and the pictures from results/
 	$(BIN)/python scripts/readme_figures.py $(ARGS)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from typing import Self
+    from typing_extensions import Self  # in `typing` from Python 3.11 on
 
 
 class WorkshopError(Exception):
