@@ -25,7 +25,8 @@ from benchmarks import (
     speed,
     throughput,
 )
-from workshop_helpers.metrics import scoring
+from workshop_helpers.dataset import questions
+from workshop_helpers.metrics.scoring import Question
 from workshop_helpers.training.recipe import LoraRecipe
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -176,7 +177,7 @@ def test_recipes_are_chosen_on_the_validation_questions_only(monkeypatch, tmp_pa
     read: list[str] = []
     asked: dict[str, list[str]] = {}
 
-    def reading(path: Path) -> list[scoring.Question]:
+    def reading(path: Path) -> list[Question]:
         read.append(path.name)
         return read_questions(path)
 
@@ -187,8 +188,8 @@ def test_recipes_are_chosen_on_the_validation_questions_only(monkeypatch, tmp_pa
     def tune(bench: learning.Bench, label: str, language: str, *_: object, **__: object):
         return {**examine(bench, label, language), "seed": 0, "train_seconds": 1.0}
 
-    read_questions = scoring.read_questions
-    monkeypatch.setattr(scoring, "read_questions", reading)
+    read_questions = questions.read_questions
+    monkeypatch.setattr(questions, "read_questions", reading)
     monkeypatch.setattr(learning.Bench, "examine", examine)
     monkeypatch.setattr(learning.Bench, "tune", tune)
     out = tmp_path / "recipe_search.json"
