@@ -24,6 +24,7 @@ from workshop_helpers.core.artifacts import data_path
 from workshop_helpers.core.cards import file_hash
 from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.dataset.questions import read_questions
+from workshop_helpers.display import as_table
 from workshop_helpers.gguf.convert import convert
 from workshop_helpers.models.load import model_folder
 from workshop_helpers.models.resolve import resolve
@@ -415,7 +416,9 @@ def test_ollama_does_not_train(
     assert rows["system text"][0] == "none" and system[:12] in rows["system text"][1]
     assert "Nothing was trained" in found.sentences()[0]
     assert "This model was trained" in found.sentences()[1]
-    assert "重み" in found.to_html("ja") and "学習は行われておらず" in found.to_html("ja")
+    shown = as_table(found, "ja").html()
+    assert "重み" in shown and "学習は行われておらず" in shown
+    assert "Nothing was trained" in found._repr_mimebundle_()["text/html"]
     assert json.dumps(found.to_dict())
 
 

@@ -204,7 +204,7 @@ def _show(args: argparse.Namespace) -> int:
         if args.json:
             print(to_json(found.to_dict()))
         else:
-            console().print(found.table())
+            console().print(found)
         return OK
     with Ollama(args.host) as server:
         facts, layers = server.show(name), server.layers(name)

@@ -8,10 +8,10 @@ a tuned model has others.
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass
 from typing import Any
 
+from ...core.showing import Shown
 from .client import Layer, Ollama
 
 _TEXTS = {
@@ -54,7 +54,7 @@ _TEXTS = {
 
 
 @dataclass(frozen=True)
-class Proof:
+class Proof(Shown):
     """The parts of each model, the base's first; tables and sentences in English ("en") or Japanese
     ("ja").
     """
@@ -115,35 +115,9 @@ class Proof:
     def _of(self, name: str, kind: str) -> list[Layer]:
         return [one for one in self.models[name] if one.kind == kind]
 
-    def table(self, language: str = "en") -> Any:
-        """The table for the terminal (rich)."""
-        from rich import box
-        from rich.table import Table
-
-        caption = "\n".join(self.sentences(language))
-        table = Table(box=box.SIMPLE_HEAD, caption=caption, caption_justify="left")
-        for heading in (_TEXTS[language]["part"], *self.models):
-            table.add_column(heading, overflow="fold")
-        for row in self.cells(language):
-            table.add_row(*row)
-        return table
-
-    def to_html(self, language: str = "en") -> str:
-        """The same table as an HTML fragment."""
-        heads = (_TEXTS[language]["part"], *self.models)
-        head = "".join(f"<th>{html.escape(text)}</th>" for text in heads)
-        body = "".join(
-            f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>"
-            for row in self.cells(language)
-        )
-        said = "<br>".join(map(html.escape, self.sentences(language)))
-        return (
-            f'<table class="proof"><caption>{said}</caption><thead><tr>{head}</tr></thead>'
-            f"<tbody>{body}</tbody></table>"
-        )
-
-    def _repr_html_(self) -> str:
-        return self.to_html()
+    def part(self, language: str = "en") -> str:
+        """The heading of the column that names the parts."""
+        return _TEXTS[language]["part"]
 
     def to_dict(self) -> dict[str, Any]:
         """Parts and verdicts, as JSON takes them."""
