@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .check import check
+from .check import check_rows
 from .clean import CleanReport, clean
-from .findings import RULES, SEVERITIES, CheckReport, Finding, Rule, finding
+from .findings import RULES, SEVERITIES, CheckReport, Finding, finding
 from .split import SplitReport, split
 
 __all__ = [
@@ -13,9 +13,8 @@ __all__ = [
     "CheckReport",
     "CleanReport",
     "Finding",
-    "Rule",
     "SplitReport",
-    "check",
+    "check_rows",
     "clean",
     "finding",
     "split",

@@ -3,105 +3,89 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...core.artifacts import data_path
-from ...core.errors import WorkshopError
 from ...core.jsonio import read_json
+from ...core.errors import WorkshopError
+from ...core.wordings import Wording
 from ...models.resolve import ModelRef
 from .findings import Finding, Place, finding
-from .places import Places
-
-if TYPE_CHECKING:
-    from .row import Row
+from .row import CheckedRow, Places, SetCheck
 
 # Guide values, rows: below the first nothing is seen; see the rule `too-few`.
 AIMS = {"try": 50, "useful": 200, "good": 1000}
 UNEVEN = 5  # times as many rows in the greatest topic as in the least
 MOST_TOPICS = 1_000
+DEFAULT_EPOCHS = 5  # as LoraRecipe's, which stands above this module
+_ROWS = 100  # of the recorded training
 
 
 def enough(rows: int, aim: str | None, file: str) -> list[Finding]:
-    """`too-few` for the aim ("try", "useful", "good"); without one: a warning below 50 rows, a note
-    below 200.
+    """`too-few` for the aim; without one: a warning below 50 rows, a note below 200.
 
-    Raises WorkshopError for an aim that is none.
+    Raises WorkshopError for an aim that is none of "try", "useful", "good".
     """
-    place = Place(file, 1)
-    if aim is not None:
-        if aim not in AIMS:
-            raise WorkshopError(f'There is no aim "{aim}"; choose from {", ".join(AIMS)}.')
-        if rows >= AIMS[aim]:
-            return []
-        words = f'{rows:,} rows; the aim "{aim}" wants about {AIMS[aim]:,}.'
-        return [finding("too-few", place, words)]
-    if rows >= AIMS["useful"]:
+    if aim is not None and aim not in AIMS:
+        raise WorkshopError(f'There is no aim "{aim}"; choose from {", ".join(AIMS)}.')
+    wanted = AIMS[aim or "useful"]
+    if rows >= wanted:
         return []
-    if rows < AIMS["try"]:
-        return [finding("too-few", place, f"{rows:,} rows; about 50 are needed to see an effect.")]
-    words = f"{rows:,} rows: enough to see an effect; about 200 are needed to be useful."
-    return [finding("too-few", place, words, severity="note")]
+    code, severity = "rows-to-see", "note"
+    if aim is not None:
+        code, severity = "aim-wants", "warning"
+    elif rows < AIMS["try"]:
+        code, severity, wanted = "few-rows", "warning", AIMS["try"]
+    values = {"severity": severity, "rows": rows, "aim": aim, "wanted": wanted}
+    return [finding("too-few", Place(file, 1), code, **values)]
 
 
-class Topics:
-    """`unbalanced`: rows of each topic, where rows have a field `topic`. Memory: at most 1,000
-    topics.
-    """
+class Topics(SetCheck):
+    """`unbalanced`: rows of each topic, where rows have one. Memory: at most 1,000 topics."""
 
     def __init__(self, places: Places) -> None:
-        self._places = places
+        super().__init__(places)
         self.counted: dict[str, int] = {}
         self._first: dict[str, int] = {}
 
-    def add(self, row: Row) -> Iterable[Finding]:
+    def add(self, row: CheckedRow) -> Iterable[Finding]:
         """Take a row."""
-        extra = row.conversation.extra
-        if not extra:
-            return ()
-        topic = extra.get("topic") or extra.get("category")
-        if isinstance(topic, str) and topic:
-            if topic in self.counted:
-                self.counted[topic] += 1
-            elif len(self.counted) < MOST_TOPICS:
-                self.counted[topic] = 1
-                self._first[topic] = row.number
+        topic = topic_of(row.conversation.extra)
+        if topic in self.counted:
+            self.counted[topic] += 1
+        elif topic and len(self.counted) < MOST_TOPICS:
+            self.counted[topic] = 1
+            self._first[topic] = row.number
         return ()
 
     def finish(self) -> list[Finding]:
         """One finding for each topic with less than a fifth of the greatest topic's rows."""
-        if len(self.counted) < 2 or len(self.counted) >= MOST_TOPICS:
+        if not 2 <= len(self.counted) < MOST_TOPICS:
             return []
-        most = max(self.counted, key=self.counted.__getitem__)
+        usual = max(self.counted, key=self.counted.__getitem__)
+        most = self.counted[usual]
         return [
             finding(
                 "unbalanced",
-                self._places[self._first[topic]],
-                f'{rows:,} rows on "{topic}", {self.counted[most]:,} on "{most}".',
+                self.places[self._first[topic]],
+                "topics-differ",
                 excerpt=topic,
-                other=self._places[self._first[most]],
+                other=self.places[self._first[usual]],
+                topic=topic,
+                rows=rows,
+                usual=usual,
+                most=most,
             )
             for topic, rows in self.counted.items()
-            if rows * UNEVEN < self.counted[most]
+            if rows * UNEVEN < most
         ]
 
 
-# -- what training will take -------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """What training on the rows will take. seconds, cost: None where no speed, or no price, is
-    known; source: where the speed comes from, or why there is none.
-    """
-
-    tokens: int
-    epochs: float
-    tokens_per_second: float | None
-    seconds: float | None
-    cost: float | None
-    source: str
+def topic_of(extra: Any) -> str:
+    """What a row's fields say that it is about, or ""."""
+    topic = extra.get("topic") or extra.get("category") if extra else None
+    return topic if isinstance(topic, str) else ""
 
 
 def estimate(
@@ -111,47 +95,48 @@ def estimate(
     tokens_per_second: float | None = None,
     price_per_hour: float | None = None,
     tokenizer: Any = None,
-) -> Estimate:
-    """Seconds and cost of a LoRA training: tokens · epochs / speed, and hours · price.
+) -> dict[str, Any]:
+    """What a LoRA training will take: tokens · epochs / speed seconds, and hours · price.
 
     The epochs are the model's recipe's. The speed is the given one, else the one that
-    `results/speed.json` holds for this model; its machine is named, since another one is faster or
-    slower. The price has the currency it is given in.
+    `results/speed.json` holds for this model; `source` names its machine, since another one is
+    faster or slower. `seconds`, `cost`: None where no speed, or no price, is known.
     """
     recipe = ref.origin.recipe if ref.origin else {}
     epochs = float(recipe.get("epochs", DEFAULT_EPOCHS))
-    source = "the speed that was given"
+    source = Wording("checks.given-speed")
     if tokens_per_second is None:
         tokens_per_second, source = measured_speed(ref, epochs, tokenizer)
-    seconds = tokens * epochs / tokens_per_second if tokens_per_second else None
-    cost = None
-    if seconds is not None and price_per_hour is not None:
-        cost = round(seconds / 3600 * price_per_hour, 4)
-    rounded = round(seconds, 1) if seconds is not None else None
-    return Estimate(tokens, epochs, tokens_per_second, rounded, cost, source)
+    seconds = cost = None
+    if tokens_per_second:
+        took = tokens * epochs / tokens_per_second
+        seconds = round(took, 1)
+        cost = None if price_per_hour is None else round(took / 3600 * price_per_hour, 4)
+    return {
+        "tokens": tokens,
+        "epochs": epochs,
+        "tokens_per_second": tokens_per_second,
+        "seconds": seconds,
+        "cost": cost,
+        "source": source,
+    }
 
 
-DEFAULT_EPOCHS = 5  # as LoraRecipe's, which stands above this module
-_ROWS = 100
-
-
-def measured_speed(ref: ModelRef, epochs: float, tokenizer: Any) -> tuple[float | None, str]:
-    """Tokens a second of the recorded training of this model on 100 rows of the shop, and where
-    that was.
+def measured_speed(ref: ModelRef, epochs: float, tokenizer: Any) -> tuple[float | None, Wording]:
+    """Tokens a second of the recorded training of this model on 100 rows of the shop, and where.
 
     The time is of the whole command, so small sets are not promised more than was seen. (None, why)
     without a record.
     """
     record = Path(__file__).resolve().parents[3] / "results" / "speed.json"
-    unknown = "give a speed with --tokens-per-second, or train on ten rows and see"
     try:
         found = read_json(record)
         seconds = {la: found["lora"]["rows_100"][la]["median"] for la in ("en", "ja")}
         if found["model"]["name"] != ref.name:
-            return None, f"no speed is measured for {ref.name}; {unknown}"
-        cpu = f"{found['machine']['cpu']}, {found['machine']['cores']} cores"
+            return None, Wording("checks.no-speed-of-model", {"model": ref.name})
+        machine = {key: found["machine"][key] for key in ("cpu", "cores")}
     except (WorkshopError, KeyError, TypeError):
-        return None, f"no measured speed is at hand; {unknown}"
+        return None, Wording("checks.no-speed")
     from ...models.chat import chat_prompt
     from ...models.load import load_tokenizer
     from ..formats import read_conversations
@@ -164,4 +149,5 @@ def measured_speed(ref: ModelRef, epochs: float, tokenizer: Any) -> tuple[float 
         encoded = tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
         tokens += sum(len(ids) for ids in encoded)
     speed = tokens * epochs / sum(seconds.values())
-    return round(speed, 1), f"results/speed.json: {ref.name}, 100 rows, on {cpu}"
+    source = Wording("checks.measured-speed", {"model": ref.name, "rows": _ROWS, **machine})
+    return round(speed, 1), source

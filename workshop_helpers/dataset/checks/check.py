@@ -8,24 +8,26 @@ amounts and number formats in a sample of the rows only; `summary["examined"]` s
 from __future__ import annotations
 
 import re
-import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from ...core.errors import WorkshopError
+from ...core.progress import Bar
 from ...metrics.facts import ShopFacts
 from ...models.resolve import ModelRef, resolve
 from .amounts import Topics, enough, estimate
 from .consistency import Answers, KnownFacts, Statements
+from .content import content_findings
 from .findings import MOST_FINDINGS, CheckReport, Finding, in_order
 from .leakage import HeldOut, Leakage, read_held_out
-from .places import Places
-from .prefilter import CONTENT, PERSONAL, first_look
+from .personal import mask, personal_findings
+from .prefilter import CONTENT, PERSONAL, find_signs
 from .repetition import NearDuplicates, Openings, check_repeated
-from .row import Row
+from .row import CheckedRow, Places, SetCheck
 from .size import Tokens, check_short
 from .structure import check_structure, from_fault, no_rows, other_encoding
 from .style import Languages, Manners, NumberFormats, check_language, check_leftovers
@@ -38,14 +40,7 @@ DEFAULT_MAX_LENGTH = 512  # as LoraRecipe's, which stands above this module
 Paths = str | Path | Sequence[str | Path]
 
 
-class SetCheck(Protocol):
-    """A check of the set as a whole, fed row by row."""
-
-    def add(self, row: Row) -> Iterable[Finding]: ...
-    def finish(self) -> list[Finding]: ...
-
-
-def check(
+def check_rows(
     paths: Paths,
     *,
     against: Paths = (),
@@ -61,14 +56,13 @@ def check(
     tokens_per_second: float | None = None,
     price_per_hour: float | None = None,
 ) -> CheckReport:
-    """Everything that is wrong with one or several files of training rows, taken together as one
-    set.
+    """Everything that is wrong with one or several files of training rows, taken as one set.
 
     against: validation and test files whose questions must not be trained on. model: whose
     tokenizer and template count the tokens; max_length: None takes the model's recipe's. quick:
     leave out tokens and near duplicates. facts: a facts file; None takes a `facts.yaml` beside the
     first file, where there is one. aim: "try", "useful" or "good". format, columns, encoding: as
-    `records.open_rows` takes them. tokens_per_second, price_per_hour: for the estimate.
+    `open_rows` takes them. tokens_per_second, price_per_hour: for the estimate.
 
     The summary holds rows, tokens (None if quick), seconds, files (container, format, encoding, and
     why), examined, and what was measured: lengths, languages, manners, openings, topics, estimate.
@@ -88,9 +82,9 @@ def check(
         facts=_facts(facts, files[0]),
         large=quick,
     )
-    sources = [
-        _read(checker, path, _Progress(progress), format, columns, encoding) for path in files
-    ]
+    reading = {"format": format, "columns": columns, "encoding": encoding}
+    with Bar("checked", None, "rows", shown=progress) as bar:
+        sources = [_read(checker, path, bar, reading) for path in files]
     report = checker.finish(aim, tokens_per_second, price_per_hour)
     report.summary = {
         "rows": checker.rows,
@@ -113,7 +107,8 @@ def _not_against_itself(files: list[Path], held: list[Path]) -> None:
     for path in held:
         if any(path.exists() and file.exists() and path.samefile(file) for file in files):
             raise WorkshopError(
-                f"{path} is checked against itself, so every row would leak. Name the validation or test file."
+                f"{path} is checked against itself, so every row would leak. "
+                "Name the validation or test file."
             )
 
 
@@ -121,88 +116,54 @@ def _facts(facts: str | Path | None, first: Path) -> ShopFacts | None:
     if facts is not None:
         return ShopFacts.load(facts)
     beside = first.with_name("facts.yaml")
-    if not beside.is_file():
-        return None
     try:
-        return ShopFacts.load(beside)
+        return ShopFacts.load(beside) if beside.is_file() else None
     except WorkshopError:
         return None  # a file of that name that nobody has asked for need not be ours
 
 
-def _read(
-    checker: Checker,
-    path: Path,
-    progress: _Progress,
-    format: str | None,
-    columns: Mapping[str, str] | None,
-    encoding: str | None,
-) -> dict[str, Any]:
+def _read(checker: Checker, path: Path, bar: Bar, reading: dict[str, Any]) -> dict[str, Any]:
     from ..formats import Conversation, open_rows
 
     before = checker.rows
     faults = 0
     waiting: list[Conversation] = []
-    with open_rows(path, format=format, columns=columns, encoding=encoding) as reader:
+    with open_rows(path, **reading) as reader:
         checker.places.open(str(path))
         for row in reader:
-            if isinstance(row, Conversation):
-                waiting.append(row)
-                if len(waiting) == BATCH:
-                    checker.take(waiting)
-                    waiting.clear()
-                    progress(checker.rows)
-            else:
+            if not isinstance(row, Conversation):
                 faults += 1
                 checker.keep([from_fault(row)])
+                continue
+            waiting.append(row)
+            if len(waiting) == BATCH:
+                checker.take(waiting)
+                waiting.clear()
+                if checker.rows % 1024 < BATCH:
+                    bar.reach(checker.rows)
         checker.take(waiting)
         source = reader.source
-    progress.close()
     rows = checker.rows - before
     if not rows and not faults:
         checker.keep([no_rows(str(path))])
     if source.encoding not in ("", "unknown", "utf-8", "utf-8-sig", "ascii"):
         checker.keep([other_encoding(str(path), source.encoding)])
-    return {
-        "file": str(path),
-        "rows": rows,
-        "faults": faults,
-        "container": source.container,
-        "format": source.format,
-        "encoding": source.encoding,
-        "reason": str(source.reason),
-    }
-
-
-class _Progress:
-    """Rows so far, on a terminal's error stream; nothing elsewhere."""
-
-    def __init__(self, wanted: bool) -> None:
-        self._on = wanted and sys.stderr.isatty()
-        self._shown = 0
-
-    def __call__(self, rows: int) -> None:
-        if self._on and rows - self._shown >= 1024:
-            self._shown = rows
-            print(f"\rchecked {rows:,} rows", end="", file=sys.stderr, flush=True)
-
-    def close(self) -> None:
-        """Leave the line free for what follows."""
-        if self._on:
-            print("\r" + " " * 40 + "\r", end="", file=sys.stderr, flush=True)
+    told = {key: getattr(source, key) for key in ("container", "format", "encoding", "reason")}
+    return {"file": str(path), "rows": rows, "faults": faults, **told}
 
 
 class Checker:
-    """All checks of one set, for rows wherever they come from: `row` by row or several at a time,
-    then `finish`.
+    """All checks of one set, for rows wherever they come from: `row` or `take`, then `finish`.
 
     held_out: questions that must not be trained on; model: None leaves out tokens and near
     duplicates; facts: what is known; large: look at amounts in a sample of the rows only, so that a
     million rows take seconds.
     """
 
-    # In a large set: the first so many rows, and every so manieth after them.
-    AMOUNTS = (1_000, 1_000)
+    # Which rows of a large set a check gets: the first so many, and then one in so many.
+    ALL = (0, 1)
     FORMATS = (10_000, 100)
+    AMOUNTS = (1_000, 1_000)
 
     def __init__(
         self,
@@ -213,54 +174,45 @@ class Checker:
         facts: ShopFacts | None = None,
         large: bool = False,
     ) -> None:
-        self.places = Places()
+        self.places = places = Places()
         self.rows = 0
         self._findings: list[Finding] = []
-        self._counts: dict[tuple[str, str], int] = {}
-        self._answers = Answers(self.places)
-        self._openings = Openings(self.places)
-        self._manners = Manners(self.places)
-        self._languages = Languages(self.places)
-        self._topics = Topics(self.places)
-        self._formats = NumberFormats(self.places)
-        self._statements = Statements(self.places)
-        self._known = KnownFacts(facts) if facts is not None else None
+        self._counts: Counter[tuple[str, str]] = Counter()
         self._large = large
         self._ref = resolve(model) if model is not None else None
-        self._tokens: Tokens | None = None
-        self._set_checks: list[SetCheck] = [
-            self._answers,
-            self._openings,
-            self._manners,
-            self._languages,
-            self._topics,
-        ]
+        self._openings, self._manners = Openings(places), Manners(places)
+        self._languages, self._topics = Languages(places), Topics(places)
+        self._formats, self._statements = NumberFormats(places), Statements(places)
         self._leakage: Leakage | None = None
+        self._tokens: Tokens | None = None
+        self._every: list[SetCheck] = [
+            Answers(places), self._openings, self._manners, self._languages, self._topics,
+        ]  # fmt: skip
+        self._sampled: list[tuple[SetCheck, tuple[int, int]]] = [
+            (self._formats, self.FORMATS), (self._statements, self.AMOUNTS),
+        ]  # fmt: skip
+        if facts is not None:
+            self._sampled.append((KnownFacts(places, facts), self.AMOUNTS))
         if held_out is not None:
-            self._leakage = Leakage(held_out, near=model is not None)
-            self._set_checks.append(self._leakage)
+            self._leakage = Leakage(places, held_out, near=model is not None)
+            self._every.append(self._leakage)
         if self._ref is not None:
+            self._every.append(NearDuplicates(places))
             recipe = self._ref.origin.recipe if self._ref.origin else {}
-            self._tokens = Tokens(
-                self._ref, max_length or int(recipe.get("max_length", DEFAULT_MAX_LENGTH))
-            )
-            self._set_checks.append(NearDuplicates(self.places))
-        self._checks: tuple[Callable[[Row], Iterable[Finding]], ...] = (
-            check_texts,
-            check_short,
-            check_repeated,
-            check_leftovers,
-            check_language,
-            *[one.add for one in self._set_checks],
-        )
+            most = max_length or int(recipe.get("max_length", DEFAULT_MAX_LENGTH))
+            self._tokens = Tokens(places, self._ref, most)
+            self._sampled.insert(0, (self._tokens, self.ALL))
+        self._checks: tuple[Callable[[CheckedRow], Iterable[Finding]], ...] = (
+            check_texts, check_short, check_repeated, check_leftovers, check_language,
+            *[one.add for one in self._every],
+        )  # fmt: skip
 
     def keep(self, findings: Iterable[Finding]) -> None:
         """Count findings, and keep them as long as there are not thousands of the same rule."""
         for found in findings:
             key = (found.rule, found.severity)
-            times = self._counts.get(key, 0)
-            self._counts[key] = times + 1
-            if times < MOST_FINDINGS:
+            self._counts[key] += 1
+            if self._counts[key] <= MOST_FINDINGS:
                 self._findings.append(_masked(found))
 
     def row(self, conversation: Conversation) -> None:
@@ -268,10 +220,8 @@ class Checker:
         self.take([conversation])
 
     def take(self, conversations: Sequence[Conversation]) -> None:
-        """As `row`, for several: check by check, so that each one's code stays in the processor's
-        cache meanwhile.
-        """
-        rows: list[Row] = []
+        """As `row`, for several: check by check, so that its code stays in the CPU's cache."""
+        rows: list[CheckedRow] = []
         for conversation in conversations:
             number = self.places.add(conversation)
             found = check_structure(conversation)
@@ -279,29 +229,17 @@ class Checker:
                 # Its turns are not what the other checks take them for.
                 self.keep(found)
             else:
-                rows.append(Row(number, conversation))
+                rows.append(CheckedRow(number, conversation))
         self.rows += len(conversations)
-        for check_row in self._checks:
+        for check in self._checks:
             for row in rows:
-                found = check_row(row)
+                found = check(row)
                 if found:
                     self.keep(found)
-        for row in rows:
-            self._count(row)
-
-    def _count(self, row: Row) -> None:
-        """What is costly: tokens and amounts."""
-        if self._tokens is not None:
-            self.keep(self._tokens.add(row.conversation))
-        if self._sampled(row.number, self.FORMATS):
-            self._formats.add(row)
-            if self._sampled(row.number, self.AMOUNTS):
-                self._statements.add(row)
-                if self._known is not None:
-                    self.keep(self._known.check(row.conversation))
-
-    def _sampled(self, number: int, sample: tuple[int, int]) -> bool:
-        return not self._large or number < sample[0] or number % sample[1] == 0
+        for check, (first, every) in self._sampled:
+            for row in rows:
+                if not self._large or row.number < first or row.number % every == 0:
+                    self.keep(check.add(row))
 
     def finish(
         self,
@@ -310,20 +248,15 @@ class Checker:
         price_per_hour: float | None = None,
     ) -> CheckReport:
         """What only the whole set shows, and the report. Call it once, after the last row."""
-        for one in (*self._set_checks, self._formats, self._statements):
-            self.keep(one.finish())
-        if self._tokens is not None:
-            self.keep(self._tokens.finish())
-        files = self.places.files
+        for check in (*self._every, *[check for check, _ in self._sampled]):
+            self.keep(check.finish())
+        files, tokens = self.places.files, self._tokens
         if files and self.rows:
             self.keep(enough(self.rows, aim, files[0]))
         summary: dict[str, Any] = {
-            "tokens": self._tokens.total if self._tokens else None,
-            "examined": {
-                "amounts": self._statements.rows,
-                "number formats": self._formats.rows,
-            },
-            "lengths": self._tokens.summary() if self._tokens else {},
+            "tokens": tokens.total if tokens else None,
+            "examined": {"amounts": self._statements.rows, "number formats": self._formats.rows},
+            "lengths": tokens.summary() if tokens else {},
             "languages": self._languages.summary(),
             "manners": self._manners.summary(),
             "openings": self._openings.summary(),
@@ -331,29 +264,22 @@ class Checker:
         }
         if self._leakage is not None:
             summary["held_out"] = self._leakage.questions
-        if self._tokens is not None and self._ref is not None and self.rows:
-            summary["estimate"] = asdict(
-                estimate(
-                    self._tokens.total,
-                    self._ref,
-                    tokens_per_second=tokens_per_second,
-                    price_per_hour=price_per_hour,
-                    tokenizer=self._tokens.tokenizer,
-                )
+        if tokens is not None and self._ref is not None and self.rows:
+            summary["estimate"] = estimate(
+                tokens.total,
+                self._ref,
+                tokens_per_second=tokens_per_second,
+                price_per_hour=price_per_hour,
+                tokenizer=tokens.tokenizer,
             )
         return CheckReport(_without_twice(in_order(self._findings, files)), summary, self._counts)
 
 
-def check_texts(row: Row) -> Iterable[Finding]:
-    """What `content` and `personal` find in one row; both rest on one look at it, which shows that
-    most are clean.
-    """
-    signs = first_look(row.messages)
+def check_texts(row: CheckedRow) -> Iterable[Finding]:
+    """Faults of content and personal data in one row, where a quick look has seen signs of them."""
+    signs = find_signs(row.messages)
     if not signs:
         return ()
-    from .content import content_findings
-    from .personal import personal_findings
-
     found = content_findings(row.conversation) if signs & CONTENT else []
     return found + personal_findings(row.conversation) if signs & PERSONAL else found
 
@@ -364,8 +290,6 @@ _CUT = re.compile(r"^…[\w.+%@-]*[@\d][\w.+%@-]*|[\w.+%@-]*[@\d][\w.+%@-]*…$"
 
 def _masked(found: Finding) -> Finding:
     """The finding without personal data in its excerpt: a report is passed around."""
-    from .personal import mask
-
     if not found.excerpt or found.rule.startswith(("pii-", "secret")):
         return found
     return replace(found, excerpt=mask(_CUT.sub("…", found.excerpt))[0])

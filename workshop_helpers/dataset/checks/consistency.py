@@ -8,23 +8,20 @@ import re
 from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
+from ...core.wordings import Wording
 from ...metrics.facts import ShopFacts
 from ...metrics.quantities import Quantity, normalise, quantities
-from .findings import Finding, Place, around, finding
-from .places import Places
-
-if TYPE_CHECKING:
-    from ..formats import Conversation
-    from .row import Row
+from .findings import Finding, around, finding, where
+from .row import CheckedRow, Places, SetCheck
 
 KEPT_CHARACTERS = 24_000_000  # of answers that are kept for comparing their figures
 _EDGES = " \t\r\n　?？!！.。、,…"
 _KINDS = ("money", "duration", "percent", "clock", "points", "weekday", "date")
 
 
-class Answers:
+class Answers(SetCheck):
     """`duplicate`, and the same question with other answers: `contradicting-fact` where their
     amounts differ, else `conflicting-answers`.
 
@@ -34,7 +31,7 @@ class Answers:
     """
 
     def __init__(self, places: Places) -> None:
-        self._places = places
+        super().__init__(places)
         self._first: dict[int, int] = {}
         self._question = array("q")
         self._answer = array("q")
@@ -42,7 +39,7 @@ class Answers:
         self._texts: dict[int, str] = {}
         self._room = KEPT_CHARACTERS
 
-    def add(self, row: Row) -> Iterable[Finding]:
+    def add(self, row: CheckedRow) -> Iterable[Finding]:
         """Take a row."""
         number, messages, answer = row.number, row.messages, row.answer
         if len(messages) == 2:
@@ -65,49 +62,32 @@ class Answers:
         first = self._first.setdefault(key, number)
         if first == number:
             return ()
-        return self._again(number, row.conversation, key, first, exact, said)
-
-    def finish(self) -> list[Finding]:
-        """Nothing more: a row is compared when it comes."""
-        return []
-
-    def _again(
-        self,
-        number: int,
-        conversation: Conversation,
-        key: int,
-        first: int,
-        exact: int,
-        said: int,
-    ) -> list[Finding]:
         known = self._more.setdefault(key, {self._answer[first]: first})
         same = known.setdefault(said, number)
-        answer = conversation.messages[-1].content
-        excerpt = conversation.messages[-2].content
-        if same != number:
-            other = self._places[same]
-            if self._question[same] == exact:
-                words = f"The same row as line {other.line}{_of(other, conversation)}."
-                return [finding("duplicate", conversation, words, excerpt=excerpt, other=other)]
-            words = f"But for case or punctuation the same row as line {other.line}{_of(other, conversation)}."
-            return [finding("near-duplicate", conversation, words, excerpt=excerpt, other=other)]
-        other = self._places[first]
-        where = f"line {other.line}{_of(other, conversation)}"
+        if same == number:
+            return self._other_answer(row, first)
+        if self._question[same] == exact:
+            return self._beside(row, same, "duplicate", "same-row")
+        return self._beside(row, same, "near-duplicate", "same-but-case")
+
+    def _beside(
+        self, row: CheckedRow, number: int, rule: str, code: str, **values: Any
+    ) -> list[Finding]:
+        other = self.places[number]
+        values = {"excerpt": row.question, "place": where(other, row.conversation), **values}
+        return [finding(rule, row.conversation, code, other=other, **values)]
+
+    def _other_answer(self, row: CheckedRow, first: int) -> list[Finding]:
         before = self._texts.get(first)
-        clash = contradiction(before, answer) if before is not None else None
+        clash = contradiction(before, row.answer) if before is not None else None
         if clash:
             old, new = clash
-            words = f'The same question as {where}, but "{new.surface}" where that says "{old.surface}".'
-            piece = around(answer, new.start, new.end)
-            return [finding("contradicting-fact", conversation, words, excerpt=piece, other=other)]
-        if before is not None and _same_content(before, answer):
+            piece = around(row.answer, new.start, new.end)
+            values = {"excerpt": piece, "old": old.surface, "new": new.surface}
+            return self._beside(row, first, "contradicting-fact", "other-amount", **values)
+        if before is not None and _same_content(before, row.answer):
             return []
-        words = f"The same question as {where}, with another answer."
-        return [finding("conflicting-answers", conversation, words, excerpt=excerpt, other=other)]
-
-
-def _of(place: Place, conversation: Conversation) -> str:
-    return "" if place.file == conversation.file else f" of {place.file}"
+        return self._beside(row, first, "conflicting-answers", "other-answer")
 
 
 def _same_content(one: str, other: str) -> bool:
@@ -117,8 +97,7 @@ def _same_content(one: str, other: str) -> bool:
 
 
 def contradiction(one: str, other: str) -> tuple[Quantity, Quantity] | None:
-    """The figures, of one kind and unit, in which two answers to one question disagree; None where
-    they do not.
+    """The figures of one kind and unit in which two answers to one question disagree, or None.
 
     Only kinds of which each answer has one figure are compared: of several it is not known which is
     which.
@@ -166,7 +145,7 @@ class Statement:
 
 
 def statements(text: str) -> list[Statement]:
-    """The sentences of a text that state an amount with a unit; code and quoted questions are none."""
+    """The sentences of a text that state an amount with a unit; code and questions are none."""
     if not _HAS_FIGURE.search(text) or "```" in text:
         return []
     found = []
@@ -178,13 +157,18 @@ def statements(text: str) -> list[Statement]:
         said = [f for f in quantities(sentence) if not f.spelled]
         if not said or any(figure.kind not in _KINDS for figure in said):
             continue
-        about, position = "", 0
-        for figure in said:
-            about += sentence[position : figure.start] + f"<{figure.amount[0]}>"
-            position = figure.end
-        about = normalise(about + sentence[position:]).strip(_EDGES)
+        about = normalise(_with(sentence, said, "<{}>")).strip(_EDGES)
         found.append(Statement(about, tuple(said), sentence))
     return found
+
+
+def _with(text: str, figures: Sequence[Quantity], mark: str = "") -> str:
+    """The text with a mark, of the figure's kind, in place of each figure."""
+    parts, position = [], 0
+    for figure in figures:
+        parts += [text[position : figure.start], mark.format(figure.amount[0])]
+        position = figure.end
+    return "".join([*parts, text[position:]])
 
 
 # A sentence that points at something said before is not about one thing in all rows.
@@ -196,19 +180,24 @@ _POINTS = re.compile(
 
 
 def is_general(about: str) -> bool:
-    """Whether a sentence without its amounts names a thing by itself: a subject before the amount,
-    and no pronoun.
-    """
+    """Whether a sentence names a thing by itself: a subject before the amount, and no pronoun."""
     if _POINTS.search(about):
         return False
     subject = about.partition("<")[0]
-    letters = len(_LETTERS.findall(subject))
-    return letters >= (2 if not subject.isascii() else 6)
+    return len(_LETTERS.findall(subject)) >= (6 if subject.isascii() else 2)
 
 
-class Statements:
-    """`contradicting-fact` between rows: the same sentence about the same thing, with another
-    amount.
+@dataclass
+class _Said:
+    """One amount that a sentence is known with: where it stands first, and in how many rows."""
+
+    statement: Statement
+    first: int
+    times: int = 1
+
+
+class Statements(SetCheck):
+    """`contradicting-fact` between rows: the same sentence with another amount.
 
     A sentence whose amounts differ in many rows ("The train to … leaves at 9:00") is about many
     things and no contradiction: it is reported only where at most two amounts are known and the
@@ -216,11 +205,11 @@ class Statements:
     """
 
     def __init__(self, places: Places) -> None:
-        self._places = places
-        self._known: dict[int, list[tuple[object, int, Statement, int]]] = {}
+        super().__init__(places)
+        self._known: dict[int, list[_Said]] = {}
         self.rows = 0
 
-    def add(self, row: Row) -> Iterable[Finding]:
+    def add(self, row: CheckedRow) -> Iterable[Finding]:
         """Take a row."""
         self.rows += 1
         messages, answer = row.messages, row.answer
@@ -232,36 +221,39 @@ class Statements:
             if not is_general(statement.about):
                 continue
             seen = self._known.setdefault(hash(statement.about), [])
-            for place, (amounts, first, old, times) in enumerate(seen):
-                if amounts == statement.amounts:
-                    seen[place] = (amounts, first, old, times + 1)
+            for said in seen:
+                if said.statement.amounts == statement.amounts:
+                    said.times += 1
                     break
             else:
                 if len(seen) < 4:
-                    seen.append((statement.amounts, row.number, statement, 1))
+                    seen.append(_Said(statement, row.number))
         return ()
 
     def finish(self) -> list[Finding]:
-        """One finding for each sentence that is known with two amounts, at the rarer (or later)
-        one.
-        """
-        found = []
-        for seen in self._known.values():
-            if len(seen) != 2:
-                continue
-            right, wrong = sorted(seen, key=lambda entry: (-entry[3], entry[1]))
-            if right[1] == wrong[1]:
-                continue  # one answer that says both
-            place, other = self._places[wrong[1]], self._places[right[1]]
-            where = f"line {other.line}" + ("" if other.file == place.file else f" of {other.file}")
-            said = ", ".join(f'"{figure.surface}"' for figure in wrong[2].said)
-            before = ", ".join(f'"{figure.surface}"' for figure in right[2].said)
-            words = f"{said} here, {before} in {where}"
-            words += f" and {right[3] - 1} more rows." if right[3] > 1 else "."
-            found.append(
-                finding("contradicting-fact", place, words, excerpt=wrong[2].text, other=other)
-            )
-        return found
+        """One finding for each sentence known with two amounts, at the rarer (or later) one."""
+        return [
+            self._clash(*sorted(seen, key=lambda said: (-said.times, said.first)))
+            for seen in self._known.values()
+            if len(seen) == 2 and seen[0].first != seen[1].first  # one answer may say both
+        ]
+
+    def _clash(self, right: _Said, wrong: _Said) -> Finding:
+        place, other = self.places[wrong.first], self.places[right.first]
+        here, there = (
+            [Wording("checks.quoted", {"text": figure.surface}) for figure in one.statement.said]
+            for one in (wrong, right)
+        )
+        values = {"here": here, "there": there, "more": right.times - 1}
+        return finding(
+            "contradicting-fact",
+            place,
+            "amounts-differ" if right.times == 1 else "amounts-differ-often",
+            excerpt=wrong.statement.text,
+            other=other,
+            place=where(other, place),
+            **values,
+        )
 
 
 # -- against a facts file ----------------------------------------------------------------------
@@ -276,9 +268,8 @@ class _Known:
     said: tuple[Quantity, ...]
 
 
-class KnownFacts:
-    """`contradicting-fact` against a facts file: a sentence about a known fact that states another
-    amount.
+class KnownFacts(SetCheck):
+    """`contradicting-fact` against a facts file: a sentence that states another amount of a fact.
 
     A sentence is about the fact whose statement or name it is most like (pieces of two characters,
     amounts taken out). It is reported where its amount, of the fact's kind, is no right one of any
@@ -288,55 +279,48 @@ class KnownFacts:
     LIKE = 0.6  # share of the smaller text's pieces that both have, to be about the same thing
     NEAR = 0.35  # to be a fact that might be meant as well
 
-    def __init__(self, shop: ShopFacts) -> None:
+    def __init__(self, places: Places, shop: ShopFacts) -> None:
+        super().__init__(places)
         self._facts: list[_Known] = []
         for fact in shop:
             for language, statement in fact.statement.items():
-                right = tuple(
-                    figure
-                    for item in fact.values[language]
-                    for surface in item
-                    for figure in quantities(surface)
-                ) + tuple(quantities(statement))
+                surfaces = [surface for item in fact.values[language] for surface in item]
+                stated = quantities(statement)
+                right = [f for surface in surfaces for f in quantities(surface)] + list(stated)
                 kinds = frozenset(f.amount[0] for f in right if f.kind in _KINDS)
                 if kinds:
-                    grams = _pieces(_without_figures(statement))
-                    self._facts.append(
-                        _Known(fact.id, fact.name[language], grams, kinds, tuple(right))
-                    )
+                    grams = _pieces(_with(statement, stated))
+                    known = _Known(fact.id, fact.name[language], grams, kinds, tuple(right))
+                    self._facts.append(known)
 
-    def check(self, conversation: Conversation) -> list[Finding]:
+    def add(self, row: CheckedRow) -> list[Finding]:
         """What one row says wrong."""
-        answer = conversation.messages[-1].content
         found = []
-        own = [f for m in conversation.messages[:-1] for f in quantities(m.content)]
-        for statement in statements(answer):
+        own = [f for m in row.messages[:-1] for f in quantities(m.content)]
+        for statement in statements(row.answer):
             wrong = self._wrong(statement, own)
             if wrong is None:
                 continue
             figure, known = wrong
             right = next(f.surface for f in known.said if f.amount[0] == figure.amount[0])
-            words = f'"{figure.surface}" for {known.name}; the facts say "{right}" ({known.id}).'
-            found.append(finding("contradicting-fact", conversation, words, excerpt=statement.text))
+            values = {"said": figure.surface, "fact": known.name, "right": right, "id": known.id}
+            values["excerpt"] = statement.text
+            found.append(finding("contradicting-fact", row.conversation, "not-the-fact", **values))
         return found
 
     def _wrong(
         self, statement: Statement, own: Sequence[Quantity]
     ) -> tuple[Quantity, _Known] | None:
         grams = _pieces(statement.about)
-        alike = sorted(
-            ((_overlap(grams, known.grams), known) for known in self._facts),
-            key=lambda pair: -pair[0],
-        )
-        near = [known for likeness, known in alike if likeness >= self.NEAR]
-        if not alike or alike[0][0] < self.LIKE:
+        alike = [(_overlap(grams, known.grams), known) for known in self._facts]
+        likest, best = max(alike, key=lambda pair: pair[0], default=(0.0, None))
+        if best is None or likest < self.LIKE:
             return None
-        best = alike[0][1]
+        near = [f for likeness, known in alike if likeness >= self.NEAR for f in known.said]
         for figure in statement.said:
-            if figure.amount[0] not in best.kinds:
-                continue
-            known = [f for fact in near for f in fact.said] + list(own)
-            if not any(_agrees(figure, one) for one in known):
+            if figure.amount[0] in best.kinds and not any(
+                _agrees(figure, known) for known in (*near, *own)
+            ):
                 return figure, best
         return None
 
@@ -348,18 +332,10 @@ def _agrees(said: Quantity, known: Quantity) -> bool:
     )
 
 
-def _without_figures(text: str) -> str:
-    position, parts = 0, []
-    for figure in quantities(text):
-        parts.append(text[position : figure.start])
-        position = figure.end
-    return "".join([*parts, text[position:]])
-
-
 _MARK = re.compile(r"<[^>]*>")
 _COMMON = re.compile(
-    r"\b(?:the|a|an|is|are|of|for|to|in|on|and|you|your|our|we|can|be|by|at|within|after|from|it|with|as)\b"
-    r"|です|ます|ください|いたし|ござい|できます|まで|から|以内|ご|お",
+    r"\b(?:the|a|an|is|are|of|for|to|in|on|and|you|your|our|we|can|be|by|at|within|after|from|it"
+    r"|with|as)\b|です|ます|ください|いたし|ござい|できます|まで|から|以内|ご|お",
     re.I,
 )
 

@@ -1,71 +1,62 @@
 """What must not stand in a training text: garbled characters, control characters, a template's
 tokens, markup, secrets.
-
-Most rows hold none of it: only a row that the first look has its doubts about is looked at again,
-rule by rule.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ...core.wordings import Wording
 from ..formats import SPECIAL_TOKEN
-from .findings import Finding, around, finding, place_of, visible
-from .prefilter import CONTENT, first_look
+from .findings import Finding, around, finding, visible, who
+from .personal import mask
 from .secrets import find_secrets
 
 if TYPE_CHECKING:
     from ..formats import Conversation
 
 
-def check_content(conversation: Conversation) -> Iterable[Finding]:
-    """`mojibake`, `control-character`, `invisible-character`, `special-token`, `html` and `secret`
-    of one row.
+class _Fault(NamedTuple):
+    """A fault in a text, text[start:end]: its rule, and what is said of it."""
 
-    Every turn is looked at.
-    """
-    return content_findings(conversation) if first_look(conversation.messages) & CONTENT else ()
+    rule: str
+    start: int
+    end: int
+    code: str
+    values: dict[str, Any]
+    severity: str | None = None
+    advice: Wording | None = None
 
 
 def content_findings(conversation: Conversation) -> list[Finding]:
-    """As `check_content`, where the first look has seen signs."""
-    return list(_findings(conversation))
-
-
-def _findings(conversation: Conversation) -> Iterator[Finding]:
-    from .personal import mask  # personal data beside a fault must not stand in the report either
-
+    """`mojibake`, `control-character`, `invisible-character`, `special-token`, `html` and `secret`
+    in the turns of one row.
+    """
+    found = []
     several = len(conversation.messages) > 3
-    user_talks_of_markup = any(
+    about_markup = any(
         _MARKUP_WORD.search(_IN_BRACKETS.sub(" ", m.content))
         for m in conversation.messages
         if m.role != "assistant"
     )
     for number, message in enumerate(conversation.messages, start=1):
         text = message.content
-        where = place_of(message.role, number if several else None)
-        for rule, severity, start, end, what, fix in _faults(text, user_talks_of_markup):
-            shown = around(text, start, end, 80) if rule != "secret" else around(text, start, end)
-            yield finding(
-                rule,
-                conversation,
-                f"{where} {what}",
-                excerpt=visible(mask(shown)[0]),
-                severity=severity,
-                fix=fix,
-            )
-
-
-class _Fault(NamedTuple):
-    rule: str
-    severity: str | None
-    start: int
-    end: int
-    what: str
-    fix: str | None = None
+        turn = who(message.role, number if several else None)
+        for fault in _faults(text, about_markup):
+            most = {} if fault.rule == "secret" else {"most": 80}
+            shown = around(text, fault.start, fault.end, **most)
+            values = {
+                # Personal data beside a fault must not stand in the report either.
+                "excerpt": visible(mask(shown)[0]),
+                "severity": fault.severity,
+                "advice": fault.advice,
+                "who": turn,
+            }
+            found.append(finding(fault.rule, conversation, fault.code, **values, **fault.values))
+    return found
 
 
 def _faults(text: str, about_markup: bool) -> Iterator[_Fault]:
@@ -73,9 +64,9 @@ def _faults(text: str, about_markup: bool) -> Iterator[_Fault]:
     yield from _mojibake(text)
     yield from _special_tokens(text)
     yield from _html(text, about_markup)
-    for secret in find_secrets(text):
-        what = f"holds {secret.kind}: {secret.masked}"
-        yield _Fault("secret", secret.severity, secret.start, secret.end, what)
+    for span in find_secrets(text):
+        values = {"kind": Wording(f"checks.{span.kind}"), "masked": span.masked}
+        yield _Fault("secret", span.start, span.end, "holds", values, span.severity)
 
 
 # -- characters nobody sees ------------------------------------------------------------------------
@@ -93,43 +84,46 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 def _control_characters(text: str) -> Iterator[_Fault]:
     found = _SURROGATE.search(text)
     if found:
-        what = f"holds half of a surrogate pair (U+{ord(found[0]):04X}), which UTF-8 cannot store."
-        yield _Fault("encoding", None, found.start(), found.end(), what)
+        yield _Fault("encoding", *found.span(), "half-character", {"code": _code(found[0])})
     hits = list(_CONTROL.finditer(text))
     upper = next((hit for hit in hits if "\x80" <= hit[0] <= "\x9f"), None)
     if upper and _reread(_run_around(text, upper.start())[2]):  # mojibake, and reported as that
         hits = [hit for hit in hits if not "\x80" <= hit[0] <= "\x9f"]
     if hits:
-        yield _counted("control-character", None, hits, "control character")
-    else:
-        returns = list(_CRLF.finditer(text))
-        if returns:
-            yield _counted("control-character", "warning", returns, "Windows line end")._replace(
-                fix="Write line ends as \\n alone."
-            )
-    hits = list(_HIDDEN.finditer(text))
-    if hits:
-        yield _counted("invisible-character", None, hits, "invisible character")
+        yield _counted("control-character", "control-character", hits)
+    elif hits := list(_CRLF.finditer(text)):
+        fault = _counted("control-character", "windows-line-end", hits)
+        yield fault._replace(severity="warning", advice=Wording("checks.line-feed-alone"))
+    if hits := list(_HIDDEN.finditer(text)):
+        yield _counted("invisible-character", "invisible-character", hits)
 
 
-def _counted(rule: str, severity: str | None, hits: list[re.Match[str]], name: str) -> _Fault:
-    names = list(dict.fromkeys(_named(hit[0]) for hit in hits))
-    number = f"{len(hits)} {name}s" if len(hits) > 1 else f"the {name}"
-    what = f"holds {number}: {', '.join(names[:5])}{' …' if len(names) > 5 else ''}."
-    return _Fault(rule, severity, hits[0].start(), hits[0].end(), what)
+def _counted(rule: str, kind: str, hits: list[re.Match[str]]) -> _Fault:
+    names = [_named(character) for character in dict.fromkeys(hit[0] for hit in hits)]
+    more = " …" if len(names) > 5 else ""
+    values = {"kind": Wording(f"checks.{kind}"), "n": len(hits), "codes": names[:5], "more": more}
+    code = "one-unseen" if len(hits) == 1 else "several-unseen"
+    return _Fault(rule, *hits[0].span(), code, values)
 
 
-_KNOWN = {
-    "\x00": "NUL", "\x07": "bell", "\x08": "backspace", "\x0b": "vertical tab", "\x0c": "form feed",
-    "\r": "carriage return", "\r\n": "CR LF", "\x1b": "escape", "\x7f": "delete", "\x85": "next line",
-    "\xad": "soft hyphen", "\u200b": "zero-width space", "\u2028": "line separator",
-    "\u2029": "paragraph separator", "\u2060": "word joiner", "\ufeff": "byte order mark",
+NAMES = {
+    "\x00": "nul", "\x07": "bell", "\x08": "backspace", "\x0b": "vertical-tab",
+    "\x0c": "form-feed", "\r": "carriage-return", "\r\n": "cr-lf", "\x1b": "escape",
+    "\x7f": "delete", "\x85": "next-line", "\xad": "soft-hyphen", "\u200b": "zero-width-space",
+    "\u2028": "line-separator", "\u2029": "paragraph-separator", "\u2060": "word-joiner",
+    "\ufeff": "byte-order-mark",
 }  # fmt: skip
 
 
-def _named(character: str) -> str:
-    codes = " ".join(f"U+{ord(one):04X}" for one in character)
-    return f"{codes} ({_KNOWN[character]})" if character in _KNOWN else codes
+def _named(character: str) -> str | Wording:
+    if character not in NAMES:
+        return _code(character)
+    name = Wording(f"checks.{NAMES[character]}")
+    return Wording("checks.named-character", {"code": _code(character), "name": name})
+
+
+def _code(character: str) -> str:
+    return " ".join(f"U+{ord(one):04X}" for one in character)
 
 
 # -- garbled text ----------------------------------------------------------------------------------
@@ -159,45 +153,54 @@ _READINGS = (
 
 
 def _mojibake(text: str) -> Iterator[_Fault]:
+    """The first garbled place of a text."""
     if text.isascii():
         return
     at = text.find("\ufffd")
     if at >= 0:
-        count = text.count("\ufffd")
-        what = f"holds {count} characters" if count > 1 else "holds a character"
-        what += " lost in a wrong decoding (U+FFFD �)."
-        yield _Fault("mojibake", None, at, at + 1, what)
+        values = {"n": text.count("\ufffd")}
+        yield _Fault("mojibake", at, at + 1, "lost-characters", values)
         return
+    fault = _misread_japanese(text) or _misread_western(text)
+    private = _PRIVATE.search(text)
+    if fault:
+        yield fault
+    elif private:
+        values = {"code": _code(private[0])}
+        yield _Fault("mojibake", *private.span(), "private-use", values, "warning")
+
+
+def _misread_japanese(text: str) -> _Fault | None:
     for pattern in (_SJIS, _EUC, _OTHER):
         for found in islice(pattern.finditer(text), 5):
             for start, end, run in _runs(text, found.start()):
                 right = _reread(run)
-                if not right:
-                    continue
-                what = f'is garbled: "{_brief(run)}" was "{_brief(right)}".'
-                yield _Fault("mojibake", None, start, end, what)
-                return
-    if _ODD_PAIR.search(text):
-        from ftfy import fix_encoding
-        from ftfy.badness import BADNESS_RE
+                if right:
+                    return _garbled(start, end, run, right)
+    return None
 
-        bad = BADNESS_RE.search(text)
-        if bad:
-            start, end, _ = _run_around(text, bad.start())
-            while start and text[start - 1].isalnum():
-                start -= 1
-            while end < len(text) and text[end].isalnum():
-                end += 1
-            run = text[start:end]
-            right = fix_encoding(run)
-            what = f'is garbled: "{_brief(run)}"'
-            what += f' was "{_brief(right)}".' if right != run else "."
-            yield _Fault("mojibake", None, start, max(end, bad.end()), what)
-            return
-    private = _PRIVATE.search(text)
-    if private:
-        what = f"holds a private-use character (U+{ord(private[0]):04X}, 外字), which no font shows alike."
-        yield _Fault("mojibake", "warning", private.start(), private.end(), what)
+
+def _misread_western(text: str) -> _Fault | None:
+    if not _ODD_PAIR.search(text):
+        return None
+    from ftfy import fix_encoding
+    from ftfy.badness import BADNESS_RE
+
+    bad = BADNESS_RE.search(text)
+    if not bad:
+        return None
+    start, end, _ = _run_around(text, bad.start())
+    while start and text[start - 1].isalnum():
+        start -= 1
+    while end < len(text) and text[end].isalnum():
+        end += 1
+    run = text[start:end]
+    return _garbled(start, max(end, bad.end()), run, fix_encoding(run))
+
+
+def _garbled(start: int, end: int, run: str, right: str) -> _Fault:
+    values = {"garbled": _brief(run), "right": _brief(right)}
+    return _Fault("mojibake", start, end, "garbled" if right == run else "garbled-was", values)
 
 
 def _brief(text: str) -> str:
@@ -205,9 +208,7 @@ def _brief(text: str) -> str:
 
 
 def _runs(text: str, at: int) -> Iterator[tuple[int, int, str]]:
-    """The whole run around a place, then shorter pieces from there: clean text may stand beside the
-    garbled.
-    """
+    """The run around a place, then shorter pieces from there: the text beside it may be clean."""
     whole = _run_around(text, at)
     yield whole
     for size in (24, 16, 12, 8, 6, 5, 4, 3, 2):
@@ -216,9 +217,7 @@ def _runs(text: str, at: int) -> Iterator[tuple[int, int, str]]:
 
 
 def _run_around(text: str, at: int) -> tuple[int, int, str]:
-    """The stretch of other than ASCII characters around a place, letters between them included; 200
-    at most.
-    """
+    """The stretch beyond ASCII around a place, with the letters between; 200 characters at most."""
     first = max(0, at - 100)
     for run in _LETTER.finditer(text, first, at + 100):
         if run.end() > at:
@@ -272,10 +271,8 @@ def _special_tokens(text: str) -> Iterator[_Fault]:
     for pattern, severity in ((SPECIAL_TOKEN, None), (_ADDED_TOKEN, None), (_THOUGHT, "warning")):
         hits = list(pattern.finditer(text))
         if hits:
-            names = ", ".join(dict.fromkeys(hit[0] for hit in hits))
-            word = "tokens" if len(hits) > 1 else "token"
-            what = f"holds the control {word} {names}."
-            yield _Fault("special-token", severity, hits[0].start(), hits[0].end(), what)
+            values = {"n": len(hits), "tokens": list(dict.fromkeys(hit[0] for hit in hits))}
+            yield _Fault("special-token", *hits[0].span(), "control-token", values, severity)
 
 
 # -- HTML ------------------------------------------------------------------------------------------
@@ -305,6 +302,7 @@ _CLOSING = re.compile(
     r"|aside|main|video|audio|sub|del|ins|mark|svg)\s*>",
     re.IGNORECASE,
 )
+_SCRIPT = re.compile(r"</?(?:script|iframe)", re.IGNORECASE)
 _COMMENT = re.compile(r"<!--[\s\S]*?-->|<!DOCTYPE\s+html|<!\[CDATA\[", re.IGNORECASE)
 _ENTITY = re.compile(
     r"&(?:nbsp|amp|lt|gt|quot|apos|copy|reg|yen|hellip|mdash|ndash|rsquo|lsquo|rdquo|ldquo|laquo|raquo|bull|middot"
@@ -317,38 +315,30 @@ _MENTION = re.compile(
 
 
 def _html(text: str, about_markup: bool) -> Iterator[_Fault]:
-    if "<" not in text and "&" not in text:
+    # A conversation about markup shows some.
+    if about_markup or ("<" not in text and "&" not in text):
         return
     prose = _FENCE.sub(lambda found: " " * len(found[0]), text)
-    hits: list[re.Match[str]] = []
-    if "<" in prose:
-        closing = list(_CLOSING.finditer(prose))
-        names = {hit[0][2:-1].strip().lower() for hit in closing}
-        hits += closing
-        hits += _COMMENT.finditer(prose)
-        for hit in _TAG.finditer(prose):
-            name = (hit["sure"] or hit["short"] or hit["word"]).lower()
-            attributes = "=" in hit["rest"]
-            if (
-                hit["sure"]
-                or attributes
-                or name in names
-                or (name == "p" and not _after_word(prose, hit))
-            ):
-                hits.append(hit)
-    hits += _ENTITY.finditer(prose)
+    hits = [*_tags(prose), *_ENTITY.finditer(prose)]
     hits = [hit for hit in hits if not _MENTION.match(prose, hit.end())]
+    hits.sort(key=lambda hit: hit.start())
     if not hits:
         return
-    hits.sort(key=lambda hit: hit.start())
-    script = next((hit for hit in hits if re.match(r"</?(?:script|iframe)", hit[0], re.I)), None)
-    if about_markup:  # the conversation is about markup, and shows some
-        return
-    first = script or hits[0]
-    names_shown = ", ".join(list(dict.fromkeys(_brief(hit[0]) for hit in hits))[:4])
-    what = f"holds {'script' if script else 'HTML'}: {names_shown}"
-    yield _Fault("html", None, first.start(), first.end(), what)
+    script = next((hit for hit in hits if _SCRIPT.match(hit[0])), None)
+    tags = list(dict.fromkeys(_brief(hit[0]) for hit in hits))[:4]
+    code = "script" if script else "html"
+    yield _Fault("html", *(script or hits[0]).span(), code, {"tags": tags})
 
 
-def _after_word(text: str, hit: re.Match[str]) -> bool:
-    return hit.start() > 0 and (text[hit.start() - 1].isalnum() or text[hit.start() - 1] == "_")
+def _tags(prose: str) -> Iterator[re.Match[str]]:
+    """Closing tags, comments, and opening tags that are no placeholder and no type."""
+    closing = list(_CLOSING.finditer(prose))
+    names = {hit[0][2:-1].strip().lower() for hit in closing}
+    yield from closing
+    yield from _COMMENT.finditer(prose)
+    for hit in _TAG.finditer(prose):
+        name = (hit["sure"] or hit["short"] or hit["word"]).lower()
+        before = prose[hit.start() - 1] if hit.start() else ""
+        paragraph = name == "p" and not (before.isalnum() or before == "_")
+        if hit["sure"] or "=" in hit["rest"] or name in names or paragraph:
+            yield hit

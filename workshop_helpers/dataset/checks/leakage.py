@@ -15,24 +15,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...core.errors import WorkshopError
-from .findings import Finding, Place, finding
+from .findings import Finding, Place, finding, where
+from .row import CheckedRow, Places, SetCheck
 from .similarity import Similar, plain
 
 if TYPE_CHECKING:
     from ..formats import Conversation
-    from .row import Row
 
-_STOP_WORDS = """
-a an the is are am was were be been do does did can could will would shall should may might must i me my you your
-we us our it its this that these those to of in on at for from by with about and or so if as please thanks thank
-hello hi hey there tell know let want like just any some have has had get got s m re ve ll t d
-"""
-_STOP = frozenset(_STOP_WORDS.split())
+_STOP = frozenset(
+    """
+    a an the is are am was were be been do does did can could will would shall should may might
+    must i me my you your we us our it its this that these those to of in on at for from by with
+    about and or so if as please thanks thank hello hi hey there tell know let want like just
+    any some have has had get got s m re ve ll t d
+    """.split()
+)
 _COURTESY = re.compile(
-    r"お?(?:教え|おしえ)て(?:ください|下さい|いただけますか|もらえますか|ほしい(?:です)?|くれますか)?(?:ませんか)?"
-    r"|(?:お願い(?:し|いたし|致し)ます|お願いします|すみません(?:が)?|すいません|こんにちは|ありがとう(?:ございます)?)"
-    r"|(?:でしょう|です|ます|ません|ました|でした|ください|下さい|いただけ|もらえ|できます|可能)(?:か|が|けど|けれど)?"
-    r"|について|ですが|のですが|んですが|知りたい|聞きたい|確認したい|(?<![一-龥])[おご](?=[一-龥])"
+    r"お?(?:教え|おしえ)て"
+    r"(?:ください|下さい|いただけますか|もらえますか|ほしい(?:です)?|くれますか)?(?:ませんか)?"
+    r"|(?:お願い(?:し|いたし|致し)ます|お願いします|すみません(?:が)?|すいません|こんにちは"
+    r"|ありがとう(?:ございます)?)"
+    r"|(?:でしょう|です|ます|ません|ました|でした|ください|下さい|いただけ|もらえ|できます|可能)"
+    r"(?:か|が|けど|けれど)?|について|ですが|のですが|んですが|知りたい|聞きたい|確認したい"
+    r"|(?<![一-龥])[おご](?=[一-龥])"
 )
 _RUN = re.compile(r"[一-龥々]+|[ァ-ヴー]+|[a-z0-9]+|いつ|いくら|どこ|だれ|誰|どう|なぜ|どれ|どの")
 _LATIN = re.compile(r"[a-z0-9]+")
@@ -47,8 +52,10 @@ class HeldOut:
 
 
 def read_held_out(path: str | Path) -> Iterator[HeldOut]:
-    """The questions of a file that the model must not have seen: rows of any known format, or a
-    questions file (JSON Lines with `question` and no answer, as for `workshop verify`).
+    """The questions of a file that the model must not have seen.
+
+    The file holds rows of any known format, or questions (JSON Lines with `question` and no answer,
+    as for `workshop verify`).
 
     Raises WorkshopError for a file that cannot be read.
     """
@@ -118,7 +125,7 @@ def content_words(text: str) -> tuple[str, ...]:
     return tuple(sorted(words)) if len(words) >= 3 else ()
 
 
-class Leakage:
+class Leakage(SetCheck):
     """`leakage`: training rows whose question stands in a held-out file.
 
     held_out: the questions that must not be trained on; near: also look for near and
@@ -130,10 +137,11 @@ class Leakage:
     NEAR = 0.8
     LIKE = 0.7
 
-    def __init__(self, held_out: Iterable[HeldOut], *, near: bool = True) -> None:
+    def __init__(self, places: Places, held_out: Iterable[HeldOut], *, near: bool = True) -> None:
+        super().__init__(places)
         self._equal: dict[str, Place] = {}
         self._words: dict[tuple[str, ...], Place] = {}
-        self._places: list[Place] = []
+        self._held: list[Place] = []
         self._near = Similar(self.NEAR) if near else None
         self._like = Similar(self.LIKE) if near else None
         self.questions = 0
@@ -147,55 +155,33 @@ class Leakage:
             if words:
                 self._words.setdefault(words, held.place)
             if self._near is not None and self._like is not None:
-                self._places.append(held.place)
+                self._held.append(held.place)
                 self._near.add(held.question)
                 self._like.add(content(held.question))
 
-    def add(self, row: Row) -> Iterable[Finding]:
+    def add(self, row: CheckedRow) -> Iterable[Finding]:
         """Take a training row."""
-        conversation = row.conversation
-        question = asked(conversation)
-        key = plain(question)
-        place = self._equal.get(key)
-        if place is not None:
-            return [self._found(conversation, question, place, "The same question as")]
-        if self._near is not None:
-            near = self._near.nearest(question)
-            if near is not None:
-                words = f"Nearly ({near[1]:.0%}) the same question as"
-                return [self._found(conversation, question, self._places[near[0]], words)]
-        words_key = content_words(question)
-        place = self._words.get(words_key) if words_key else None
-        if place is not None:
-            words = "The same content words, in another order, as"
-            return [self._found(conversation, question, place, words, "warning")]
-        if self._like is not None:
-            kept = content(question)
-            like = self._like.nearest(kept) if len(kept) >= 6 else None
-            if like is not None:
-                words = f"But for courtesies nearly ({like[1]:.0%}) the same question as"
-                return [
-                    self._found(conversation, question, self._places[like[0]], words, "warning")
-                ]
-        return []
+        question = asked(row.conversation)
+        found = self._leak(question)
+        if found is None:
+            return ()
+        code, severity, held, share = found
+        values = {"excerpt": question, "severity": severity, "share": share}
+        place = where(held, row.conversation)
+        return [finding("leakage", row.conversation, code, other=held, place=place, **values)]
 
-    def finish(self) -> list[Finding]:
-        """Nothing more: a row is compared when it comes."""
-        return []
-
-    def _found(
-        self,
-        conversation: Conversation,
-        question: str,
-        place: Place,
-        words: str,
-        severity: str = "error",
-    ) -> Finding:
-        return finding(
-            "leakage",
-            conversation,
-            f"{words} line {place.line} of {place.file}.",
-            excerpt=question,
-            severity=severity,
-            other=place,
-        )
+    def _leak(self, question: str) -> tuple[str, str, Place, float] | None:
+        """The surest way in which a question is known: wording, severity, where, how much alike."""
+        place = self._equal.get(plain(question))
+        if place is not None:
+            return "leak-equal", "error", place, 1.0
+        near = self._near.nearest(question) if self._near is not None else None
+        if near is not None:
+            return "leak-near", "error", self._held[near[0]], near[1]
+        words = content_words(question)
+        place = self._words.get(words) if words else None
+        if place is not None:
+            return "leak-words", "warning", place, 1.0
+        kept = content(question) if self._like is not None else ""
+        like = self._like.nearest(kept) if self._like is not None and len(kept) >= 6 else None
+        return ("leak-courtesies", "warning", self._held[like[0]], like[1]) if like else None

@@ -1,10 +1,9 @@
-"""The first look at a row's texts: might there be a fault of content, or personal data, and of
-which kind?
+"""A quick look at a row's texts for signs of faults of content and of personal data.
 
 Most rows hold neither, and a million of them are to be checked in seconds. So a row's texts are
 joined and turned into bytes once; two tables sort the bytes into a few classes, and what is
-searched for then are single characters and short pieces. A look may see signs where nothing is, and
-`content` and `personal` say whether they mean anything; but where it sees none, nothing must be.
+searched for then are single characters and short pieces. The look may see signs where nothing is:
+`content` and `personal` tell. Where it sees none, nothing must be.
 """
 
 from __future__ import annotations
@@ -16,32 +15,27 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ..formats import Message
 
-# What there are signs of; a look's answer is their sum.
+# What there may be signs of; the answer is their sum.
 EMAIL, ENGLISH_NAME, JAPANESE_NAME, NUMBER, STREET, JAPANESE_PLACE = 1, 2, 4, 8, 16, 32
 PERSONAL = 63  # all of these
 CONTENT = 64
 
 
-def first_look(messages: Sequence[Message]) -> int:
-    """What there are signs of in the turns of a row; 0 for most. Costs about five microseconds a
-    kilobyte.
-    """
-    text = _joined(messages)
+def find_signs(messages: Sequence[Message]) -> int:
+    """What there are signs of in the turns of a row; 0 for most. Takes about 5 µs a kilobyte."""
+    # The bar cannot make two harmless turns look like a fault.
+    if len(messages) == 2:
+        text = f"{messages[0].content}|{messages[1].content}"
+    else:
+        text = "|".join([message.content for message in messages])
     raw = text.encode("ascii", "replace")
     rare = not text.isascii() and _RARE.search(text) is not None
     signs = _personal(text, raw, rare)
     return signs | CONTENT if _content(text, raw, rare) else signs
 
 
-def _joined(messages: Sequence[Message]) -> str:
-    # The bar cannot make two harmless turns look like a fault.
-    if len(messages) == 2:
-        return f"{messages[0].content}|{messages[1].content}"
-    return "|".join([message.content for message in messages])
-
-
-def personal_kinds(text: str) -> int:
-    """The kinds of personal data that there are signs of in a text: a sum of the constants above."""
+def personal_signs(text: str) -> int:
+    """The kinds of personal data that a text shows signs of: a sum of the constants above."""
     rare = _WIDE_DIGIT.search(text) is not None
     return _personal(text, text.encode("ascii", "replace"), rare)
 
@@ -55,9 +49,7 @@ _RARE = re.compile(f"[{_STRANGE}０-９]")  # both, so that they are looked for 
 
 
 def _table(other: bytes, **classes: bytes) -> bytes:
-    """A table for bytes.translate: each class is named by a letter and lists its bytes; all others
-    are one class.
-    """
+    """A table for bytes.translate: a class is named by a letter and lists its bytes."""
     table = bytearray(other * 256)
     for name, members in classes.items():
         for member in members:

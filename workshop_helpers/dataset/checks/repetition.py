@@ -1,37 +1,26 @@
-"""Rows that say the same: exactly, nearly, or in how they begin; and answers that go round in
-circles.
-"""
+"""Rows that say nearly the same or begin alike, and answers that go round in circles."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
-from .findings import Finding, finding
-from .places import Places
-
-if TYPE_CHECKING:
-    from ..formats import Conversation
-    from .row import Row
+from .findings import Finding, finding, where
+from .row import CheckedRow, Places, SetCheck
 
 ALIKE = 0.8  # Jaccard index of two rows' pieces from which they are near duplicates
-OPENING = (
-    16  # characters in Latin letters that make an answer's opening; half as many Japanese ones
-)
+OPENING = 16  # letters that make an answer's opening; half as many Japanese characters
 MOST_OPENINGS = 100_000  # that are told apart; rarer ones than these cannot be common
 FEWEST_ROWS = 20  # below that, shares mean nothing
 PIECE = 20  # characters of an answer that are looked for elsewhere in it
 COMMON = 0.3  # share of answers with one opening from which the model falls into it
 
 
-def check_repeated(row: Row) -> Iterable[Finding]:
-    """`repeated-text` and `echo` of one row: an answer that repeats a sentence three times, or its
-    question.
-    """
+def check_repeated(row: CheckedRow) -> Iterable[Finding]:
+    """`echo` and `repeated-text` of one row: an answer that is its question, or repeats itself."""
     answer = row.answer
     if answer == row.question and len(answer) > 8:
-        words = "The answer is the question, word for word."
-        return [finding("echo", row.conversation, words, excerpt=answer)]
+        return [finding("echo", row.conversation, "echo", excerpt=answer)]
     if len(answer) < 60:
         return ()
     # What goes round in circles does so to the end, or past the middle: two looks tell the usual
@@ -41,28 +30,25 @@ def check_repeated(row: Row) -> Iterable[Finding]:
     if answer.find(middle, size // 2 + 1) < 0 and answer.find(tail) == size - PIECE - 1:
         return ()
     sentences = answer.split("。") if "。" in answer else answer.split(". ")
-    counted: dict[str, int] = {}
-    for sentence in sentences:
-        sentence = sentence.strip(" \n.!?")
-        if len(sentence) >= 10:
-            counted[sentence] = counted.get(sentence, 0) + 1
-    for sentence, times in counted.items():
-        if times >= 3:
-            words = f"The answer says the same sentence {times} times."
-            return [finding("repeated-text", row.conversation, words, excerpt=sentence)]
-    return ()
+    stripped = (sentence.strip(" \n.!?") for sentence in sentences)
+    counted = Counter(sentence for sentence in stripped if len(sentence) >= 10)
+    return [
+        finding("repeated-text", row.conversation, "repeated-sentence", excerpt=sentence, n=times)
+        for sentence, times in counted.items()
+        if times >= 3
+    ][:1]
 
 
-class Openings:
+class Openings(SetCheck):
     """`low-diversity`: how many answers begin alike. Memory: at most 100,000 openings."""
 
     def __init__(self, places: Places) -> None:
-        self._places = places
+        super().__init__(places)
         self._counted: dict[str, int] = {}
         self._first: dict[str, int] = {}
         self.rows = 0
 
-    def add(self, row: Row) -> Iterable[Finding]:
+    def add(self, row: CheckedRow) -> Iterable[Finding]:
         """Take a row."""
         opening = row.answer[:OPENING]
         if not opening.isascii():
@@ -94,16 +80,19 @@ class Openings:
         return [
             finding(
                 "low-diversity",
-                self._places[self._first[opening]],
-                f"{times:,} of {self.rows:,} answers ({times / self.rows:.0%}) begin alike.",
+                self.places[self._first[opening]],
+                "begin-alike",
                 excerpt=opening,
+                n=times,
+                rows=self.rows,
+                share=times / self.rows,
             )
             for opening, times in self._counted.items()
             if times >= COMMON * self.rows
         ]
 
 
-class NearDuplicates:
+class NearDuplicates(SetCheck):
     """`near-duplicate`: rows whose question and answer share most pieces of a few characters.
 
     Rows that differ only in case, spaces or punctuation are near duplicates too; equal ones are
@@ -113,12 +102,12 @@ class NearDuplicates:
     def __init__(self, places: Places) -> None:
         from .similarity import Similar
 
-        self._places = places
+        super().__init__(places)
         self._similar = Similar(ALIKE)
         self._numbers: list[int] = []
         self._seen: set[int] = set()
 
-    def add(self, row: Row) -> Iterable[Finding]:
+    def add(self, row: CheckedRow) -> Iterable[Finding]:
         """Take a row; what is near among those before it."""
         text = "\n".join([message.content for message in row.messages])
         key = hash(text)
@@ -129,25 +118,8 @@ class NearDuplicates:
         found = self._similar.add_and_nearest(text)
         if found is None:
             return ()
-        other = self._places[self._numbers[found[0]]]
-        alike = "only case, spaces or punctuation differ" if found[1] == 1 else f"{found[1]:.0%}"
-        words = (
-            f"Nearly the same as line {other.line}{_of(other.file, row.conversation)} ({alike})."
-        )
-        return [
-            finding(
-                "near-duplicate",
-                row.conversation,
-                words,
-                excerpt=row.question,
-                other=other,
-            )
-        ]
-
-    def finish(self) -> list[Finding]:
-        """Nothing more: a row is compared when it comes."""
-        return []
-
-
-def _of(file: str, conversation: Conversation) -> str:
-    return "" if file == conversation.file else f" of {file}"
+        other = self.places[self._numbers[found[0]]]
+        code = "same-letters" if found[1] == 1 else "nearly-same"
+        place = where(other, row.conversation)
+        values = {"excerpt": row.question, "other": other, "place": place, "share": found[1]}
+        return [finding("near-duplicate", row.conversation, code, **values)]

@@ -1,32 +1,35 @@
-"""A row as the checks see it: what several of them ask is found out once."""
+"""What the checks are given: a row with what several of them ask of it, and where each row stands."""
 
 from __future__ import annotations
 
+from array import array
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...metrics.language import bytes_per_character, quick_language
+from .findings import Finding, Place
 
 if TYPE_CHECKING:
-    from ..formats import Conversation
+    from ..formats import Conversation, Message
 
 
-class Row:
+@dataclass(slots=True, init=False)
+class CheckedRow:
     """A conversation that ends with a question and an answer; its number in the set counts from 0.
 
     asked, said: their languages, as `quick_language` tells them; density: bytes of UTF-8 for a
     character of the answer.
     """
 
-    __slots__ = (
-        "answer",
-        "asked",
-        "conversation",
-        "density",
-        "messages",
-        "number",
-        "question",
-        "said",
-    )
+    number: int
+    conversation: Conversation
+    messages: tuple[Message, ...]
+    question: str
+    answer: str
+    density: float
+    said: str
+    asked: str
 
     def __init__(self, number: int, conversation: Conversation) -> None:
         self.number = number
@@ -37,3 +40,45 @@ class Row:
         self.density = density = bytes_per_character(answer)
         self.said = quick_language(answer, density)
         self.asked = quick_language(question, bytes_per_character(question))
+
+
+class Places:
+    """Numbers rows from 0 as they come, and remembers file and line of each (12 bytes a row)."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+        self._file = array("L" if array("L").itemsize == 4 else "I")
+        self._line = array("Q")
+
+    @property
+    def files(self) -> list[str]:
+        """The files, in the order in which they came."""
+        return list(self._numbers)
+
+    def __getitem__(self, number: int) -> Place:
+        return Place(self.files[self._file[number]], self._line[number])
+
+    def open(self, file: str) -> int:
+        """Note a file, also one that turns out to hold no rows; its number."""
+        return self._numbers.setdefault(file, len(self._numbers))
+
+    def add(self, conversation: Conversation) -> int:
+        """Note a row; its number."""
+        self._file.append(self.open(conversation.file or ""))
+        self._line.append(conversation.line or 0)
+        return len(self._line) - 1
+
+
+class SetCheck:
+    """A check of the set as a whole: it is fed row by row, and speaks of a row, or in the end."""
+
+    def __init__(self, places: Places) -> None:
+        self.places = places
+
+    def add(self, row: CheckedRow) -> Iterable[Finding]:
+        """Take a row; what is wrong with it, beside those before it."""
+        raise NotImplementedError
+
+    def finish(self) -> Iterable[Finding]:
+        """What only the whole set shows."""
+        return ()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ...core.wordings import Wording
 from .findings import RULES, Finding, Place, finding, shorten
 
 if TYPE_CHECKING:
@@ -16,16 +17,10 @@ _ROLES = ("system", "user", "assistant")
 
 def from_fault(fault: Fault) -> Finding:
     """What a reader found wrong with a row or a file, as a finding of the same rule."""
-    known = RULES.get(fault.rule)
+    severity = RULES.get(fault.rule, "error")
+    place = fault.file, fault.line
     return Finding(
-        fault.rule,
-        known.severity if known else "error",
-        fault.file,
-        fault.line,
-        str(fault.message),
-        str(fault.fix),
-        shorten(fault.excerpt),
-        known.why if known else "",
+        fault.rule, severity, *place, fault.message, fault.fix, shorten(fault.excerpt)
     )
 
 
@@ -49,43 +44,49 @@ def check_structure(conversation: Conversation) -> Iterable[Finding]:
 def _faults(conversation: Conversation, roles: tuple[str, ...]) -> Iterable[Finding]:
     for role in roles:
         if role not in _ROLES:
-            yield finding("wrong-role", conversation, f'The role "{role}" is not known.')
+            yield finding("wrong-role", conversation, "unknown-role", role=role)
             return
-    order = _order(roles)
+    order, values = _order(roles)
     if order:
-        yield finding("wrong-order", conversation, order, excerpt=" → ".join(roles))
+        yield finding("wrong-order", conversation, order, excerpt=" → ".join(roles), **values)
     for number, message in enumerate(conversation.messages, start=1):
         if message.content.strip() or message.role == "system":
             continue
-        if message.role == "user":
-            yield finding("empty-question", conversation, f"The user's turn {number} is empty.")
-        else:
-            yield finding("empty-answer", conversation, f"The assistant's turn {number} is empty.")
+        rule = "empty-question" if message.role == "user" else "empty-answer"
+        yield finding(rule, conversation, rule, n=number)
 
 
-def _order(roles: tuple[str, ...]) -> str | None:
+def _order(roles: tuple[str, ...]) -> tuple[str, dict[str, Any]]:
     if "system" in roles[1:]:
-        return "A system turn stands behind other turns."
+        return "late-system", {}
     spoken = [role for role in roles if role != "system"]
     if "assistant" not in spoken:
-        return "No assistant's turn: there is no answer to learn."
+        return "no-answer", {}
     if spoken[0] != "user":
-        return "The first turn is the assistant's: nobody has asked."
+        return "no-question", {}
     if spoken[-1] != "assistant":
-        return "The last turn is the user's: the answer is missing."
+        return "unanswered", {}
     for number, (one, next_one) in enumerate(itertools.pairwise(spoken), start=1):
         if one == next_one:
-            return f"Two turns of the {one} follow each other (turns {number} and {number + 1})."
-    return None
+            return "role-twice", {"role": one, "n": number, "next": number + 1}
+    return "", {}
 
 
 def no_rows(file: str) -> Finding:
     """A file that holds no row at all."""
-    return finding("empty-file", Place(file, 1), "The file holds no rows.")
+    return finding("empty-file", Place(file, 1), "no-rows")
 
 
 def other_encoding(file: str, encoding: str) -> Finding:
     """A file that was read well, but in an encoding that other tools will not guess."""
-    words = f"The file is in {encoding}, not in UTF-8; it was read as that."
-    fix = "`workshop data convert` writes it in UTF-8."
-    return finding("encoding", Place(file, 1), words, severity="note", fix=fix)
+    from ..formats.encodings import SPOKEN
+
+    return finding(
+        "encoding",
+        Place(file, 1),
+        "other-encoding",
+        severity="note",
+        advice=Wording("checks.to-utf-8"),
+        encoding=encoding,
+        name=SPOKEN.get(encoding, encoding),
+    )

@@ -1,24 +1,22 @@
-"""How rows speak: one language in a row, one manner in a set, one way to write numbers; nothing
-left to fill in.
-"""
+"""How rows speak: one language, one manner, one way to write numbers; nothing left to fill in."""
 
 from __future__ import annotations
 
 import re
 from array import array
+from collections import Counter
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
+from ...core.wordings import Wording
 from ...metrics.language import all_polite, manners
 from .findings import Finding, around, finding, shorten
-from .places import Places
-
-if TYPE_CHECKING:
-    from .row import Row
+from .row import CheckedRow, Places, SetCheck
 
 FEW = 0.2  # a share below which rows are strays; above, the set as a whole is mixed
 SHOWN = 200  # strays of one kind that are reported one by one
 FEWEST_ROWS = 10
+_LANGUAGES = {"en": Wording("checks.English"), "ja": Wording("checks.Japanese")}
+_MANNERS = {True: Wording("checks.polite"), False: Wording("checks.plain")}
 # Who asks for another language gets it.
 _TRANSLATION = re.compile(
     r"translat|in (?:english|japanese)|(?:english|japanese) (?:for|word|phrase)"
@@ -34,7 +32,7 @@ def _names_something(text: str) -> bool:
     return len(text.split(None, 3)) < 4 or _CODE_MARK.search(text) is not None
 
 
-def check_language(row: Row) -> Iterable[Finding]:
+def check_language(row: CheckedRow) -> Iterable[Finding]:
     """`mixed-language` of one row: an answer in another language than its question, unasked."""
     asked, said = row.asked, row.said
     if asked == said or asked == "?" or said == "?":
@@ -47,9 +45,8 @@ def check_language(row: Row) -> Iterable[Finding]:
         return ()
     if any(_TRANSLATION.search(message.content) for message in row.messages[:-2]):
         return ()
-    names = {"en": "English", "ja": "Japanese"}
-    words = f"The question is in {names[asked]}, the answer in {names[said]}."
-    return [finding("mixed-language", row.conversation, words, excerpt=answer)]
+    values = {"asked": _LANGUAGES[asked], "said": _LANGUAGES[said], "excerpt": answer}
+    return [finding("mixed-language", row.conversation, "answer-language", **values)]
 
 
 # A whole sentence of the other language: eight words, or a dozen Japanese characters, with an end
@@ -58,7 +55,7 @@ _ENGLISH = re.compile(r"(?<![\w\"'“「『])[A-Z][A-Za-z'’]*(?:,? [A-Za-z'’
 _JAPANESE = re.compile(r"(?<![「『\"“(（])[ぁ-んァ-ヶー一-龥々、]{12,}[。！？]")
 
 
-def _changing(row: Row) -> Iterable[Finding]:
+def _changing(row: CheckedRow) -> Iterable[Finding]:
     """An answer that goes on in another language."""
     answer = row.answer
     if "`" in answer:
@@ -66,9 +63,8 @@ def _changing(row: Row) -> Iterable[Finding]:
     english, japanese = _ENGLISH.search(answer), _JAPANESE.search(answer)
     if not english or not japanese or _TRANSLATION.search(row.question):
         return ()
-    words = "The answer changes between Japanese and English."
     piece = around(answer, *max(english.span(), japanese.span()))
-    return [finding("mixed-language", row.conversation, words, excerpt=piece)]
+    return [finding("mixed-language", row.conversation, "changing-language", excerpt=piece)]
 
 
 _PLACEHOLDER = re.compile(
@@ -90,14 +86,14 @@ _BOILERPLATE = re.compile(
 _HEAD = 120  # characters of an answer in which such things stand
 
 
-def check_leftovers(row: Row) -> Iterable[Finding]:
-    """`placeholder`, `boilerplate` and `whitespace` of one row's question and answer."""
+def check_leftovers(row: CheckedRow) -> Iterable[Finding]:
+    """`placeholder`, `boilerplate` and `whitespace` of one row's answer."""
     answer = row.answer
-    found: list[Finding] | None = None
     # A text without these traces holds neither; looking for them first is many times as fast, and
     # fastest for single letters. Who speaks of himself does so at the beginning; what was to be
     # filled in stands there, or in brackets.
     head = answer[:_HEAD]
+    found: list[Finding] = []
     if (
         ("A" in head and "AI" in head)
         or ("G" in head and ("GPT" in head or "Gemini" in head))
@@ -105,11 +101,7 @@ def check_leftovers(row: Row) -> Iterable[Finding]:
         or "artificial" in head
         or "nthropic" in head
     ):
-        match = _BOILERPLATE.search(answer)
-        if match:
-            words = f'"{match[0]}": an answer that another assistant gave.'
-            piece = around(answer, *match.span())
-            found = [finding("boilerplate", row.conversation, words, excerpt=piece)]
+        found += _left_over(row, "boilerplate", "other-assistant", _BOILERPLATE.search(answer))
     if (
         "[" in answer
         or "<" in answer
@@ -123,29 +115,31 @@ def check_leftovers(row: Row) -> Iterable[Finding]:
     ):
         match = _PLACEHOLDER.search(answer)
         if match and not ("`" in answer and match[0][:1] in "{[<T"):
-            words = f'"{shorten(match[0], 40)}" was never filled in.'
-            piece = around(answer, *match.span())
-            also = finding("placeholder", row.conversation, words, excerpt=piece)
-            found = [*(found or ()), also]
+            found += _left_over(row, "placeholder", "never-filled", match)
     if answer[:1].isspace() or answer[-1:].isspace():
-        words = "White space stands at an end of the answer."
         shown = repr(answer[:20] if answer[:1].isspace() else answer[-20:])
-        also = finding("whitespace", row.conversation, words, excerpt=shown)
-        found = [*(found or ()), also]
-    return found or ()
+        found.append(finding("whitespace", row.conversation, "white-space-at-end", excerpt=shown))
+    return found
 
 
-class Manners:
-    """`mixed-politeness`: Japanese answers in です・ます beside ones in plain form. Memory: 16 bytes a
-    row.
-    """
+def _left_over(
+    row: CheckedRow, rule: str, code: str, match: re.Match[str] | None
+) -> Iterable[Finding]:
+    if match:
+        said = match[0] if rule == "boilerplate" else shorten(match[0], 40)
+        piece = around(row.answer, *match.span())
+        yield finding(rule, row.conversation, code, excerpt=piece, said=said)
+
+
+class Manners(SetCheck):
+    """`mixed-politeness`: Japanese answers in です・ます beside plain ones. Memory: 16 bytes a row."""
 
     def __init__(self, places: Places) -> None:
-        self._places = places
+        super().__init__(places)
         self._rows = {True: array("Q"), False: array("Q")}
         self._shown: dict[bool, list[str]] = {True: [], False: []}
 
-    def add(self, row: Row) -> Iterable[Finding]:
+    def add(self, row: CheckedRow) -> Iterable[Finding]:
         """Take a row."""
         answer = row.answer
         if row.said != "ja" or answer.isascii() or "`" in answer:
@@ -155,8 +149,8 @@ class Manners:
             return ()
         polite, plain = manners(answer)
         if min(polite, plain) >= 2:
-            words = f"The answer itself mixes {polite} sentences in です・ます with {plain} in plain form."
-            return [finding("mixed-politeness", row.conversation, words, excerpt=answer)]
+            values = {"polite": polite, "plain": plain, "excerpt": answer}
+            return [finding("mixed-politeness", row.conversation, "changing-manner", **values)]
         if polite or plain:
             self._keep(polite >= plain, row.number, answer)
         return ()
@@ -172,41 +166,35 @@ class Manners:
 
     def finish(self) -> list[Finding]:
         """The strays one by one where they are few, else one finding for the set."""
-        polite, plain = len(self._rows[True]), len(self._rows[False])
+        counted = self.summary()
+        polite, plain = counted.values()
         if not polite or not plain or polite + plain < FEWEST_ROWS:
             return []
-        few = plain <= polite
-        rare, common = self._rows[not few], self._rows[few]
-        names = {True: "です・ます", False: "plain form (だ・である)"}
-        other = self._places[common[0]]
-        if len(rare) > FEW * (polite + plain):
-            words = f"{polite:,} answers are in です・ます and {plain:,} in plain form."
-            place = self._places[rare[0]]
-            text = self._shown[not few][0]
-            return [finding("mixed-politeness", place, words, excerpt=text, other=other)]
-        return [
+        usual = plain <= polite
+        rare, common = self._rows[not usual], self._rows[usual]
+        other = self.places[common[0]]
+        code, values = "manners-mixed", dict[str, object](counted)
+        if len(rare) <= FEW * (polite + plain):
+            code = "stray-manner"
+            values = {"rare": _MANNERS[not usual], "usual": _MANNERS[usual], "n": len(common)}
+        found = [
             finding(
-                "mixed-politeness",
-                self._places[number],
-                f"In {names[not few]}, where {len(common):,} other answers are in {names[few]}.",
-                excerpt=text,
-                other=other,
+                "mixed-politeness", self.places[number], code, excerpt=text, other=other, **values
             )
-            for number, text in zip(rare, self._shown[not few], strict=False)
+            for number, text in zip(rare, self._shown[not usual], strict=False)
         ]
+        return found if code == "stray-manner" else found[:1]
 
 
-class Languages:
-    """`mixed-language` in a file: a few rows in another language than all others. Memory: 16 bytes
-    a row.
-    """
+class Languages(SetCheck):
+    """`mixed-language` in a file: a few rows in another language. Memory: 16 bytes a row."""
 
     def __init__(self, places: Places) -> None:
-        self._places = places
+        super().__init__(places)
         self._rows: dict[str, dict[str, array[int]]] = {}
         self._shown: dict[int, str] = {}
 
-    def add(self, row: Row) -> Iterable[Finding]:
+    def add(self, row: CheckedRow) -> Iterable[Finding]:
         """Take a row."""
         language = row.asked
         if language == "?":
@@ -229,36 +217,30 @@ class Languages:
 
     def summary(self) -> dict[str, int]:
         """How many questions are in each language."""
-        counted: dict[str, int] = {}
+        counted: Counter[str] = Counter()
         for rows in self._rows.values():
-            for language, numbers in rows.items():
-                counted[language] = counted.get(language, 0) + len(numbers)
+            counted.update({language: len(numbers) for language, numbers in rows.items()})
         return {language: count for language, count in counted.items() if count}
 
-    def finish(self) -> list[Finding]:
+    def finish(self) -> Iterable[Finding]:
         """The strays of each file."""
-        names = {"en": "English", "ja": "Japanese"}
-        found = []
         for rows in self._rows.values():
-            if not rows["en"] or not rows["ja"]:
+            rare, usual = sorted(rows, key=lambda language: len(rows[language]))
+            strays, common = rows[rare], rows[usual]
+            total = len(strays) + len(common)
+            if not strays or total < FEWEST_ROWS or len(strays) > FEW / 2 * total:
                 continue
-            rare, common = sorted(rows, key=lambda language: len(rows[language]))
-            total = len(rows[rare]) + len(rows[common])
-            if total < FEWEST_ROWS or len(rows[rare]) > FEW / 2 * total:
-                continue
-            other = self._places[rows[common][0]]
-            for number in rows[rare][:SHOWN]:
-                words = f"In {names[rare]}, where {len(rows[common]):,} other rows are in {names[common]}."
-                found.append(
-                    finding(
-                        "mixed-language",
-                        self._places[number],
-                        words,
-                        excerpt=self._shown.get(number, ""),
-                        other=other,
-                    )
+            for number in strays[:SHOWN]:
+                yield finding(
+                    "mixed-language",
+                    self.places[number],
+                    "stray-language",
+                    excerpt=self._shown.get(number, ""),
+                    other=self.places[common[0]],
+                    rare=_LANGUAGES[rare],
+                    usual=_LANGUAGES[usual],
+                    n=len(common),
                 )
-        return found
 
 
 # -- numbers -----------------------------------------------------------------------------------
@@ -274,46 +256,46 @@ _MONTH = (
 # for those first is many times as fast; then each way to write it.
 _WAYS: tuple[tuple[str, tuple[str, ...], tuple[tuple[str, re.Pattern[str]], ...]], ...] = (
     ("thousands", ("円", "$", "¥", "￥", "yen", "dollar", "ポイント", "point"), (
-        ("with commas", re.compile(rf"(?<![0-9.]){_GROUPED}(?=\s?{_UNIT})|[$¥￥]{_GROUPED}")),
-        ("without commas", re.compile(rf"(?<![0-9.,])[0-9]{{4,9}}(?=\s?{_UNIT})|[$¥￥][0-9]{{4,9}}(?![0-9,])")),
+        ("with-commas", re.compile(rf"(?<![0-9.]){_GROUPED}(?=\s?{_UNIT})|[$¥￥]{_GROUPED}")),
+        ("without-commas", re.compile(rf"(?<![0-9.,])[0-9]{{4,9}}(?=\s?{_UNIT})|[$¥￥][0-9]{{4,9}}(?![0-9,])")),
     )),
     ("yen", ("円", "¥", "￥"), (
-        ("as 円", re.compile(r"[0-9０-９]\s?円")),
-        ("as ¥", re.compile(r"[¥￥]\s?[0-9０-９]")),
+        ("as-円", re.compile(r"[0-9０-９]\s?円")),
+        ("as-¥", re.compile(r"[¥￥]\s?[0-9０-９]")),
     )),
     ("digits", (), (
-        ("in half width", re.compile(r"(?<![A-Za-z])[0-9]+(?=[円日時分年月回個本枚点人%％つ営か])")),
-        ("in full width", re.compile(r"[０-９]+")),
+        ("half-width", re.compile(r"(?<![A-Za-z])[0-9]+(?=[円日時分年月回個本枚点人%％つ営か])")),
+        ("full-width", re.compile(r"[０-９]+")),
     )),
     ("dates", ("/", "年", "-", "20", "19"), (
-        ("as 年月日", re.compile(r"[0-9０-９]{4}年[0-9０-９]{1,2}月[0-9０-９]{1,2}日")),
-        ("as Y/M/D", re.compile(r"(?<![0-9/])[0-9]{4}/[0-9]{1,2}/[0-9]{1,2}(?![0-9/])")),
-        ("as Month D, Y", re.compile(rf"\b{_MONTH} [0-9]{{1,2}}(?:st|nd|rd|th)?, [0-9]{{4}}\b")),
-        ("as D Month Y", re.compile(rf"\b[0-9]{{1,2}}(?:st|nd|rd|th)? {_MONTH} [0-9]{{4}}\b")),
-        ("as M/D/Y", re.compile(r"(?<![0-9/])[0-9]{1,2}/[0-9]{1,2}/[0-9]{4}(?![0-9/])")),
-        ("as Y-M-D", re.compile(r"(?<![0-9-])[0-9]{4}-[0-9]{2}-[0-9]{2}(?![0-9-])")),
+        ("年月日", re.compile(r"[0-9０-９]{4}年[0-9０-９]{1,2}月[0-9０-９]{1,2}日")),
+        ("Y/M/D", re.compile(r"(?<![0-9/])[0-9]{4}/[0-9]{1,2}/[0-9]{1,2}(?![0-9/])")),
+        ("Month-D-Y", re.compile(rf"\b{_MONTH} [0-9]{{1,2}}(?:st|nd|rd|th)?, [0-9]{{4}}\b")),
+        ("D-Month-Y", re.compile(rf"\b[0-9]{{1,2}}(?:st|nd|rd|th)? {_MONTH} [0-9]{{4}}\b")),
+        ("M/D/Y", re.compile(r"(?<![0-9/])[0-9]{1,2}/[0-9]{1,2}/[0-9]{4}(?![0-9/])")),
+        ("Y-M-D", re.compile(r"(?<![0-9-])[0-9]{4}-[0-9]{2}-[0-9]{2}(?![0-9-])")),
     )),
     ("times", ("時", ":", ".m", "am", "pm", "AM", "PM"), (
-        ("as 9時", re.compile(r"(?:午前|午後)?[0-9]{1,2}時(?!間)(?:[0-9]{1,2}分|半)?")),
-        ("as 9:00", re.compile(r"(?<![0-9:])[0-9]{1,2}:[0-9]{2}(?![0-9:])(?!\s?[ap]\.?m)")),
-        ("as 9 a.m.", re.compile(r"(?<![0-9:])[0-9]{1,2}(?::[0-9]{2})?\s?[ap]\.?m\b", re.I)),
+        ("9時", re.compile(r"(?:午前|午後)?[0-9]{1,2}時(?!間)(?:[0-9]{1,2}分|半)?")),
+        ("9-00", re.compile(r"(?<![0-9:])[0-9]{1,2}:[0-9]{2}(?![0-9:])(?!\s?[ap]\.?m)")),
+        ("9-am", re.compile(r"(?<![0-9:])[0-9]{1,2}(?::[0-9]{2})?\s?[ap]\.?m\b", re.I)),
     )),
 )  # fmt: skip
 
 
-class NumberFormats:
+class NumberFormats(SetCheck):
     """`mixed-number-format`: amounts, dates and times of the answers written in several ways.
 
     English and Japanese answers are two sets: each has ways of its own.
     """
 
     def __init__(self, places: Places) -> None:
-        self._places = places
+        super().__init__(places)
         self._rows: dict[tuple[str, str, str], list[tuple[int, str]]] = {}
-        self._counted: dict[tuple[str, str, str], int] = {}
+        self._counted: Counter[tuple[str, str, str]] = Counter()
         self.rows = 0
 
-    def add(self, row: Row) -> Iterable[Finding]:
+    def add(self, row: CheckedRow) -> Iterable[Finding]:
         """Take a row."""
         self.rows += 1
         answer, language = row.answer, row.said
@@ -328,36 +310,35 @@ class NumberFormats:
                 match = pattern.search(answer)
                 if match:
                     key = (language, what, way)
-                    self._counted[key] = self._counted.get(key, 0) + 1
+                    self._counted[key] += 1
                     kept = self._rows.setdefault(key, [])
                     if len(kept) < SHOWN:
                         kept.append((row.number, match[0]))
         return ()
 
-    def finish(self) -> list[Finding]:
+    def finish(self) -> Iterable[Finding]:
         """The rows that write what most rows write otherwise."""
-        found = []
         for language in ("en", "ja", "?"):
             for what, _, ways in _WAYS:
                 used = [way for way, _ in ways if (language, what, way) in self._counted]
                 used.sort(key=lambda way: -self._counted[language, what, way])
                 for way in used[1:]:
-                    usual = (language, what, used[0])
-                    other_number, sample = self._rows[usual][0]
-                    for number, text in self._rows[language, what, way]:
-                        if number == other_number:
-                            continue
-                        words = (
-                            f'{what.capitalize()} {way} ("{text}"), where {self._counted[usual]:,} rows '
-                            f'write them {used[0]} ("{sample}").'
-                        )
-                        found.append(
-                            finding(
-                                "mixed-number-format",
-                                self._places[number],
-                                words,
-                                excerpt=text,
-                                other=self._places[other_number],
-                            )
-                        )
-        return found
+                    yield from self._strays((language, what, used[0]), way)
+
+    def _strays(self, usual: tuple[str, str, str], way: str) -> Iterable[Finding]:
+        language, what, usual_way = usual
+        other, sample = self._rows[usual][0]
+        for number, text in self._rows[language, what, way]:
+            if number == other:
+                continue
+            yield finding(
+                "mixed-number-format",
+                self.places[number],
+                "several-ways",
+                excerpt=text,
+                other=self.places[other],
+                what=Wording(f"checks.{what}"),
+                way=Wording(f"checks.{way}"),
+                usual=Wording(f"checks.{usual_way}"),
+                **{"text": text, "sample": sample, "n": self._counted[usual]},
+            )

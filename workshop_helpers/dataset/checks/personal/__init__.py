@@ -9,45 +9,31 @@ announces it. That keeps prices, dates, order numbers and product codes out.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
 
-from ..findings import Finding, around, finding, place_of, visible
+from ....core.wordings import Wording
+from ..findings import Finding, around, finding, visible, who
 from ..prefilter import (
-    EMAIL,
-    ENGLISH_NAME,
-    JAPANESE_NAME,
-    JAPANESE_PLACE,
-    NUMBER,
-    PERSONAL,
-    STREET,
-    first_look,
-    personal_kinds,
-)
+    EMAIL, ENGLISH_NAME, JAPANESE_NAME, JAPANESE_PLACE, NUMBER, STREET, personal_signs,
+)  # fmt: skip
 from ..secrets import find_secrets
+from ..spans import Span, without_overlap
 from .addresses import japanese_addresses, postal_codes, streets
 from .contact import emails, phones
 from .names import english_names, japanese_names
 from .numbers import cards, my_numbers, ssns
-from .spans import Span
 
 if TYPE_CHECKING:
     from ...formats import Conversation
 
 
-def check_personal(conversation: Conversation) -> Iterable[Finding]:
-    """`pii-email`, `pii-phone`, `pii-card`, `pii-my-number`, `pii-ssn`, `pii-postal-code`,
-    `pii-address`, `pii-name`.
-
-    Every turn of the row is looked at; what is found stands masked in message and excerpt.
-    """
-    if first_look(conversation.messages) & PERSONAL:
-        return personal_findings(conversation)
-    return ()
-
-
 def personal_findings(conversation: Conversation) -> list[Finding]:
-    """As `check_personal`, where the first look has seen signs."""
+    """The personal data in the turns of one row: `pii-email`, `pii-phone`, `pii-card`,
+    `pii-my-number`, `pii-ssn`, `pii-postal-code`, `pii-address`, `pii-name`.
+
+    What is found stands masked in message and excerpt.
+    """
     messages = conversation.messages
     found: list[Finding] = []
     for number, message in enumerate(messages, start=1):
@@ -55,23 +41,17 @@ def personal_findings(conversation: Conversation) -> list[Finding]:
         spans = find_personal(text, speaker=message.role)
         if not spans:
             continue
-        where = place_of(message.role, number if len(messages) > 3 else None)
-        shown, moved = _masked(text, [*spans, *_secret_spans(text)])
+        turn = who(message.role, number if len(messages) > 3 else None)
+        hidden = without_overlap([*spans, *find_secrets(text)])
+        shown = _masked(text, hidden)
         for span in spans:
-            start = moved(span.start)
-            found.append(
-                finding(
-                    span.rule,
-                    conversation,
-                    f"{where} holds {span.what}: {span.masked}",
-                    excerpt=visible(around(shown, start, start + len(span.masked), 80)),
-                    severity=span.severity,
-                )
-            )
+            start = span.start + sum(_growth(one) for one in hidden if one.end <= span.start)
+            excerpt = visible(around(shown, start, start + len(span.masked), 80))
+            values = {"who": turn, "kind": Wording(f"checks.{span.kind}"), "masked": span.masked}
+            values |= {"severity": span.severity, "excerpt": excerpt}
+            found.append(finding(span.rule, conversation, "holds", **values))
     return found
 
-
-# -- finding and masking ---------------------------------------------------------------------------
 
 _PLAIN = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: " "} | {
     ord(dash): "-" for dash in "‐‑‒–—―−─━"
@@ -95,25 +75,26 @@ def find_personal(text: str, *, speaker: str | None = None) -> list[Span]:
     speaker: whose turn it is, if known; "My name is …" in an assistant's or system turn is the
     assistant's own name.
     """
-    kinds = personal_kinds(text)
+    kinds = personal_signs(text)
     if not kinds:
         return []
     # Full-width forms are read as their ASCII twins; every character keeps its place.
     plain = text if text.isascii() else text.translate(_PLAIN)
-    links = [found.span() for found in _LINK.finditer(plain)] if "://" in plain else []
-    spans: list[Span] = []
-    for kind, finders in _FINDERS:
-        if kinds & kind:
-            for finder in finders:
-                for span in finder(plain):
-                    if kind == EMAIL or not any(a <= span.start < b for a, b in links):
-                        _add(spans, span)
-    if kinds & ENGLISH_NAME:
-        for span in english_names(plain, speaker):
-            _add(spans, span)
+    spans = without_overlap(_spans(plain, kinds, speaker))
     if plain is not text:
         spans = [span._replace(masked=_in_its_own_form(text, plain, span)) for span in spans]
-    return sorted(spans)
+    return spans
+
+
+def _spans(text: str, kinds: int, speaker: str | None) -> Iterator[Span]:
+    links = [found.span() for found in _LINK.finditer(text)] if "://" in text else []
+    for kind, finders in _FINDERS:
+        if kinds & kind:
+            for span in (span for finder in finders for span in finder(text)):
+                if kind == EMAIL or not any(a <= span.start < b for a, b in links):
+                    yield span
+    if kinds & ENGLISH_NAME:
+        yield from english_names(text, speaker)
 
 
 def _in_its_own_form(text: str, plain: str, span: Span) -> str:
@@ -124,11 +105,6 @@ def _in_its_own_form(text: str, plain: str, span: Span) -> str:
         text[i] if character == plain[i] else character
         for i, character in enumerate(span.masked, span.start)
     )
-
-
-def _add(spans: list[Span], new: Span) -> None:
-    if all(new.end <= old.start or old.end <= new.start for old in spans):
-        spans.append(new)
 
 
 def mask(text: str, *, speaker: str | None = None) -> tuple[str, int]:
@@ -142,10 +118,8 @@ def mask(text: str, *, speaker: str | None = None) -> tuple[str, int]:
     count = 0
     # What is masked may have hidden its neighbour: look again until nothing is left.
     for _ in range(8):
-        spans = [*_secret_spans(text), *find_personal(text, speaker=speaker)]
-        if not spans:
-            break
-        masked, _moved = _masked(text, spans)
+        spans = [*find_secrets(text), *find_personal(text, speaker=speaker)]
+        masked = _masked(text, without_overlap(spans))
         if masked == text:
             break
         text = masked
@@ -153,29 +127,13 @@ def mask(text: str, *, speaker: str | None = None) -> tuple[str, int]:
     return text, count
 
 
-def _secret_spans(text: str) -> list[Span]:
-    return [
-        Span(one.start, one.end, "secret", one.severity, one.kind, one.masked)
-        for one in find_secrets(text)
-    ]
-
-
-class _Moved(NamedTuple):
-    """Where a place of the text lies after masking."""
-
-    shifts: tuple[tuple[int, int], ...]
-
-    def __call__(self, place: int) -> int:
-        return place + sum(shift for end, shift in self.shifts if end <= place)
-
-
-def _masked(text: str, spans: Iterable[Span]) -> tuple[str, _Moved]:
-    kept: list[Span] = []
+def _masked(text: str, spans: Iterable[Span]) -> str:
+    parts, last = [], 0
     for span in spans:
-        _add(kept, span)
-    parts, shifts, last = [], [], 0
-    for span in sorted(kept):
         parts += [text[last : span.start], span.masked]
-        shifts.append((span.end, len(span.masked) - (span.end - span.start)))
         last = span.end
-    return "".join([*parts, text[last:]]), _Moved(tuple(shifts))
+    return "".join([*parts, text[last:]])
+
+
+def _growth(span: Span) -> int:
+    return len(span.masked) - (span.end - span.start)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from ..prefilter import PLOT
-from .spans import ALONE, ENDED, Span, matches_near, stars, text_before
+from ..spans import ALONE, ENDED, Span, matches_near, stars, text_before
 
 # -- postal codes ----------------------------------------------------------------------------------
 
@@ -42,25 +42,22 @@ _BRITISH = re.compile(
 
 def postal_codes(text: str) -> Iterator[Span]:
     """Postal codes of Japan, the United States and Britain, where something tells that they are."""
-    rule, what = "pii-postal-code", "a postal code"
     for found in _JAPANESE_CODE.finditer(text):
         group = "marked" if found["marked"] else "named" if found["named"] else "bare"
-        if (
-            group == "bare"
-            and not found["after"]
-            and not _CODE_WORD.search(text_before(text, found.start()))
-        ):
-            continue
-        code = found[group]
-        yield Span(*found.span(group), rule, "warning", what, code[:3] + stars(code[3:]))
+        named = group != "bare" or found["after"]
+        if named or _CODE_WORD.search(text_before(text, found.start())):
+            yield _code(found, group, 3)
     for found in _ZIP.finditer(text):
-        code = found["code"]
-        yield Span(*found.span("code"), rule, "warning", what, code[:3] + stars(code[3:]))
+        yield _code(found, "code", 3)
     for found in _POSTCODE.finditer(text):
         if _BRITISH.search(text_before(text, found.start())):
-            area = found[0].index(" ")
-            masked = found[0][:area] + stars(found[0][area:])
-            yield Span(*found.span(), rule, "warning", what, masked)
+            yield _code(found, 0, found[0].index(" "))
+
+
+def _code(found: re.Match[str], group: str | int, shown: int) -> Span:
+    code = found[group]
+    masked = code[:shown] + stars(code[shown:])
+    return Span(*found.span(group), "postal-code", "warning", masked)
 
 
 # -- addresses -------------------------------------------------------------------------------------
@@ -105,21 +102,18 @@ _PO_BOX = re.compile(r"\bP\.?O\.? ?Box \d{1,6}(?!\d)")
 
 def streets(text: str) -> Iterator[Span]:
     """English street addresses and post-office boxes."""
-    rule, what = "pii-address", "a postal address"
     for found in _STREET.finditer(text):
-        context = found["flat"] or found["city"] or _LIVES.search(text_before(text, found.start()))
-        plain = _PLAIN_KIND.fullmatch(found["kind"]) and not _NOT_STREETS.search(found["name"])
-        if context or plain:
-            if _NOT_STREETS.search(found["name"]) and not (found["flat"] or found["city"]):
-                continue
-            yield Span(*found.span(), rule, "warning", what, stars(found[0], keep_first=True))
+        named = _PLAIN_KIND.fullmatch(found["kind"]) or _LIVES.search(
+            text_before(text, found.start())
+        )
+        if found["flat"] or found["city"] or (named and not _NOT_STREETS.search(found["name"])):
+            yield Span(*found.span(), "address", "warning", stars(found[0], keep_first=True))
     for found in _PO_BOX.finditer(text):
-        yield Span(*found.span(), rule, "warning", what, re.sub(r"\d", "*", found[0]))
+        yield Span(*found.span(), "address", "warning", re.sub(r"\d", "*", found[0]))
 
 
 def japanese_addresses(text: str) -> Iterator[Span]:
     """Japanese addresses down to the plot; the region stays readable in the mask."""
-    rule, what = "pii-address", "a postal address"
     for found in matches_near(_JAPANESE_ADDRESS, PLOT, text, 40, 60):
         region = found["region"]
         sure = re.match(_PREFECTURE, region) or re.search(r"丁目|番地|号|-.*-", found["plot"])
@@ -128,4 +122,4 @@ def japanese_addresses(text: str) -> Iterator[Span]:
         )
         if sure or named or (region.endswith(("区", "市")) and found["town"]):
             masked = region + stars(found[0][len(region) :])
-            yield Span(*found.span(), rule, "warning", what, masked)
+            yield Span(*found.span(), "address", "warning", masked)

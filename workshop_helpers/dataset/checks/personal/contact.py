@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from .spans import ALONE, ENDED, ORDER, Span, stars, text_before
+from ..spans import ALONE, ENDED, ORDER, Span, stars, text_before
 
 # -- e-mail ----------------------------------------------------------------------------------------
 
@@ -44,13 +44,10 @@ def emails(text: str) -> Iterator[Span]:
             continue
         # A mailbox of a role is a firm's public address; "user@example.com" stands for anybody (RFC
         # 2606).
-        nobody = _ROLES.fullmatch(user) or (
-            _ANYBODY.fullmatch(user) and _NOBODYS_HOST.fullmatch(host)
-        )
-        severity = "note" if nobody else "warning"
-        what = "a firm's e-mail address" if _ROLES.fullmatch(user) else "an e-mail address"
-        masked = f"{user[0]}…@{host[0]}…"
-        yield Span(found.start(), found.end(), "pii-email", severity, what, masked)
+        kind = "firm-email" if _ROLES.fullmatch(user) else "email"
+        anybody = _ANYBODY.fullmatch(user) and _NOBODYS_HOST.fullmatch(host)
+        severity = "note" if kind == "firm-email" or anybody else "warning"
+        yield Span(*found.span(), kind, severity, f"{user[0]}…@{host[0]}…")
 
 
 # -- telephone -------------------------------------------------------------------------------------
@@ -73,34 +70,27 @@ _JAPANESE_PHONE = re.compile(
     r"|0800[- ]?\d{3}[- ]?\d{4}|0\d{1,3}\(\d{2,4}\)\d{4}|\(0\d{1,3}\)\d{2,4}[- ]\d{4}"
 )
 _AMERICAN_PHONE = re.compile(r"(?:\+?1[ .-]?)?(?:\([2-9]\d{2}\) ?|[2-9]\d{2}[ .-])\d{3}[ .-]\d{4}")
+_BRITISH_PHONE = re.compile(r"\(?0\d{2,4}\)? \d{3,4} \d{3,4}|0\d{4} \d{6}")
+_WRITTEN_OUT = {"JP": _JAPANESE_PHONE, "US": _AMERICAN_PHONE, "GB": _BRITISH_PHONE}
 _PHONE_LIKE = re.compile(r"\+\d|(?<!\d)0\d|[2-9]\d{2}\)?[ .-]\d{3}[ .-]\d{4}")
+_SERVICE = re.compile(r"\(?(?:0120|0570|0990|0800[- ]?\d{3}[- ]?\d{4}$)")
+_LOCAL_PHONE_WORD = re.compile(r"(?:phone|call|tel|電話|\bcell|mobile)[^0-9\n]{0,15}$", re.I)
 _LOCAL_PHONE = re.compile(ALONE + r"[2-9]\d{2}-\d{4}" + ENDED)
 
 
 def phones(text: str) -> Iterator[Span]:
-    """Telephone numbers of Japan, the United States and Britain; a note only for a firm's service
-    line.
-    """
+    """Telephone numbers of Japan, the United States and Britain; a firm's service line is a note."""
     for found in _PHONE.finditer(text):
         for start, end, service in _numbers_of(text, found.start(), found.end()):
-            raw = text[start:end]
-            what = "a service telephone number" if service else "a telephone number"
-            severity = "note" if service else "warning"
-            yield Span(start, end, "pii-phone", severity, what, stars(raw, keep_last=4))
+            kind, severity = ("service-phone", "note") if service else ("phone", "warning")
+            yield Span(start, end, kind, severity, stars(text[start:end], keep_last=4))
     for found in _LOCAL_PHONE.finditer(text):
-        if re.search(
-            r"(?:phone|call|tel|電話|\bcell|mobile)[^0-9\n]{0,15}$",
-            text_before(text, found.start()),
-            re.I,
-        ):
-            masked = stars(found[0], keep_last=4)
-            yield Span(*found.span(), "pii-phone", "warning", "a telephone number", masked)
+        if _LOCAL_PHONE_WORD.search(text_before(text, found.start())):
+            yield Span(*found.span(), "phone", "warning", stars(found[0], keep_last=4))
 
 
 def _numbers_of(text: str, start: int, end: int) -> Iterator[tuple[int, int, bool]]:
-    """The telephone numbers in text[start:end], and whether each is a firm's toll-free or service
-    line.
-    """
+    """The telephone numbers in text[start:end], and whether each is a firm's service line."""
     piece = text[start:end]
     before = text_before(text, start)
     named = bool(_PHONE_WORD.search(before))
@@ -108,18 +98,14 @@ def _numbers_of(text: str, start: int, end: int) -> Iterator[tuple[int, int, boo
         return
     whole = _JAPANESE_PHONE.fullmatch(piece)
     if whole:
-        yield start, end, bool(re.match(r"\(?(?:0120|0570|0990|0800[- ]?\d{3}[- ]?\d{4}$)", piece))
+        yield start, end, bool(_SERVICE.match(piece))
         return
     if not named and not _PHONE_LIKE.search(piece):
         return
     import phonenumbers
 
-    service = {
-        phonenumbers.PhoneNumberType.TOLL_FREE,
-        phonenumbers.PhoneNumberType.PREMIUM_RATE,
-        phonenumbers.PhoneNumberType.SHARED_COST,
-        phonenumbers.PhoneNumberType.UAN,
-    }
+    types = phonenumbers.PhoneNumberType
+    service = {types.TOLL_FREE, types.PREMIUM_RATE, types.SHARED_COST, types.UAN}
     for region in ("JP", "US", "GB"):
         matches = list(phonenumbers.PhoneNumberMatcher(piece, region))
         matches = [match for match in matches if named or _is_written_out(match.raw_string, region)]
@@ -136,10 +122,4 @@ def _numbers_of(text: str, start: int, end: int) -> Iterator[tuple[int, int, boo
 
 def _is_written_out(raw: str, region: str) -> bool:
     """Is it grouped as people write it? A bare run of digits may be any number."""
-    if raw.startswith("+"):
-        return True
-    if region == "JP":
-        return bool(_JAPANESE_PHONE.fullmatch(raw))
-    if region == "US":
-        return bool(_AMERICAN_PHONE.fullmatch(raw))
-    return bool(re.fullmatch(r"\(?0\d{2,4}\)? \d{3,4} \d{3,4}|0\d{4} \d{6}", raw))
+    return raw.startswith("+") or bool(_WRITTEN_OUT[region].fullmatch(raw))

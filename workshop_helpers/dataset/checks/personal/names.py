@@ -5,21 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from .known_names import (
-    FIRM_ENDINGS,
-    GIVEN_NAMES,
-    KATAKANA_ROLES,
-    NO_NAME_ENDINGS,
-    NO_NAMES,
-    SURNAMES,
-)
-from .spans import Span, matches_near, stars, text_before
+from .known_names import FIRM_ENDINGS, GIVEN_NAMES, KATAKANA_ROLES, NO_NAME_ENDINGS
+from .known_names import NO_NAMES, SURNAMES
+from ..spans import Span, matches_near, stars, text_before
 
 # -- English ---------------------------------------------------------------------------------------
 
 _WORD = r"[A-Z][a-z]+(?:['’-][A-Z]?[a-z]+)?|[A-Z]\."
 _PEOPLE = rf"(?P<name>(?:{_WORD})(?: (?:{_WORD})){{0,2}})(?![A-Za-z*…])"
 _TITLED = re.compile(rf"(?<![A-Za-z])(?:Mr|Mrs|Ms|Miss|Dr)\.? {_PEOPLE}")
+_HOUSE = re.compile(r"\d [A-Z][a-z]+ $")
 _DEAR = re.compile(rf"\bDear {_PEOPLE}(?=\s*[,:!\n]|\s*$)")
 _MY_NAME = re.compile(
     rf"\b(?i:my|the|full|last|first) ?name is (?:{_PEOPLE}|(?P<small>[a-z]+)(?P<second> [a-z]+)?)"
@@ -36,13 +31,9 @@ _SIGNED = re.compile(
 def english_names(text: str, speaker: str | None) -> Iterator[Span]:
     """English names; "My name is …" of an assistant or a system prompt is nobody's."""
     for found in _TITLED.finditer(text):
-        # "12 Maple Dr. Springfield" is a street; a title stands at the beginning or behind a word
-        # of its own.
-        if found[0].startswith("Dr") and re.search(
-            r"\d [A-Z][a-z]+ $", text_before(text, found.start())
-        ):
-            continue
-        yield from _person(found)
+        # "12 Maple Dr. Springfield" is a street.
+        if not found[0].startswith("Dr") or not _HOUSE.search(text_before(text, found.start())):
+            yield from _person(found)
     for found in _DEAR.finditer(text):
         if not re.match(r"(?:Mr|Mrs|Ms|Miss|Dr)\b", found["name"]):
             yield from _person(found)
@@ -52,7 +43,7 @@ def english_names(text: str, speaker: str | None) -> Iterator[Span]:
                 yield from _person(found)
             elif found["small"] in GIVEN_NAMES:
                 masked = stars(found["small"], keep_first=True)
-                yield Span(*found.span("small"), "pii-name", "warning", "a person's name", masked)
+                yield Span(*found.span("small"), "name", "warning", masked)
     for pattern in (_NAME_LABEL, _SIGNED):
         for found in pattern.finditer(text):
             first = found["name"].split()[0].lower()
@@ -65,8 +56,7 @@ def _person(found: re.Match[str]) -> Iterator[Span]:
     words = found["name"].lower().split()
     if any(word in NO_NAMES for word in words) or words in (["john", "doe"], ["jane", "doe"]):
         return
-    masked = stars(found["name"], keep_first=True)
-    yield Span(*found.span("name"), "pii-name", "warning", "a person's name", masked)
+    yield Span(*found.span("name"), "name", "warning", stars(found["name"], keep_first=True))
 
 
 # -- Japanese --------------------------------------------------------------------------------------
@@ -138,8 +128,5 @@ def _is_firm(given: str) -> bool:
 
 def _name_span(found: re.Match[str], severity: str) -> Span:
     name = found["name"]
-    return Span(*found.span("name"), "pii-name", severity, "a person's name", _hidden_name(name))
-
-
-def _hidden_name(name: str) -> str:
-    return stars(name) if len(name) == 1 else name[0] + stars(name[1:])
+    masked = stars(name) if len(name) == 1 else name[0] + stars(name[1:])
+    return Span(*found.span("name"), "name", severity, masked)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from .spans import ALONE, ENDED, ORDER, Span, stars, text_before
+from ..spans import ALONE, ENDED, ORDER, Span, stars, text_before
 
 # -- cards -----------------------------------------------------------------------------------------
 
@@ -26,9 +26,8 @@ def cards(text: str) -> Iterator[Span]:
     for found in _CARD.finditer(text):
         groups = re.split("[ -]", found[0])
         digits = "".join(groups)
-        if not _is_card(digits) or (
-            len(groups) > 1 and tuple(map(len, groups)) not in _CARD_SHAPES
-        ):
+        shape = tuple(map(len, groups))
+        if not _is_card(digits) or (len(groups) > 1 and shape not in _CARD_SHAPES):
             continue
         near = text_before(text, found.start()) + " " + text[found.end() : found.end() + 20]
         named = _CARD_WORD.search(near)
@@ -37,8 +36,7 @@ def cards(text: str) -> Iterator[Span]:
         if not named and (len(digits) == 13 or ORDER.search(text_before(text, found.start()))):
             continue
         severity = "warning" if _TEST_CARD.search(near) else "error"
-        masked = stars(found[0], keep_last=4)
-        yield Span(found.start(), found.end(), "pii-card", severity, "a card number", masked)
+        yield Span(*found.span(), "card", severity, stars(found[0], keep_last=4))
 
 
 def _is_card(digits: str) -> bool:
@@ -56,14 +54,11 @@ def _is_card(digits: str) -> bool:
 
 
 def luhn(digits: str) -> bool:
-    """Luhn's test (ISO/IEC 7812-1, annex B): every second digit from the right doubled, the digits'
-    sum a tenfold.
+    """Luhn's test (ISO/IEC 7812-1, annex B): with every second digit from the right doubled, the
+    digits' sum is a multiple of ten.
     """
-    total = 0
-    for place, digit in enumerate(reversed(digits)):
-        value = int(digit) * (2 if place % 2 else 1)
-        total += value - 9 if value > 9 else value
-    return total % 10 == 0
+    doubled = (int(digit) * (1 + place % 2) for place, digit in enumerate(reversed(digits)))
+    return sum(value - 9 if value > 9 else value for value in doubled) % 10 == 0
 
 
 # -- My Number and Social Security -----------------------------------------------------------------
@@ -78,8 +73,7 @@ def my_numbers(text: str) -> Iterator[Span]:
         digits = re.sub(r"\D", "", found[0])
         near = text_before(text, found.start()) + text[found.end() : found.end() + 20]
         if _MY_NUMBER_WORD.search(near) and is_my_number(digits):
-            masked = stars(found[0], keep_last=2)
-            yield Span(found.start(), found.end(), "pii-my-number", "error", "a My Number", masked)
+            yield Span(*found.span(), "my-number", "error", stars(found[0], keep_last=2))
 
 
 def is_my_number(digits: str) -> bool:
@@ -111,7 +105,4 @@ def ssns(text: str) -> Iterator[Span]:
         if not named and ORDER.search(before):
             continue
         severity = "error" if named else "warning"
-        masked = stars(found[0], keep_last=4)
-        yield Span(
-            found.start(), found.end(), "pii-ssn", severity, "a US Social Security number", masked
-        )
+        yield Span(*found.span(), "ssn", severity, stars(found[0], keep_last=4))

@@ -1,0 +1,81 @@
+"""Pieces of a text that must not be shown, how they are masked, and what stands around a number."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+_RULES = {"firm-email": "pii-email", "service-phone": "pii-phone"}
+
+
+class Span(NamedTuple):
+    """Personal data or a secret, text[start:end]: its kind, an entry of the wordings `checks`; how
+    grave it is; and it masked.
+    """
+
+    start: int
+    end: int
+    kind: str
+    severity: str
+    masked: str
+
+    @property
+    def rule(self) -> str:
+        """The rule that personal data of this kind breaks."""
+        return _RULES.get(self.kind, f"pii-{self.kind}")
+
+
+def without_overlap(spans: Iterable[Span]) -> list[Span]:
+    """The spans, in order; of those that overlap the one that came first."""
+    kept: list[Span] = []
+    for span in spans:
+        if all(span.end <= other.start or other.end <= span.start for other in kept):
+            kept.append(span)
+    return sorted(kept)
+
+
+def stars(text: str, *, keep_first: bool = False, keep_last: int = 0) -> str:
+    """Letters and digits as "*", but the first of every word, or so many at the end, where asked."""
+    places = [i for i, c in enumerate(text) if c.isalnum() or c in "々ー"]
+    hidden = set(places[: len(places) - keep_last])
+    if keep_first and len(places) > 1:
+        hidden -= {i for i in places if i == places[0] or text[i - 1] in " \u3000・"}
+    return "".join("*" if i in hidden else character for i, character in enumerate(text))
+
+
+# A number must not be a piece of something longer: a code, a decimal, a path, something already
+# masked.
+ALONE = r"(?<![A-Za-z0-9_*…#=/&.,+])(?<![A-Za-z0-9*]-)(?<!\d:)"
+ENDED = r"(?![A-Za-z0-9_*…]|-[A-Za-z0-9*]|[.,:]\d)"
+# What says that a number is an order's, a product's or the like.
+ORDER = re.compile(
+    r"(?:orders?|invoice|tracking|parcel|shipment|ticket|case|reference|ref|serial|model|item|part"
+    r"|sku|isbn|issn|jan|ean|upc|gtin|product|customer|member(?:ship)?|booking|reservation"
+    r"|confirmation|transaction|policy|batch|lot|\bids?|uuid|imei|timestamp|注文|受注|伝票|追跡"
+    r"|送り状|受付|予約|管理|整理|会員|顧客|製造|商品|品番|型番|シリアル|バーコード|ロット"
+    r"|問い?合わ?せ番号)"
+    r"(?:[ ]?(?:番号|コード|number|numbers|code|id|no))?[^0-9\n]{0,12}$",
+    re.IGNORECASE,
+)
+
+
+def text_before(text: str, start: int, most: int = 40) -> str:
+    """The characters before a place, at most so many."""
+    return text[max(0, start - most) : start]
+
+
+def matches_near(
+    pattern: re.Pattern[str], sign: re.Pattern[str], text: str, back: int, ahead: int
+) -> Iterator[re.Match[str]]:
+    """Matches of a costly pattern around the places of a cheap one."""
+    done = 0
+    for place in sign.finditer(text):
+        if place.start() < done:
+            continue
+        start = max(done, place.start() - back)
+        for found in pattern.finditer(text, start, place.end() + ahead):
+            if found.end() >= place.start():
+                yield found
+                done = found.end()
+                break
