@@ -113,9 +113,9 @@ def measure(what: str, path: Path, model: str) -> dict[str, Any]:
                 json.loads(line)
                 count += 1
     else:
-        from workshop_helpers.dataset.checks import check
+        from workshop_helpers.dataset.checks import check_rows
 
-        report = check(path, model=model, quick=what == "quick", progress=False)
+        report = check_rows(path, model=model, quick=what == "quick", progress=False)
         count = report.summary["rows"]
         found = {
             "tokens": report.summary["tokens"],

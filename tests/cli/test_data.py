@@ -12,8 +12,9 @@ import pytest
 from workshop_helpers.cli.data import add_data_verbs
 from workshop_helpers.core.artifacts import data_path
 from workshop_helpers.core.errors import WorkshopError
-from workshop_helpers.dataset.checks import check
-from workshop_helpers.display.findings import LABELS, findings_html, findings_table, write_findings
+from workshop_helpers.core.wordings import say
+from workshop_helpers.dataset.checks import check_rows
+from workshop_helpers.display.findings import findings_html, findings_table, write_findings
 
 CLEAN_ROWS = "".join(
     json.dumps({"instruction": f"What is number {n}?", "output": f"{n * 7} is what it stands for."})
@@ -171,7 +172,7 @@ def test_every_verb_has_help(parser, capsys):
 
 @pytest.mark.parametrize("language", ["en", "ja"])
 def test_the_html_report_is_whole_and_loads_nothing(dirty, tmp_path, language):
-    report = check(dirty, quick=True, progress=False)
+    report = check_rows(dirty, quick=True, progress=False)
     text = write_findings(report, tmp_path / "report.html", language).read_text(encoding="utf-8")
     assert text.startswith("<!DOCTYPE html>") and text.rstrip().endswith("</html>")
     assert "<script" not in text and "http" not in text.replace("http-equiv", "")
@@ -180,20 +181,16 @@ def test_the_html_report_is_whole_and_loads_nothing(dirty, tmp_path, language):
     for rule in report.counts:
         assert f'id="{rule}"' in text
     assert "<mark>650円</mark>" in text
-    assert LABELS[language]["fix first"] in text
-
-
-def test_both_languages_have_all_labels():
-    assert set(LABELS["en"]) == set(LABELS["ja"])
+    assert say("findings.verdict-error", language) in text
 
 
 def test_a_clean_set_is_told_so_in_both_languages(tmp_path):
     path = tmp_path / "clean.jsonl"
     path.write_text(CLEAN_ROWS, encoding="utf-8")
-    report = check(path, quick=True, progress=False)
+    report = check_rows(path, quick=True, progress=False)
     assert report.findings == []
     for language in ("en", "ja"):
-        assert LABELS[language]["clean"] in findings_html(report, language)
+        assert say("findings.verdict-clean", language) in findings_html(report, language)
 
 
 def test_the_terminal_shows_no_raw_control_characters(tmp_path):
@@ -206,6 +203,6 @@ def test_the_terminal_shows_no_raw_control_characters(tmp_path):
     )
     console = Console(width=100)
     with console.capture() as shown:
-        console.print(findings_table(check(path, quick=True, progress=False)))
+        console.print(findings_table(check_rows(path, quick=True, progress=False)))
     assert "\x1b[31mred" not in shown.get()
     assert "control-character" in shown.get()

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from bad_files import BAD, EXPECTED, OPTIONS, listed, report
 
-from workshop_helpers.dataset.checks.check import check
+from workshop_helpers.dataset.checks import check_rows
 from workshop_helpers.dataset.checks.findings import RULES, Finding
 
 RULES_OF_THE_ISSUE = {
@@ -128,7 +128,7 @@ def test_a_key_in_an_answer_is_found_and_not_repeated(
     file = tmp_path / "rows.jsonl"
     lines = [json.dumps({"instruction": q, "output": a}, ensure_ascii=False) for q, a in rows]
     file.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    found = check(file, quick=True, progress=False).findings
+    found = check_rows(file, quick=True, progress=False).findings
     assert {(f.rule, f.line) for f in found if f.severity == "error"} == {("secret", 2)}, found
     # What is secret must not stand in the report either.
     body = key.splitlines()[1] if kind == "private-key" else key
@@ -154,5 +154,5 @@ def test_a_key_is_found_wherever_it_stands(where: str, tmp_path: Path) -> None:
         text = json.dumps(row) + "\n"
         line = 1
     file.write_text(text, encoding="utf-8")
-    found = check(file, quick=True, progress=False).findings
+    found = check_rows(file, quick=True, progress=False).findings
     assert ("secret", line) in {(f.rule, f.line) for f in found}, found

@@ -11,7 +11,7 @@ from row_files import LIKENESS_LIMIT, amounts, grams, likeness, plain
 from row_files import rows as domain_rows
 
 from workshop_helpers.core.artifacts import data_path
-from workshop_helpers.dataset.checks.check import check
+from workshop_helpers.dataset.checks import check_rows
 from workshop_helpers.dataset.formats import read_conversations
 from workshop_helpers.dataset.questions import read_questions
 from workshop_helpers.metrics.facts import Fact, ShopFacts
@@ -177,7 +177,7 @@ def test_no_held_out_question_resembles_a_training_row(language: str) -> None:
 
 
 def test_the_check_finds_nothing_but_that_there_could_be_more_rows(language: str) -> None:
-    report = check(
+    report = check_rows(
         data_path("tech_support", f"train.{language}.jsonl"),
         against=data_path("tech_support", f"questions.{language}.jsonl"),
         progress=False,

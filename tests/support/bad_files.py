@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from workshop_helpers.dataset.checks.check import check
+from workshop_helpers.dataset.checks import check_rows
 from workshop_helpers.dataset.checks.findings import CheckReport
 
 BAD = Path(__file__).parents[1] / "data" / "bad"
@@ -35,4 +35,4 @@ def report(name: str) -> CheckReport:
     if "facts" in options:
         options["facts"] = BAD / options["facts"]
     quick = not wanted & {"too-long", "near-duplicate", "leakage"}
-    return check([BAD / file for file in files], quick=quick, progress=False, **options)
+    return check_rows([BAD / file for file in files], quick=quick, progress=False, **options)

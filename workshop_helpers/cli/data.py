@@ -107,12 +107,13 @@ def _add_check(verb: Any) -> None:
 
 
 def _check(args: argparse.Namespace) -> int:
-    from ..dataset.checks import check
-    from ..display.findings import LABELS, afterword, findings_table, write_findings
+    from ..core.wordings import say
+    from ..dataset.checks import check_rows
+    from ..display.findings import afterword, findings_table, write_findings
 
     if args.html is not None:
         refuse_overwriting(args.html, [*args.files, *args.against])
-    report = check(
+    report = check_rows(
         args.files,
         against=args.against,
         model=args.model,
@@ -128,7 +129,7 @@ def _check(args: argparse.Namespace) -> int:
     language, where = _language(args), None
     if args.html is not None:
         write_findings(report, args.html, language)
-        where = LABELS[language]["report"].format(path=args.html)
+        where = say("findings.report", language, path=args.html)
     after = "\n".join(afterword(report, language))
     show(args, report, findings_table(report, language), after, where, width=WIDTH)
     return report.exit_code

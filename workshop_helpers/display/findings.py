@@ -5,233 +5,110 @@ English or Japanese.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator
 from datetime import datetime
 from html import escape
 from pathlib import Path
 from typing import Any
 
 from ..core.artifacts import atomic_file
-from ..dataset.checks.findings import RULES, SEVERITIES, CheckReport, Finding
+from ..core.wordings import Wording, say
+from ..dataset.checks.findings import SEVERITIES, CheckReport, Finding, rule_text
 from .html import _STYLE, _section, _table
-from .japanese import japanese
 
 SHOWN = 12  # places of one rule that are open to the eye; the rest is folded
 MOST = 500  # that are in the report at all
 TERMINAL = 40  # findings that the terminal lists
-
-LABELS = {
-    "en": {
-        "title": "What is wrong with this training data",
-        "error": "error",
-        "warning": "warning",
-        "note": "note",
-        "errors": "errors",
-        "warnings": "warnings",
-        "notes": "notes",
-        "rows": "rows",
-        "tokens": "tokens",
-        "seconds": "seconds for this check",
-        "clean": "Nothing was found. Training can begin.",
-        "fix first": "Mend the errors first: each of them costs quality, or stops the training.",
-        "look": "No errors. The warnings are worth a look before training.",
-        "only notes": "No errors and no warnings; the notes are for later.",
-        "why": "Why",
-        "fix": "What to do",
-        "see": "see",
-        "more": "{n} more",
-        "not shown": "{n} more are not listed here.",
-        "files": "Files",
-        "file": "file",
-        "format": "format",
-        "encoding": "encoding",
-        "read as": "why it was read so",
-        "figures": "The set in figures",
-        "length": "tokens a row (shortest · median · longest)",
-        "max_length": "max_length",
-        "languages": "questions by language",
-        "manners": "Japanese answers: polite · plain",
-        "openings": "different openings of answers",
-        "commonest": "commonest opening",
-        "estimate": "training would take",
-        "cost": "and cost",
-        "unknown": "not known",
-        "source": "speed from",
-        "training": "Training for {epochs} epochs: about {seconds} s{cost} ({source}).",
-        "costing": ", cost {cost}",
-        "report": "Report: {path}",
-        "examined": "rows whose amounts were examined",
-        "topics": "rows by topic",
-        "made": "made: {when}.",
-        "masked": "Personal data is masked.",
-        "and": "{n} more: --json or --html lists them.",
-    },
-    "ja": {
-        "title": "学習データの検査結果",
-        "error": "エラー",
-        "warning": "警告",
-        "note": "注記",
-        "errors": "エラー",
-        "warnings": "警告",
-        "notes": "注記",
-        "rows": "行",
-        "tokens": "トークン",
-        "seconds": "検査時間（秒）",
-        "clean": "問題は見つかりませんでした。学習を始められます。",
-        "fix first": "まずエラーを直してください。どれも品質を下げるか、学習を止める原因になります。",
-        "look": "エラーはありません。学習の前に警告を確認してください。",
-        "only notes": "エラーも警告もありません。注記は余裕のあるときに確認してください。",
-        "why": "影響",
-        "fix": "対処",
-        "see": "参照",
-        "more": "残り{n}件",
-        "not shown": "ほかに{n}件ありますが、省略しました。",
-        "files": "ファイル",
-        "file": "ファイル",
-        "format": "形式",
-        "encoding": "文字コード",
-        "read as": "判別の根拠",
-        "figures": "データの概要",
-        "length": "1行のトークン数（最短・中央値・最長）",
-        "max_length": "max_length",
-        "languages": "質問の言語別行数",
-        "manners": "日本語の回答：敬体・常体",
-        "openings": "回答の書き出しの種類の割合",
-        "commonest": "最も多い書き出し",
-        "estimate": "学習時間の見積もり",
-        "cost": "費用の見積もり",
-        "unknown": "不明",
-        "source": "速度の出典",
-        "training": "学習時間の見積もり：{epochs}エポックで約{seconds}秒{cost}［{source}］",
-        "costing": "、費用{cost}",
-        "report": "レポート：{path}",
-        "examined": "数値を調べた行数",
-        "topics": "話題別の行数",
-        "made": "作成：{when}。",
-        "masked": "個人情報は伏せ字にしています。",
-        "and": "ほかに{n}件あります。--json または --html ですべて表示できます。",
-    },
-}
+_COLOURS = {"error": "red", "warning": "yellow", "note": "cyan"}
 
 
-def _word(key: str, language: str) -> str:
-    return LABELS.get(language, LABELS["en"])[key]
-
-
-def _of_rule(rule: str, what: str, language: str) -> str:
-    known = RULES.get(rule)
-    if known is None:
-        return rule if what == "title" else ""
-    text = getattr(known, f"{what}_ja" if language == "ja" else what)
-    return str(text)
+def _word(name: str, language: str, /, **values: Any) -> str:
+    return say(f"findings.{name}", language, **values)
 
 
 def verdict(report: CheckReport, language: str = "en") -> str:
     """One sentence: what to do now."""
     counted = report.severities
-    for severity, key in (("error", "fix first"), ("warning", "look"), ("note", "only notes")):
-        if counted[severity]:
-            return _word(key, language)
-    return _word("clean", language)
-
-
-# -- the terminal ------------------------------------------------------------------------------
-
-_COLOURS = {"error": "red", "warning": "yellow", "note": "cyan"}
-
-
-def findings_table(report: CheckReport, language: str = "en") -> Any:
-    """A rich renderable: a table of the findings, gravest first, then what each rule means, and the
-    verdict.
-    """
-    from rich.console import Group
-    from rich.table import Table
-    from rich.text import Text
-
-    parts: list[Any] = []
-    listed = _gravest_first(report.findings)[:TERMINAL]
-    if listed:
-        table = Table(box=None, pad_edge=False, show_header=False)
-        for name, ratio in (("where", None), ("severity", None), ("finding", 1)):
-            table.add_column(name, ratio=ratio, no_wrap=name != "finding", overflow="fold")
-        for found in listed:
-            text = Text()
-            text.append(f"{found.rule}  ", style="bold")
-            text.append(_message(found, language))
-            advice = own_fix(found, language)
-            if advice:
-                text.append(f" → {advice}", style="dim")
-            if found.excerpt:
-                text.append("\n")
-                text.append(
-                    _without_controls(found.excerpt), style=f"{_COLOURS[found.severity]} italic"
-                )
-            table.add_row(
-                Text(f"{_short(found.file)}:{found.line}"),
-                Text(_word(found.severity, language), style=_COLOURS[found.severity]),
-                text,
-            )
-        parts.append(table)
-    total = sum(report.severities.values())
-    if total > len(listed):
-        parts.append(Text(_word("and", language).format(n=f"{total - len(listed):,}")))
-    for rule in dict.fromkeys(found.rule for found in listed):
-        text = Text("\n")
-        text.append(rule, style="bold")
-        text.append(f"  {_of_rule(rule, 'why', language)}\n  → {_of_rule(rule, 'fix', language)}")
-        parts.append(text)
-    parts.append(Text(f"\n{headline(report, language)}\n{verdict(report, language)}", style="bold"))
-    return Group(*parts)
+    gravest = next((severity for severity in SEVERITIES if counted[severity]), "clean")
+    return _word(f"verdict-{gravest}", language)
 
 
 def headline(report: CheckReport, language: str = "en") -> str:
     """Rows, tokens and how much was found, on one line."""
-    summary, counted = report.summary, report.severities
-    gap = "" if language == "ja" else " "
-    pieces = [f"{summary.get('rows', 0):,}{gap}{_word('rows', language)}"]
-    if summary.get("tokens") is not None:
-        pieces.append(f"{summary['tokens']:,}{gap}{_word('tokens', language)}")
-    for severity in SEVERITIES:
-        n = counted[severity]
-        key = severity if n == 1 else f"{severity}s"
-        pieces.append(
-            f"{_word(key, language)}{n:,}件"
-            if language == "ja"
-            else f"{n:,} {_word(key, language)}"
-        )
-    return " · ".join(pieces)
+    pieces = {"rows": report.summary.get("rows", 0), "tokens": report.summary.get("tokens")}
+    pieces |= report.severities
+    return " · ".join(
+        _word(f"count-{name}", language, n=n) for name, n in pieces.items() if n is not None
+    )
 
 
-def _gravest_first(findings: Sequence[Finding]) -> list[Finding]:
-    return sorted(findings, key=lambda found: SEVERITIES.index(found.severity))
+def _gravity(found: Finding) -> int:
+    return SEVERITIES.index(found.severity)
+
+
+# -- the terminal ------------------------------------------------------------------------------
+
+
+def findings_table(report: CheckReport, language: str = "en") -> Any:
+    """A rich renderable: a table of the findings, gravest first; what each rule means; the verdict."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for name, ratio in (("where", None), ("severity", None), ("finding", 1)):
+        table.add_column(name, ratio=ratio, no_wrap=name != "finding", overflow="fold")
+    listed = sorted(report.findings, key=_gravity)[:TERMINAL]
+    for found in listed:
+        colour = _COLOURS[found.severity]
+        text = Text.assemble((f"{found.rule}  ", "bold"), _message(found, language))
+        if found.advice:
+            text.append(f" → {found.advice.said(language)}", style="dim")
+        if found.excerpt:
+            text.append("\n").append(_written_out(found.excerpt), style=f"{colour} italic")
+        severity = Text(_word(found.severity, language), style=colour)
+        table.add_row(Text(f"{_short(found.file)}:{found.line}"), severity, text)
+    parts: list[Any] = [table] if listed else []
+    more = sum(report.severities.values()) - len(listed)
+    if more > 0:
+        parts.append(Text(_word("and", language, n=more)))
+    for rule in dict.fromkeys(found.rule for found in listed):
+        why, fix = rule_text(rule, "why", language), rule_text(rule, "fix", language)
+        parts.append(Text.assemble("\n", (rule, "bold"), f"  {why}\n  → {fix}"))
+    parts.append(Text(f"\n{headline(report, language)}\n{verdict(report, language)}", style="bold"))
+    return Group(*parts)
+
+
+def afterword(report: CheckReport, language: str = "en") -> list[str]:
+    """Lines that follow the table: how each file was read, and what training will take."""
+    files = report.summary["files"]
+    lines = [f"{file['file']}: {file['reason'].said(language)}" for file in files]
+    estimate = report.summary.get("estimate")
+    if estimate and estimate["seconds"] is not None:
+        name = "training" if estimate["cost"] is None else "training-cost"
+        lines.append(_word(name, language, **estimate))
+    return lines
+
+
+def _message(found: Finding, language: str) -> str:
+    """The finding's own words, and the other row where they do not name it."""
+    message = _written_out(found.wording.said(language))
+    if found.other_line is None or "place" in found.wording.values:
+        return message
+    place = _word("line", language, line=found.other_line)
+    if found.other_file:
+        file = _short(found.other_file)
+        place = _word("line-of", language, line=found.other_line, file=file)
+    return _word("see", language, message=message, short=message.removesuffix("。"), place=place)
 
 
 def _short(file: str) -> str:
     return Path(file).name or file
 
 
-def _without_controls(text: str) -> str:
+def _written_out(text: str, but: str = "") -> str:
     """Characters that would move the cursor or recolour the terminal are written out."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
-
-
-def afterword(report: CheckReport, language: str = "en") -> list[str]:
-    """Lines that follow the terminal's table: how each file was read, and what training will take."""
-    lines = [
-        f"{file['file']}: {_said(file['reason'], language)}" for file in report.summary["files"]
-    ]
-    estimate = report.summary.get("estimate")
-    if estimate and estimate["seconds"] is not None:
-        cost = estimate["cost"]
-        lines.append(
-            _word("training", language).format(
-                epochs=f"{estimate['epochs']:g}",
-                seconds=f"{estimate['seconds']:,.0f}",
-                cost="" if cost is None else _word("costing", language).format(cost=f"{cost:,.2f}"),
-                source=_said(estimate["source"], language),
-            )
-        )
-    return lines
+    return "".join(c if c.isprintable() or c in but else repr(c)[1:-1] for c in text)
 
 
 # -- the report --------------------------------------------------------------------------------
@@ -239,28 +116,26 @@ def afterword(report: CheckReport, language: str = "en") -> list[str]:
 
 def findings_html(report: CheckReport, language: str = "en") -> str:
     """The report as one HTML document: styles inside, no script, nothing loaded from elsewhere."""
-    title = _word("title", language)
+    title = escape(_word("title", language))
     made = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
-    footer = f"{_word('made', language).format(when=made)} {_word('masked', language)}"
-    several = len(report.summary.get("files", ())) > 1
-    sections = [_overview(report, language)]
     rules = sorted(
         report.counts,
-        key=lambda rule: (
-            min(SEVERITIES.index(found.severity) for found in report.of(rule)),
-            -report.counts[rule],
-        ),
+        key=lambda rule: (min(map(_gravity, report.of(rule))), -report.counts[rule]),
     )
-    sections += [_rule_section(report, rule, language, several) for rule in rules]
-    sections += [_figures_section(report, language), _files_section(report, language)]
+    sections = [
+        _overview(report, language),
+        *[_rule_section(report, rule, language) for rule in rules],
+        _figures_section(report, language),
+        _files_section(report, language),
+    ]
     return (
         f'<!DOCTYPE html>\n<html lang="{escape(language)}">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
-        f"<title>{escape(title)}</title>\n<style>{_STYLE}{_OWN_STYLE}</style>\n</head>\n<body>\n<main>\n"
-        f"<header><h1>{escape(title)}</h1><p>{escape(headline(report, language))}</p></header>\n"
+        f"<title>{title}</title>\n<style>{_STYLE}{_OWN_STYLE}</style>\n</head>\n<body>\n<main>\n"
+        f"<header><h1>{title}</h1><p>{escape(headline(report, language))}</p></header>\n"
         + "\n".join(filter(None, sections))
-        + f"\n<footer>{escape(footer)}</footer>\n"
+        + f"\n<footer>{escape(_word('made', language, when=made))}</footer>\n"
         "</main>\n</body>\n</html>\n"
     )
 
@@ -274,189 +149,139 @@ def write_findings(report: CheckReport, path: str | Path, language: str = "en") 
 
 
 def _overview(report: CheckReport, language: str) -> str:
-    counted = report.severities
     tiles = "".join(
-        f'<div class="tile {severity}{"" if counted[severity] else " none"}"><b>{counted[severity]:,}</b>'
+        f'<div class="tile {severity}{"" if count else " none"}"><b>{count:,}</b>'
         f"<span>{escape(_word(severity + 's', language))}</span></div>"
-        for severity in SEVERITIES
+        for severity, count in report.severities.items()
     )
     rows = "".join(
-        f'<tr><th><a href="#{escape(rule)}">{escape(_of_rule(rule, "title", language))}</a>'
+        f'<tr><th><a href="#{escape(rule)}">{escape(rule_text(rule, "title", language))}</a>'
         f" <code>{escape(rule)}</code></th><td>{count:,}</td></tr>"
         for rule, count in sorted(report.counts.items(), key=lambda pair: -pair[1])
     )
-    table = (
-        f'<div class=scroll><table class="counts"><tbody>{rows}</tbody></table></div>'
-        if rows
-        else ""
-    )
-    told = escape(verdict(report, language))
-    return f"<section><div class=tiles>{tiles}</div><p class=verdict>{told}</p>{table}</section>"
+    table = f'<div class=scroll><table class="counts"><tbody>{rows}</tbody></table></div>'
+    told = f"<p class=verdict>{escape(verdict(report, language))}</p>{table if rows else ''}"
+    return f"<section><div class=tiles>{tiles}</div>{told}</section>"
 
 
-def _rule_section(report: CheckReport, rule: str, language: str, several: bool) -> str:
+def _rule_section(report: CheckReport, rule: str, language: str) -> str:
     findings = report.of(rule)
-    severity = min((found.severity for found in findings), key=SEVERITIES.index)
+    severity = min(findings, key=_gravity).severity
+    several = len(report.summary.get("files", ())) > 1
     items = [_item(found, language, several) for found in findings[:MOST]]
     body = "".join(items[:SHOWN])
     if len(items) > SHOWN:
-        more = escape(_word("more", language).format(n=f"{len(items) - SHOWN:,}"))
+        more = escape(_word("more", language, n=len(items) - SHOWN))
         body += f"<details><summary>{more}</summary>{''.join(items[SHOWN:])}</details>"
     hidden = report.counts[rule] - len(items)
     if hidden > 0:
-        body += f"<p class=lead>{escape(_word('not shown', language).format(n=f'{hidden:,}'))}</p>"
-    why, fix = _of_rule(rule, "why", language), _of_rule(rule, "fix", language)
+        body += f"<p class=lead>{escape(_word('not-shown', language, n=hidden))}</p>"
     advice = "".join(
-        f"<p class=advice><b>{escape(_word(key, language))}</b> {escape(text)}</p>"
-        for key, text in (("why", why), ("fix", fix))
-        if text
+        f"<p class=advice><b>{escape(_word(what, language))}</b> {escape(text)}</p>"
+        for what in ("why", "fix")
+        if (text := rule_text(rule, what, language))
     )
-    return (
-        f'<section id="{escape(rule)}"><h2><span class="badge {severity}">{escape(_word(severity, language))}</span> '
-        f"{escape(_of_rule(rule, 'title', language))} <code>{escape(rule)}</code></h2>{advice}{body}</section>"
-    )
+    badge = f'<span class="badge {severity}">{escape(_word(severity, language))}</span>'
+    title = f"{escape(rule_text(rule, 'title', language))} <code>{escape(rule)}</code>"
+    return f'<section id="{escape(rule)}"><h2>{badge} {title}</h2>{advice}{body}</section>'
 
 
 def _item(found: Finding, language: str, several: bool) -> str:
     name = f"{_short(found.file)} " if several else ""
-    place = name + _line(found.line, language)
+    place = name + _word("line", language, line=found.line)
     quote = f'<q class="{found.severity}">{_marked(found)}</q>' if found.excerpt else ""
-    advice = own_fix(found, language)
-    fix = f"<span class=fix>→ {escape(advice)}</span>" if advice else ""
+    advice = escape(found.advice.said(language)) if found.advice else ""
+    fix = f"<span class=fix>→ {advice}</span>" if advice else ""
     return (
         f"<div class=item><span class=where>{escape(place)}</span><div>"
         f"<p>{escape(_message(found, language))}</p>{quote}{fix}</div></div>"
     )
 
 
-def _line(number: int, language: str) -> str:
-    return f"{number:,}行目" if language == "ja" else f"line {number:,}"
-
-
-def _said(text: str, language: str) -> str:
-    return japanese(text) if language == "ja" else text
-
-
-def _message(found: Finding, language: str) -> str:
-    """The finding's own words, and the other row where they do not name it."""
-    message = _without_controls(_said(found.message, language))
-    if found.other_line is None:
-        return message
-    line = _line(found.other_line, language)
-    if f"line {found.other_line}" in message or (language == "ja" and line in message):
-        return message
-    file = _short(found.other_file) if found.other_file else ""
-    if language == "ja":
-        place = f"{file} の{line}" if file else line
-        return f"{message.removesuffix('。')}（{place}を{_word('see', language)}）。"
-    return f"{message} ({_word('see', language)}: {f'{file} ' if file else ''}{line})"
-
-
-def own_fix(found: Finding, language: str = "en") -> str:
-    """The finding's advice where it says more than its rule's."""
-    known = RULES.get(found.rule)
-    return "" if known is not None and found.fix == known.fix else _said(found.fix, language)
-
-
 def _marked(found: Finding) -> str:
     """The excerpt, with what the message quotes marked in it, and control characters written out."""
-    text = found.excerpt
-    named = re.findall(r'"([^"]{1,80})"|(<[^<>\s]{1,60}>)', found.message)
-    quoted = [piece for pair in named for piece in pair if piece and piece in text]
+    quoted = sorted(set(_texts(found.wording)) - {""}, key=len, reverse=True)
+    pieces = re.split(f"({'|'.join(map(re.escape, quoted))})", found.excerpt)
+    shown = [escape(_written_out(piece, but="\n\t")) for piece in pieces]
     if not quoted:
-        return escape(_shown(text))
-    pattern = "|".join(re.escape(piece) for piece in sorted(set(quoted), key=len, reverse=True))
-    parts = []
-    position = 0
-    for match in re.finditer(pattern, text):
-        parts.append(escape(_shown(text[position : match.start()])))
-        parts.append(f"<mark>{escape(_shown(match[0]))}</mark>")
-        position = match.end()
-    return "".join([*parts, escape(_shown(text[position:]))])
+        return "".join(shown)
+    shown[1::2] = [f"<mark>{piece}</mark>" for piece in shown[1::2]]
+    return "".join(shown)
 
 
-def _shown(text: str) -> str:
-    return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
+def _texts(value: Any) -> Iterator[str]:
+    """The texts among a wording's values, at any depth."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Wording):
+        yield from _texts(list(value.values.values()))
+    elif isinstance(value, list):
+        for one in value:
+            yield from _texts(one)
 
 
 def _figures_section(report: CheckReport, language: str) -> str:
-    summary = report.summary
-    rows: list[tuple[str, str]] = []
-    lengths = summary.get("lengths") or {}
-    if lengths:
+    figures = _figures(report.summary, language)
+    rows = [(_word(name, language), (escape(value),)) for name, value in figures]
+    return _section(_word("figures", language), "", _table([], rows, "facts"), name="figures")
+
+
+def _figures(summary: dict[str, Any], language: str) -> Iterator[tuple[str, str]]:
+    """What was measured of the set, each with the name of its heading."""
+
+    def counts(name: str) -> str:
+        counted = (summary.get(name) or {}).items()
+        return " · ".join(f"{_known(key, language)} {count:,}" for key, count in counted)
+
+    if lengths := summary.get("lengths"):
         shown = f"{lengths['shortest']:,} · {lengths['median']:,.0f} · {lengths['longest']:,}"
-        rows += [
-            (_word("length", language), shown),
-            (_word("max_length", language), f"{lengths['max_length']:,}"),
-        ]
-    if summary.get("languages"):
-        shown = " · ".join(
-            f"{_name(name, language)} {count:,}" for name, count in summary["languages"].items()
-        )
-        rows.append((_word("languages", language), shown))
+        yield "length", shown
+        yield "max_length", f"{lengths['max_length']:,}"
+    if languages := counts("languages"):
+        yield "languages", languages
     manners = summary.get("manners") or {}
     if any(manners.values()):
-        rows.append((_word("manners", language), f"{manners['polite']:,} · {manners['plain']:,}"))
-    openings = summary.get("openings") or {}
-    if openings:
-        rows.append((_word("openings", language), f"{openings['different']:.0%}"))
-        rows.append(
-            (_word("commonest", language), f"{openings['commonest']}… ({openings['share']:.0%})")
-        )
-    topics = summary.get("topics") or {}
-    if topics:
-        shown = " · ".join(f"{name} {count:,}" for name, count in topics.items())
-        rows.append((_word("topics", language), shown))
+        yield "manners", f"{manners['polite']:,} · {manners['plain']:,}"
+    if openings := summary.get("openings"):
+        yield "openings", f"{openings['different']:.0%}"
+        yield "commonest", f"{openings['commonest']}… ({openings['share']:.0%})"
+    if topics := counts("topics"):
+        yield "topics", topics
     examined = (summary.get("examined") or {}).get("amounts")
     if examined is not None and examined != summary.get("rows"):
-        rows.append((_word("examined", language), f"{examined:,}"))
-    estimate = summary.get("estimate")
-    if estimate:
-        seconds = estimate["seconds"]
-        took = _word("unknown", language) if seconds is None else _duration(seconds, language)
-        rows.append((_word("estimate", language), took))
+        yield "examined", f"{examined:,}"
+    if estimate := summary.get("estimate"):
+        yield "estimate", _duration(estimate["seconds"], language)
         if estimate["cost"] is not None:
-            rows.append((_word("cost", language), f"{estimate['cost']:,.2f}"))
-        rows.append((_word("source", language), _said(str(estimate["source"]), language)))
-    rows.append((_word("seconds", language), f"{summary.get('seconds', 0):.2f}"))
-    table = _table([], [(name, (escape(value),)) for name, value in rows], "facts")
-    return _section(_word("figures", language), "", table, name="figures")
+            yield "cost", f"{estimate['cost']:,.2f}"
+        yield "source", estimate["source"].said(language)
+    yield "checked-in", f"{summary.get('seconds', 0):.2f}"
 
 
-_NAMES_JA = {"en": "英語", "ja": "日本語", "unknown": "不明"}
+def _known(name: str, language: str) -> str:
+    """The name of a language, a format or an encoding; most are the same everywhere."""
+    return _word(f"is-{name}", language) if name in ("en", "ja", "unknown") else name
 
 
-def _name(name: str, language: str) -> str:
-    return _NAMES_JA.get(name, name) if language == "ja" else name
-
-
-def _duration(seconds: float, language: str) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f}秒" if language == "ja" else f"{seconds:.0f} s"
-    if seconds < 7200:
-        return f"{seconds / 60:.0f}分" if language == "ja" else f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f}時間" if language == "ja" else f"{seconds / 3600:.1f} h"
+def _duration(seconds: float | None, language: str) -> str:
+    if seconds is None:
+        return _word("unknown", language)
+    steps = (("seconds", 120, 1), ("minutes", 7200, 60), ("hours", float("inf"), 3600))
+    name, size = next((name, size) for name, below, size in steps if seconds < below)
+    return _word(name, language, n=seconds / size)
 
 
 def _files_section(report: CheckReport, language: str) -> str:
-    files = report.summary.get("files") or []
-    if not files:
+    rows = []
+    for file in report.summary.get("files") or []:
+        form = f"{file['container']}, {_known(file['format'], language)}"
+        cells = [f"{file['rows']:,}", escape(form), escape(_known(file["encoding"], language))]
+        cells.append(f"<span class=reason>{escape(file['reason'].said(language))}</span>")
+        rows.append((str(file["file"]), tuple(cells)))
+    if not rows:
         return ""
-    keys = ("file", "rows", "format", "encoding", "read as")
-    rows = [
-        (
-            str(file["file"]),
-            (
-                f"{file['rows']:,}",
-                escape(f"{file['container']}, {_name(file['format'], language)}"),
-                escape(_name(file["encoding"], language)),
-                f"<span class=reason>{escape(_said(file['reason'], language))}</span>",
-            ),
-        )
-        for file in files
-    ]
-    table = _table([_word(key, language) for key in keys], rows, "files")
-    return _section(_word("files", language), "", table, name="files")
+    head = [_word(name, language) for name in ("file", "rows", "format", "encoding", "read-as")]
+    return _section(_word("files", language), "", _table(head, rows, "files"), name="files")
 
 
 _OWN_STYLE = """

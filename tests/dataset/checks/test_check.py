@@ -9,7 +9,7 @@ import pytest
 
 from workshop_helpers.core.artifacts import data_path
 from workshop_helpers.core.errors import WorkshopError
-from workshop_helpers.dataset.checks import check
+from workshop_helpers.dataset.checks import check_rows
 from workshop_helpers.dataset.checks.check import Checker
 from workshop_helpers.dataset.formats import Conversation, Message
 
@@ -26,7 +26,7 @@ def write(path: Path, *rows: tuple[str, str], **extra: object) -> Path:
 
 
 def quick(tmp_path: Path, *rows: tuple[str, str], **options: object):
-    return check(write(tmp_path / "rows.jsonl", *rows), quick=True, progress=False, **options)
+    return check_rows(write(tmp_path / "rows.jsonl", *rows), quick=True, progress=False, **options)
 
 
 def found(report, rule: str) -> list[tuple[int, int | None]]:
@@ -38,7 +38,7 @@ def found(report, rule: str) -> list[tuple[int, int | None]]:
 
 @pytest.mark.parametrize("language", ["en", "ja"])
 def test_the_shop_has_no_errors_and_no_warnings(language):
-    report = check(
+    report = check_rows(
         data_path("shop", f"train.{language}.jsonl"),
         against=data_path("shop", f"questions.{language}.jsonl"),
         progress=False,
@@ -135,7 +135,7 @@ def test_near_duplicates_are_found_in_both_languages(tmp_path):
         (f"{ja}。", answer[1]),
     ]
     rows.append(("Is there a café near the station?", "Yes, there are several of them."))
-    report = check(write(tmp_path / "rows.jsonl", *rows), progress=False)
+    report = check_rows(write(tmp_path / "rows.jsonl", *rows), progress=False)
     near = {line for line, _ in found(report, "near-duplicate") + found(report, "duplicate")}
     assert near == {3, 4}
 
@@ -186,7 +186,7 @@ def test_yen_with_and_without_commas_is_a_note(tmp_path):
 
 def test_a_row_longer_than_max_length_says_what_would_be_cut(tmp_path):
     rows = (("Short?", "Short."), ("Long?", "word " * 60 + "the very end"))
-    report = check(write(tmp_path / "rows.jsonl", *rows), max_length=64, progress=False)
+    report = check_rows(write(tmp_path / "rows.jsonl", *rows), max_length=64, progress=False)
     (long,) = report.of("too-long")
     assert long.line == 2
     assert "max_length is 64" in long.message
@@ -196,7 +196,7 @@ def test_a_row_longer_than_max_length_says_what_would_be_cut(tmp_path):
 
 def test_a_prompt_that_leaves_no_room_for_the_answer_is_said_to(tmp_path):
     rows = (("Long question " * 60, "Short answer."),)
-    report = check(write(tmp_path / "rows.jsonl", *rows), max_length=64, progress=False)
+    report = check_rows(write(tmp_path / "rows.jsonl", *rows), max_length=64, progress=False)
     assert "nothing of the answer" in report.of("too-long")[0].message
 
 
@@ -234,22 +234,22 @@ def test_topics_of_very_different_size_are_a_note(tmp_path):
         for n in range(9)
     ]
     (tmp_path / "rows.jsonl").write_text("\n".join(lines), encoding="utf-8")
-    report = check(tmp_path / "rows.jsonl", quick=True, progress=False)
+    report = check_rows(tmp_path / "rows.jsonl", quick=True, progress=False)
     assert found(report, "unbalanced") == [(4, 1)]
     assert report.summary["topics"] == {"usual": 8, "rare": 1}
 
 
 def test_the_estimate_names_its_source_and_takes_a_given_speed_and_price(tmp_path):
     path = write(tmp_path / "rows.jsonl", ("A question?", "An answer."))
-    given = check(path, tokens_per_second=10, price_per_hour=3600, progress=False)
+    given = check_rows(path, tokens_per_second=10, price_per_hour=3600, progress=False)
     estimate = given.summary["estimate"]
     assert estimate["seconds"] == pytest.approx(
         estimate["tokens"] * estimate["epochs"] / 10, abs=0.1
     )
     assert estimate["cost"] == pytest.approx(estimate["seconds"], rel=0.01)
-    measured = check(path, progress=False).summary["estimate"]
+    measured = check_rows(path, progress=False).summary["estimate"]
     assert measured["cost"] is None
-    assert "results/speed.json" in measured["source"] or measured["seconds"] is None
+    assert "results/speed.json" in str(measured["source"]) or measured["seconds"] is None
 
 
 # ---- leakage -------------------------------------------------------------------------------------
@@ -259,7 +259,7 @@ def against(tmp_path: Path, train: str, test: str, *, full: bool = True):
     path = write(tmp_path / "train.jsonl", (train, "An answer of its own."))
     held = tmp_path / "questions.jsonl"
     held.write_text(json.dumps({"question": test}) + "\n", encoding="utf-8")
-    return check(path, against=held, quick=not full, progress=False).of("leakage")
+    return check_rows(path, against=held, quick=not full, progress=False).of("leakage")
 
 
 @pytest.mark.parametrize(
@@ -309,7 +309,7 @@ def test_equal_questions_are_found_by_the_quick_check_too(tmp_path):
 def test_a_file_against_itself_is_refused(tmp_path):
     path = write(tmp_path / "rows.jsonl", ("A question?", "An answer."))
     with pytest.raises(WorkshopError, match="itself"):
-        check(path, against=path, quick=True)
+        check_rows(path, against=path, quick=True)
 
 
 # ---- files ---------------------------------------------------------------------------------------
@@ -320,7 +320,7 @@ def test_broken_rows_are_findings_and_the_rest_is_checked(tmp_path):
     path.write_text(
         '{"instruction": "A question?", "output": "An answer."}\n{broken\n', encoding="utf-8"
     )
-    report = check(path, quick=True, progress=False)
+    report = check_rows(path, quick=True, progress=False)
     assert found(report, "invalid-json") == [(2, None)]
     assert report.summary["rows"] == 1
     assert report.exit_code == 2
@@ -333,7 +333,7 @@ def test_rows_of_two_files_are_one_set(tmp_path):
         ("Another one?", "Another answer."),
         ("The same question?", "The same answer."),
     )
-    (twice,) = check([one, two], quick=True, progress=False).of("duplicate")
+    (twice,) = check_rows([one, two], quick=True, progress=False).of("duplicate")
     assert (twice.file, twice.line, twice.other_line, twice.other_file) == (
         str(two),
         2,
@@ -397,6 +397,6 @@ def test_rows_together_are_checked_as_rows_one_by_one():
 def test_an_unknown_aim_and_a_missing_file_are_mistakes_in_words(tmp_path):
     path = write(tmp_path / "rows.jsonl", ("A question?", "An answer."))
     with pytest.raises(WorkshopError, match="no aim"):
-        check(path, aim="best", quick=True)
+        check_rows(path, aim="best", quick=True)
     with pytest.raises(WorkshopError, match="no file"):
-        check(tmp_path / "none.jsonl", quick=True)
+        check_rows(tmp_path / "none.jsonl", quick=True)

@@ -9,7 +9,7 @@ import pytest
 
 from workshop_helpers.core.artifacts import data_path
 from workshop_helpers.core.errors import WorkshopError
-from workshop_helpers.dataset.checks import check, clean, split
+from workshop_helpers.dataset.checks import check_rows, clean, split
 from workshop_helpers.dataset.checks.clean import repairs
 from workshop_helpers.dataset.formats import read_conversations
 
@@ -87,7 +87,7 @@ def test_the_source_is_untouched_and_the_log_tells_every_change(tmp_path):
     log = report.log.read_text(encoding="utf-8")
     assert ":1 whitespace" in log and "- An answer. \n+ An answer.\n" in log
     assert ":3 duplicate: left out, the same row as line 2" in log
-    again = check(tmp_path / "clean.jsonl", quick=True, progress=False)
+    again = check_rows(tmp_path / "clean.jsonl", quick=True, progress=False)
     assert again.of("duplicate") == again.of("whitespace") == []
 
 
@@ -181,7 +181,9 @@ def test_near_duplicates_stay_on_one_side_and_nothing_leaks(tmp_path):
     found = sides(report)
     for word in words:
         assert len({name for name, questions in found.items() for q in questions if word in q}) == 1
-    leaks = check(report.files["train"], against=report.files["test"], progress=False).of("leakage")
+    leaks = check_rows(report.files["train"], against=report.files["test"], progress=False).of(
+        "leakage"
+    )
     assert [leak for leak in leaks if leak.severity == "error"] == []
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from workshop_helpers.dataset.checks.check import check
+from workshop_helpers.dataset.checks import check_rows
 from workshop_helpers.dataset.checks.findings import CheckReport
 from workshop_helpers.dataset.formats import Conversation, open_rows
 
@@ -23,7 +23,7 @@ ABOUT_THE_SET = {"too-few", "unbalanced", "low-diversity"}  # no verdict on a ro
 
 @cache
 def report(language: str) -> CheckReport:
-    return check([path for path in FILES if f".{language}." in path.name], progress=False)
+    return check_rows([path for path in FILES if f".{language}." in path.name], progress=False)
 
 
 def rows(path: Path) -> list[Conversation]:
@@ -67,6 +67,6 @@ def test_each_rule_warns_of_at_most_one_clean_row_in_a_hundred() -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_each_file_alone_holds_no_error(path: Path) -> None:
-    found = check(path, progress=False, quick=True).findings
+    found = check_rows(path, progress=False, quick=True).findings
     errors = [str(f) for f in found if f.severity == "error"]
     assert not errors, "\n".join(errors)

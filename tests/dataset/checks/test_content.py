@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workshop_helpers.dataset.checks import content
-from workshop_helpers.dataset.checks.content import check_content
+from workshop_helpers.dataset.checks.check import check_texts
+from workshop_helpers.dataset.checks.content import content_findings
+from workshop_helpers.dataset.checks.findings import Finding
+from workshop_helpers.dataset.checks.row import CheckedRow
 from workshop_helpers.dataset.checks.secrets import find_secrets
 from workshop_helpers.dataset.formats import Conversation, Message, read_conversations
 
@@ -24,6 +26,11 @@ def row(answer: str, question: str = "?") -> Conversation:
     return Conversation((Message("user", question), Message("assistant", answer)), "rows.jsonl", 3)
 
 
+def check_content(conversation: Conversation) -> list[Finding]:
+    found = check_texts(CheckedRow(0, conversation))
+    return [one for one in found if not one.rule.startswith("pii-")]
+
+
 def rules(answer: str, question: str = "?") -> set[str]:
     return {found.rule for found in check_content(row(answer, question))}
 
@@ -34,26 +41,26 @@ def misread(text: str, written: str, read: str) -> str:
 
 JA = "お問い合わせありがとうございます。送料は500円です。"
 SECRETS = {
-    "an AWS access key": "AKIA" + "QWERTYUIOPASDFGH",
-    "a GitHub token": "ghp_" + BODY[:36],
-    "a GitHub token ": "github_pat_" + BODY[:22] + "_" + BODY[:59],
-    "an OpenAI key": "sk-" + BODY[:48],
-    "an OpenAI key ": "sk-proj-" + BODY[:60],
-    "an Anthropic key": "sk-ant-" + "api03-" + BODY[:80],
-    "a Google key": "AIza" + "Sy" + BODY[:33],
-    "a Slack token": "xoxb-" + "123456789012-" + BODY[:24],
-    "a Slack webhook": "hooks.slack.com/" + "services/T0ABCDEF1/B0ABCDEF1/" + BODY[:24],
-    "a Stripe key": "sk_live_" + BODY[:24],
-    "a Stripe key ": "rk_test_" + BODY[:24],
-    "a Hugging Face token": "hf_" + BODY[:34],
-    "a GitLab token": "glpat-" + BODY[:20],
-    "an npm token": "npm_" + BODY[:36],
-    "a SendGrid key": "SG." + BODY[:22] + "." + BODY[:43],
-    "a Groq key": "gsk_" + BODY[:52],
-    "a Telegram bot token": "123456789:AA" + BODY[:33],
-    "a JSON web token": "eyJ" + BODY[:20] + ".eyJ" + BODY[:30] + "." + BODY[:40],
-    "a private key": "-----BEGIN RSA " + "PRIVATE KEY-----\n" + BODY[:64] + "\n-----END RSA PRIVATE KEY-----",
-    "a password in a URL": "postgres" + "://shop:" + "tr0ub4dor" + "@db.example.com/mart",
+    "aws-key": "AKIA" + "QWERTYUIOPASDFGH",
+    "github-token": "ghp_" + BODY[:36],
+    "github-token ": "github_pat_" + BODY[:22] + "_" + BODY[:59],
+    "openai-key": "sk-" + BODY[:48],
+    "openai-key ": "sk-proj-" + BODY[:60],
+    "anthropic-key": "sk-ant-" + "api03-" + BODY[:80],
+    "google-key": "AIza" + "Sy" + BODY[:33],
+    "slack-token": "xoxb-" + "123456789012-" + BODY[:24],
+    "slack-webhook": "hooks.slack.com/" + "services/T0ABCDEF1/B0ABCDEF1/" + BODY[:24],
+    "stripe-key": "sk_live_" + BODY[:24],
+    "stripe-key ": "rk_test_" + BODY[:24],
+    "hugging-face-token": "hf_" + BODY[:34],
+    "gitlab-token": "glpat-" + BODY[:20],
+    "npm-token": "npm_" + BODY[:36],
+    "sendgrid-key": "SG." + BODY[:22] + "." + BODY[:43],
+    "groq-key": "gsk_" + BODY[:52],
+    "telegram-token": "123456789:AA" + BODY[:33],
+    "web-token": "eyJ" + BODY[:20] + ".eyJ" + BODY[:30] + "." + BODY[:40],
+    "private-key": "-----BEGIN RSA " + "PRIVATE KEY-----\n" + BODY[:64] + "\n-----END RSA PRIVATE KEY-----",
+    "url-password": "postgres" + "://shop:" + "tr0ub4dor" + "@db.example.com/mart",
 }  # fmt: skip
 
 FOUND = {
@@ -414,7 +421,7 @@ def test_the_shops_rows_are_clean() -> None:
     for name in ("train", "general"):
         for language in ("en", "ja"):
             for conversation in read_conversations(SHOP / f"{name}.{language}.jsonl"):
-                assert list(check_content(conversation)) == []
+                assert check_content(conversation) == []
 
 
 def test_an_answer_about_html_may_show_some() -> None:
@@ -475,7 +482,7 @@ PIECES = st.sampled_from([text for texts in FOUND.values() for text in texts] + 
 @given(st.one_of(st.lists(PIECES, max_size=4).map(" ".join), st.text(max_size=60)))
 def test_the_first_look_misses_nothing(text: str) -> None:
     conversation = row(text)
-    assert list(check_content(conversation)) == list(content._findings(conversation))
+    assert check_content(conversation) == content_findings(conversation)
 
 
 PIECE = [
@@ -501,4 +508,4 @@ PIECE = [
 @pytest.mark.parametrize("piece", PIECE)
 def test_long_texts_do_not_take_forever(piece: str) -> None:
     # Quadratic time would be minutes here; the suite's time limit is the judge.
-    list(check_content(row(piece * 3000)))
+    check_content(row(piece * 3000))

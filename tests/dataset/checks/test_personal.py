@@ -11,9 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workshop_helpers.dataset.checks import personal
-from workshop_helpers.dataset.checks.personal import check_personal, find_personal, mask
+from workshop_helpers.dataset.checks import prefilter
+from workshop_helpers.dataset.checks.check import check_texts
+from workshop_helpers.dataset.checks.findings import Finding
+from workshop_helpers.dataset.checks.personal import find_personal, mask
 from workshop_helpers.dataset.checks.personal.numbers import is_my_number, luhn
+from workshop_helpers.dataset.checks.row import CheckedRow
 from workshop_helpers.dataset.formats import Conversation, Message, read_conversations
 
 SHOP = Path(__file__).parents[3] / "data" / "shop"
@@ -21,6 +24,11 @@ SHOP = Path(__file__).parents[3] / "data" / "shop"
 
 def row(answer: str, question: str = "?") -> Conversation:
     return Conversation((Message("user", question), Message("assistant", answer)), "rows.jsonl", 7)
+
+
+def check_personal(conversation: Conversation) -> list[Finding]:
+    found = check_texts(CheckedRow(0, conversation))
+    return [one for one in found if one.rule.startswith("pii-")]
 
 
 def rules(text: str) -> set[str]:
@@ -496,7 +504,7 @@ def test_the_shops_rows_hold_no_personal_data() -> None:
     for name in ("train", "general"):
         for language in ("en", "ja"):
             for conversation in read_conversations(SHOP / f"{name}.{language}.jsonl"):
-                assert list(check_personal(conversation)) == []
+                assert check_personal(conversation) == []
 
 
 @pytest.mark.parametrize(("rule", "text"), [(r, t) for r, texts in FOUND.items() for t in texts])
@@ -534,7 +542,7 @@ def test_secrets_are_masked_too() -> None:
 
 def test_findings_show_no_personal_data() -> None:
     text = "山田太郎様 090-1234-5678 taro@example.com 4242 4242 4242 4242"
-    found = list(check_personal(row(text)))
+    found = check_personal(row(text))
     assert {f.rule for f in found} == {"pii-name", "pii-phone", "pii-email", "pii-card"}
     for one in found:
         assert (one.file, one.line) == ("rows.jsonl", 7)
@@ -564,7 +572,7 @@ def test_severity_says_how_grave_it_is(text: str, rule: str, severity: str) -> N
 
 
 def test_an_assistants_own_name_is_no_personal_data() -> None:
-    assert list(check_personal(row("My name is Aria Green."))) == []
+    assert check_personal(row("My name is Aria Green.")) == []
     assert {f.rule for f in check_personal(row("OK.", "My name is Aria Green."))} == {"pii-name"}
 
 
@@ -598,15 +606,12 @@ def test_masking_twice_is_masking_once(text: str) -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(PIECES, max_size=5).map("|".join))
-def test_the_first_look_misses_nothing(text: str) -> None:
-    personal_kinds = personal.personal_kinds
-    kinds = personal_kinds(text)
-    try:
-        personal.personal_kinds = lambda _: personal.PERSONAL
+def test_the_quick_look_misses_nothing(text: str) -> None:
+    kinds, found = prefilter.personal_signs(text), find_personal(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(prefilter, "personal_signs", lambda _: prefilter.PERSONAL)
         whole = find_personal(text)
-    finally:
-        personal.personal_kinds = personal_kinds
-    assert find_personal(text) == whole and (kinds or not whole)
+    assert found == whole and (kinds or not whole)
 
 
 @pytest.mark.parametrize(
@@ -619,7 +624,7 @@ def test_long_texts_do_not_take_forever(piece: str) -> None:
 
 
 def test_half_characters_do_not_stop_the_check() -> None:
-    assert list(check_personal(row("a\ud800b"))) == []
+    assert check_personal(row("a\ud800b")) == []
     assert {f.rule for f in check_personal(row("\ud800 taro@example.com"))} == {"pii-email"}
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ...core.artifacts import data_path
-from ...core.jsonio import read_json
 from ...core.errors import WorkshopError
+from ...core.jsonio import read_json
 from ...core.wordings import Wording
 from ...models.resolve import ModelRef
 from .findings import Finding, Place, finding
@@ -37,7 +37,7 @@ def enough(rows: int, aim: str | None, file: str) -> list[Finding]:
         code, severity = "aim-wants", "warning"
     elif rows < AIMS["try"]:
         code, severity, wanted = "few-rows", "warning", AIMS["try"]
-    values = {"severity": severity, "rows": rows, "aim": aim, "wanted": wanted}
+    values: dict[str, Any] = {"severity": severity, "rows": rows, "aim": aim, "wanted": wanted}
     return [finding("too-few", Place(file, 1), code, **values)]
 
 

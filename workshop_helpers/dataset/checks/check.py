@@ -236,10 +236,10 @@ class Checker:
                 found = check(row)
                 if found:
                     self.keep(found)
-        for check, (first, every) in self._sampled:
+        for sampled, (first, every) in self._sampled:
             for row in rows:
                 if not self._large or row.number < first or row.number % every == 0:
-                    self.keep(check.add(row))
+                    self.keep(sampled.add(row))
 
     def finish(
         self,

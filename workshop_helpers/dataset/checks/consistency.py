@@ -83,7 +83,7 @@ class Answers(SetCheck):
         if clash:
             old, new = clash
             piece = around(row.answer, new.start, new.end)
-            values = {"excerpt": piece, "old": old.surface, "new": new.surface}
+            values: dict[str, Any] = {"excerpt": piece, "old": old.surface, "new": new.surface}
             return self._beside(row, first, "contradicting-fact", "other-amount", **values)
         if before is not None and _same_content(before, row.answer):
             return []
@@ -244,7 +244,7 @@ class Statements(SetCheck):
             [Wording("checks.quoted", {"text": figure.surface}) for figure in one.statement.said]
             for one in (wrong, right)
         )
-        values = {"here": here, "there": there, "more": right.times - 1}
+        values: dict[str, Any] = {"here": here, "there": there, "more": right.times - 1}
         return finding(
             "contradicting-fact",
             place,
@@ -303,7 +303,12 @@ class KnownFacts(SetCheck):
                 continue
             figure, known = wrong
             right = next(f.surface for f in known.said if f.amount[0] == figure.amount[0])
-            values = {"said": figure.surface, "fact": known.name, "right": right, "id": known.id}
+            values: dict[str, Any] = {
+                "said": figure.surface,
+                "fact": known.name,
+                "right": right,
+                "id": known.id,
+            }
             values["excerpt"] = statement.text
             found.append(finding("contradicting-fact", row.conversation, "not-the-fact", **values))
         return found

@@ -48,7 +48,7 @@ def content_findings(conversation: Conversation) -> list[Finding]:
         for fault in _faults(text, about_markup):
             most = {} if fault.rule == "secret" else {"most": 80}
             shown = around(text, fault.start, fault.end, **most)
-            values = {
+            values: dict[str, Any] = {
                 # Personal data beside a fault must not stand in the report either.
                 "excerpt": visible(mask(shown)[0]),
                 "severity": fault.severity,
@@ -101,7 +101,12 @@ def _control_characters(text: str) -> Iterator[_Fault]:
 def _counted(rule: str, kind: str, hits: list[re.Match[str]]) -> _Fault:
     names = [_named(character) for character in dict.fromkeys(hit[0] for hit in hits)]
     more = " …" if len(names) > 5 else ""
-    values = {"kind": Wording(f"checks.{kind}"), "n": len(hits), "codes": names[:5], "more": more}
+    values: dict[str, Any] = {
+        "kind": Wording(f"checks.{kind}"),
+        "n": len(hits),
+        "codes": names[:5],
+        "more": more,
+    }
     code = "one-unseen" if len(hits) == 1 else "several-unseen"
     return _Fault(rule, *hits[0].span(), code, values)
 
@@ -158,16 +163,15 @@ def _mojibake(text: str) -> Iterator[_Fault]:
         return
     at = text.find("\ufffd")
     if at >= 0:
-        values = {"n": text.count("\ufffd")}
-        yield _Fault("mojibake", at, at + 1, "lost-characters", values)
+        yield _Fault("mojibake", at, at + 1, "lost-characters", {"n": text.count("\ufffd")})
         return
     fault = _misread_japanese(text) or _misread_western(text)
     private = _PRIVATE.search(text)
     if fault:
         yield fault
     elif private:
-        values = {"code": _code(private[0])}
-        yield _Fault("mojibake", *private.span(), "private-use", values, "warning")
+        code = {"code": _code(private[0])}
+        yield _Fault("mojibake", *private.span(), "private-use", code, "warning")
 
 
 def _misread_japanese(text: str) -> _Fault | None:
@@ -271,7 +275,10 @@ def _special_tokens(text: str) -> Iterator[_Fault]:
     for pattern, severity in ((SPECIAL_TOKEN, None), (_ADDED_TOKEN, None), (_THOUGHT, "warning")):
         hits = list(pattern.finditer(text))
         if hits:
-            values = {"n": len(hits), "tokens": list(dict.fromkeys(hit[0] for hit in hits))}
+            values: dict[str, Any] = {
+                "n": len(hits),
+                "tokens": list(dict.fromkeys(hit[0] for hit in hits)),
+            }
             yield _Fault("special-token", *hits[0].span(), "control-token", values, severity)
 
 

@@ -103,6 +103,7 @@ def finding(
     rule: str,
     at: Placed,
     code: str,
+    /,
     *,
     excerpt: str = "",
     severity: str | None = None,

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...core.errors import WorkshopError
 from .findings import Finding, Place, finding, where
@@ -166,7 +166,7 @@ class Leakage(SetCheck):
         if found is None:
             return ()
         code, severity, held, share = found
-        values = {"excerpt": question, "severity": severity, "share": share}
+        values: dict[str, Any] = {"excerpt": question, "severity": severity, "share": share}
         place = where(held, row.conversation)
         return [finding("leakage", row.conversation, code, other=held, place=place, **values)]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import Any
 
 from .findings import Finding, finding, where
 from .row import CheckedRow, Places, SetCheck
@@ -121,5 +122,6 @@ class NearDuplicates(SetCheck):
         other = self.places[self._numbers[found[0]]]
         code = "same-letters" if found[1] == 1 else "nearly-same"
         place = where(other, row.conversation)
-        values = {"excerpt": row.question, "other": other, "place": place, "share": found[1]}
+        values: dict[str, Any] = {"other": other, "place": place, "share": found[1]}
+        values["excerpt"] = row.question
         return [finding("near-duplicate", row.conversation, code, **values)]

@@ -33,7 +33,7 @@ def check_short(row: CheckedRow) -> Iterable[Finding]:
             code = "single-character"
         else:
             continue
-        values = {"who": who(role), "text": text}
+        values: dict[str, Any] = {"who": who(role), "text": text}
         found.append(finding("too-short", row.conversation, code, excerpt=text, **values))
     return found
 
@@ -84,7 +84,10 @@ class Tokens(SetCheck):
                 rows.append(row)
             except WorkshopError as error:
                 roles = ", ".join(message["role"] for message in messages)
-                values = {"roles": roles, "reason": first_line(error.__cause__ or error)}
+                values: dict[str, Any] = {
+                    "roles": roles,
+                    "reason": first_line(error.__cause__ or error),
+                }
                 refused = finding("wrong-order", row.conversation, "template-refuses", **values)
                 found.append(refused)
         self._waiting = []
@@ -109,5 +112,10 @@ class Tokens(SetCheck):
         # Where the cut begins is what its author must see; the rest of the text is in the file.
         lost = self.tokenizer.decode(ids[most:], skip_special_tokens=True)
         code = "no-room" if asked >= most else "cut-off"
-        values = {"n": len(ids), "most": most, "prompt": asked, "cut": len(ids) - most}
+        values: dict[str, Any] = {
+            "n": len(ids),
+            "most": most,
+            "prompt": asked,
+            "cut": len(ids) - most,
+        }
         return finding("too-long", row.conversation, code, excerpt=lost, **values)

@@ -19,9 +19,7 @@ def from_fault(fault: Fault) -> Finding:
     """What a reader found wrong with a row or a file, as a finding of the same rule."""
     severity = RULES.get(fault.rule, "error")
     place = fault.file, fault.line
-    return Finding(
-        fault.rule, severity, *place, fault.message, fault.fix, shorten(fault.excerpt)
-    )
+    return Finding(fault.rule, severity, *place, fault.message, fault.fix, shorten(fault.excerpt))
 
 
 def check_structure(conversation: Conversation) -> Iterable[Finding]:
@@ -79,7 +77,7 @@ def no_rows(file: str) -> Finding:
 
 def other_encoding(file: str, encoding: str) -> Finding:
     """A file that was read well, but in an encoding that other tools will not guess."""
-    from ..formats.encodings import SPOKEN
+    from ..formats.encodings import spoken
 
     return finding(
         "encoding",
@@ -88,5 +86,5 @@ def other_encoding(file: str, encoding: str) -> Finding:
         severity="note",
         advice=Wording("checks.to-utf-8"),
         encoding=encoding,
-        name=SPOKEN.get(encoding, encoding),
+        name=spoken(encoding),
     )

@@ -6,6 +6,7 @@ import re
 from array import array
 from collections import Counter
 from collections.abc import Iterable
+from typing import Any
 
 from ...core.wordings import Wording
 from ...metrics.language import all_polite, manners
@@ -45,7 +46,8 @@ def check_language(row: CheckedRow) -> Iterable[Finding]:
         return ()
     if any(_TRANSLATION.search(message.content) for message in row.messages[:-2]):
         return ()
-    values = {"asked": _LANGUAGES[asked], "said": _LANGUAGES[said], "excerpt": answer}
+    values: dict[str, Any] = {"asked": _LANGUAGES[asked], "said": _LANGUAGES[said]}
+    values["excerpt"] = answer
     return [finding("mixed-language", row.conversation, "answer-language", **values)]
 
 
@@ -149,7 +151,7 @@ class Manners(SetCheck):
             return ()
         polite, plain = manners(answer)
         if min(polite, plain) >= 2:
-            values = {"polite": polite, "plain": plain, "excerpt": answer}
+            values: dict[str, Any] = {"polite": polite, "plain": plain, "excerpt": answer}
             return [finding("mixed-politeness", row.conversation, "changing-manner", **values)]
         if polite or plain:
             self._keep(polite >= plain, row.number, answer)
@@ -173,7 +175,7 @@ class Manners(SetCheck):
         usual = plain <= polite
         rare, common = self._rows[not usual], self._rows[usual]
         other = self.places[common[0]]
-        code, values = "manners-mixed", dict[str, object](counted)
+        code, values = "manners-mixed", dict[str, Any](counted)
         if len(rare) <= FEW * (polite + plain):
             code = "stray-manner"
             values = {"rare": _MANNERS[not usual], "usual": _MANNERS[usual], "n": len(common)}
@@ -254,7 +256,7 @@ _MONTH = (
 )
 # What is written in several ways; a text without any of the traces holds none of them, and looking
 # for those first is many times as fast; then each way to write it.
-_WAYS: tuple[tuple[str, tuple[str, ...], tuple[tuple[str, re.Pattern[str]], ...]], ...] = (
+WAYS: tuple[tuple[str, tuple[str, ...], tuple[tuple[str, re.Pattern[str]], ...]], ...] = (
     ("thousands", ("円", "$", "¥", "￥", "yen", "dollar", "ポイント", "point"), (
         ("with-commas", re.compile(rf"(?<![0-9.]){_GROUPED}(?=\s?{_UNIT})|[$¥￥]{_GROUPED}")),
         ("without-commas", re.compile(rf"(?<![0-9.,])[0-9]{{4,9}}(?=\s?{_UNIT})|[$¥￥][0-9]{{4,9}}(?![0-9,])")),
@@ -302,7 +304,7 @@ class NumberFormats(SetCheck):
         if "`" in answer or not _DIGIT.search(answer):
             return ()
         ascii_only = answer.isascii()
-        for what, traces, ways in _WAYS:
+        for what, traces, ways in WAYS:
             # Full-width digits are in no ASCII text, and all other digits are half width there.
             if not any([trace in answer for trace in traces]) if traces else ascii_only:  # noqa: C419
                 continue
@@ -319,7 +321,7 @@ class NumberFormats(SetCheck):
     def finish(self) -> Iterable[Finding]:
         """The rows that write what most rows write otherwise."""
         for language in ("en", "ja", "?"):
-            for what, _, ways in _WAYS:
+            for what, _, ways in WAYS:
                 used = [way for way, _ in ways if (language, what, way) in self._counted]
                 used.sort(key=lambda way: -self._counted[language, what, way])
                 for way in used[1:]:
@@ -340,5 +342,7 @@ class NumberFormats(SetCheck):
                 what=Wording(f"checks.{what}"),
                 way=Wording(f"checks.{way}"),
                 usual=Wording(f"checks.{usual_way}"),
-                **{"text": text, "sample": sample, "n": self._counted[usual]},
+                text=text,
+                sample=sample,
+                n=self._counted[usual],
             )

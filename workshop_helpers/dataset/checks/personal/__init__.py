@@ -10,13 +10,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ....core.wordings import Wording
+from .. import prefilter
 from ..findings import Finding, around, finding, visible, who
-from ..prefilter import (
-    EMAIL, ENGLISH_NAME, JAPANESE_NAME, JAPANESE_PLACE, NUMBER, STREET, personal_signs,
-)  # fmt: skip
 from ..secrets import find_secrets
 from ..spans import Span, without_overlap
 from .addresses import japanese_addresses, postal_codes, streets
@@ -47,7 +45,8 @@ def personal_findings(conversation: Conversation) -> list[Finding]:
         for span in spans:
             start = span.start + sum(_growth(one) for one in hidden if one.end <= span.start)
             excerpt = visible(around(shown, start, start + len(span.masked), 80))
-            values = {"who": turn, "kind": Wording(f"checks.{span.kind}"), "masked": span.masked}
+            kind = Wording(f"checks.{span.kind}")
+            values: dict[str, Any] = {"who": turn, "kind": kind, "masked": span.masked}
             values |= {"severity": span.severity, "excerpt": excerpt}
             found.append(finding(span.rule, conversation, "holds", **values))
     return found
@@ -59,13 +58,13 @@ _PLAIN = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: " "}
 _LINK = re.compile(r"(?:https?|ftp|file)://[^\s<>\"'）」]+")
 # Numbers first: what is a card number is no telephone number.
 _FINDERS: tuple[tuple[int, tuple[Callable[[str], Iterable[Span]], ...]], ...] = (
-    (NUMBER, (cards, my_numbers)),
-    (EMAIL, (emails,)),
-    (NUMBER, (phones, ssns)),
-    (NUMBER | STREET, (postal_codes,)),
-    (JAPANESE_PLACE, (japanese_addresses,)),
-    (STREET, (streets,)),
-    (JAPANESE_NAME, (japanese_names,)),
+    (prefilter.NUMBER, (cards, my_numbers)),
+    (prefilter.EMAIL, (emails,)),
+    (prefilter.NUMBER, (phones, ssns)),
+    (prefilter.NUMBER | prefilter.STREET, (postal_codes,)),
+    (prefilter.JAPANESE_PLACE, (japanese_addresses,)),
+    (prefilter.STREET, (streets,)),
+    (prefilter.JAPANESE_NAME, (japanese_names,)),
 )
 
 
@@ -75,7 +74,7 @@ def find_personal(text: str, *, speaker: str | None = None) -> list[Span]:
     speaker: whose turn it is, if known; "My name is …" in an assistant's or system turn is the
     assistant's own name.
     """
-    kinds = personal_signs(text)
+    kinds = prefilter.personal_signs(text)
     if not kinds:
         return []
     # Full-width forms are read as their ASCII twins; every character keeps its place.
@@ -91,9 +90,9 @@ def _spans(text: str, kinds: int, speaker: str | None) -> Iterator[Span]:
     for kind, finders in _FINDERS:
         if kinds & kind:
             for span in (span for finder in finders for span in finder(text)):
-                if kind == EMAIL or not any(a <= span.start < b for a, b in links):
+                if kind == prefilter.EMAIL or not any(a <= span.start < b for a, b in links):
                     yield span
-    if kinds & ENGLISH_NAME:
+    if kinds & prefilter.ENGLISH_NAME:
         yield from english_names(text, speaker)
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from .known_names import FIRM_ENDINGS, GIVEN_NAMES, KATAKANA_ROLES, NO_NAME_ENDINGS
-from .known_names import NO_NAMES, SURNAMES
 from ..spans import Span, matches_near, stars, text_before
+from . import known_names as known
 
 # -- English ---------------------------------------------------------------------------------------
 
@@ -41,20 +40,20 @@ def english_names(text: str, speaker: str | None) -> Iterator[Span]:
         for found in _MY_NAME.finditer(text):
             if found["name"]:
                 yield from _person(found)
-            elif found["small"] in GIVEN_NAMES:
+            elif found["small"] in known.GIVEN_NAMES:
                 masked = stars(found["small"], keep_first=True)
                 yield Span(*found.span("small"), "name", "warning", masked)
     for pattern in (_NAME_LABEL, _SIGNED):
         for found in pattern.finditer(text):
             first = found["name"].split()[0].lower()
             label = found.groupdict().get("label", "")
-            if first in GIVEN_NAMES or (label and label.lower() != "name"):
+            if first in known.GIVEN_NAMES or (label and label.lower() != "name"):
                 yield from _person(found)
 
 
 def _person(found: re.Match[str]) -> Iterator[Span]:
     words = found["name"].lower().split()
-    if any(word in NO_NAMES for word in words) or words in (["john", "doe"], ["jane", "doe"]):
+    if any(word in known.NO_NAMES for word in words) or words in (["john", "doe"], ["jane", "doe"]):
         return
     yield Span(*found.span("name"), "name", "warning", stars(found["name"], keep_first=True))
 
@@ -62,7 +61,7 @@ def _person(found: re.Match[str]) -> Iterator[Span]:
 # -- Japanese --------------------------------------------------------------------------------------
 
 _KANJI = "一-龥々"
-_SURNAME = "|".join(sorted(SURNAMES, key=lambda name: (-len(name), name)))
+_SURNAME = "|".join(sorted(known.SURNAMES, key=lambda name: (-len(name), name)))
 _GIVEN = rf"[{_KANJI}]{{1,3}}|(?![はがをにのともへやで])[ぁ-ん]{{2,4}}|[ァ-ヴー]{{2,5}}"
 # Words that stand before a name without a mark between.
 _BEFORE = "".join(
@@ -71,7 +70,7 @@ _BEFORE = "".join(
         "先日", "昨日", "株式会社", "有限会社",
     )
 )  # fmt: skip
-_FIRST = "".join(sorted({name[0] for name in SURNAMES}))
+_FIRST = "".join(sorted({name[0] for name in known.SURNAMES}))
 _START = rf"(?=[{_FIRST}])(?:(?<![{_KANJI}*]){_BEFORE})"
 _TITLE = "様(?![々子式相態])|氏(?![名族神])|殿(?!堂)"
 _ANY_TITLE = re.compile("様|氏|さん|殿|君")
@@ -112,7 +111,7 @@ def japanese_names(text: str) -> Iterator[Span]:
             yield _name_span(found, "note")
     for found in matches_near(_CALLED_KATAKANA, _ANY_TITLE, text, 30, 2):
         whole = bool(found["more"])
-        if not found["name"].endswith(KATAKANA_ROLES) and (whole or found["title"] != "さん"):
+        if not found["name"].endswith(known.KATAKANA_ROLES) and (whole or found["title"] != "さん"):
             yield _name_span(found, "warning" if whole else "note")
     for found in (*_LABELLED.finditer(text), *matches_near(_INTRODUCED, _SELF, text, 14, 3)):
         if not _is_firm(found["given"] or ""):
@@ -122,7 +121,9 @@ def japanese_names(text: str) -> Iterator[Span]:
 def _is_firm(given: str) -> bool:
     """What follows a family name in the name of a firm, a place or a group is no given name."""
     return bool(given) and (
-        given[-1] in NO_NAME_ENDINGS or given in FIRM_ENDINGS or given[-2:] in FIRM_ENDINGS
+        given[-1] in known.NO_NAME_ENDINGS
+        or given in known.FIRM_ENDINGS
+        or given[-2:] in known.FIRM_ENDINGS
     )
 
 
