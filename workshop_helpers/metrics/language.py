@@ -1,12 +1,9 @@
-"""Which language a text is in, and in which manner its Japanese speaks: by script and sentence
-ends, no model.
-"""
+"""Which language a text is in, and whether its Japanese is polite: by script and sentence ends."""
 
 from __future__ import annotations
 
 import re
 
-LANGUAGES = ("en", "ja")  # what the course speaks
 _NEUTRAL = re.compile(r"```.*?(?:```|$)|`[^`\n]*`|https?://\S+|\S+@\S+", re.S)
 _KANA = re.compile(r"[\u3041-\u309f\u30a1-\u30fa\uff66-\uff9f]")
 _HAN = re.compile(r"[\u3005\u3400-\u9fff\uf900-\ufaff]")
@@ -14,7 +11,7 @@ _WORD = re.compile(r"[A-Za-zÀ-ɏ]+(?:['’][a-z]+)?")
 
 
 def detect_language(text: str) -> str:
-    """ "en", "ja" or "?" by the script of a text; code, addresses and figures count for neither.
+    """ "en", "ja" or "?" by the script of a text; code, addresses and quantities count for neither.
 
     A Japanese character weighs as much as a Latin word, so that Japanese with English terms stays
     Japanese. Long text in Chinese characters without any kana is "?", as is one without letters.
@@ -28,7 +25,7 @@ def detect_language(text: str) -> str:
 
 
 def has_letters(text: str) -> bool:
-    """Whether a text holds a Latin word or a Japanese character at all: "$6.99" is in no language."""
+    """Whether a text holds a Latin word or a Japanese character: "$6.99" is in no language."""
     return any(script.search(text) for script in (_WORD, _KANA, _HAN))
 
 
@@ -38,11 +35,8 @@ def bytes_per_character(text: str) -> float:
 
 
 def quick_language(text: str, density: float) -> str:
-    """As `detect_language`, for a million texts: by the `bytes_per_character` where that alone
-    tells.
-
-    A Japanese character is three bytes of UTF-8, a Latin letter one or two. Where the mixture does
-    not tell, or there may be code, `detect_language` decides.
+    """As `detect_language`, for a million texts: by the `bytes_per_character` where that tells (a
+    Japanese character is three bytes of UTF-8, a Latin letter one or two) and there is no code.
     """
     if text.isascii():
         words = text[:1].isalpha() or _WORD.search(text)
@@ -61,17 +55,11 @@ _PLAIN = re.compile(
     r"|たい|しい|らしい)(?:か|ね|よ|よね|ぞ|わ|さ|な|ぜ|よな|けど|から)?$"
 )
 _LIST_LINE = re.compile(r"^\s*(?:[-*・•●▪■※]|[0-9０-９]{1,2}[.)．）、]|[①-⑳])")
+_SENTENCE_END = re.compile(r"[。！？!?]|(?<=[\u3041-\u3096])[.．](?=\s|$)")
+_AFTER_THE_END = re.compile(r"[\s」』）)】\]♪☆★~〜～ー…・、,:：*_^\U0001f300-\U0001faff]+$")
 _ALWAYS_POLITE = (
-    "ます",
-    "です",
-    "ません",
-    "ください",
-    "ました",
-    "でした",
-    "でしょうか",
-    "ますか",
-    "ですか",
-)
+    "ます", "です", "ません", "ください", "ました", "でした", "でしょうか", "ますか", "ですか",
+)  # fmt: skip
 _POLITE_ENDS = tuple(f"{ending}。" for ending in _ALWAYS_POLITE)
 
 
@@ -83,10 +71,8 @@ def manners(text: str) -> tuple[int, int]:
     """
     polite = plain = 0
     for line in text.splitlines():
-        for sentence in re.split(r"[。！？!?]|(?<=[\u3041-\u3096])[.．](?=\s|$)", line):
-            ending = re.sub(
-                r"[\s」』）)】\]♪☆★~〜～ー…・、,:：*_^\U0001f300-\U0001faff]+$", "", sentence
-            )
+        for sentence in _SENTENCE_END.split(line):
+            ending = _AFTER_THE_END.sub("", sentence)
             if _POLITE.search(ending):
                 polite += 1
             elif _PLAIN.search(ending) and not _LIST_LINE.match(line):
@@ -95,25 +81,17 @@ def manners(text: str) -> tuple[int, int]:
 
 
 def is_polite(text: str) -> bool | None:
-    """Whether Japanese text speaks in です・ます: some sentence does, and plain ones are not more; see
-    `manners`.
-
-    None where no sentence is in either manner.
+    """Whether Japanese text speaks in です・ます: some sentence does, and plain ones are not more.
+    None where no sentence is in either manner; see `manners`.
     """
     polite, plain = manners(text)
     return polite >= plain if polite or plain else None
 
 
 def all_polite(text: str) -> bool:
-    """Whether every sentence ends in one of the commonest forms of です・ます. Much quicker than
-    `manners`.
-    """
+    """Whether all sentences end in a common form of です・ます. Much quicker than `manners`."""
     body, stop, rest = text.rstrip().rpartition("。")
     if rest and not rest.endswith(_ALWAYS_POLITE):
         return False
-    ends = body.count("。") + len(stop)
-    for ending in _POLITE_ENDS:
-        ends -= text.count(ending)
-        if not ends:
-            return True
-    return False
+    # No two of the endings can be counted for the same 。
+    return body.count("。") + len(stop) == sum(text.count(ending) for ending in _POLITE_ENDS)

@@ -1,6 +1,6 @@
-"""Which figures a text states: amounts, durations, times, dates, in English and Japanese.
+"""Which quantities a text states: amounts, durations, times, dates, in English and Japanese.
 
-Two texts say the same figure when kind, unit and value agree, however they write it: "￥500" and
+Two texts say the same quantity when kind, unit and value agree, however they write it: "￥500" and
 "500円", "3-5 business days" and "between 3 and 5 working days", "9:00" and "9時". Nothing is
 converted: "12か月" is not "1年", "14 days" is not "2 weeks", and a number word ("two weeks") is not
 the digit, unless a fact lists that surface too.
@@ -8,95 +8,26 @@ the digit, unless a fact lists that surface too.
 
 from __future__ import annotations
 
-import itertools
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import NamedTuple
 
-from .language import LANGUAGES
-
-# -- texts that remember where they came from --------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Folded:
-    """A text in one way of writing; `spans[i]` is where its i-th character stands in the original."""
-
-    text: str
-    spans: tuple[tuple[int, int], ...]
-
-    def origin(self, start: int, end: int) -> tuple[int, int]:
-        """The place in the original of the characters from `start` to `end` (not empty)."""
-        return self.spans[start][0], self.spans[end - 1][1]
-
-
-_DASHES = dict.fromkeys("‐‑‒–—―−﹘﹣", "-") | dict.fromkeys("〜～∼˷", "~")
-# A base character with the marks that NFKC joins to it (half-width ﾎﾟ is one ポ).
-_CLUSTER = re.compile(r".[\u0300-\u036f\u3099\u309a\uff9e\uff9f]*", re.S)
-
-
-def _fold_cluster(cluster: str) -> str:
-    if cluster in _DASHES:
-        return _DASHES[cluster]
-    # ① and ⑵ number the lines of a list; folded to digits they would read as amounts.
-    if "\u2460" <= cluster[0] <= "\u24ff" or "\u2776" <= cluster[0] <= "\u2793":
-        return "※"
-    folded = unicodedata.normalize("NFKC", cluster).casefold()
-    return "".join(_DASHES.get(character, character) for character in folded)
-
-
-@lru_cache(maxsize=1024)
-def fold(text: str) -> Folded:
-    """One way of writing (NFKC, lower case, one dash, one tilde), with the way back to `text`."""
-    characters: list[str] = []
-    spans: list[tuple[int, int]] = []
-    for match in _CLUSTER.finditer(text):
-        for character in _fold_cluster(match[0]):
-            characters.append(character)
-            spans.append(match.span())
-    # The long-vowel mark is often typed for a dash: 3ー5営業日.
-    folded = re.sub(r"(?<=[0-9日円時分])ー(?=[0-9])", "-", "".join(characters))
-    return Folded(folded, tuple(spans))
-
-
-_CJK = r"\u3005-\u30ff\u3400-\u9fff\uf900-\ufaff"
-
-
-def normalise(text: str) -> str:
-    """The text in one way of writing, for comparing and for people to read.
-
-    Full-width characters become plain ones, letters lower case, "￥1,200" "1200円", every dash "-"
-    and every tilde "~" (no spaces around them between figures); white space is one space, and
-    none between figures and Japanese units.
-    """
-    text = fold(text).text
-    text = re.sub(r"(?<=[0-9]),(?=[0-9]{3}(?![0-9]))", "", text)
-    text = re.sub(r"¥\s*([0-9]+(?:\.[0-9]+)?)(?:\s*円)?", r"\1円", text)
-    text = re.sub(r"\s+", " ", text).strip()
-    text = re.sub(r"(?<=[0-9%円日時分]) ?([-~]) ?(?=[0-9$])", r"\1", text)
-    text = re.sub(r"(?<=\$) (?=[0-9])|(?<=[0-9]) (?=%)", "", text)
-    return re.sub(rf"(?<=[0-9{_CJK}]) (?=[0-9{_CJK}])", _joins_cjk, text)
-
-
-def _joins_cjk(match: re.Match[str]) -> str:
-    before, after = match.string[match.start() - 1], match.string[match.end()]
-    return " " if before.isascii() and after.isascii() else ""
-
-
-# -- figures -----------------------------------------------------------------------------------
+from ..core.wordings import LANGUAGES
+from .folding import fold
 
 
 @dataclass(frozen=True)
 class Quantity:
-    """One figure of a text.
+    """One quantity of a text.
 
     kind: money, duration, percent, clock, points, weekday, date or number.
     value: one number, or two for a range; clock times in minutes after midnight, weekdays from 0
     (Monday). unit: USD, JPY…; second … year, business_day; "" where there is none.
     surface: as the text writes it, at text[start:end]. spelled: written as a word ("two weeks").
-    Figures are equal when kind, value, unit and spelled are.
+    Quantities are equal when kind, value, unit and spelled are.
     """
 
     kind: str
@@ -111,40 +42,27 @@ class Quantity:
     def amount(self) -> tuple[str, tuple[float, ...]]:
         """What it amounts to, conversions done: "14 days" and "two weeks" have equal amounts."""
         if self.kind == "duration":
-            scale, factor = _DURATIONS[self.unit]
-            return scale, tuple(round(v * factor, 6) for v in self.value)
+            unit = _UNITS[self.unit]
+            return unit.scale, tuple(round(v * unit.factor, 6) for v in self.value)
         if self.kind == "money":
             return f"money {self.unit}", self.value
         return self.kind, self.value
 
 
-_DURATIONS: dict[str, tuple[str, float]] = {
-    "second": ("time", 1 / 60),
-    "minute": ("time", 1),
-    "hour": ("time", 60),
-    "day": ("time", 1440),
-    "week": ("time", 10080),
-    "business_day": ("business days", 1),
-    "month": ("months", 1),
-    "year": ("months", 12),
-}
-
 _THREE = "[0-9]{3}(?![0-9])"
-# A comma parts thousands only before three digits; in "10,14日" it parts two figures.
+# A comma parts thousands only before three digits; in "10,14日" it parts two quantities.
 _DIGITS = (
-    rf"(?<![0-9])(?<![0-9]\.)(?!(?<=[0-9],){_THREE})(?:[0-9]{{1,3}}(?:,[0-9]{{3}})+|[0-9]+)(?:\.[0-9]+)?"
-    rf"(?![0-9]|\.[0-9]|,{_THREE})"
+    rf"(?<![0-9])(?<![0-9]\.)(?!(?<=[0-9],){_THREE})"
+    rf"(?:[0-9]{{1,3}}(?:,[0-9]{{3}})+|[0-9]+)(?:\.[0-9]+)?(?![0-9]|\.[0-9]|,{_THREE})"
 )
 _MIXED = rf"(?:{_DIGITS}(?:[万千百](?:[0-9]+千?)?)?)"
 _KANJI = r"(?:(?<![第統唯均単同〇一二三四五六七八九十百千万])[〇一二三四五六七八九十百千万]+)"
-# fmt: off
 _ONES = [
-    "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
-    "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
-]
+    "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven",
+    "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
+]  # fmt: skip
 _TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 _WEEK_EN = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
-# fmt: on
 _WORDS = {word: n for n, word in enumerate(_ONES, 1)} | {w: 10 * n for n, w in enumerate(_TENS, 2)}
 _ENGLISH = (
     rf"(?:\b(?:(?:a|one)[ -]hundred|(?:{'|'.join(_TENS)})(?:[ -](?:{'|'.join(_ONES[:9])}))?"
@@ -152,64 +70,81 @@ _ENGLISH = (
 )
 _NUMBER = rf"(?:{_MIXED}|{_ENGLISH}|{_KANJI})"
 _TO = r"\s*(?:-|~|to\b|or\b|and\b|through\b|から|より|、)\s*"
-_KANJI_DIGITS = {c: n for n, c in enumerate("〇一二三四五六七八九")}
-_KANJI_TENS = {"十": 10, "百": 100, "千": 1000}
 
 
-def _value(text: str) -> tuple[float, bool]:
+def _number(text: str) -> tuple[float, bool]:
     """The number that a piece of folded text writes, and whether it does so without digits."""
     text = text.replace(",", "")
     if not text[0].isascii():
-        return _kanji_value(text), True
+        return _kanji_number(text), True
     if text[0].isalpha():
         words = re.split(r"[ -]", text)
         return (100.0 if "hundred" in words else float(sum(_WORDS[w] for w in words))), True
-    total = 0.0
-    for number, scale in re.findall(r"([0-9.]+)([万千百]?)", text):
-        total += float(number) * {"万": 10000, "千": 1000, "百": 100}.get(scale, 1)
-    return total, False
+    parts = re.findall(r"([0-9.]+)([万千百]?)", text)
+    return sum((float(n) * unicodedata.numeric(scale or "1") for n, scale in parts), 0.0), False
 
 
-def _kanji_value(text: str) -> float:
-    if not any(c in "十百千万" for c in text):  # 一二 written place by place
-        return float("".join(str(_KANJI_DIGITS[c]) for c in text))
-    total, section, digit = 0, 0, 0
-    for c in text:
-        if c in _KANJI_DIGITS:
-            digit = _KANJI_DIGITS[c]
-        elif c == "万":
-            total, section, digit = total + (section + digit or 1) * 10000, 0, 0
-        else:
-            section, digit = section + (digit or 1) * _KANJI_TENS[c], 0
-    return float(total + section + digit)
+def _kanji_number(text: str) -> float:
+    if not set(text) & set("十百千万"):  # 一二 written place by place
+        return float("".join(str(int(unicodedata.numeric(c))) for c in text))
+    *ten_thousands, rest = map(_below_ten_thousand, text.split("万"))
+    return sum((n or 1) * 10000 for n in ten_thousands) + rest
 
 
-_UNITS: tuple[tuple[str, str], ...] = (
-    ("business_day", r"(?:business|working)[ -]days?\b|workdays?\b|営業日間?"),
-    ("week", r"weeks?\b|週間|週(?![一-九0-9末明])"),
-    ("month", r"months?\b|[かカヶヵケ箇個]月間?"),
-    ("year", r"years?\b|yrs?\b|年間?(?![0-9生月中])"),
-    ("hour", r"hours?\b|hrs?\b|h\b|時間"),
-    ("minute", r"minutes?\b|mins?\b|分間?(?!の[0-9一-九])"),
-    ("second", r"seconds?\b|secs?\b|秒間?"),
-    ("day", r"(?:calendar )?days?\b|日間?(?![曜本常程市]|月(?!曜))"),
-)
-_UNIT = "(?:" + "|".join(pattern for _, pattern in _UNITS) + ")"
+def _below_ten_thousand(text: str) -> float:
+    places = re.findall("([〇一二三四五六七八九]?)([十百千]|$)", text)
+    value = unicodedata.numeric  # the text 十 alone is one ten, and nothing at the end is none
+    return sum((value(n or "〇") or bool(ten)) * value(ten or "一") for n, ten in places)
+
+
+def _numbers(*texts: str) -> tuple[tuple[float, ...], bool]:
+    """The numbers of some pieces, and whether one of them is written without digits."""
+    numbers, spelled = zip(*map(_number, texts), strict=True)
+    return numbers, any(spelled)
+
+
+class _Unit(NamedTuple):
+    pattern: str
+    scale: str  # durations of different scales are never equal
+    factor: float  # how much of the scale it is
+
+
+_UNITS = {
+    "business_day": _Unit(
+        r"(?:business|working)[ -]days?\b|workdays?\b|営業日間?", "business days", 1
+    ),
+    "week": _Unit(r"weeks?\b|週間|週(?![一-九0-9末明])", "time", 10080),
+    "month": _Unit(r"months?\b|[かカヶヵケ箇個]月間?", "months", 1),
+    "year": _Unit(r"years?\b|yrs?\b|年間?(?![0-9生月中])", "months", 12),
+    "hour": _Unit(r"hours?\b|hrs?\b|h\b|時間", "time", 60),
+    "minute": _Unit(r"minutes?\b|mins?\b|分間?(?!の[0-9一-九])", "time", 1),
+    "second": _Unit(r"seconds?\b|secs?\b|秒間?", "time", 1 / 60),
+    "day": _Unit(r"(?:calendar )?days?\b|日間?(?![曜本常程市]|月(?!曜))", "time", 1440),
+}
+_UNIT = f"(?:{'|'.join(unit.pattern for unit in _UNITS.values())})"
 # "14-day returns", "14 (fourteen) days", "14　日"
 _JOIN = r"\s*(?:\([^()]{1,20}\)\s*)?-?\s*"
 
 
 def _unit_of(text: str) -> str:
-    return next(unit for unit, pattern in _UNITS if re.fullmatch(pattern, text))
+    return next(name for name, unit in _UNITS.items() if re.fullmatch(unit.pattern, text))
 
 
-Found = tuple[str, tuple[float, ...], str, bool]  # kind, value, unit, spelled
-Builder = Callable[[re.Match[str]], "Found | None"]
+class Found(NamedTuple):
+    """What a pattern has found; a `kind` of "" is no quantity, and is passed over."""
+
+    kind: str
+    value: tuple[float, ...] = ()
+    unit: str = ""
+    spelled: bool = False
+
+
+Builder = Callable[["re.Match[str]"], "Found | None"]
 _PATTERNS: list[tuple[re.Pattern[str], Builder]] = []
 
 
 def _pattern(regex: str) -> Callable[[Builder], Builder]:
-    """Register a way to write a figure; earlier ones win where two overlap."""
+    """Register a way to write a quantity; earlier ones win where two overlap."""
 
     def register(builder: Builder) -> Builder:
         # White space is bounded, or a long run of it costs quadratic time.
@@ -221,12 +156,12 @@ def _pattern(regex: str) -> Callable[[Builder], Builder]:
     return register
 
 
-NOT_A_FIGURE: Found = ("", (), "", False)
-
-
 @_pattern(
-    r"https?://\S+|[\w.+-]{1,64}@[\w-]{1,64}\.[\w.-]{2,64}|\b[0-9]+(?:\.[0-9]+){2,}\b"  # addresses, version numbers
-    r"|(?m:^)[ \t]{0,9}(?:[-*・#>][ \t]{0,3}){0,5}(?:\*\*)?\(?[0-9]{1,2}(?:[.)](?=\s|[^0-9])|、(?![0-9]))"  # 1. 2) (3)
+    # addresses, version numbers
+    r"https?://\S+|[\w.+-]{1,64}@[\w-]{1,64}\.[\w.-]{2,64}|\b[0-9]+(?:\.[0-9]+){2,}\b"
+    # 1. 2) (3)
+    r"|(?m:^)[ \t]{0,9}(?:[-*・#>][ \t]{0,3}){0,5}(?:\*\*)?\(?[0-9]{1,2}"
+    r"(?:[.)](?=\s|[^0-9])|、(?![0-9]))"
     r"|\((?:[0-9])\)(?=\s*[^\s0-9.,;!?。、])"
     rf"|\b(?:step|no\.|option|tip|point|note)\s?[0-9]{{1,2}}(?![0-9a-z]|[.,][0-9]|\s*-?\s*(?:{_UNIT}|%))"
     rf"|(?:ステップ|手順|その|第|方法|注)[0-9]{{1,2}}(?![0-9,.]|\s*(?:{_UNIT}|[%円時月]|ポイント))"
@@ -237,22 +172,17 @@ NOT_A_FIGURE: Found = ("", (), "", False)
     r"|一年中|一時(?!間)|一分(?:一秒|の)"
 )
 def _nothing(match: re.Match[str]) -> Found:
-    return NOT_A_FIGURE
+    return Found("")
 
 
 @_pattern(r"(?<![0-9-])\+?[0-9]{1,4}(?:-[0-9]{2,4}){1,2}-[0-9]{3,4}(?![0-9-])")
 def _telephone(match: re.Match[str]) -> Found:
-    return (
-        "number",
-        tuple(float(part) for part in re.findall("[0-9]+", match[0])),
-        "telephone",
-        False,
-    )
+    return Found("number", _digits(match), "telephone")
 
 
 @_pattern(r"(?<![0-9])24/7(?![0-9])")
 def _always(match: re.Match[str]) -> Found:
-    return "clock", (0.0, 1440.0), "", False
+    return Found("clock", (0.0, 1440.0))
 
 
 @_pattern(
@@ -262,7 +192,11 @@ def _always(match: re.Match[str]) -> Found:
     r"|(?<=毎月)[0-9]{1,2}日"
 )
 def _date(match: re.Match[str]) -> Found:
-    return "date", tuple(float(part) for part in re.findall("[0-9]+", match[0])), "", False
+    return Found("date", _digits(match))
+
+
+def _digits(match: re.Match[str]) -> tuple[float, ...]:
+    return tuple(map(float, re.findall("[0-9]+", match[0])))
 
 
 def _time(i: int) -> str:
@@ -280,8 +214,7 @@ _NO_UNIT = r"(?![0-9]|[.,:][0-9]|\s*(?:%|円|\$|日|営業|週|か月|年|ポイ
 
 
 def _minutes(match: re.Match[str], i: int, *, half_day: str | None = None) -> float | None:
-    hour_text = match[f"hour{i}"]
-    hour = _value(hour_text)[0]
+    hour = _number(match[f"hour{i}"])[0]
     minute = int(match[f"minute{i}"] or match[f"min{i}"] or (30 if match[f"half{i}"] else 0))
     part = match[f"part{i}"] or ""
     half = (match[f"half_day{i}"] or half_day or "").replace(".", "")
@@ -311,7 +244,7 @@ def _clock_range(match: re.Match[str]) -> Found | None:
         opens = shared if shared is not None and shared < closes else opens
     if opens is None or closes is None:
         return None
-    return "clock", (opens, closes), "", False
+    return Found("clock", (opens, closes))
 
 
 @_pattern(rf"{_time(1)}{_NO_UNIT}")
@@ -319,24 +252,20 @@ def _clock(match: re.Match[str]) -> Found | None:
     if not (match["mark1"] or match["half_day1"]):
         return None
     minutes = _minutes(match, 1)
-    return None if minutes is None else ("clock", (minutes,), "", False)
+    return None if minutes is None else Found("clock", (minutes,))
 
 
 @_pattern(r"(?:12\s*)?\b(?:noon|midnight)\b|正午")
 def _noon(match: re.Match[str]) -> Found:
-    return "clock", (0.0 if "midnight" in match[0] else 720.0,), "", False
+    return Found("clock", (0.0 if "midnight" in match[0] else 720.0,))
 
 
 @_pattern(
     rf"(?P<hours>{_MIXED})\s*(?:時間|hours?\b|hrs?\b)\s*(?:and\s*)?(?P<minutes>{_MIXED})\s*(?:分|minutes?\b|mins?\b)"
 )
 def _hours_minutes(match: re.Match[str]) -> Found:
-    return (
-        "duration",
-        (_value(match["hours"])[0] * 60 + _value(match["minutes"])[0],),
-        "minute",
-        False,
-    )
+    (hours, minutes), _ = _numbers(match["hours"], match["minutes"])
+    return Found("duration", (hours * 60 + minutes,), "minute")
 
 
 @_pattern(
@@ -350,39 +279,38 @@ def _duration_range(match: re.Match[str]) -> Found | None:
     to = match["to"].strip()
     if (to == "and") != bool(match["between"]):
         return None
-    (low, spelled1), (high, spelled2) = _value(match["low"]), _value(match["high"])
+    (low, high), spelled = _numbers(match["low"], match["high"])
     # "2、3日" is a range of neighbours; "10、14日" are two items of a list.
     if low >= high or (to == "、" and high - low != 1):
         return None
-    return "duration", (low, high), unit, spelled1 or spelled2
+    return Found("duration", (low, high), unit, spelled)
 
 
 @_pattern(rf"(?P<number>{_NUMBER}){_JOIN}(?P<unit>{_UNIT})(?P<half>半)?")
 def _duration(match: re.Match[str]) -> Found | None:
     unit = _unit_of(match["unit"])
-    value, spelled = _value(match["number"])
+    value, spelled = _number(match["number"])
     if spelled and unit == "second":  # "one second, please"
         return None
-    return "duration", (value + 0.5 if match["half"] else value,), unit, spelled
+    return Found("duration", (value + 0.5 if match["half"] else value,), unit, spelled)
 
 
 @_pattern(
-    rf"\ban?\s+(?P<unit_t>{_UNIT})\s+or\s+two\b|\b(?P<couple>a couple(?: of)?)\s+(?P<unit_c>{_UNIT})"
+    rf"\ban?\s+(?P<unit_t>{_UNIT})\s+or\s+two\b"
+    rf"|\b(?P<couple>a couple(?: of)?)\s+(?P<unit_c>{_UNIT})"
     rf"|\b(?:within|in|for|after|takes?|about|around|under|over|than|least|lasts?|most|to)\s+"
-    rf"(?P<figure>an?\s+(?P<unit>{_UNIT}))(?!\s+or\s+two\b)"
+    rf"(?P<quantity>an?\s+(?P<unit>{_UNIT}))(?!\s+or\s+two\b)"
     rf"|\bhalf\s+(?:an?\s+)(?P<unit_h>{_UNIT})|半(?P<unit_j>日|年|月)"
 )
 def _one_or_half(match: re.Match[str]) -> Found | None:
     if match["couple"]:
-        return "duration", (2.0,), _unit_of(match["unit_c"]), True
-    if match["unit_h"]:
-        return "duration", (0.5,), _unit_of(match["unit_h"]), True
-    if match["unit_j"]:
-        return "duration", (0.5,), {"日": "day", "年": "year", "月": "month"}[match["unit_j"]], True
+        return Found("duration", (2.0,), _unit_of(match["unit_c"]), True)
+    if half := match["unit_h"] or match["unit_j"]:
+        return Found("duration", (0.5,), "month" if half == "月" else _unit_of(half), True)
     unit = _unit_of(match["unit_t"] or match["unit"])
     if unit in ("second", "minute"):  # "in a minute", "takes a second": manners of speaking
         return None
-    return "duration", ((1.0, 2.0) if match["unit_t"] else (1.0,)), unit, True
+    return Found("duration", (1.0, 2.0) if match["unit_t"] else (1.0,), unit, True)
 
 
 _CURRENCIES = {
@@ -397,58 +325,54 @@ _BEFORE = r"(?:(?<![a-z])us\$|[$€£¥]|(?<![a-z])(?:usd|jpy|eur|gbp)\b)"
 _AFTER = r"(?:円|¢|(?:yen|jpy|dollars?|bucks?|usd|cents?|euros?|eur|pounds?|gbp)\b)"
 
 
-def _money(signs: Iterable[str | None], numbers: Sequence[str]) -> Found | None:
-    units = {_CURRENCY[sign] for sign in signs if sign}
-    if len(units) != 1:
-        return None
-    unit = units.pop()
-    values = [_value(number) for number in numbers]
-    amounts = tuple(round(value / 100, 6) if unit == "cents" else value for value, _ in values)
-    return "money", amounts, "USD" if unit == "cents" else unit, any(s for _, s in values)
-
-
+# The range is the lower one: it is registered first, and wins where both match.
+@_pattern(rf"(?P<b1>{_BEFORE})\s*(?P<n1>{_MIXED})(?:\s*円)?|(?P<n2>{_NUMBER})\s*(?P<a2>{_AFTER})")
 @_pattern(
     rf"(?P<b1>{_BEFORE})\s*(?P<n1>{_MIXED})(?:\s*円)?\s*(?:-|~|to\b|から)\s*(?P<b2>{_BEFORE})?\s*"
     rf"(?P<n2>{_MIXED})(?!\s*(?:%|[-~]?\s*{_UNIT}|ポイント|points?))"
-    rf"|(?P<n3>{_NUMBER})\s*(?P<a3>{_AFTER})?\s*(?:-|~|to\b|から)\s*(?P<n4>{_NUMBER})\s*(?P<a4>{_AFTER})"
+    rf"|(?P<n3>{_NUMBER})\s*(?P<a3>{_AFTER})?\s*(?:-|~|to\b|から)\s*"
+    rf"(?P<n4>{_NUMBER})\s*(?P<a4>{_AFTER})"
 )
-def _money_range(match: re.Match[str]) -> Found | None:
-    if match["b1"]:
-        return _money((match["b1"], match["b2"]), (match["n1"], match["n2"]))
-    return _money((match["a3"], match["a4"]), (match["n3"], match["n4"]))
+def _money(match: re.Match[str]) -> Found | None:
+    groups = {name: text for name, text in match.groupdict().items() if text}
+    # b… stand before a number, a… after it
+    units = {_CURRENCY[text] for name, text in groups.items() if name[0] in "ab"}
+    if len(units) != 1:
+        return None
+    unit = units.pop()
+    values, spelled = _numbers(*(text for name, text in groups.items() if name[0] == "n"))
+    if unit == "cents":
+        unit, values = "USD", tuple(round(value / 100, 6) for value in values)
+    return Found("money", values, unit, spelled)
 
 
-@_pattern(rf"(?P<b1>{_BEFORE})\s*(?P<n1>{_MIXED})(?:\s*円)?|(?P<n2>{_NUMBER})\s*(?P<a2>{_AFTER})")
-def _money_single(match: re.Match[str]) -> Found | None:
-    if match["b1"]:
-        return _money((match["b1"],), (match["n1"],))
-    return _money((match["a2"],), (match["n2"],))
+_PERCENT = r"%|percent\b|per cent\b|パーセント"
 
 
 @_pattern(
-    rf"(?P<low>{_NUMBER})\s*%?(?P<to>{_TO})(?P<high>{_NUMBER})\s*(?P<unit>%|percent\b|per cent\b|パーセント)"
-    rf"|(?P<number>{_NUMBER})\s*(?P<unit2>%|percent\b|per cent\b|パーセント|割(?!合|り算|れ))"
+    rf"(?P<low>{_NUMBER})\s*%?(?P<to>{_TO})(?P<high>{_NUMBER})\s*(?P<unit>{_PERCENT})"
+    rf"|(?P<number>{_NUMBER})\s*(?P<unit2>{_PERCENT}|割(?!合|り算|れ))"
 )
 def _percent(match: re.Match[str]) -> Found | None:
     if match["number"]:
-        value, spelled = _value(match["number"])
+        value, spelled = _number(match["number"])
         tenths = match["unit2"] == "割"
-        return "percent", (value * 10 if tenths else value,), "割" if tenths else "", spelled
+        return Found("percent", (value * 10 if tenths else value,), "割" if tenths else "", spelled)
     if match["to"].strip() not in ("-", "~", "to", "から", "より"):
         return None
-    (low, spelled1), (high, spelled2) = _value(match["low"]), _value(match["high"])
-    return "percent", (low, high), "", spelled1 or spelled2
+    ends, spelled = _numbers(match["low"], match["high"])
+    return Found("percent", ends, "", spelled)
 
 
 @_pattern(
-    rf"(?P<figure>(?P<number>{_NUMBER})[ \t-]*(?:ポイント|points?\b|pts?\b))"
+    rf"(?P<quantity>(?P<number>{_NUMBER})[ \t-]*(?:ポイント|points?\b|pts?\b))"
     r"(?P<rate>\s*(?:per|for (?:every|each))\b)?"
 )
 def _points(match: re.Match[str]) -> Found | None:
-    value, spelled = _value(match["number"])
+    value, spelled = _number(match["number"])
     if spelled and match["number"].isascii() and not match["rate"]:  # "one point to keep in mind"
         return None
-    return "points", (value,), "", spelled
+    return Found("points", (value,), "", spelled)
 
 
 _WEEK_JA = "月火水木金土日"
@@ -469,15 +393,15 @@ def _day(name: str) -> float:
     rf"|(?<![0-9一-九])(?P<j>[{_WEEK_JA}])曜日?"
 )
 def _weekday(match: re.Match[str]) -> Found:
-    names = [match[name] for name in ("e1", "e2", "e", "j1", "j2", "j3", "j4", "j") if match[name]]
-    return "weekday", tuple(_day(name) for name in names), "", False
+    names = [name for name in match.groups() if name]
+    return Found("weekday", tuple(map(_day, names)))
 
 
 @_pattern(
     r"(?<![0-9一-九])[土日](?=日(?:祝|は|も|を|に|の|が|、|・|お|休|$)|・[月火水木金土日]曜)|(?<=土)日(?=祝|は|も|を|に|の|が|、|・|お|休|$)"
 )
 def _weekend(match: re.Match[str]) -> Found:
-    return "weekday", (_day(match[0]),), "", False
+    return Found("weekday", (_day(match[0]),))
 
 
 @_pattern(
@@ -485,22 +409,23 @@ def _weekend(match: re.Match[str]) -> Found:
     rf"|(?<![a-z_])(?<![a-z_]-)(?P<number>{_MIXED})(?P<ordinal>st|nd|rd|th)?(?![a-z])"
 )
 def _bare(match: re.Match[str]) -> Found:
-    names = ("number",) if match["number"] else ("low", "high")
-    return "number", tuple(_value(match[name])[0] for name in names), "", False
+    named = [match["number"]] if match["number"] else [match["low"], match["high"]]
+    return Found("number", _numbers(*named)[0])
 
 
 def quantities(text: str, language: str | None = None) -> list[Quantity]:
-    """The figures of a text, in the order in which they stand.
+    """The quantities of a text, in the order in which they stand.
 
     language: "en" or "ja" passes over the number words of the other one; None reads both. Numbers
-    that only count lines or things (list numbers, "step 2", "1つ"), parts of names ("A4") and idioms
-    ("one more thing", "一度", "十分に") are no figures; digits without a unit are of kind "number".
+    that only count lines or things (list numbers, "step 2", "1つ"), parts of names ("A4") and
+    idioms ("one more thing", "一度", "十分に") are no quantities; digits without a unit are of kind
+    "number".
     """
-    found = list(_quantities(text))
-    if language in LANGUAGES:
-        wanted = language == "en"
-        found = [f for f in found if not f.spelled or fold(f.surface).text[0].isascii() == wanted]
-    return found
+    found = _quantities(text)
+    if language not in LANGUAGES:
+        return list(found)
+    words = language == "en"
+    return [f for f in found if not f.spelled or fold(f.surface).text[0].isascii() == words]
 
 
 @lru_cache(maxsize=1024)
@@ -511,107 +436,15 @@ def _quantities(text: str) -> tuple[Quantity, ...]:
     for pattern, build in _PATTERNS:
         position = 0
         while match := pattern.search(folded.text, position):
-            start, end = match.span("figure" if match.re.groupindex.get("figure") else 0)
-            if start < 0:  # the pattern matched by another of its ways
-                start, end = match.span()
+            start, end = match.span("quantity" if match.groupdict().get("quantity") else 0)
             result = None if any(taken[start:end]) else build(match)
             if result is None:
                 position = match.start() + 1
                 continue
             position = end
             taken[start:end] = b"\x01" * (end - start)
-            kind, value, unit, spelled = result
-            if kind:
+            if result.kind:
                 first, last = folded.origin(start, end)
-                surface = text[first:last]
-                found.append(Quantity(kind, value, unit, surface, first, last, spelled))
-    return tuple(sorted(found, key=lambda figure: figure.start))
-
-
-# -- does a text state a surface? --------------------------------------------------------------
-
-
-def states(answer: str, surface: str) -> bool:
-    """Whether the answer says the surface: figures by kind, unit and value, words at word borders.
-
-    "14 days" is not in "114 days", "$5" in neither "$50" nor "$5.99", "free" not in "freedom";
-    "500円" is in "￥500". A clock range is also said by its two ends apart from each other, and a
-    bare number by any single figure of that value.
-    """
-    return bool(locate(answer, surface))
-
-
-def locate(answer: str, surface: str) -> list[tuple[int, int]]:
-    """Where `states` finds the surface: (start, end) places in the answer; empty if nowhere."""
-    wanted = _quantities(surface)
-    if len(wanted) == 1 and not _rest(surface, wanted):
-        return _locate_figure(answer, wanted[0])
-    needle = _canonical(surface, wanted) if wanted else fold(surface)
-    pattern = _phrase(needle.text)
-    if pattern is None:
-        return []
-    hay = _canonical(answer, _quantities(answer)) if wanted else fold(answer)
-    return [hay.origin(*match.span()) for match in pattern.finditer(hay.text)]
-
-
-def _rest(text: str, found: Sequence[Quantity]) -> str:
-    kept = list(text)
-    for figure in found:
-        kept[figure.start : figure.end] = " " * (figure.end - figure.start)
-    return "".join(c for c in kept if not c.isspace() and unicodedata.category(c)[0] not in "PZ")
-
-
-def _locate_figure(answer: str, wanted: Quantity) -> list[tuple[int, int]]:
-    said = _quantities(answer)
-    if wanted.kind == "number":
-        hits = [f for f in said if f.value == wanted.value and (not f.spelled)]
-    else:
-        hits = [f for f in said if f == wanted]
-    if not hits and wanted.kind == "clock" and len(wanted.value) == 2:
-        ends = [
-            [f for f in said if f.kind == "clock" and f.value == (end,)] for end in wanted.value
-        ]
-        hits = [*ends[0], *ends[1]] if all(ends) else []
-    return [(f.start, f.end) for f in hits]
-
-
-def _canonical(text: str, found: Sequence[Quantity]) -> Folded:
-    """The folded text with each figure in place of its surface as one unmistakable token."""
-    parts: list[str] = []
-    spans: list[tuple[int, int]] = []
-
-    def add(piece: str, places: Iterable[tuple[int, int]]) -> None:
-        parts.append(piece)
-        spans.extend(places)
-
-    folded = fold(text)
-    position = 0
-    for figure in found:
-        while position < len(folded.text) and folded.spans[position][0] < figure.start:
-            add(folded.text[position], [folded.spans[position]])
-            position += 1
-        token = f"\ue000{figure.kind} {figure.unit} {figure.value} {figure.spelled}\ue001"
-        add(token, [(figure.start, figure.end)] * len(token))
-        while position < len(folded.text) and folded.spans[position][1] <= figure.end:
-            position += 1
-    add(folded.text[position:], folded.spans[position:])
-    return Folded("".join(parts), tuple(spans))
-
-
-@lru_cache(maxsize=1024)
-def _phrase(needle: str) -> re.Pattern[str] | None:
-    needle = " ".join(needle.strip(" \t\r\n.。!?、,").split())
-    if not needle:
-        return None
-    body = re.escape(needle[0])
-    for before, after in itertools.pairwise(needle):
-        if after == " ":
-            continue
-        # Spaces in Japanese are a matter of taste; in English they part words.
-        spaced = before.isascii() and after.isascii()
-        gap = (r"\s+" if before == " " else "") if spaced else r"\s*"
-        body += gap + re.escape(after)
-    first, last = needle[0], needle[-1]
-    left = r"(?<![a-z0-9])" if first.isascii() and first.isalnum() else ""
-    right = r"(?:e?s)?(?![a-z0-9])" if last.isascii() and last.isalnum() else ""
-    return re.compile(left + body + right)
+                kind, value, unit, spelled = result
+                found.append(Quantity(kind, value, unit, text[first:last], first, last, spelled))
+    return tuple(sorted(found, key=lambda one: one.start))

@@ -1,19 +1,21 @@
 """Answers → scores: what an answer states, leaves out, contradicts or makes up, and how it speaks.
 
 An answer is scored against the surfaces its question expects; the shop's other facts only tell a
-known figure from an invented one. `mark` gives the same findings as pieces of the text, for
+known quantity from an invented one. `mark` gives the same findings as pieces of the text, for
 showing.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from .facts import ShopFacts, Surfaces
 from .language import detect_language, has_letters, is_polite
-from .quantities import Quantity, locate, quantities, states
+from .quantities import Quantity, quantities
+from .surfaces import locate, states
 
 
 @dataclass
@@ -45,17 +47,14 @@ class Question:
         return self.language or detect_language(self.question)
 
 
-# -- one answer --------------------------------------------------------------------------------
-
-
 @dataclass
 class Score:
     """What one answer is worth.
 
-    found, missing: the expected facts, by their first surface. contradicted: figures, as the answer
-    writes them, of the same kind as a missing fact but of another amount. unsupported: figures that
-    no known fact, nor the question, nor its system prompt holds. language: "en", "ja" or "?" of the
-    answer; polite: whether Japanese is in です・ます, None for other languages
+    found, missing: the expected facts, by their first surface. contradicted: quantities, as the
+    answer writes them, of the same kind as a missing fact but of another amount. unsupported:
+    quantities that no known fact, nor the question, nor its system prompt holds. language: "en",
+    "ja" or "?" of the answer; polite: whether Japanese is in です・ます, None for other languages
     and for list lines alone; characters: length.
     """
 
@@ -97,13 +96,15 @@ def score_answer(answer: str, question: Question, shop: ShopFacts | None = None)
 
 
 def _surfaces(found: Iterable[Quantity]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(figure.surface for figure in found))
+    return tuple(dict.fromkeys(quantity.surface for quantity in found))
+
+
+def _all(texts: Iterable[str]) -> list[Quantity]:
+    return [quantity for text in texts for quantity in quantities(text)]
 
 
 def _same(said: Quantity, known: Quantity) -> bool:
-    """Equal amounts; one end of a known range and the bare number of a known figure are that
-    figure.
-    """
+    """Equal amounts; an end of a known range, and the bare number of a known quantity, too."""
     (kind, values), (known_kind, known_values) = said.amount, known.amount
     if said.kind == "number":
         return said.value == known.value
@@ -115,9 +116,9 @@ def _same(said: Quantity, known: Quantity) -> bool:
 def _contradicted(answer: str, question: Question) -> list[Quantity]:
     expected = question.expected()
     missing = [i for i in expected if not any(states(answer, surface) for surface in i)]
-    wanted = [f for item in missing for surface in item for f in quantities(surface)]
-    right = [f for item in expected for surface in item for f in quantities(surface)]
-    right += quantities(question.question)  # an answer may take up the customer's own figures
+    wanted = _all(surface for item in missing for surface in item)
+    # An answer may take up the customer's own quantities.
+    right = _all([question.question, *(surface for item in expected for surface in item)])
     kinds = {f.kind for f in wanted} - {"number"}
     # "Monday to Saturday" does not deny that Sunday is the closed day; another day does.
     lengths = {len(f.value) for f in wanted if f.kind == "weekday"}
@@ -133,8 +134,7 @@ def _contradicted(answer: str, question: Question) -> list[Quantity]:
 def _unsupported(answer: str, question: Question, shop: ShopFacts | None) -> list[Quantity]:
     texts = [question.question, question.system or ""]
     texts += [surface for item in question.expected() for surface in item]
-    known = [f for text in texts for f in quantities(text)]
-    known += _shop_figures(shop) if shop else []
+    known = _all([*texts, *(_shop_texts(shop) if shop else ())])
     right = _found_places(answer, question)
     return [
         f
@@ -148,19 +148,17 @@ def _found_places(answer: str, question: Question) -> list[tuple[int, int]]:
     return [place for item in question.expected() for s in item for place in locate(answer, s)]
 
 
-def _shop_figures(shop: ShopFacts) -> list[Quantity]:
+def _shop_texts(shop: ShopFacts) -> list[str]:
     texts = [text for fact in shop for text in fact.statement.values()]
-    texts += [s for fact in shop for items in fact.values.values() for item in items for s in item]
-    return [figure for text in texts for figure in quantities(text)]
-
-
-# -- pieces of an answer, for showing ----------------------------------------------------------
+    return texts + [
+        s for fact in shop for items in fact.values.values() for item in items for s in item
+    ]
 
 
 @dataclass(frozen=True)
 class Piece:
     """A stretch of an answer. mark: "found" (states an expected fact), "wrong" (a contradicted or
-    unsupported figure), or None."""
+    unsupported quantity), or None."""
 
     text: str
     mark: str | None = None
@@ -169,17 +167,12 @@ class Piece:
 def mark(answer: str, question: Question, shop: ShopFacts | None = None) -> list[Piece]:
     """Cut the answer into pieces that, joined, are the answer again."""
     marks: list[str | None] = [None] * len(answer)
-    for figure in [*_contradicted(answer, question), *_unsupported(answer, question, shop)]:
-        marks[figure.start : figure.end] = ["wrong"] * (figure.end - figure.start)
+    for quantity in [*_contradicted(answer, question), *_unsupported(answer, question, shop)]:
+        marks[quantity.start : quantity.end] = ["wrong"] * (quantity.end - quantity.start)
     for start, end in _found_places(answer, question):
         marks[start:end] = ["found"] * (end - start)
-    pieces: list[Piece] = []
-    start = 0
-    for i in range(1, len(answer) + 1):
-        if i == len(answer) or marks[i] != marks[start]:
-            pieces.append(Piece(answer[start:i], marks[start]))
-            start = i
-    return pieces
+    runs = itertools.groupby(zip(answer, marks, strict=True), key=lambda pair: pair[1])
+    return [Piece("".join(character for character, _ in run), kind) for kind, run in runs]
 
 
 def _right_language(answer: str, language: str, wanted: str) -> bool:
@@ -189,17 +182,15 @@ def _right_language(answer: str, language: str, wanted: str) -> bool:
     return bool(answer.strip()) and not has_letters(answer)
 
 
-# -- many answers ------------------------------------------------------------------------------
-
-
 @dataclass
 class Summary:
     """The scores of many answers.
 
     recall: mean recall over the questions that expect facts; full: share of those with every fact
     stated (both None where no question expects any). contradicted, unsupported: shares of all
-    answers with at least one such figure. language: share in the right language; polite: share of
-    the Japanese answers in です・ます, None without any. length: mean characters. questions: how many.
+    answers with at least one such quantity. language: share in the right language; polite: share
+    of the Japanese answers in です・ます, None without any. length: mean characters. questions: how
+    many.
     """
 
     recall: float | None
@@ -221,18 +212,17 @@ def summarise(scores: Sequence[Score]) -> Summary:
     if not scores:
         raise ValueError("no scores to summarise")
     recalls = [score.recall for score in scores if score.recall is not None]
-    manners = [score.polite for score in scores if score.polite is not None]
-
-    def share(values: Sequence[bool]) -> float:
-        return sum(values) / len(values)
-
     return Summary(
-        recall=sum(recalls) / len(recalls) if recalls else None,
-        full=share([recall == 1 for recall in recalls]) if recalls else None,
-        contradicted=share([bool(score.contradicted) for score in scores]),
-        unsupported=share([bool(score.unsupported) for score in scores]),
-        language=share([score.right_language for score in scores]),
-        polite=share(manners) if manners else None,
-        length=sum(score.characters for score in scores) / len(scores),
+        recall=_mean(recalls),
+        full=_mean([recall == 1 for recall in recalls]),
+        contradicted=_mean([bool(score.contradicted) for score in scores]) or 0.0,
+        unsupported=_mean([bool(score.unsupported) for score in scores]) or 0.0,
+        language=_mean([score.right_language for score in scores]) or 0.0,
+        polite=_mean([score.polite for score in scores if score.polite is not None]),
+        length=_mean([score.characters for score in scores]) or 0.0,
         questions=len(scores),
     )
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None

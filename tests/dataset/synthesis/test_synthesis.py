@@ -31,7 +31,7 @@ from workshop_helpers.dataset.synthesis.prompts import answer_request, clean_rep
 from workshop_helpers.dataset.synthesis.seeds import find_seeds
 from workshop_helpers.metrics.facts import ShopFacts
 from workshop_helpers.metrics.language import detect_language
-from workshop_helpers.metrics.quantities import states
+from workshop_helpers.metrics.surfaces import states
 from workshop_helpers.runtimes.openai import ChatServer, normal_address
 from workshop_helpers.runtimes.writers import in_process
 

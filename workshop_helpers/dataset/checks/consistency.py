@@ -12,7 +12,8 @@ from typing import Any
 
 from ...core.wordings import Wording
 from ...metrics.facts import ShopFacts
-from ...metrics.quantities import Quantity, normalise, quantities
+from ...metrics.folding import normalise
+from ...metrics.quantities import Quantity, quantities
 from .findings import Finding, around, finding, where
 from .row import CheckedRow, Places, SetCheck
 

@@ -16,8 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ...core.errors import WorkshopError
-from ...core.wordings import say
-from ...metrics.language import LANGUAGES
+from ...core.wordings import LANGUAGES, say
 from ..formats import Conversation, Fault, Message, RowFault, check_text
 from .imported import Imported
 

@@ -20,8 +20,8 @@ from ...core.artifacts import claim
 from ...core.cards import equal_card, file_hash, fingerprint, write_card
 from ...core.device import machine, versions
 from ...core.errors import WorkshopError
+from ...core.wordings import LANGUAGES
 from ...metrics.facts import ShopFacts
-from ...metrics.language import LANGUAGES
 from ...models.identity import identity
 from ...runtimes.openai import DEFAULT_SERVER
 from ...runtimes.writers import Asking, open_writer
