@@ -16,8 +16,8 @@ from workshop_helpers.dataset.formats import read_conversations
 from workshop_helpers.dataset.questions import read_questions
 from workshop_helpers.metrics.facts import Fact, ShopFacts
 from workshop_helpers.metrics.language import detect_language
-from workshop_helpers.metrics.surfaces import states
 from workshop_helpers.metrics.scoring import Question, score_answer
+from workshop_helpers.metrics.surfaces import states
 
 LANGUAGES = ("en", "ja")
 ROWS_PER_FACT = 5
