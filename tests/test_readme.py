@@ -1,8 +1,7 @@
-"""The READMEs show what results/ holds, and name only what there is."""
+"""The pages with results show what results/ holds, and the READMEs name only what there is."""
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import sys
@@ -14,19 +13,22 @@ import readme_figures
 from workshop_helpers.cli.main import build_parser
 
 ROOT = Path(__file__).resolve().parents[1]
-README = ["README.md", "README.ja.md"]
+EN = readme_figures.words("en")
+every_readme = pytest.mark.parametrize("name", ["README.md", "README.ja.md"])
 
 
-def test_figures_are_those_of_the_results():
-    done = subprocess.run(
-        [sys.executable, ROOT / "scripts" / "readme_figures.py", "--check"],
-        capture_output=True,
-        text=True,
-    )
+def test_figures_and_pictures_are_those_of_the_results():
+    script = ROOT / "scripts" / "readme_figures.py"
+    done = subprocess.run([sys.executable, script, "--check"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("name", README)
+@every_readme
+def test_it_is_read_in_three_minutes(name):
+    assert len((ROOT / name).read_text(encoding="utf-8").splitlines()) <= 130
+
+
+@every_readme
 def test_commands_in_the_readme_parse(name):
     text = (ROOT / name).read_text(encoding="utf-8").replace(".venv\\Scripts\\", "")
     commands = [line.split("  #")[0] for line in text.splitlines() if line.startswith("workshop ")]
@@ -38,16 +40,40 @@ def test_commands_in_the_readme_parse(name):
         assert parser.parse_args(parts)
 
 
-@pytest.mark.parametrize("name", README)
-def test_make_targets_and_files_in_the_readme_exist(name):
+@pytest.mark.parametrize("name", ["README.md", "README.ja.md", "CONTRIBUTING.md"])
+def test_make_targets_and_files_exist(name):
     text = (ROOT / name).read_text(encoding="utf-8")
-    targets = set(
-        re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
-    )
-    named = set(re.findall(r"make ([a-z][a-z-]*)", text.split("## Licence")[0]))
-    assert named - targets <= {"alone"}
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    assert set(re.findall(r"`make ([a-z][a-z-]*)", text)) <= targets
+    assert set(re.findall(r"^make ([a-z][a-z-]*)", text, re.MULTILINE)) <= targets
     for target in re.findall(r"\]\((?!http)([^)#]+)\)", text):
         assert (ROOT / target).exists(), target
+
+
+@every_readme
+def test_every_notebook_of_the_course_stands_in_its_agenda(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    sources = {path.stem for path in (ROOT / "notebooks" / "src").glob("[0-9]*.py")}
+    assert set(re.findall(r"`(\d\d_\w+)`", text)) == sources
+    assert sum(map(int, re.findall(r"^\| (\d+) \|", text, re.MULTILINE))) == 45  # without questions
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("findings/*.sh")), ids=lambda path: path.stem)
+def test_a_finding_has_the_form_that_contributing_describes(path):
+    text = path.read_text(encoding="utf-8")
+    for part in (
+        "guess: ",
+        "What happens: ",
+        "Who is hurt: ",
+        "Seen with: ",
+        "\nset -euo pipefail\n",
+    ):
+        assert part in text
+    packages = re.findall(r"pip install --quiet (.*)", text)
+    assert packages and all("==" in one for line in packages for one in line.split())
+    assert "workshop_helpers" not in text and "://" not in text
+    assert path.stat().st_mode & 0o111
 
 
 def test_a_row_that_falls_short_is_shown_short():
@@ -55,27 +81,28 @@ def test_a_row_that_falls_short_is_shown_short():
         "targets": {"facts_in_prompt": {"en": 0.95, "ja": 0.9}},
         "rows": {"facts_in_prompt": {"en": 0.9499, "ja": 0.93}},
     }
-    line = readme_figures.mame(data, "en").splitlines()[-1]
-    assert "94.9 % (target 95%, **short of it**)" in line
-    assert "93.0 % (target 90%)" in line
+    (shown,) = readme_figures.mame(data, EN)
+    assert "94.9 % (target 95%, **short of it**) | 93.0 % (target 90%)" in shown
 
 
-def test_figures_replace_what_stood_between_the_markers(tmp_path):
-    (tmp_path / "speed.json").write_text(
-        json.dumps(
-            {"title": {"en": "Speed"}, "batch": {"ratio": 4.25, "of": [1, 2]}, "machine": None}
-        ),
-        encoding="utf-8",
-    )
+def test_figures_replace_what_stood_between_the_markers():
     text = f"before\n{readme_figures.BEGIN}\nold 1.5\n{readme_figures.END}\nafter"
-    filled = readme_figures.filled(text, [tmp_path / "speed.json"], "en")
-    assert filled.startswith("before\n")
-    assert filled.endswith("\nafter")
-    assert "old" not in filled
-    assert "| batch · ratio | 4.25 |" in filled
-    assert readme_figures.filled(filled, [tmp_path / "speed.json"], "en") == filled
+    filled = readme_figures.filled(text, "new 4.25")
+    assert filled == text.replace("\nold 1.5\n", "\n\nnew 4.25\n\n")
+    assert readme_figures.filled(filled, "new 4.25") == filled
     with pytest.raises(ValueError, match="exactly once"):
-        readme_figures.filled("no markers", [], "en")
+        readme_figures.filled("no markers", "")
+
+
+def test_every_wording_is_used_and_fits_both_languages():
+    source = Path(readme_figures.__file__).read_text(encoding="utf-8")
+    labels = [*ROOT.glob("results/*.json"), ROOT / "benchmarks" / "learning.py"]
+    results = "".join(path.read_text(encoding="utf-8") for path in labels)
+    for key, texts in readme_figures._texts().items():
+        assert set(texts) == {"en", "ja"}
+        assert texts["en"].count("{}") == texts["ja"].count("{}")
+        known = re.search(f"['\"]{re.escape(key)}['\"]", source) or f'"{key}"' in results
+        assert known or re.match("(startup|lora|against_trl|picture)_", key), key
 
 
 def test_a_missed_speed_of_the_data_check_is_marked():
@@ -87,13 +114,13 @@ def test_a_missed_speed_of_the_data_check_is_marked():
         "quick_check": {"loop": reading, "check": slow},
         "full_check": {"loop": reading, "check": reading},
     }
-    text = readme_figures.data_check(figures, "en")
-    assert "40,000 **missed**" in text
-    assert text.count("missed") == 1
+    (shown,) = readme_figures.data_check(figures, EN)
+    assert "40,000 **missed**" in shown
+    assert shown.count("missed") == 1
 
 
 def test_a_missed_share_of_equal_answers_is_marked():
     pair = {"equal": 0.98, "equal_or_level": 1.0, "target": 0.99}
     met = {**pair, "target": 0.95}
     found = {"questions": 60, "ollama": "0.9.3", "models": {"base": {"a = b": pair, "b = c": met}}}
-    assert readme_figures.runtimes(found, "en").count("missed") == 1
+    assert "".join(readme_figures.runtimes(found, EN)).count("missed") == 1
