@@ -667,13 +667,13 @@ def test_what_the_check_of_a_gguf_finds(
     _, said, _ = run(capfd, "quantize", tmp_path / "odd-F16.gguf", "--to", "Q2_K")
     quoted("fell-back", said)
 
-    from workshop_helpers.gguf.check import check
+    from workshop_helpers.gguf.check import check_gguf
 
     # The GGUF of one tokenizer, held against another: what a wrong pre-tokenizer looks like.
     described = json.loads((odd / "tokenizer.json").read_text(encoding="utf-8"))
     described["model"]["merges"] = described["model"]["merges"][:20]
     (odd / "tokenizer.json").write_text(json.dumps(described), encoding="utf-8")
-    quoted("other-tokens", "\n".join(check(tmp_path / "odd-F16.gguf", odd).problems))
+    quoted("other-tokens", "\n".join(check_gguf(tmp_path / "odd-F16.gguf", odd).problems))
 
 
 # --- Ollama ---------------------------------------------------------------------------------------
@@ -863,13 +863,13 @@ def test_never_stops(
 ) -> None:
     from gguf_files import patch_number
 
-    from workshop_helpers.gguf.check import check
+    from workshop_helpers.gguf.check import check_gguf
 
     code, _, said = run(capfd, "ask", tiny_model, "Hello?")  # random weights end nothing
     assert code == 0
     quoted("never-stops", said)
     wrong = patch_number(mame_gguf, tmp_path / "m.gguf", "tokenizer.ggml.eos_token_id", 0)
-    quoted("never-stops", "\n".join(check(wrong).problems), 1)
+    quoted("never-stops", "\n".join(check_gguf(wrong).problems), 1)
 
 
 @reproduces("system-twice")

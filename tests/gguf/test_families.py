@@ -14,7 +14,7 @@ import pytest
 from families import FAMILIES, HARD_TEXTS, LESSONS, QUESTIONS, Family, Tuned, save_family, tune
 
 from benchmarks.families import CHAT, PAD, chat_ids, gelu, largest_difference, with_added_pad
-from workshop_helpers.gguf.check import check
+from workshop_helpers.gguf.check import check_gguf
 from workshop_helpers.gguf.convert import convert, find_converter
 from workshop_helpers.gguf.engine import LlamaEngine
 from workshop_helpers.gguf.header import NORMALIZER, composes, read_gguf
@@ -240,5 +240,6 @@ def test_a_missing_end_of_turn_is_a_problem_and_not_silent(tmp_path: Path) -> No
     assert data.count(key) == 1
     (tmp_path / "without.gguf").write_bytes(data.replace(key, b"tokenizer.ggml.eox_token_id"))
     assert any(
-        "answers would run on" in problem for problem in check(tmp_path / "without.gguf").problems
+        "answers would run on" in problem
+        for problem in check_gguf(tmp_path / "without.gguf").problems
     )

@@ -16,7 +16,7 @@ import pytest
 from gguf_files import patch_number
 
 from workshop_helpers.core.errors import WorkshopError
-from workshop_helpers.gguf.check import check
+from workshop_helpers.gguf.check import check_gguf
 from workshop_helpers.gguf.convert import convert, find_converter, supported_architectures
 from workshop_helpers.gguf.header import read_gguf
 from workshop_helpers.gguf.quantize import quantize
@@ -62,7 +62,7 @@ def children_of(pid: int) -> list[int]:
 
 
 def test_f16_keeps_tokens_template_end_and_answers(f16: Path, tiny_model: Path) -> None:
-    found = check(f16, tiny_model)
+    found = check_gguf(f16, tiny_model)
     assert (found.loads, found.token_ids_equal, found.template) == (True, True, True)
     assert found.eos == "<|im_end|>"
     assert found.problems == []
@@ -219,7 +219,7 @@ def test_a_truncated_file_is_refused_with_its_name(f16: Path, tmp_path: Path, ke
     data = f16.read_bytes()
     cut = tmp_path / "cut.gguf"
     cut.write_bytes(data[: int(kept * len(data)) if isinstance(kept, float) else kept])
-    for work in (read_gguf, check, lambda path: quantize(path, "Q8_0")):
+    for work in (read_gguf, check_gguf, lambda path: quantize(path, "Q8_0")):
         with pytest.raises(WorkshopError, match=r"cut\.gguf is not a whole GGUF"):
             work(cut)
 
@@ -236,7 +236,7 @@ def test_a_header_that_lies_about_lengths_is_refused(f16: Path, tmp_path: Path) 
 
 def test_a_missing_file_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(WorkshopError, match=r"no file .*workshop gguf"):
-        check(tmp_path / "none.gguf")
+        check_gguf(tmp_path / "none.gguf")
 
 
 # --- What goes wrong in silence -------------------------------------------------------------------
@@ -255,7 +255,7 @@ def test_a_template_that_ends_turns_with_another_token_is_reported(
     f16: Path, tmp_path: Path
 ) -> None:
     wrong = patch_number(f16, tmp_path / "wrong.gguf", "tokenizer.ggml.eos_token_id", 0)
-    found = check(wrong)
+    found = check_gguf(wrong)
     assert found.eos == "<|endoftext|>"
     assert any(
         "ends an answer with <|im_end|>, but the model stops at <|endoftext|>" in p
@@ -266,7 +266,7 @@ def test_a_template_that_ends_turns_with_another_token_is_reported(
 def test_a_missing_template_is_reported(f16: Path, tmp_path: Path) -> None:
     data = f16.read_bytes().replace(b"tokenizer.chat_template", b"tokenizer.chat_tomplate")
     (tmp_path / "m.gguf").write_bytes(data)
-    found = check(tmp_path / "m.gguf")
+    found = check_gguf(tmp_path / "m.gguf")
     assert (found.loads, found.template) == (True, False)
     assert any("no chat template" in p for p in found.problems)
 
@@ -277,7 +277,7 @@ def test_other_token_ids_are_reported(f16: Path, tiny_model: Path, tmp_path: Pat
     tokenizer = json.loads(path.read_text(encoding="utf-8"))
     tokenizer["model"]["merges"] = tokenizer["model"]["merges"][:20]
     path.write_text(json.dumps(tokenizer), encoding="utf-8")
-    found = check(f16, folder)
+    found = check_gguf(f16, folder)
     assert found.token_ids_equal is False
     assert any("Token ids differ" in p for p in found.problems)
 
@@ -288,10 +288,10 @@ def test_another_end_token_and_context_length_than_the_models_are_reported(
     wrong = patch_number(f16, tmp_path / "end.gguf", "tokenizer.ggml.eos_token_id", 0)
     assert any(
         "end token is <|endoftext|>, the tokenizer's is <|im_end|>" in p
-        for p in check(wrong, tiny_model).problems
+        for p in check_gguf(wrong, tiny_model).problems
     )
     wrong = patch_number(f16, tmp_path / "length.gguf", "qwen2.context_length", 512)
-    assert check(wrong, tiny_model).problems == [
+    assert check_gguf(wrong, tiny_model).problems == [
         "It says that it was made for 512 tokens of context, the model for 1024."
     ]
 
@@ -299,7 +299,7 @@ def test_another_end_token_and_context_length_than_the_models_are_reported(
 def test_what_is_computed_otherwise_is_reported(
     f16: Path, tiny_model: Path, model_copy: Path, tmp_path: Path
 ) -> None:
-    right = check(f16, tiny_model)
+    right = check_gguf(f16, tiny_model)
     assert right.problems == []
     assert right.divergence is not None and right.divergence < 1e-4
     # norms with another epsilon: the weights are the same, and all else that is looked at
@@ -309,11 +309,11 @@ def test_what_is_computed_otherwise_is_reported(
         "qwen2.attention.layer_norm_rms_epsilon",
         struct.unpack("<I", struct.pack("<f", 1.0))[0],
     )
-    (problem,) = check(wrong, tiny_model).problems
+    (problem,) = check_gguf(wrong, tiny_model).problems
     assert "llama.cpp computes otherwise than transformers" in problem
     # a folder with no weights has nothing to compare with
     (model_copy / "model.safetensors").unlink()
-    assert check(f16, model_copy).divergence is None
+    assert check_gguf(f16, model_copy).divergence is None
 
 
 def test_a_model_that_fills_the_memory_is_converted_without_a_second_copy(
@@ -323,14 +323,14 @@ def test_a_model_that_fills_the_memory_is_converted_without_a_second_copy(
 
     free = psutil.virtual_memory()._replace(available=2**20)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: free)
-    found = check(f16, tiny_model)
+    found = check_gguf(f16, tiny_model)
     assert (found.problems, found.divergence) == ([], None)
 
 
 def test_a_model_llama_cpp_refuses_is_reported_with_its_reason(f16: Path, tmp_path: Path) -> None:
     data = f16.read_bytes().replace(b"\x05\0\0\0\0\0\0\0qwen2", b"\x05\0\0\0\0\0\0\0qwex2", 1)
     (tmp_path / "m.gguf").write_bytes(data)
-    found = check(tmp_path / "m.gguf")
+    found = check_gguf(tmp_path / "m.gguf")
     assert not found.loads
     assert any("unknown model architecture: 'qwex2'" in p for p in found.problems)
 
@@ -343,7 +343,7 @@ def test_native_code_says_nothing_on_the_terminal(
     (tmp_path / "bad.gguf").write_bytes(
         report.path.read_bytes().replace(b"\x05\0\0\0\0\0\0\0qwen2", b"\x05\0\0\0\0\0\0\0qwex2", 1)
     )
-    assert not check(tmp_path / "bad.gguf").loads
+    assert not check_gguf(tmp_path / "bad.gguf").loads
     assert capfd.readouterr() == ("", "")
 
 

@@ -81,3 +81,14 @@ def first_line(error: BaseException) -> str:
     """The first line of an exception's message, without full stop; else its type."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return (lines[0] if lines else type(error).__name__)[:300].rstrip(".")
+
+
+@contextlib.contextmanager
+def from_extra(extra: str, what: str) -> Iterator[None]:
+    """Around imports: a missing package becomes a WorkshopError that names the `extra` with it."""
+    try:
+        yield
+    except ImportError as error:
+        raise WorkshopError(
+            f"{what} is not installed: `pip install 'llm-finetuning-workshop[{extra}]'`."
+        ) from error

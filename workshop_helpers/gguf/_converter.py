@@ -1,14 +1,13 @@
-"""Runs llama.cpp's `convert_hf_to_gguf.py` in a process of its own. Not imported: started by
-`gguf.convert`.
+"""Runs llama.cpp's `convert_hf_to_gguf.py` in a process of its own, for `gguf.convert`.
 
     python _converter.py CONVERTER_FOLDER MODEL_FOLDER --outfile FILE --outtype TYPE
 
 Some things are arranged before the converter runs. The `gguf-py` beside the converter comes first
 on the path (the `gguf` of PyPI lags behind it), and so does the converter's folder, *instead of*
-this file's folder, where our own `gguf.py` would shadow the library. And where the converter knows
-no pre-tokenizer for a tokenizer (it recognises them by a hash over token ids, so every newly
-trained one is unknown), the split regex in `tokenizer.json` names it. What transformers 5 writes
-elsewhere than the converter looks is handed to it: special tokens, BOS and the end of a turn.
+this file's folder, whose modules would shadow the library's. And where the converter knows no
+pre-tokenizer for a tokenizer (it recognises them by a hash over token ids, so every newly trained
+one is unknown), the split regex in `tokenizer.json` names it. What transformers 5 writes elsewhere
+than the converter looks is handed to it: special tokens, BOS and the end of a turn.
 """
 
 from __future__ import annotations
@@ -21,23 +20,108 @@ from pathlib import Path
 from typing import Any
 
 UNKNOWN, CONTROL, USER_DEFINED = 2, 3, 4  # token types in a GGUF
-NORMALIZER = "workshop.tokenizer.normalizer"  # as in gguf_file.py: llama.cpp has no name for it, and does not do it
+NORMALIZER = "workshop.tokenizer.normalizer"  # as in header.py: llama.cpp has no name for it
 
 # Split regex of a byte-level BPE → the name llama.cpp gives that way of splitting
 # (`llama-vocab.cpp`). Digits are what sets them apart: one by one in Qwen2, up to three together in
 # Llama 3.
+_SPLIT = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|DIGITS| ?[^\s\p{L}\p{N}]+[\r\n]*"
+    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
 PRE_TOKENIZERS = {
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
-    r"|\s+(?!\S)|\s+": "qwen2",
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
-    r"|\s+(?!\S)|\s+": "llama-bpe",
+    _SPLIT.replace("DIGITS", r"\p{N}"): "qwen2",
+    _SPLIT.replace("DIGITS", r"\p{N}{1,3}"): "llama-bpe",
 }
 
 
-def pre_tokenizer_name(tokenizer_json: Path) -> str | None:
-    """llama.cpp's name for the splitting that `tokenizer_json` describes; None where it is not one
-    we know.
+def main() -> None:
+    threading.Thread(target=end_with_parent, daemon=True).start()
+    folder, model = Path(sys.argv[1]).resolve(), Path(sys.argv[2])
+    sys.path[0] = str(folder / "gguf-py")
+    sys.path.insert(1, str(folder))
+    sys.argv = [str(folder / "convert_hf_to_gguf.py"), *sys.argv[2:]]
+
+    import convert_hf_to_gguf as converter  # type: ignore[import-not-found]
+
+    try:
+        from conversion.base import TextModel  # type: ignore[import-not-found]
+    except ImportError:  # older checkouts keep all of it in the one script
+        TextModel = getattr(converter, "TextModel", None) or converter.Model
+    name_pre_tokenizer(TextModel, model)
+    keep_special_tokens(TextModel, model)
+    write_turns(TextModel, model)
+    converter.main()
+
+
+def end_with_parent() -> None:
+    """End this process when the one that started it has died: our stdin is closed then."""
+    os.read(0, 1)  # not sys.stdin, whose lock would be held when Python shuts down
+    os._exit(1)
+
+
+def name_pre_tokenizer(text_model: Any, model: Path) -> None:
+    """Where the converter does not recognise a tokenizer, its split regex does."""
+    asked = text_model.get_vocab_base_pre
+
+    def get_vocab_base_pre(self: object, tokenizer: object) -> str:
+        try:
+            return str(asked(self, tokenizer))
+        except NotImplementedError:
+            name = pre_tokenizer_name(model / "tokenizer.json")
+            if name is None:
+                raise
+            print(f"pre-tokenizer recognised by its split regex: {name}", file=sys.stderr)
+            return name
+
+    text_model.get_vocab_base_pre = get_vocab_base_pre
+
+
+def keep_special_tokens(text_model: Any, model: Path) -> None:
+    """The converter looks for the special tokens beside a tokenizer.model in tokenizer_config.json,
+    where transformers 5 does not write them: Gemma's <start_of_turn> would be read as ten pieces of
+    text.
     """
+    create = text_model._create_vocab_sentencepiece
+
+    def create_vocab_sentencepiece(self: Any) -> tuple[list[bytes], list[float], list[int]]:
+        tokens, scores, types = create(self)
+        for token in added_tokens(model / "tokenizer.json"):
+            at = token["id"]
+            if at < len(tokens) and types[at] != UNKNOWN:
+                tokens[at], scores[at] = token["content"].encode("utf-8"), -1000.0
+                types[at] = CONTROL if token["special"] else USER_DEFINED
+        return tokens, scores, types
+
+    text_model._create_vocab_sentencepiece = create_vocab_sentencepiece
+
+
+def write_turns(text_model: Any, model: Path) -> None:
+    """A chat is learned as the template writes it. TinyLlama's template writes no BOS, yet its
+    tokenizer puts one before plain text, and so would llama.cpp before the chat. Gemma's ends a
+    turn with another token than its EOS.
+    """
+    prepare = text_model.prepare_metadata
+
+    def prepare_metadata(self: Any, *arguments: Any, **named: Any) -> None:
+        prepare(self, *arguments, **named)
+        from transformers import AutoTokenizer
+
+        tokenizer = AutoTokenizer.from_pretrained(model, local_files_only=True)
+        self.gguf_writer.add_string(NORMALIZER, normalizer(tokenizer))
+        if not tokenizer.chat_template:
+            return
+        bos, end = turns(tokenizer, model)
+        if not bos and "tokenizer.ggml.add_bos_token" in self.gguf_writer.kv_data[0]:
+            self.gguf_writer.add_add_bos_token(False)
+        if end is not None:
+            self.gguf_writer.add_eot_token_id(end)
+
+    text_model.prepare_metadata = prepare_metadata
+
+
+def pre_tokenizer_name(tokenizer_json: Path) -> str | None:
+    """llama.cpp's name for the splitting that `tokenizer_json` describes; None if unknown."""
     described = json.loads(tokenizer_json.read_text(encoding="utf-8")).get("pre_tokenizer") or {}
     steps = described.get("pretokenizers", [described])
     byte_level = next((s for s in steps if s.get("type") == "ByteLevel"), None)
@@ -52,9 +136,7 @@ def pre_tokenizer_name(tokenizer_json: Path) -> str | None:
 
 
 def added_tokens(tokenizer_json: Path) -> list[dict[str, Any]]:
-    """The tokens that the tokenizer keeps whole, each with its `id`, its `content`, and whether it
-    is `special`.
-    """
+    """The tokens kept whole, each with its `id`, its `content`, and whether it is `special`."""
     if not tokenizer_json.is_file():
         return []
     return list(json.loads(tokenizer_json.read_text(encoding="utf-8")).get("added_tokens") or [])
@@ -66,18 +148,14 @@ def normalizer(tokenizer: Any) -> str:
     Asked, not read off tokenizer.json: transformers gives a Qwen2 this step whether it stands there
     or not.
     """
-    apart, whole = (
-        tokenizer(text, add_special_tokens=False)["input_ids"] for text in ("か\u3099", "が")
-    )
+    apart, whole = (tokenizer(x, add_special_tokens=False)["input_ids"] for x in ("か\u3099", "が"))
     return "NFC" if apart == whole else "none"
 
 
-def turns(tokenizer: Any, model: Path) -> tuple[bool, int | None] | None:
+def turns(tokenizer: Any, model: Path) -> tuple[bool, int | None]:
     """Whether the chat template writes BOS in front, and the token with which it ends an answer,
-    where that is not the tokenizer's EOS; None for a model without a chat template.
+    where that is not the tokenizer's EOS.
     """
-    if not tokenizer.chat_template:
-        return None
     marker = "zqx"
     messages = [{"role": "user", "content": "a"}, {"role": "assistant", "content": marker}]
     text = str(tokenizer.apply_chat_template(messages, tokenize=False))
@@ -88,80 +166,6 @@ def turns(tokenizer: Any, model: Path) -> tuple[bool, int | None] | None:
     bos = tokenizer.bos_token
     end = next((number for number in ends if number != tokenizer.eos_token_id), None)
     return bos is not None and text.startswith(bos), end
-
-
-def end_with_parent() -> None:
-    """Ends this process when the one that started it has died: its end of our stdin is closed then."""
-    os.read(0, 1)  # not sys.stdin, whose lock would be held when Python shuts down
-    os._exit(1)
-
-
-def main() -> None:
-    threading.Thread(target=end_with_parent, daemon=True).start()
-    folder, model = Path(sys.argv[1]).resolve(), Path(sys.argv[2])
-    sys.path[0] = str(folder / "gguf-py")
-    sys.path.insert(1, str(folder))
-    sys.argv = [str(folder / "convert_hf_to_gguf.py"), *sys.argv[2:]]
-
-    import convert_hf_to_gguf as converter  # type: ignore[import-not-found]
-
-    try:
-        from conversion.base import TextModel  # type: ignore[import-not-found]
-    except (
-        ImportError
-    ):  # checkouts older than the `conversion` package keep all of it in the one script
-        TextModel = getattr(converter, "TextModel", None) or converter.Model
-    asked = TextModel.get_vocab_base_pre
-
-    def get_vocab_base_pre(self: object, tokenizer: object) -> str:
-        try:
-            return asked(self, tokenizer)
-        except NotImplementedError:
-            name = pre_tokenizer_name(model / "tokenizer.json")
-            if name is None:
-                raise
-            print(f"pre-tokenizer recognised by its split regex: {name}", file=sys.stderr)
-            return name
-
-    TextModel.get_vocab_base_pre = get_vocab_base_pre
-
-    # The converter looks for the special tokens beside a tokenizer.model in tokenizer_config.json,
-    # where transformers 5 does not write them: Gemma's <start_of_turn> would be read as ten pieces
-    # of text.
-    plain_vocabulary = TextModel._create_vocab_sentencepiece
-
-    def create_vocab_sentencepiece(self: Any) -> tuple[list[bytes], list[float], list[int]]:
-        tokens, scores, types = plain_vocabulary(self)
-        for token in added_tokens(model / "tokenizer.json"):
-            at = token["id"]
-            if at < len(tokens) and types[at] != UNKNOWN:
-                tokens[at], scores[at] = token["content"].encode("utf-8"), -1000.0
-                types[at] = CONTROL if token["special"] else USER_DEFINED
-        return tokens, scores, types
-
-    TextModel._create_vocab_sentencepiece = create_vocab_sentencepiece
-
-    # A chat is learned as the template writes it. TinyLlama's template writes no BOS, yet its
-    # tokenizer puts one before plain text, and so would llama.cpp before the chat. Gemma's ends a
-    # turn with another token than its EOS.
-    plain_metadata = TextModel.prepare_metadata
-
-    def prepare_metadata(self: Any, *arguments: Any, **named: Any) -> None:
-        plain_metadata(self, *arguments, **named)
-        from transformers import AutoTokenizer
-
-        tokenizer = AutoTokenizer.from_pretrained(model, local_files_only=True)
-        self.gguf_writer.add_string(NORMALIZER, normalizer(tokenizer))
-        found = turns(tokenizer, model)
-        if found is not None:
-            bos, end = found
-            if bos is False and "tokenizer.ggml.add_bos_token" in self.gguf_writer.kv_data[0]:
-                self.gguf_writer.add_add_bos_token(False)
-            if end is not None:
-                self.gguf_writer.add_eot_token_id(end)
-
-    TextModel.prepare_metadata = prepare_metadata
-    converter.main()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A GGUF file as an artifact: written, checked, named, with a card."""
+"""A GGUF file as an artifact: found by its card, or written, checked, named and given a card."""
 
 from __future__ import annotations
 
@@ -6,20 +6,25 @@ import os
 import re
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ..core.artifacts import atomic_file, claim
 from ..core.cards import card_path, equal_card, write_card
+from ..core.device import machine, versions
 from ..core.errors import WorkshopError, explain_os_errors
-from .check import GgufCheck, Reference, check_gguf
+from .check import Expected, GgufCheck, check_gguf
 from .header import GgufFile, read_gguf
 
+R = TypeVar("R")
 # What a K-quant becomes where rows do not divide by 256 (`tensor_type_fallback` in
 # llama-quant.cpp), read backwards.
 _FELL_FROM = {"Q4_0": "Q2_K", "Q5_0": "Q4_K", "Q5_1": "Q5_K", "Q8_0": "Q6_K"}
+
+_ABOUT = ("made", "kind", "inputs", "machine", "versions")  # what a card holds beside the figures
 
 
 @dataclass(frozen=True)
@@ -40,38 +45,121 @@ class GgufReport:
     reused: bool = False
 
     def to_dict(self) -> dict[str, Any]:
-        return {
-            **asdict(self),
-            "path": str(self.path),
-            "fallback": [list(f) for f in self.fallback],
-        }
+        fallback = [list(names) for names in self.fallback]
+        return {**asdict(self), "path": str(self.path), "fallback": fallback}
+
+    @classmethod
+    def of_card(
+        cls, *, check: dict[str, Any], fallback: list[list[str]], **rest: Any
+    ) -> GgufReport:
+        found = [(name, wanted, got) for name, wanted, got in fallback]
+        return cls(check=GgufCheck(**check), fallback=found, **rest)
 
 
-def type_named(name: str, among: Any) -> str:
+def type_named(name: str, among: Iterable[str]) -> str:
+    """`name` in capitals, one of `among`; WorkshopError with the nearest types where it is none."""
     wanted = name.upper()
     if wanted in among:
         return wanted
-    from difflib import get_close_matches
+    near = get_close_matches(wanted, among, n=3, cutoff=0.4)
+    hint = f"Nearest: {', '.join(near)}. " if near else ""
+    raise WorkshopError(f"{name} is not a type this can make. {hint}All: {', '.join(among)}.")
 
-    near = get_close_matches(wanted, list(among), n=3, cutoff=0.4)
-    raise WorkshopError(
-        f"{name} is not a type this can make. "
-        + (f"Nearest: {', '.join(near)}. " if near else "")
-        + f"All: {', '.join(among)}."
-    )
+
+def check_name(out: Path) -> None:
+    """Refuse a name that is no GGUF's; the converter would fill in what stands in braces."""
+    if out.suffix != ".gguf" or "{" in out.name:
+        raise WorkshopError(
+            f"{out.name} is no name for a GGUF: it must end in .gguf and contain no braces."
+        )
 
 
 def raise_if_full(path: Path) -> None:
-    """Raises the OSError of a full disk, if that is what ended the writing of `path`: native
-    writers do not say.
-    """
+    """Raise the OSError of a full disk, if that ended the writing of `path`: native code is mute."""
     with path.open("ab") as file:
         file.write(b"\0" * 2**20)
         file.flush()
         os.fsync(file.fileno())
 
 
-def _fallbacks(file: GgufFile, log: list[str]) -> list[tuple[str, str, str]]:
+def find_or_make(
+    out: Path,
+    kind: str,
+    inputs: dict[str, Any],
+    write: Callable[[Path], dict[str, Any]],
+    restore: Callable[..., R],
+    *,
+    needs_bytes: int,
+    overwrite: bool,
+) -> R:
+    """The report of the GGUF `out`: found made of equal `inputs` (unless `overwrite`), else made.
+
+    `write` writes the file that it is given, checks it, and returns the report's figures as a card
+    holds them; `restore` makes a report of them, `path` and `reused`. Raises WorkshopError for a
+    full disk, a second run on the same file, and whatever `write` refuses.
+    """
+    card = None if overwrite else equal_card(out, inputs)
+    if card is not None:
+        found = {name: value for name, value in card.items() if name not in _ABOUT}
+        return restore(path=out, reused=True, **found)
+    started = time.perf_counter()
+    with explain_os_errors(f"write {out.name}", out), claim(out):
+        with atomic_file(out, needs_bytes=needs_bytes) as temporary:
+            figures = write(temporary)
+            # an old card must not vouch for the new file, should we die between the two
+            card_path(out).unlink(missing_ok=True)
+        figures["seconds"] = round(time.perf_counter() - started, 3)
+        about = {"kind": kind, "inputs": inputs, "machine": machine(), "versions": versions()}
+        write_card(out, {**about, **figures})
+    return restore(path=out, **figures)
+
+
+def make_checked(
+    out: Path,
+    type: str,
+    inputs: dict[str, Any],
+    write: Callable[[Path], list[str]],
+    tokenizer_source: Path,
+    *,
+    needs_bytes: int,
+    overwrite: bool,
+    expected: Callable[[Path], Expected | None] = lambda _: None,
+) -> GgufReport:
+    """A whole model's GGUF by `find_or_make`, opened in llama.cpp before it gets its name.
+
+    `write` returns llama.cpp's log; `tokenizer_source` and `expected` are those of `check_gguf`.
+    """
+
+    def write_and_check(temporary: Path) -> dict[str, Any]:
+        log = write(temporary)
+        file = read_gguf(temporary)
+        checked = check_gguf(temporary, tokenizer_source, expected)
+        if not checked.loads:
+            reason = checked.problems[-1].replace(str(temporary), out.name)
+            raise WorkshopError(
+                f"The GGUF that was made does not load, so it was thrown away: {reason}"
+            )
+        return {
+            "type": type,
+            "size_bytes": file.size_bytes,
+            "bits_per_weight": round(file.bits_per_weight, 3),
+            "tensors": dict(Counter(t.type for t in file.tensors)),
+            "check": asdict(checked),
+            "fallback": _fallbacks(file, log),
+        }
+
+    return find_or_make(
+        out,
+        "gguf",
+        inputs,
+        write_and_check,
+        GgufReport.of_card,
+        needs_bytes=needs_bytes,
+        overwrite=overwrite,
+    )
+
+
+def _fallbacks(file: GgufFile, log: list[str]) -> list[list[str]]:
     """Tensors that could not take the K-quant meant for them: what llama.cpp said, and what it did
     without a word (the embedding of a model that shares it with the output head).
     """
@@ -83,74 +171,7 @@ def _fallbacks(file: GgufFile, log: list[str]) -> list[tuple[str, str, str]]:
     )
     wanted = {name: kind.upper() for name, kind in said}
     return [
-        (t.name, wanted.get(t.name, _FELL_FROM[t.type]), t.type)
+        [t.name, wanted.get(t.name, _FELL_FROM[t.type]), t.type]
         for t in file.tensors
         if len(t.shape) > 1 and t.shape[0] % 256 and t.type in _FELL_FROM
     ]
-
-
-def make_gguf(
-    out: Path,
-    kind: str,
-    inputs: dict[str, Any],
-    need: int,
-    write: Any,
-    tokenizer_source: Path,
-    overwrite: bool,
-    log: list[str] | None = None,
-    reference: Callable[[Path], Reference | None] = lambda _: None,
-) -> GgufReport:
-    """Writes, checks and names one GGUF, or finds it made."""
-    if not overwrite and (found := _found(out, inputs)) is not None:
-        return found
-    started = time.perf_counter()
-    doing = f"write {out.name}"
-    with explain_os_errors(doing, out), claim(out):
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_file(out, needs_bytes=need) as temporary:
-            write(temporary)
-            file = read_gguf(temporary)
-            checked = check_gguf(temporary, tokenizer_source, reference)
-            if not checked.loads:
-                reason = checked.problems[-1].replace(str(temporary), out.name)
-                raise WorkshopError(
-                    f"The GGUF that was made does not load, so it was thrown away: {reason}"
-                )
-            # an old card must not vouch for the new file, should we die between the two
-            card_path(out).unlink(missing_ok=True)
-        report = GgufReport(
-            path=out,
-            type=kind,
-            size_bytes=file.size_bytes,
-            bits_per_weight=round(file.bits_per_weight, 3),
-            tensors=dict(Counter(t.type for t in file.tensors)),
-            seconds=round(time.perf_counter() - started, 3),
-            check=checked,
-            fallback=_fallbacks(file, log or []),
-        )
-        write_report_card(report, "gguf", inputs)
-    return report
-
-
-def write_report_card(report: Any, kind: str, inputs: dict[str, Any]) -> None:
-    """Writes the card beside a GGUF: `inputs`, and what its report (a dataclass with `path` and
-    `reused`) says.
-    """
-    from ..core.device import machine, versions
-
-    figures = {k: v for k, v in vars(report).items() if k not in ("path", "reused")}
-    about = {"kind": kind, "inputs": inputs, "machine": machine(), "versions": versions()}
-    write_card(report.path, {**about, **figures})
-
-
-def _found(out: Path, inputs: dict[str, Any]) -> GgufReport | None:
-    card = equal_card(out, inputs)
-    if card is None:
-        return None
-    return GgufReport(
-        path=out,
-        check=GgufCheck(**card["check"]),
-        fallback=[(f[0], f[1], f[2]) for f in card["fallback"]],
-        reused=True,
-        **{k: card[k] for k in ("type", "size_bytes", "bits_per_weight", "tensors", "seconds")},
-    )

@@ -1,5 +1,4 @@
-"""llama.cpp in this process, through `xllamacpp`: a GGUF opened, its template rendered, tokens
-counted, text continued.
+"""llama.cpp in this process, through `xllamacpp`: a GGUF opened, asked and continued.
 
 xllamacpp starts llama.cpp's own server on a random port of 127.0.0.1. Its HTTP interface tells more
 than its Python methods (token ids, why an answer stopped, timings), so that is what is spoken here;
@@ -21,18 +20,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..core.errors import Closing, WorkshopError
+from ..core.errors import Closing, WorkshopError, from_extra
 from ..models.chat import Answer, Messages, Sampling
-from .header import GgufFile, composed, composes, read_gguf
+from .header import GgufFile, composed, read_gguf
 
 CONTEXT = 2048  # tokens a question and its answer may take, where the model has room for so many
 CACHE_BYTES = 2**30  # what the key-value cache of all slots together may take
 
 
 def default_threads() -> int:
-    """Half the cores, at most 4: on shared cores llama.cpp's threads wait for each other, and one
-    can beat two.
-    """
+    """Half the cores, at most 4: on shared cores llama.cpp's threads wait for each other."""
     return max(1, min(4, (os.cpu_count() or 1) // 2))
 
 
@@ -60,31 +57,12 @@ class LlamaEngine(Closing):
         self.file = read_gguf(gguf)
         wanted = context or min(self.file.context_length or CONTEXT, CONTEXT)
         self.context = -(-wanted // 256) * 256  # llama.cpp rounds up to this too
-        self.slots = max(
-            1, min(slots, CACHE_BYTES // max(1, _cache_bytes(self.file) * self.context))
-        )
+        room = CACHE_BYTES // max(1, _cache_bytes(self.file) * self.context)
+        self.slots = max(1, min(slots, room))
         self.threads = threads or default_threads()
-        try:
+        with from_extra("gguf", "llama.cpp (xllamacpp)"):
             import xllamacpp
-        except ImportError as err:
-            raise WorkshopError(
-                "llama.cpp (xllamacpp) is not installed: `pip install 'llm-finetuning-workshop[gguf]'`."
-            ) from err
-        parameters = xllamacpp.CommonParams()
-        parameters.model.path = str(self.file.path)
-        parameters.n_parallel = self.slots
-        parameters.n_ctx = self.context * self.slots
-        parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = self.threads
-        parameters.n_threads_http = self.slots + 2
-        parameters.check_tensors = check_tensors
-        parameters.warmup = parameters.ui = parameters.fit_params = False
-        parameters.cache_ram_mib = 0
-        if exact:
-            parameters.cache_type_k = parameters.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
-            parameters.flash_attn_type = (
-                xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
-            )
-        parameters.verbosity = -1
+        parameters = self._parameters(xllamacpp, check_tensors, exact)
         started = time.perf_counter()
         try:
             self._server = xllamacpp.Server(parameters)
@@ -98,23 +76,43 @@ class LlamaEngine(Closing):
         self._request("GET", "/slots")
         self.load_seconds = time.perf_counter() - started
 
+    def _parameters(self, xllamacpp: Any, check_tensors: bool, exact: bool) -> Any:
+        parameters = xllamacpp.CommonParams()
+        parameters.model.path = str(self.file.path)
+        parameters.n_parallel = self.slots
+        parameters.n_ctx = self.context * self.slots
+        parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = self.threads
+        parameters.n_threads_http = self.slots + 2
+        parameters.check_tensors = check_tensors
+        parameters.warmup = parameters.ui = parameters.fit_params = False
+        parameters.cache_ram_mib = 0
+        if exact:
+            parameters.cache_type_k = parameters.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
+            disabled = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
+            parameters.flash_attn_type = disabled
+        parameters.verbosity = -1
+        return parameters
+
+    @property
+    def end_ids(self) -> set[int | None]:
+        """The tokens that end an answer or a turn by the file's own word."""
+        return {self.file.token_id(kind) for kind in ("eos", "eot", "eom")}
+
     def render(self, messages: Messages) -> str:
-        """The prompt that the model's own chat template makes of `messages`, open for the
-        assistant's answer.
-        """
+        """The prompt that the model's own chat template makes of `messages`, open for an answer."""
         if not self.file.metadata.get("tokenizer.chat_template"):
             raise WorkshopError(
-                f"{self.file.path} carries no chat template, so there is no telling how to ask it. Convert the "
-                "model anew from a folder whose tokenizer has one."
+                f"{self.file.path} carries no chat template: how to ask it is not known. Convert "
+                "the model again from a folder whose tokenizer has one."
             )
         # like the rest of the course: a thinking model answers without thinking
-        given = composed(messages) if composes(self.file.metadata) else list(messages)
+        given = composed(messages) if self.file.composes else list(messages)
         body = {"messages": given, "chat_template_kwargs": {"enable_thinking": False}}
         return str(self._post("/apply-template", body)["prompt"])
 
     def tokenize(self, text: str) -> list[int]:
         """Token ids of `text`; special tokens written in it count as such; none are added."""
-        if composes(self.file.metadata):
+        if self.file.composes:
             text = unicodedata.normalize("NFC", text)
         body = {"content": text, "add_special": False, "parse_special": True}
         return [int(i) for i in self._post("/tokenize", body)["tokens"]]
@@ -145,7 +143,7 @@ class LlamaEngine(Closing):
         timings = found["timings"]
         stopped = found["stop_type"] == "eos"
         ids = tuple(int(i) for i in found["tokens"])
-        ids = ids[:-1] if stopped and ids and ids[-1] in self._ends() else ids
+        ids = ids[:-1] if stopped and ids and ids[-1] in self.end_ids else ids
         return Answer(
             text=found["content"],
             tokens=len(ids),
@@ -157,9 +155,7 @@ class LlamaEngine(Closing):
         )
 
     def next_token(self, prompt: Sequence[int]) -> list[tuple[int, float]]:
-        """(token id, natural log of its probability) of the whole vocabulary after `prompt`,
-        likeliest first.
-        """
+        """(token id, log-probability) of the whole vocabulary after `prompt`, likeliest first."""
         body = {
             "prompt": list(prompt),
             "n_predict": 1,
@@ -176,10 +172,6 @@ class LlamaEngine(Closing):
     def close(self) -> None:
         """Stops llama.cpp and gives its memory back."""
         self._server = None
-
-    def _ends(self) -> set[Any]:
-        kinds = ("eos", "eot", "eom")
-        return {self.file.metadata.get(f"tokenizer.ggml.{kind}_token_id") for kind in kinds}
 
     def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         found = self._request("POST", path, json.dumps(body))
@@ -200,9 +192,9 @@ class LlamaEngine(Closing):
     def _refused(self, error: dict[str, Any]) -> WorkshopError:
         if error.get("type") == "exceed_context_size_error":
             return WorkshopError(
-                f"A question of {error.get('n_prompt_tokens', '?')} tokens does not fit into the {self.context} "
-                f"tokens of context of {self.file.path.name}. Shorten it (or its system prompt), or open the "
-                "model with more context."
+                f"A question of {error.get('n_prompt_tokens', '?')} tokens does not fit into the "
+                f"{self.context} tokens of context of {self.file.path.name}. Shorten it (or its "
+                "system prompt), or open the model with more context."
             )
         return WorkshopError(
             f"llama.cpp refused a request to {self.file.path}: {error.get('message', error)}"
@@ -211,10 +203,9 @@ class LlamaEngine(Closing):
 
 def _cache_bytes(file: GgufFile) -> int:
     """Bytes of key-value cache a token takes: layers × kv heads × (key + value) × 2 bytes."""
-    architecture = file.metadata.get("general.architecture")
 
     def figure(name: str) -> int:
-        value = file.metadata.get(f"{architecture}.{name}", 0)
+        value = file.of_architecture(name) or 0
         return max(value) if isinstance(value, list) else int(value)
 
     heads = figure("attention.head_count") or 1
@@ -223,9 +214,7 @@ def _cache_bytes(file: GgufFile) -> int:
 
 
 def _reason(xllamacpp: Any, parameters: Any) -> str:
-    """Why llama.cpp refuses to load: its exceptions do not say, its log does, so it is asked again
-    and overheard.
-    """
+    """Why llama.cpp refuses to load: only its log says, so it is asked again and overheard."""
     parameters.verbosity = 1  # errors only
     with native_output() as said:
         with suppress(RuntimeError):
@@ -240,9 +229,7 @@ def _reason(xllamacpp: Any, parameters: Any) -> str:
 
 @contextmanager
 def native_output() -> Iterator[Callable[[], str]]:
-    """Catches what native code writes to stdout and stderr, below Python's own; yields a function
-    that reads it.
-    """
+    """Catch what native code writes to stdout and stderr; yields a function that reads it."""
     sys.stdout.flush()
     sys.stderr.flush()
     with tempfile.TemporaryFile() as file:

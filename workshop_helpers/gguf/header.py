@@ -6,6 +6,7 @@ ggml/docs/gguf.md.
 
 from __future__ import annotations
 
+import math
 import struct
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -18,36 +19,23 @@ from ..core.errors import WorkshopError
 # Type → the number llama.cpp's quantizer knows it by (`llama_ftype` in llama.h, `general.file_type`
 # in a GGUF).
 TYPES = {
-    "F32": 0, "F16": 1, "BF16": 32, "Q8_0": 7, "Q6_K": 18, "Q5_K_M": 17, "Q5_K_S": 16, "Q4_K_M": 15, "Q4_K_S": 14,
-    "Q4_0": 2, "Q3_K_M": 12, "Q3_K_S": 11, "Q2_K": 10,
+    "F32": 0, "F16": 1, "BF16": 32, "Q8_0": 7, "Q6_K": 18, "Q5_K_M": 17, "Q5_K_S": 16,
+    "Q4_K_M": 15, "Q4_K_S": 14, "Q4_0": 2, "Q3_K_M": 12, "Q3_K_S": 11, "Q2_K": 10,
 }  # fmt: skip
+FLOAT_TYPES = {"F32": 4, "F16": 2, "BF16": 2}  # bytes a weight; what the converter writes here
 
 # Written by our converter, read by our runtimes: "NFC" where the tokenizer composes letters and
 # marks, else "none".
 NORMALIZER = "workshop.tokenizer.normalizer"
 
-
-def composes(metadata: Mapping[str, Any]) -> bool:
-    """Whether the model's tokenizer brings text into Unicode's composed form (NFC) before it looks
-    words up.
-
-    Qwen's does; llama.cpp and Ollama do not, and would read か + ゛ as other tokens than the model
-    has learned. `metadata`: of a GGUF, or what Ollama shows of one. A file that another converter
-    made does not say: Qwen's way of splitting then stands for Qwen's tokenizer.
-    """
-    told = metadata.get(NORMALIZER)
-    return told == "NFC" if told is not None else metadata.get("tokenizer.ggml.pre") == "qwen2"
-
-
-def composed(messages: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
-    """The messages with their texts in Unicode's composed form (NFC)."""
-    return [{**m, "content": unicodedata.normalize("NFC", m["content"])} for m in messages]
+# Numbers of GGUF's scalar types → struct format; 8 is a string, 9 an array.
+_SCALARS = {**dict(enumerate("BbHhIif?")), 10: "Q", 11: "q", 12: "d"}
 
 
 @dataclass(frozen=True)
 class Tensor:
-    """One tensor of a GGUF: `shape` fastest axis first (so shape[0] is the row length),
-    `size_bytes` as stored.
+    """One tensor of a GGUF: `shape` fastest axis first (shape[0] is the row length), `size_bytes`
+    as stored.
     """
 
     name: str
@@ -57,10 +45,7 @@ class Tensor:
 
     @property
     def weights(self) -> int:
-        count = 1
-        for length in self.shape:
-            count *= length
-        return count
+        return math.prod(self.shape)
 
 
 @dataclass(frozen=True)
@@ -80,71 +65,43 @@ class GgufFile:
 
     @property
     def bits_per_weight(self) -> float:
-        """Bits stored for tensors over the number of weights: the true figure, all fallbacks and
-        norms included.
-        """
+        """Bits stored for tensors over the number of weights, all fallbacks and norms included."""
         weights = sum(t.weights for t in self.tensors)
         return 8 * sum(t.size_bytes for t in self.tensors) / weights if weights else 0.0
 
     @property
     def context_length(self) -> int:
         """The longest context the model was made for, in tokens (0 where the file does not say)."""
-        return int(
-            self.metadata.get(f"{self.metadata.get('general.architecture')}.context_length", 0)
-        )
+        return int(self.of_architecture("context_length") or 0)
+
+    @property
+    def composes(self) -> bool:
+        """Whether the tokenizer composes letters and marks: see the function `composes`."""
+        return composes(self.metadata)
+
+    def of_architecture(self, name: str) -> Any:
+        """A value that the metadata names after the architecture, such as qwen2.block_count."""
+        return self.metadata.get(f"{self.metadata.get('general.architecture')}.{name}")
+
+    def token_id(self, name: str) -> int | None:
+        """The id of a special token: "eos", "eot", "eom", "bos"; None where the file has none."""
+        return self.metadata.get(f"tokenizer.ggml.{name}_token_id")
 
 
-class _Damaged(Exception):
-    pass
+def composes(metadata: Mapping[str, Any]) -> bool:
+    """Whether the model's tokenizer brings text into Unicode's composed form (NFC) first.
+
+    Qwen's does; llama.cpp and Ollama do not, and would read か + ゛ as other tokens than the model
+    has learned. `metadata`: of a GGUF, or what Ollama shows of one. A file that another converter
+    made does not say: Qwen's way of splitting then stands for Qwen's tokenizer.
+    """
+    told = metadata.get(NORMALIZER)
+    return told == "NFC" if told is not None else metadata.get("tokenizer.ggml.pre") == "qwen2"
 
 
-# Numbers of GGUF's value types → struct format (ggml/docs/gguf.md); 8 is a string, 9 an array.
-_SCALARS = {
-    0: "B",
-    1: "b",
-    2: "H",
-    3: "h",
-    4: "I",
-    5: "i",
-    6: "f",
-    7: "?",
-    10: "Q",
-    11: "q",
-    12: "d",
-}
-
-
-class _Reader:
-    """Reads values off a file and never believes a length that goes past its end."""
-
-    def __init__(self, file: BinaryIO, size: int) -> None:
-        self.file, self.size = file, size
-
-    def take(self, count: int) -> bytes:
-        if count > self.size - self.file.tell():
-            raise _Damaged("it ends in the middle of its header")
-        return self.file.read(count)
-
-    def scalar(self, code: str, count: int = 1) -> tuple[Any, ...]:
-        form = f"<{count}{code}"
-        return struct.unpack(form, self.take(struct.calcsize(form)))
-
-    def string(self) -> str:
-        return self.take(self.scalar("Q")[0]).decode("utf-8", errors="replace")
-
-    def value(self, kind: int) -> Any:
-        if kind in _SCALARS:
-            return self.scalar(_SCALARS[kind])[0]
-        if kind == 8:
-            return self.string()
-        if kind != 9:
-            raise _Damaged(f"its header holds a value of unknown type {kind}")
-        kind, count = self.scalar("I")[0], self.scalar("Q")[0]
-        if count > self.size:
-            raise _Damaged("its header holds an array longer than the file")
-        if kind in _SCALARS:
-            return list(self.scalar(_SCALARS[kind], count))
-        return [self.value(kind) for _ in range(count)]
+def composed(messages: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+    """The messages with their texts in Unicode's composed form (NFC)."""
+    return [{**m, "content": unicodedata.normalize("NFC", m["content"])} for m in messages]
 
 
 def read_gguf(path: str | Path) -> GgufFile:
@@ -167,42 +124,80 @@ def read_gguf(path: str | Path) -> GgufFile:
         ) from err
 
 
-def _read(path: Path, reader: _Reader, size: int) -> GgufFile:
-    from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
+class _Damaged(Exception):
+    pass
 
-    if size < 24 or reader.take(4) != b"GGUF":
-        raise _Damaged("it does not begin with GGUF" if size else "it is empty")
-    version = reader.scalar("I")[0]
-    if version not in (2, 3):
-        raise _Damaged(f"its version is {version}, and llama.cpp reads 2 and 3")
-    tensor_count, value_count = reader.scalar("Q", 2)
-    metadata: dict[str, Any] = {}
-    for _ in range(value_count):
-        key = reader.string()
-        metadata[key] = reader.value(reader.scalar("I")[0])
-    tensors, last = [], 0
-    for _ in range(tensor_count):
-        name = reader.string()
-        shape = reader.scalar("Q", reader.scalar("I")[0])
-        number, offset = reader.scalar("I")[0], reader.scalar("Q")[0]
+
+class _Reader:
+    """Reads values off a file and never believes a length that goes past its end."""
+
+    def __init__(self, file: BinaryIO, size: int) -> None:
+        self.file, self.size = file, size
+
+    def take(self, count: int) -> bytes:
+        if count > self.size - self.file.tell():
+            raise _Damaged("it ends in the middle of its header")
+        return self.file.read(count)
+
+    def scalars(self, code: str, count: int = 1) -> tuple[Any, ...]:
+        form = f"<{count}{code}"
+        return struct.unpack(form, self.take(struct.calcsize(form)))
+
+    def scalar(self, code: str) -> Any:
+        return self.scalars(code)[0]
+
+    def string(self) -> str:
+        return self.take(self.scalar("Q")).decode("utf-8", errors="replace")
+
+    def value(self, kind: int) -> Any:
+        if kind in _SCALARS:
+            return self.scalar(_SCALARS[kind])
+        if kind == 8:
+            return self.string()
+        if kind != 9:
+            raise _Damaged(f"its header holds a value of unknown type {kind}")
+        kind, count = self.scalar("I"), self.scalar("Q")
+        if count > self.size:
+            raise _Damaged("its header holds an array longer than the file")
+        if kind in _SCALARS:
+            return list(self.scalars(_SCALARS[kind], count))
+        return [self.value(kind) for _ in range(count)]
+
+    def tensor(self) -> tuple[Tensor, int]:
+        """A tensor's entry, and where it ends in the part of the file that holds the tensors."""
+        from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
+
+        name, dimensions = self.string(), self.scalar("I")
+        shape = self.scalars("Q", dimensions)
+        number, offset = self.scalar("I"), self.scalar("Q")
         try:
             kind = GGMLQuantizationType(number)
         except ValueError:
             raise _Damaged(f"tensor {name} has type {number}, which is unknown here") from None
         block, block_bytes = GGML_QUANT_SIZES[kind]
-        tensor = Tensor(name, shape, kind.name, 0)
         if not shape or shape[0] % block:
             raise _Damaged(f"tensor {name} has shape {shape}, which {kind.name} cannot store")
-        tensor = Tensor(name, shape, kind.name, tensor.weights // block * block_bytes)
-        tensors.append(tensor)
-        last = max(last, offset + tensor.size_bytes)
+        size = math.prod(shape) // block * block_bytes
+        return Tensor(name, shape, kind.name, size), offset + size
+
+
+def _read(path: Path, reader: _Reader, size: int) -> GgufFile:
+    if size < 24 or reader.take(4) != b"GGUF":
+        raise _Damaged("it does not begin with GGUF" if size else "it is empty")
+    version = reader.scalar("I")
+    if version not in (2, 3):
+        raise _Damaged(f"its version is {version}, and llama.cpp reads 2 and 3")
+    tensor_count, value_count = reader.scalars("Q", 2)
+    metadata: dict[str, Any] = {}
+    for _ in range(value_count):
+        key = reader.string()
+        metadata[key] = reader.value(reader.scalar("I"))
+    found = [reader.tensor() for _ in range(tensor_count)]
     alignment = int(metadata.get("general.alignment", 32)) or 32
     start = -(-reader.file.tell() // alignment) * alignment
-    if start + last > size:
+    end = start + max((end for _, end in found), default=0)
+    if end > size:
         raise _Damaged(
-            f"its tensors need {start + last:,} bytes and it has {size:,} (a broken download or copy?)"
+            f"its tensors need {end:,} bytes and it has {size:,} (a broken download or copy?)"
         )
-    return GgufFile(path, size, metadata, tuple(tensors))
-
-
-FLOAT_TYPES = {"F32": 4, "F16": 2, "BF16": 2}  # bytes a weight; what the converter writes here
+    return GgufFile(path, size, metadata, tuple(tensor for tensor, _ in found))

@@ -1,5 +1,4 @@
-"""Settings of a model that llama.cpp does not read: converted, it would answer differently, and
-nothing would say so.
+"""Settings of a model that llama.cpp does not read: converted, it would answer differently.
 
 For each architecture llama.cpp has one fixed way to compute. Its converter copies the numbers that
 this way asks for, and passes over the rest of `config.json`. What is listed here was found by
@@ -18,7 +17,8 @@ GEMMA_PERIOD = 6  # llama.cpp, and Ollama's own engine: every sixth layer looks 
 # What YaRN is with llama.cpp, whose converter writes these down for the few architectures that read
 # them.
 _YARN = {
-    "attention_factor": None, "mscale": None, "mscale_all_dim": None, "beta_fast": 32, "beta_slow": 1, "truncate": True,
+    "attention_factor": None, "mscale": None, "mscale_all_dim": None, "beta_fast": 32,
+    "beta_slow": 1, "truncate": True,
 }  # fmt: skip
 # Gemma 3 27B, known by its 62 layers, is the one size whose attention llama.cpp scales by hidden
 # size / heads
@@ -26,14 +26,12 @@ _GEMMA_27B_LAYERS = 62
 
 
 def silent_differences(config: Config) -> list[str]:
-    """What llama.cpp computes otherwise than transformers, or not at all, each as "setting (what
-    llama.cpp does)".
+    """What llama.cpp computes otherwise than transformers: each as "setting (what it does)".
 
     `config`: the content of a config.json. Empty where nothing is known, and for architectures
     outside the catalogue.
     """
-    named = config.get("architectures") or [""]
-    rules = _RULES.get(named[0], ())
+    rules = _RULES.get((config.get("architectures") or [""])[0], ())
     text = {**config, **(config.get("text_config") or {})}
     return [found for rule in rules for found in rule(text)]
 

@@ -1,5 +1,4 @@
-"""Full-vocabulary log-probabilities out of llama.cpp: what perplexity and KL divergence are made
-of.
+"""Full-vocabulary log-probabilities out of llama.cpp, for perplexity and KL divergence.
 
 No Python package hands these out for the tokens of a prompt, but the library inside `xllamacpp`
 exports llama.cpp's C interface on Linux and macOS, and `ctypes` calls it. Where it exports nothing
@@ -10,12 +9,14 @@ slower.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Sequence
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from ..core.errors import WorkshopError
+from ..core.errors import Closing, WorkshopError, from_extra
 from .engine import LlamaEngine, default_threads
 from .header import read_gguf
 
@@ -25,33 +26,26 @@ if TYPE_CHECKING:
 BATCH = 256  # positions whose logits are held at a time (× vocabulary × 4 bytes)
 
 
-class Logits(Protocol):
+class Logits(Closing):
     """A GGUF opened to be read, not to be talked to."""
 
     method: str
 
+    @abstractmethod
     def log_probabilities(self, ids: Sequence[int], start: int = 1) -> np.ndarray:
         """Log-softmax [len(ids) - start, vocabulary] of the predictions for ids[start:], each from
         all before it.
         """
-        ...
-
-    def close(self) -> None: ...
 
 
 def open_logits(gguf: str | Path, *, context: int = 2048, threads: int | None = None) -> Logits:
-    """Opens `gguf` through the C interface, or through the server where there is none. `context` in
-    tokens.
-    """
-    library = _library()
-    if library is None:
-        return ServerLogits(gguf, context=context, threads=threads)
-    return NativeLogits(gguf, context=context, threads=threads)
+    """Open `gguf` through the C interface, or through the server where there is none."""
+    kind = ServerLogits if _library() is None else NativeLogits
+    return kind(gguf, context=context, threads=threads)
 
 
-class ServerLogits:
-    """One request a position, the vocabulary's probabilities as JSON. Works wherever xllamacpp
-    works.
+class ServerLogits(Logits):
+    """One request a position, the vocabulary's probabilities as JSON, wherever xllamacpp works.
 
     `exact`: see `LlamaEngine`.
     """
@@ -82,7 +76,7 @@ class ServerLogits:
         self._engine.close()
 
 
-class NativeLogits:
+class NativeLogits(Logits):
     """llama.cpp's C interface: whole prompts at a time."""
 
     method = "llama.cpp, C interface"
@@ -95,15 +89,14 @@ class NativeLogits:
             raise WorkshopError("This build of xllamacpp exports no C interface.")
         self._c, path = library, read_gguf(gguf).path
         self._model = self._context = None
-        with _log(library) as said:
+        with _overheard(library) as said:
             self._model = library.llama_model_load_from_file(
                 str(path).encode(), library.llama_model_default_params()
             )
             if not self._model:
                 raise WorkshopError(f"llama.cpp does not load {path}: {' '.join(said)}")
             parameters = library.llama_context_default_params()
-            # the first three numbers of llama_context_params: n_ctx, n_batch, n_ubatch
-            numbers = ctypes.cast(ctypes.pointer(parameters), ctypes.POINTER(ctypes.c_uint32))
+            numbers = _first_numbers(parameters)
             numbers[0], numbers[1], numbers[2] = context, BATCH, BATCH
             self._context = library.llama_init_from_model(self._model, parameters)
             if not self._context or library.llama_n_ctx(self._context) < context:
@@ -125,11 +118,9 @@ class NativeLogits:
             )
         self._c.llama_memory_clear(self._c.llama_get_memory(self._context), True)
         found = []
-        with _log(self._c) as said:
-            for first in range(
-                0, len(ids) - 1, BATCH
-            ):  # nothing follows the last token: it need not be read
-                piece = ids[first : min(first + BATCH, len(ids) - 1)]
+        with _overheard(self._c) as said:
+            for first in range(0, len(ids) - 1, BATCH):
+                piece = ids[first:-1][:BATCH]  # nothing follows the last token: it is not read
                 wanted = self._decode(piece, first, start - 1, said)
                 if wanted:
                     values = np.ctypeslib.as_array(
@@ -139,7 +130,7 @@ class NativeLogits:
         return np.concatenate(found)
 
     def _decode(self, piece: Sequence[int], first: int, start: int, said: list[str]) -> int:
-        """Runs one batch; gives back how many of its positions (those from `start` on) have logits."""
+        """Run one batch; how many of its positions (those from `start` on) have logits."""
         batch = self._c.llama_batch_init(len(piece), 0, 1)
         try:
             batch.n_tokens = len(piece)
@@ -170,12 +161,8 @@ def _log_softmax(values: np.ndarray) -> np.ndarray:
     return (shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))).astype(np.float32)
 
 
-# --- The C interface (include/llama.h) ------------------------------------------------------------
-
-
 class _Parameters(ctypes.Structure):
-    """Room for llama_model_params or llama_context_params, whose fields change from release to
-    release.
+    """Room for llama_model_params or llama_context_params, whose fields change with releases.
 
     Both are far over 16 bytes, so every platform passes and returns them in memory, where room to
     spare does no harm: llama.cpp fills in the defaults, and gets them back.
@@ -199,6 +186,7 @@ class _Batch(ctypes.Structure):
 
 
 _Pointer, _Int = ctypes.c_void_p, ctypes.c_int32
+# The C interface (include/llama.h): result and arguments of each function.
 _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "llama_model_default_params": (_Parameters, []),
     "llama_context_default_params": (_Parameters, []),
@@ -224,15 +212,9 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
 
 @lru_cache(maxsize=1)
 def _library() -> Any:
-    """The library inside xllamacpp with its functions typed; None where it exports none or another
-    layout.
-    """
-    try:
+    """xllamacpp's library, its functions typed; None where it exports none or another layout."""
+    with from_extra("gguf", "llama.cpp (xllamacpp)"):
         from xllamacpp import xllamacpp
-    except ImportError as err:
-        raise WorkshopError(
-            "llama.cpp (xllamacpp) is not installed: `pip install 'llm-finetuning-workshop[gguf]'`."
-        ) from err
     try:
         library = ctypes.CDLL(xllamacpp.__file__)
         for name, (result, arguments) in _FUNCTIONS.items():
@@ -244,10 +226,14 @@ def _library() -> Any:
     return library if _layout_fits(library) else None
 
 
+def _first_numbers(parameters: _Parameters) -> Any:
+    """The first numbers of llama_context_params, to read and write: n_ctx, n_batch, n_ubatch."""
+    return ctypes.cast(ctypes.pointer(parameters), ctypes.POINTER(ctypes.c_uint32))
+
+
 def _layout_fits(library: Any) -> bool:
-    """Whether the two structures whose fields we touch still look as they did: their defaults tell."""
-    parameters = library.llama_context_default_params()
-    numbers = ctypes.cast(ctypes.pointer(parameters), ctypes.POINTER(ctypes.c_uint32))
+    """Whether the two structures whose fields we touch look as they did: by their defaults."""
+    numbers = _first_numbers(library.llama_context_default_params())
     batch = library.llama_batch_init(4, 0, 1)
     pointers = (batch.token, batch.pos, batch.n_seq_id, batch.seq_id, batch.logits)
     fits = batch.n_tokens == 0 and not batch.embd and all(pointers) and bool(batch.seq_id[3])
@@ -258,22 +244,20 @@ def _layout_fits(library: Any) -> bool:
 _Callback = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
 
 
-class _log:
-    """Catches llama.cpp's warnings and errors, and puts the logger back that was there."""
+@contextmanager
+def _overheard(library: Any) -> Iterator[list[str]]:
+    """Catch llama.cpp's warnings and errors, and put the logger back that was there."""
+    said: list[str] = []
 
-    def __init__(self, library: Any) -> None:
-        self._c, self._before = library, (ctypes.c_void_p(), ctypes.c_void_p())
-        self._said: list[str] = []
-        self._keep: Callable[..., Any] = _Callback(self._note)  # must outlive the calls
-
-    def _note(self, level: int, text: bytes, _: object) -> None:
+    def note(level: int, text: bytes, _: object) -> None:
         if level >= 3:  # GGML_LOG_LEVEL_WARN
-            self._said.append(text.decode("utf-8", errors="replace").strip())
+            said.append(text.decode("utf-8", errors="replace").strip())
 
-    def __enter__(self) -> list[str]:
-        self._c.llama_log_get(ctypes.byref(self._before[0]), ctypes.byref(self._before[1]))
-        self._c.llama_log_set(self._keep, None)
-        return self._said
-
-    def __exit__(self, *exception: object) -> None:
-        self._c.llama_log_set(*self._before)
+    callback = _Callback(note)  # must outlive the calls
+    before = ctypes.c_void_p(), ctypes.c_void_p()
+    library.llama_log_get(ctypes.byref(before[0]), ctypes.byref(before[1]))
+    library.llama_log_set(callback, None)
+    try:
+        yield said
+    finally:
+        library.llama_log_set(*before)

@@ -7,16 +7,15 @@ import re
 from pathlib import Path
 
 from ..core.cards import file_hash
-from ..core.errors import WorkshopError
-from .artifact import GgufReport, make_gguf, raise_if_full, type_named
+from ..core.errors import WorkshopError, from_extra
+from .artifact import GgufReport, make_checked, raise_if_full, type_named
 from .header import FLOAT_TYPES, TYPES, read_gguf
 
 
 def quantize(
     source: str | Path, type: str, out: str | Path | None = None, *, overwrite: bool = False
 ) -> GgufReport:
-    """Writes `source` (an F32, F16 or BF16 GGUF) as `type`; by default model-F16.gguf →
-    model-Q4_K_M.gguf beside it.
+    """Write `source` (an F32, F16 or BF16 GGUF) as `type` to `out`, else to its `default_name`.
 
     The report lists every tensor whose rows did not divide by 256 and so fell back to another type.
     The same source to the same type again does no work. `out` appears whole or not at all. Raises
@@ -33,20 +32,14 @@ def quantize(
     out = Path(out) if out is not None else default_name(file.path, kind)
     if out.resolve() == file.path.resolve():
         raise WorkshopError(f"{out} cannot be quantized onto itself: give another name.")
-    log: list[str] = []
-
-    def write(temporary: Path) -> None:
-        log.extend(_run_quantizer(file.path, temporary, kind))
-
-    return make_gguf(
+    return make_checked(
         out,
         kind,
         {"source": file_hash(file.path), "type": kind},
-        file.size_bytes,
-        write,
+        lambda temporary: _run_quantizer(file.path, temporary, kind),
         file.path,
-        overwrite,
-        log,
+        needs_bytes=file.size_bytes,
+        overwrite=overwrite,
     )
 
 
@@ -57,16 +50,11 @@ def default_name(source: Path, kind: str) -> Path:
 
 
 def _run_quantizer(source: Path, out: Path, kind: str) -> list[str]:
-    """Runs llama.cpp's quantizer and gives back the lines of its log."""
-    try:
+    """Run llama.cpp's quantizer and give back the lines of its log."""
+    with from_extra("gguf", "The quantizer (cyllama)"):
         from cyllama.llama import llama_cpp
-    except ImportError as err:
-        raise WorkshopError(
-            "The quantizer (cyllama) is not installed: `pip install 'llm-finetuning-workshop[gguf]'`."
-        ) from err
     said: list[str] = []
-    # without a callback the log goes to stderr; one that keeps quiet stays behind, since there is
-    # no way to take it off
+    # Without a callback the log goes to stderr; it cannot be taken off, so a silent one stays.
     llama_cpp.set_log_callback(lambda level, text: said.append(text))
     parameters = llama_cpp.LlamaModelQuantizeParams()
     parameters.ftype = TYPES[kind]
@@ -75,9 +63,8 @@ def _run_quantizer(source: Path, out: Path, kind: str) -> list[str]:
         llama_cpp.model_quantize(str(source), str(out), parameters)
     except RuntimeError as err:
         raise_if_full(out)
-        reason = next(
-            (t.strip() for t in said if "fail" in t.lower() or "error" in t.lower()), str(err)
-        )
+        reasons = (t.strip() for t in said if "fail" in t.lower() or "error" in t.lower())
+        reason = next(reasons, str(err))
         raise WorkshopError(f"{source} could not be quantized to {kind}: {reason}") from err
     finally:
         llama_cpp.set_log_callback(lambda level, text: None)

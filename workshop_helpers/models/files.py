@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from pathlib import Path
 
-from ..core.errors import WorkshopError, first_line
+from ..core.errors import WorkshopError, first_line, from_extra
 from ..core.jsonio import read_json
 
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
@@ -38,13 +38,8 @@ def stored_tensors(file: Path) -> dict[str, tuple[str, tuple[int, ...]]]:
     """
     if not file.is_file():
         raise WorkshopError(f"There is no file {file}.")
-    try:
+    with from_extra("train", "safetensors, which reads weights,"):
         from safetensors import SafetensorError, safe_open
-    except ImportError as error:
-        raise WorkshopError(
-            "safetensors, which reads weights, is not installed: "
-            "`pip install 'llm-finetuning-workshop[train]'`."
-        ) from error
     try:
         with safe_open(file, framework="numpy") as tensors:
             slices = {name: tensors.get_slice(name) for name in tensors.keys()}  # noqa: SIM118
