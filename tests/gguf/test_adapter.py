@@ -100,7 +100,7 @@ def test_what_is_no_adapter_is_refused(tuned: Tuned, tmp_path: Path) -> None:
         convert_adapter(tuned.base, tmp_path / "a.gguf")
     with pytest.raises(WorkshopError, match=r"q4_k_m is no type.*f32, f16"):
         convert_adapter(tuned.adapter, tmp_path / "a.gguf", type="q4_k_m")
-    with pytest.raises(WorkshopError, match=r"ends in \.gguf"):
+    with pytest.raises(WorkshopError, match=r"end in \.gguf"):
         convert_adapter(tuned.adapter, tmp_path / "a.bin")
     assert list(tmp_path.iterdir()) == []
 

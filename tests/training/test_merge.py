@@ -169,14 +169,15 @@ def test_truncated_adapter_is_named(adapter: Path, tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no kill -9")
 def test_killed_merge_leaves_no_model_and_a_rerun_makes_one(adapter: Path, tmp_path: Path) -> None:
     out = tmp_path / "merged"
-    code = "import sys; from workshop_helpers.training.train.merge import merge; merge(sys.argv[1], sys.argv[2])"
+    code = "import sys; from workshop_helpers.training.merge import merge; merge(sys.argv[1], sys.argv[2])"
     child = subprocess.Popen(
         [sys.executable, "-c", code, str(adapter), str(out)],
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
     )
     try:
         deadline = time.monotonic() + 60
-        while not list(tmp_path.glob(".merged.tmp-*/*")) and child.poll() is None:
+        while not list(tmp_path.glob(".merged.tmp-*/*")):
+            assert child.poll() is None, "it ended before it could be killed"
             assert time.monotonic() < deadline
             time.sleep(0.001)
     finally:

@@ -46,7 +46,7 @@ def write_json(path: Path | str, obj: Any) -> None:
 
 
 def read_json(path: Path | str, kind: type = object) -> Any:
-    """Read UTF-8 JSON; WorkshopError for a missing file, no JSON, or content of no `kind` (dict)."""
+    """Read UTF-8 JSON; WorkshopError for a missing file, no JSON, or another `kind` (dict)."""
     path = Path(path)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

@@ -5,8 +5,12 @@ from __future__ import annotations
 import platform
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
+
+from .errors import WorkshopError
 
 if TYPE_CHECKING:
     from .device import Device
@@ -19,7 +23,7 @@ class PeakMemory:
         self.device = device
         self.bytes = 0
         self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._thread = threading.Thread(target=self._sample, daemon=True)
 
     def __enter__(self) -> PeakMemory:
         if self.device.name == "cuda":
@@ -27,7 +31,6 @@ class PeakMemory:
 
             torch.cuda.reset_peak_memory_stats()
         else:
-            self._thread = threading.Thread(target=self._sample, daemon=True)
             self._thread.start()
         return self
 
@@ -41,26 +44,32 @@ class PeakMemory:
                 return
 
     def _now(self, process: Any) -> int:
-        if self.device.name == "mps":
-            import torch
+        if self.device.name != "mps":
+            return int(process.memory_info().rss)
+        import torch
 
-            return int(torch.mps.driver_allocated_memory())
-        return int(process.memory_info().rss)
+        return int(torch.mps.driver_allocated_memory())
 
     def __exit__(self, *exception: object) -> None:
-        if self._thread is not None:
-            self._stop.set()
-            self._thread.join()
-        else:
+        if self.device.name == "cuda":
             import torch
 
             self.bytes = int(torch.cuda.max_memory_allocated())
+        else:
+            self._stop.set()
+            self._thread.join()
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an exception says that memory is full: Python's own, or torch's of any device."""
-    said = ("out of memory", "can't allocate memory")
-    return isinstance(error, MemoryError) or any(words in str(error) for words in said)
+@contextmanager
+def explain_full_memory(message: str) -> Iterator[None]:
+    """Turn full memory, of the process or of a device of torch, into a WorkshopError: `message`."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        said = ("out of memory", "can't allocate memory")
+        if isinstance(error, MemoryError) or any(words in str(error) for words in said):
+            raise WorkshopError(message) from error
+        raise
 
 
 @cache

@@ -75,7 +75,7 @@ def check_name(out: Path) -> None:
 
 
 def raise_if_full(path: Path) -> None:
-    """Raise the OSError of a full disk, if that ended the writing of `path`: native code is mute."""
+    """Raise the OSError of a full disk if it ended the writing of `path`: native code is silent."""
     with path.open("ab") as file:
         file.write(b"\0" * 2**20)
         file.flush()

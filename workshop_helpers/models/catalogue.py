@@ -57,8 +57,8 @@ MAME = CatalogueEntry(
     "mame", None, None, "MIT", False, ("en", "ja"), 5_773_568, 0.8, None, "ChatML",
     "Qwen2ForCausalLM",
     # Chosen on the shop's validation questions, see benchmarks/recipe_search.py and
-    # results/recipe_search.json. The MLP alone: with the attention adapted too it learns as much and
-    # forgets more. Batches of 8 forget less, but stated too few Japanese facts on the reported
+    # results/recipe_search.json. The MLP alone: with the attention adapted too it learns as much
+    # and forgets more. Batches of 8 forget less, but stated too few Japanese facts on the reported
     # questions; of the others this one's worst run states most.
     recipe={
         "rank": 32, "alpha": 64, "target_modules": ("gate_proj", "up_proj", "down_proj"),

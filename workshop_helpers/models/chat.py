@@ -33,7 +33,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Sampling:
-    """Each token is drawn from softmax(logits / `temperature`); `seed` makes the draws repeatable."""
+    """Each token is drawn from softmax(logits / `temperature`), repeatably by `seed`."""
 
     temperature: float
     seed: int = 0

@@ -143,7 +143,7 @@ def _with_adapter(loaded: Any, base: ModelRef, adapter: Path) -> Any:
             raise WorkshopError(
                 f"{misfit}: {first_line(error)}. Was it trained on another model?"
             ) from error
-        # PEFT drops tensors without a place in the model, and fills places without a tensor, silently.
+        # PEFT drops tensors without a place, and fills places without a tensor, silently.
         places = len(get_peft_model_state_dict(adapted))
     tensors = len(stored_tensors(adapter / "adapter_model.safetensors"))
     if places != tensors:
@@ -165,7 +165,7 @@ def pick_device(device: Device | str | None, ref: ModelRef) -> Device:
 
 @contextmanager
 def quiet_libraries() -> Iterator[None]:
-    """No progress bars, log lines or warnings of transformers, datasets, peft and TRL in the block."""
+    """No bars, log lines or warnings of transformers, datasets, peft and TRL in the block."""
     from transformers.utils import logging
 
     # Only training needs datasets, which is slow to import.

@@ -21,14 +21,12 @@ def work_folder(out: Path) -> Path:
 
 
 def prepare_work(work: Path, inputs: dict[str, Any]) -> Path | None:
-    """The last whole checkpoint of an equal run in `work`, if any; everything else there is
-    removed.
-    """
+    """The last whole checkpoint of an equal run in `work`, if any; all else there is removed."""
     wanted = fingerprint({**inputs, "versions": versions()})
     note = work / "run.json"
     try:
-        same = read_json(note).get("inputs") == wanted
-    except (WorkshopError, AttributeError):
+        same = read_json(note, dict).get("inputs") == wanted
+    except WorkshopError:
         same = False
     if not same:
         shutil.rmtree(work, ignore_errors=True)
@@ -36,7 +34,7 @@ def prepare_work(work: Path, inputs: dict[str, Any]) -> Path | None:
         write_json(note, {"inputs": wanted})
         return None
     whole = None
-    for folder in sorted(work.glob("checkpoint-*"), key=_step_of, reverse=True):
+    for folder in sorted(work.glob("checkpoint-*"), key=step_of, reverse=True):
         if whole is None and _is_whole(folder):
             whole = folder
         else:
@@ -44,21 +42,19 @@ def prepare_work(work: Path, inputs: dict[str, Any]) -> Path | None:
     return whole
 
 
-def _step_of(folder: Path) -> int:
-    number = folder.name.rpartition("-")[2]
+def step_of(checkpoint: Path) -> int:
+    """The step after which a checkpoint was saved, by its name; -1 where it has none."""
+    number = checkpoint.name.rpartition("-")[2]
     return int(number) if number.isdigit() else -1
 
 
 def _is_whole(folder: Path) -> bool:
-    """trainer_state.json is written last; the others are checked because a full disk can cut any of
-    them.
-    """
+    """Whether trainer_state.json, written last, is there, and no full disk cut the others."""
     try:
-        state = read_json(folder / "trainer_state.json")
+        state = read_json(folder / "trainer_state.json", dict)
         stored_tensors(folder / "adapter_model.safetensors")
-        archives = ("optimizer.pt", "scheduler.pt", "rng_state.pth")
-        return state["global_step"] == _step_of(folder) and all(
-            zipfile.is_zipfile(folder / f) for f in archives
-        )
-    except (WorkshopError, OSError, KeyError, TypeError):
+    except WorkshopError:
         return False
+    archives = ("optimizer.pt", "scheduler.pt", "rng_state.pth")
+    whole = all(zipfile.is_zipfile(folder / name) for name in archives)
+    return whole and state.get("global_step") == step_of(folder)

@@ -75,7 +75,7 @@ class LoraRecipe:
 
     @classmethod
     def for_model(cls, model: str | Path | ModelRef) -> LoraRecipe:
-        """The defaults for a model: the catalogue's where it, or the model it comes from, is known."""
+        """The defaults for a model: the catalogue's for it or the model it comes from."""
         ref = resolve(model)
         return cls(**(ref.origin.recipe if ref.origin else {}))
 

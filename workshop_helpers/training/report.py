@@ -1,15 +1,29 @@
-"""What a training run did."""
+"""What a training run did, and how that is kept in an artifact's card."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from ..core.cards import equal_card
+from ..core.cards import equal_card, write_card
+from ..core.device import machine, versions
 from ..core.errors import WorkshopError
-from ..models.files import stored_tensors
+from ..models.resolve import ModelRef
 from .recipe import LoraRecipe
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Told to a `progress` function after each optimiser step."""
+
+    step: int
+    steps: int
+    epoch: float
+    loss: float
 
 
 @dataclass
@@ -49,9 +63,8 @@ class TrainingReport:
         return sum(last) / len(last)
 
     def to_dict(self) -> dict[str, Any]:
-        values = {f.name: getattr(self, f.name) for f in fields(self)}
         return {
-            **values,
+            **{f.name: getattr(self, f.name) for f in fields(self)},
             "adapter": str(self.adapter),
             "losses": [list(point) for point in self.losses],
             "recipe": self.recipe.to_dict(),
@@ -60,8 +73,7 @@ class TrainingReport:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> TrainingReport:
-        known = {f.name for f in fields(cls)}
-        kept = {name: value for name, value in values.items() if name in known}
+        kept = {f.name: values[f.name] for f in fields(cls) if f.name in values}
         kept["adapter"] = Path(kept["adapter"])
         kept["losses"] = [(int(s), float(e), float(x)) for s, e, x in kept["losses"]]
         kept["recipe"] = LoraRecipe(**kept["recipe"])
@@ -69,23 +81,36 @@ class TrainingReport:
         return cls(**kept)
 
 
-@dataclass(frozen=True)
-class Progress:
-    """Told to a `progress` function after each optimiser step."""
+def write_report(
+    folder: Path, kind: str, base: ModelRef, inputs: dict[str, Any], report: Any, name: str
+) -> None:
+    """Write the card of an "adapter" or a "model", of this `name` in the end, with its report."""
+    card = {
+        "kind": kind,
+        "base": base.name,
+        "origin": base.origin.name if base.origin else None,
+        "inputs": inputs,
+        "machine": machine(),
+        "versions": versions(),
+        "seconds": report.seconds,
+        "report": {**report.to_dict(), kind: name},
+    }
+    write_card(folder, card)
 
-    step: int
-    steps: int
-    epoch: float
-    loss: float
 
-
-def stored_report(out: Path, inputs: dict[str, Any]) -> TrainingReport | None:
-    """The report of the adapter in `out` if it was made from exactly these inputs and is whole."""
+def stored_report(
+    out: Path,
+    kind: str,
+    inputs: dict[str, Any],
+    check: Callable[[Path], object],
+    restore: Callable[[dict[str, Any]], R],
+) -> R | None:
+    """The report of `out` if it was made from exactly these inputs and passes the `check`."""
     card = equal_card(out, inputs)
     if card is None:
         return None
     try:
-        stored_tensors(out / "adapter_model.safetensors")
-        return TrainingReport.from_dict({**card["report"], "adapter": out, "reused": True})
+        check(out)
+        return restore({**card["report"], kind: out, "reused": True})
     except (WorkshopError, OSError, KeyError, TypeError, ValueError):
         return None

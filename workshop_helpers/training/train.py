@@ -8,28 +8,37 @@ last whole checkpoint stands, and the adapter appears whole, with a card, or not
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.artifacts import atomic_directory, claim
-from ..core.cards import write_card
-from ..core.device import cpu_bf16_units, machine, versions
+from ..core.device import cpu_bf16_units
 from ..core.errors import WorkshopError, explain_os_errors
-from ..core.memory import PeakMemory, is_out_of_memory, keep_freed_memory
+from ..core.jsonio import read_json
+from ..core.memory import PeakMemory, explain_full_memory, keep_freed_memory
+from ..core.progress import Bar
 from ..dataset.formats import Conversation
+from ..models.files import stored_tensors
 from ..models.identity import identity
 from ..models.load import load_model, load_tokenizer, pick_device, quiet_libraries
 from ..models.resolve import ModelRef, resolve
-from .checkpoints import prepare_work, work_folder
+from .checkpoints import prepare_work, step_of, work_folder
 from .recipe import LoraRecipe
-from .report import Progress, TrainingReport, stored_report
-from .rows import Rows, examples, fit_rows, general_rows, rows_hash, training_rows
-from .trainer import Bar, choose_checkpointing, course_trainer, progress_callback, trainer_arguments
+from .report import Progress, TrainingReport, stored_report, write_report
+from .rows import FittingRows, Rows, examples, fit_rows, rows_hash, sample_general, training_rows
+from .trainer import (
+    choose_checkpointing,
+    course_trainer,
+    lora_config,
+    progress_callback,
+    trainer_arguments,
+)
 
 if TYPE_CHECKING:
     from ..core.device import Device
@@ -61,14 +70,13 @@ def train(
     """
     ref = resolve(model)
     if ref.kind not in ("catalogue", "folder"):
-        kinds = {"adapter": "an adapter", "gguf": "a GGUF file", "ollama": "a model on Ollama"}
         raise WorkshopError(
-            f"{ref.name} cannot be trained: it is {kinds[ref.kind]}. "
-            "Give a catalogue name or a model folder (`workshop merge` makes one of an adapter)."
+            f"{ref.name} cannot be trained: it is {ref.described}. Give a catalogue name or a "
+            "model folder (`workshop merge` makes one of an adapter)."
         )
     recipe = recipe or LoraRecipe.for_model(ref)
     conversations = training_rows(data, rows)
-    extra = general_rows(general, recipe, len(conversations))
+    extra = sample_general(general, recipe, len(conversations))
     out = Path(out).expanduser()
     inputs = {
         "stage": "train",
@@ -79,27 +87,24 @@ def train(
         "recipe": recipe.to_dict(),
     }
     with claim(out):
-        stored = None if overwrite else stored_report(out, inputs)
+        stored = None if overwrite else _stored(out, inputs)
         if stored is not None:
-            # Left over where a run was killed between its last two breaths.
+            # Left over where a run was killed after its adapter had got its name.
             shutil.rmtree(work_folder(out), ignore_errors=True)
             return stored
+        chosen = training_device(device, ref)
+        run = _Run(ref, conversations, extra, out, recipe, inputs, chosen)
         with explain_os_errors("train", out):
-            return _train(
-                ref,
-                conversations,
-                extra,
-                out,
-                recipe,
-                inputs,
-                training_device(device, ref),
-                progress,
-            )
+            report = _train(run, progress)
+        if chosen.name == "cuda":
+            import torch
+
+            torch.cuda.empty_cache()
+        return report
 
 
 def training_device(device: Device | str | None, ref: ModelRef) -> Device:
-    """The device `pick_device` finds; on a processor that multiplies bf16 natively a small model
-    trains in it too.
+    """The device `pick_device` finds, in bf16 for small models too where a processor can.
 
     Answers of small models stay in fp32, where all runtimes agree; in training the rounding drowns
     in the steps, and bf16 saves a quarter of the time (eager attention: SDPA's bf16 backward is
@@ -113,143 +118,145 @@ def training_device(device: Device | str | None, ref: ModelRef) -> Device:
     return replace(chosen, dtype="bf16", dtype_reason=reason, attention="eager")
 
 
-def _train(
-    ref: ModelRef,
-    conversations: list[Conversation],
-    extra: list[Conversation],
-    out: Path,
-    recipe: LoraRecipe,
-    inputs: dict[str, Any],
-    device: Device,
-    progress: bool | Callable[[Progress], None],
-) -> TrainingReport:
+@dataclass(frozen=True)
+class _Run:
+    """What a training run is made of, all of it checked."""
+
+    ref: ModelRef
+    conversations: list[Conversation]
+    general: list[Conversation]
+    out: Path
+    recipe: LoraRecipe
+    inputs: dict[str, Any]
+    device: Device
+
+
+def _stored(out: Path, inputs: dict[str, Any]) -> TrainingReport | None:
+    def check(adapter: Path) -> None:
+        stored_tensors(adapter / "adapter_model.safetensors")
+
+    return stored_report(out, "adapter", inputs, check, TrainingReport.from_dict)
+
+
+def _train(run: _Run, progress: bool | Callable[[Progress], None]) -> TrainingReport:
+    recipe, device = run.recipe, run.device
     # Importing takes longer than a small training; the report's seconds leave it out.
     with quiet_libraries():
-        import torch
-        from datasets import Dataset
-        from peft import LoraConfig
-        from peft.helpers import disable_input_dtype_casting
-        from transformers import PrinterCallback
-
         trainer_class = course_trainer(recipe)
     keep_freed_memory()
     started = time.perf_counter()
-    tokenizer = load_tokenizer(ref)
-    base = load_model(ref, device)
-    config = base.config.get_text_config()
-    max_length = min(
-        recipe.max_length, getattr(config, "max_position_embeddings", None) or recipe.max_length
-    )
-    fit = fit_rows(tokenizer, conversations, max_length)
-    if not fit.kept:
-        raise WorkshopError(
-            f"No row is left: every prompt alone has {max_length} tokens or more. Raise max_length or shorten them."
+    tokenizer, base = load_tokenizer(run.ref), load_model(run.ref, device)
+    fit = _fitting_rows(run, tokenizer, base)
+    checkpointing, why = choose_checkpointing(base, recipe, device, max(fit.lengths))
+    work = work_folder(run.out)
+    checkpoint = prepare_work(work, run.inputs)
+    with quiet_libraries(), PeakMemory(device) as peak, _explain_failures(recipe, work):
+        from datasets import Dataset
+
+        trainer = trainer_class(
+            model=base,
+            args=trainer_arguments(work, recipe, device, fit.max_length, checkpointing),
+            train_dataset=Dataset.from_list(examples(fit.kept)),
+            processing_class=tokenizer,
+            peft_config=lora_config(recipe),
         )
-    fit_extra = fit_rows(tokenizer, extra, max_length)
-    lengths = fit.lengths + fit_extra.lengths
-    checkpointing, checkpointing_reason = choose_checkpointing(base, recipe, device, max(lengths))
-    work = work_folder(out)
-    checkpoint = prepare_work(work, inputs)
-    bar = Bar(progress)
-    try:
-        with quiet_libraries(), PeakMemory(device) as peak, _failures_in_words(recipe, work):
-            trainer = trainer_class(
-                model=base,
-                args=trainer_arguments(work, recipe, device, max_length, checkpointing),
-                train_dataset=Dataset.from_list(examples(fit.kept + fit_extra.kept)),
-                processing_class=tokenizer,
-                peft_config=LoraConfig(
-                    r=recipe.rank,
-                    lora_alpha=recipe.alpha,
-                    lora_dropout=recipe.dropout,
-                    target_modules=list(recipe.target_modules)
-                    if recipe.target_modules
-                    else "all-linear",
-                    task_type="CAUSAL_LM",
-                ),
-                callbacks=[progress_callback(bar)],
-            )
-            # It prints every log line where the bar is; PEFT's model card is a form that nobody
-            # fills in.
-            trainer.remove_callback(PrinterCallback)
-            trainer.model.create_or_update_model_card = lambda *_: None
-            # Autocast puts the adapter's inputs into bf16 anyhow; PEFT would take them to fp32 and
-            # back first.
-            twice = device.name == "cpu" and device.dtype == "bf16"
-            with disable_input_dtype_casting(trainer.model, active=twice):
-                trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    finally:
-        bar.close()
-    losses = [
-        (int(entry["step"]), float(entry["epoch"]), float(entry["loss"]))
-        for entry in trainer.state.log_history
-        if "loss" in entry
-    ]
-    if not losses or not all(loss == loss and abs(loss) != float("inf") for _, _, loss in losses):
-        raise WorkshopError(
-            f"The loss is no number any more: training diverged. "
-            f"Lower the learning rate (now {recipe.learning_rate:g})."
-        )
+        _run_trainer(trainer, device, checkpoint, progress)
     adapted = trainer.model
     report = TrainingReport(
-        adapter=out,
+        adapter=run.out,
         trainable=sum(p.numel() for p in adapted.parameters() if p.requires_grad),
         total=sum(p.numel() for p in adapted.parameters()),
-        losses=losses,
-        rows=len(conversations),
-        general_rows=len(extra),
-        tokens=_tokens_seen(lengths, recipe.epochs),
+        losses=_losses(trainer, recipe),
+        rows=len(run.conversations),
+        general_rows=len(run.general),
+        tokens=round(sum(fit.lengths) * recipe.epochs),
         seconds=0.0,
         peak_memory_bytes=peak.bytes,
         truncated=fit.truncated,
         dropped=fit.dropped,
         device=str(device),
-        checkpointing=checkpointing_reason,
+        checkpointing=why,
         recipe=recipe,
         target_modules=tuple(_adapted_layers(adapted)),
-        resumed_from=int(checkpoint.name.rpartition("-")[2]) if checkpoint else None,
+        resumed_from=step_of(checkpoint) if checkpoint else None,
     )
-    with atomic_directory(out, needs_bytes=8 * report.trainable + 2**20) as folder:
+    with atomic_directory(run.out, needs_bytes=8 * report.trainable + 2**20) as folder:
         with quiet_libraries():
             adapted.save_pretrained(str(folder), save_embedding_layers=False)
-        _tidy_adapter(folder, ref)
+        _tidy_adapter(folder, run.ref)
         report.seconds = round(time.perf_counter() - started, 3)
-        write_card(
-            folder,
-            {
-                "kind": "adapter",
-                "base": ref.name,
-                "origin": ref.origin.name if ref.origin else None,
-                "inputs": inputs,
-                "machine": machine(),
-                "versions": versions(),
-                "seconds": report.seconds,
-                "report": {**report.to_dict(), "adapter": out.name},
-            },
-        )
+        write_report(folder, "adapter", run.ref, run.inputs, report, run.out.name)
     shutil.rmtree(work, ignore_errors=True)
-    del trainer, adapted, base
-    if device.name == "cuda":
-        torch.cuda.empty_cache()
     return report
+
+
+def _fitting_rows(run: _Run, tokenizer: Any, base: Any) -> FittingRows:
+    """The rows of data that fit, and behind them the general ones."""
+    limit = getattr(base.config.get_text_config(), "max_position_embeddings", None)
+    max_length = min(run.recipe.max_length, limit or run.recipe.max_length)
+    fit = fit_rows(tokenizer, run.conversations, max_length)
+    if not fit.kept:
+        raise WorkshopError(
+            f"No row is left: every prompt alone has {max_length} tokens or more. "
+            "Raise max_length or shorten them."
+        )
+    general = fit_rows(tokenizer, run.general, max_length)
+    return replace(fit, kept=fit.kept + general.kept, lengths=fit.lengths + general.lengths)
+
+
+def _run_trainer(
+    trainer: Any,
+    device: Device,
+    checkpoint: Path | None,
+    progress: bool | Callable[[Progress], None],
+) -> None:
+    from peft.helpers import disable_input_dtype_casting
+    from transformers import PrinterCallback
+
+    # It prints every log line where the bar is; PEFT's model card is a form nobody fills in.
+    trainer.remove_callback(PrinterCallback)
+    trainer.model.create_or_update_model_card = lambda *_: None
+    # Autocast puts the adapter's inputs into bf16 anyhow; PEFT would take them to fp32 and back.
+    twice = device.name == "cpu" and device.dtype == "bf16"
+    done = step_of(checkpoint) if checkpoint else 0
+    bar = Bar("training", None, "steps", shown=progress is True, completed=done)
+
+    def tell(step: Progress) -> None:
+        bar.reach(step.step, step.steps, note=f"loss {step.loss:.3f}, epoch {step.epoch:.1f}")
+        if callable(progress):
+            progress(step)
+
+    trainer.add_callback(progress_callback(tell))
+    with bar, disable_input_dtype_casting(trainer.model, active=twice):
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+
+
+def _losses(trainer: Any, recipe: LoraRecipe) -> list[tuple[int, float, float]]:
+    """(step, epoch, loss) of each step; WorkshopError where one is no number."""
+    found = [
+        (int(entry["step"]), float(entry["epoch"]), float(entry["loss"]))
+        for entry in trainer.state.log_history
+        if "loss" in entry
+    ]
+    if not found or not all(math.isfinite(loss) for _, _, loss in found):
+        raise WorkshopError(
+            "The loss is no number any more: training diverged. "
+            f"Lower the learning rate (now {recipe.learning_rate:g})."
+        )
+    return found
 
 
 def _adapted_layers(model: Any) -> list[str]:
     from peft.tuners.lora import LoraLayer
 
-    return sorted(
-        {
-            name.rpartition(".")[2]
-            for name, module in model.named_modules()
-            if isinstance(module, LoraLayer)
-        }
-    )
+    layers = (name for name, module in model.named_modules() if isinstance(module, LoraLayer))
+    return sorted({name.rpartition(".")[2] for name in layers})
 
 
 def _tidy_adapter(folder: Path, ref: ModelRef) -> None:
     """Name the base so that the adapter can be moved, and keep files equal for equal weights."""
     path = folder / "adapter_config.json"
-    config = json.loads(path.read_text(encoding="utf-8"))
+    config = read_json(path, dict)
     if ref.kind == "catalogue" and ref.entry is not None:
         config["base_model_name_or_path"] = ref.entry.hub_id or ref.entry.name
         config["revision"] = ref.entry.revision
@@ -258,33 +265,27 @@ def _tidy_adapter(folder: Path, ref: ModelRef) -> None:
         config["base_model_name_or_path"] = ref.path.resolve().as_posix()
     if isinstance(config.get("target_modules"), list):
         config["target_modules"] = sorted(config["target_modules"])
-    path.write_text(
-        json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8"
-    )
-
-
-def _tokens_seen(lengths: list[int], epochs: float) -> int:
-    return round(sum(lengths) * epochs)
+    text = json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False)
+    path.write_text(text + "\n", encoding="utf-8")
 
 
 @contextmanager
-def _failures_in_words(recipe: LoraRecipe, work: Path) -> Iterator[None]:
-    """Full memory, a full disk behind torch's own message, and unknown target modules as
-    WorkshopErrors.
-    """
+def _explain_failures(recipe: LoraRecipe, work: Path) -> Iterator[None]:
+    """Full memory, a full disk behind torch's own message, and unknown target modules in words."""
     try:
-        yield
-    except (RuntimeError, ValueError, MemoryError) as error:
-        if is_out_of_memory(error):
-            raise WorkshopError(
-                f"Training ran out of memory with batch_size={recipe.batch_size}, max_length={recipe.max_length}. "
-                "Halve the batch size (and double gradient_accumulation), or shorten max_length."
-            ) from error
+        with explain_full_memory(
+            f"Training ran out of memory with batch_size={recipe.batch_size}, "
+            f"max_length={recipe.max_length}. Halve the batch size (and double "
+            "gradient_accumulation), or shorten max_length."
+        ):
+            yield
+    except (RuntimeError, ValueError) as error:
         text = str(error)
         if "arget modules" in text:
             raise WorkshopError(
-                f"The model has no layers named {', '.join(recipe.target_modules or ())}. "
-                "Leave target_modules at None to take every linear layer, or look the names up in print(model)."
+                f"The model has no layers named {', '.join(recipe.target_modules or ())}. Leave "
+                "target_modules at None to take every linear layer, or look the names up in "
+                "print(model)."
             ) from error
         if "PytorchStreamWriter" in text or "file write failed" in text:
             raise WorkshopError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,16 +14,16 @@ if TYPE_CHECKING:
     from ..core.device import Device
 
 IGNORED = -100  # the label of a token that carries no loss
-
-
 SMALL_LOGITS = 2**28  # bytes of a batch's logits in fp32 that any machine has room for
 
 
 def trainer_arguments(
     work: Path, recipe: LoraRecipe, device: Device, max_length: int, checkpointing: bool
 ) -> Any:
+    """TRL's SFTConfig of a recipe."""
     from trl import SFTConfig
 
+    constant = recipe.schedule == "constant"
     arguments = SFTConfig(
         output_dir=str(work),
         num_train_epochs=recipe.epochs,
@@ -34,9 +33,7 @@ def trainer_arguments(
         # Rows of like length share a batch: padding costs as much as text, and general rows bring
         # long prompts.
         train_sampling_strategy="group_by_length",
-        lr_scheduler_type="constant_with_warmup"
-        if recipe.schedule == "constant"
-        else recipe.schedule,
+        lr_scheduler_type="constant_with_warmup" if constant else recipe.schedule,
         warmup_steps=recipe.warmup,
         weight_decay=recipe.weight_decay,
         max_grad_norm=recipe.max_grad_norm,
@@ -63,46 +60,35 @@ def trainer_arguments(
     return arguments
 
 
+def lora_config(recipe: LoraRecipe) -> Any:
+    """PEFT's LoraConfig of a recipe."""
+    from peft import LoraConfig
+
+    return LoraConfig(
+        r=recipe.rank,
+        lora_alpha=recipe.alpha,
+        lora_dropout=recipe.dropout,
+        target_modules=list(recipe.target_modules) if recipe.target_modules else "all-linear",
+        task_type="CAUSAL_LM",
+    )
+
+
 def course_trainer(recipe: LoraRecipe) -> Any:
-    import torch
+    """The class of trainer for a recipe: SFTTrainer with LoRA+'s two learning rates, an order of
+    rows that a resumed run repeats, and without what a small run need not pay for.
+    """
     from transformers import Trainer
-    from transformers.trainer_pt_utils import LengthGroupedSampler
     from trl import SFTTrainer
 
-    class EpochSampler(LengthGroupedSampler):
-        """Rows of like length together, in an order that seed and epoch alone decide.
-
-        The library's own draws it from torch's global state, which a run resumed in its second
-        epoch has not got.
-        """
-
-        def set_epoch(self, epoch: int) -> None:
-            self.generator = torch.Generator().manual_seed(1000 * recipe.seed + epoch)
-
     class CourseTrainer(SFTTrainer):
-        """SFTTrainer with LoRA+'s two learning rates, and without what a small run needs not pay
-        for.
-        """
-
         def create_optimizer(self, model: Any = None) -> Any:
             if recipe.loraplus_ratio == 1 or getattr(self, "optimizer", None) is not None:
                 return super().create_optimizer(model)
-            from peft.optimizers import create_loraplus_optimizer
-
-            kind, options = Trainer.get_optimizer_cls_and_kwargs(self.args, self.model)
-            self.optimizer = create_loraplus_optimizer(
-                self.model,
-                kind,
-                loraplus_lr_ratio=recipe.loraplus_ratio,
-                loraplus_weight_decay=recipe.weight_decay,
-                weight_decay=recipe.weight_decay,
-                **options,
-            )
+            self.optimizer = _loraplus_optimizer(self, recipe)
             return self.optimizer
 
         def _get_train_sampler(self, train_dataset: Any = None) -> Any:
-            sampler = super()._get_train_sampler(train_dataset)
-            return EpochSampler(sampler.batch_size, lengths=sampler.lengths)
+            return _epoch_sampler(super()._get_train_sampler(train_dataset), recipe.seed)
 
         def compute_loss(
             self,
@@ -111,34 +97,14 @@ def course_trainer(recipe: LoraRecipe) -> Any:
             return_outputs: bool = False,
             num_items_in_batch: Any = None,
         ) -> Any:
-            """The mean loss of the answer tokens, from the logits of their places alone.
-
-            TRL's own never holds all logits, which a large vocabulary on a GPU needs; without a
-            GPU's kernels it computes them three times over, and figures that nobody reads here:
-            half of a small model's step.
-            """
             labels = inputs["labels"]
             small = 4 * labels.numel() * model.config.get_text_config().vocab_size <= SMALL_LOGITS
             if labels.device.type == "cuda" or not small or return_outputs:
                 return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
-            targets = labels[:, 1:]  # each place is asked for the next token
-            places = (targets != IGNORED).any(dim=0).nonzero().squeeze(1)
-            rest = {name: value for name, value in inputs.items() if name != "labels"}
-            logits = model(**rest, use_cache=False, logits_to_keep=places).logits
-            wanted = targets[:, places]
-            loss = torch.nn.functional.cross_entropy(
-                logits.float().flatten(0, 1),
-                wanted.flatten(),
-                ignore_index=IGNORED,
-                reduction="sum",
-            )
-            count = (wanted != IGNORED).sum() if num_items_in_batch is None else num_items_in_batch
-            return loss / count
+            return _answer_loss(model, inputs, num_items_in_batch)
 
         def floating_point_ops(self, inputs: Any) -> int:
-            """It would count all parameters anew at every step, for a figure that nobody reads
-            here.
-            """
+            # It would count all parameters at every step, for a figure that nobody reads here.
             return 0
 
         def _save_checkpoint(self, model: Any, trial: Any) -> None:
@@ -148,22 +114,70 @@ def course_trainer(recipe: LoraRecipe) -> Any:
     return CourseTrainer
 
 
-def progress_callback(bar: Bar) -> Any:
+def _loraplus_optimizer(trainer: Any, recipe: LoraRecipe) -> Any:
+    from peft.optimizers import create_loraplus_optimizer
+    from transformers import Trainer
+
+    kind, options = Trainer.get_optimizer_cls_and_kwargs(trainer.args, trainer.model)
+    return create_loraplus_optimizer(
+        trainer.model,
+        kind,
+        loraplus_lr_ratio=recipe.loraplus_ratio,
+        loraplus_weight_decay=recipe.weight_decay,
+        weight_decay=recipe.weight_decay,
+        **options,
+    )
+
+
+def _epoch_sampler(sampler: Any, seed: int) -> Any:
+    """Rows of like length together, in an order that seed and epoch alone decide.
+
+    The library's own draws it from torch's global state, which a run resumed in its second epoch
+    has not got.
+    """
+    import torch
+    from transformers.trainer_pt_utils import LengthGroupedSampler
+
+    class EpochSampler(LengthGroupedSampler):
+        def set_epoch(self, epoch: int) -> None:
+            self.generator = torch.Generator().manual_seed(1000 * seed + epoch)
+
+    return EpochSampler(sampler.batch_size, lengths=sampler.lengths)
+
+
+def _answer_loss(model: Any, inputs: dict[str, Any], answer_tokens: Any) -> Any:
+    """The mean loss of the answer tokens, from the logits of their places alone.
+
+    TRL's own never holds all logits, which a large vocabulary on a GPU needs; without a GPU's
+    kernels it computes them three times over, and figures that nobody reads here: half of a small
+    model's step.
+    """
+    import torch
+
+    targets = inputs["labels"][:, 1:]  # each place is asked for the next token
+    places = (targets != IGNORED).any(dim=0).nonzero().squeeze(1)
+    rest = {name: value for name, value in inputs.items() if name != "labels"}
+    logits = model(**rest, use_cache=False, logits_to_keep=places).logits
+    wanted = targets[:, places]
+    loss = torch.nn.functional.cross_entropy(
+        logits.float().flatten(0, 1), wanted.flatten(), ignore_index=IGNORED, reduction="sum"
+    )
+    return loss / ((wanted != IGNORED).sum() if answer_tokens is None else answer_tokens)
+
+
+def progress_callback(tell: Callable[[Progress], None]) -> Any:
+    """A callback that tells of each step, and asks for checkpoints.
+
+    Never more than about a tenth of the work can be lost. Saving takes at most about a twentieth of
+    the time, and a run of less than a second has no checkpoint.
+    """
     from transformers import TrainerCallback
 
     class Watch(TrainerCallback):
-        """Tells the bar, and asks for checkpoints: never more than about a tenth of the work can be
-        lost.
-
-        Saving takes at most about a twentieth of the time, and a run of less than a second has no
-        checkpoint.
-        """
-
         def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
             self.begun = self.saved = time.monotonic()
             self.cost = 0.02
             self.asked = 0.0
-            bar.start(state.global_step, state.max_steps)
 
         def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
             now = time.monotonic()
@@ -180,11 +194,8 @@ def progress_callback(bar: Bar) -> Any:
             self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any
         ) -> None:
             if logs and "loss" in logs:
-                bar.step(
-                    Progress(
-                        state.global_step, state.max_steps, state.epoch or 0.0, float(logs["loss"])
-                    )
-                )
+                step, steps, epoch = state.global_step, state.max_steps, state.epoch or 0.0
+                tell(Progress(step, steps, epoch, float(logs["loss"])))
 
     return Watch()
 
@@ -211,38 +222,3 @@ def choose_checkpointing(
     if need > have:
         return True, f"on: about {need:.1f} GB are needed without it, {have:.1f} GB are there"
     return False, f"off: about {need:.1f} GB of {have:.1f} GB are needed without it"
-
-
-class Bar:
-    """A progress bar on a terminal's stderr, or the caller's own function."""
-
-    def __init__(self, progress: bool | Callable[[Progress], None]) -> None:
-        self.call = progress if callable(progress) else None
-        self.shown = progress is True and sys.stderr.isatty()
-        self.bar: Any = None
-
-    def start(self, done: int, steps: int) -> None:
-        if self.shown:
-            from tqdm import tqdm
-
-            self.bar = tqdm(
-                total=steps,
-                initial=done,
-                unit="step",
-                desc="training",
-                leave=False,
-                file=sys.stderr,
-            )
-
-    def step(self, event: Progress) -> None:
-        if self.call is not None:
-            self.call(event)
-        if self.bar is not None:
-            self.bar.set_postfix(
-                loss=f"{event.loss:.3f}", epoch=f"{event.epoch:.1f}", refresh=False
-            )
-            self.bar.update(event.step - self.bar.n)
-
-    def close(self) -> None:
-        if self.bar is not None:
-            self.bar.close()
