@@ -1,6 +1,7 @@
 """A Conversation, and every file format it is read from or written to."""
 
 from .conversation import ROLES, Conversation, Message
+from .convert import ConvertReport, convert
 from .faults import (
     SPECIAL_TOKEN,
     Fault,
@@ -10,9 +11,9 @@ from .faults import (
     raise_faults,
 )
 from .files import RowReader, Source, open_rows
-from .formats import FORMATS, detect_format
+from .shapes import FORMATS, detect_format
 from .strict import json_lines, read_conversations
-from .writing import ConvertReport, WriteReport, convert, write_conversations
+from .writing import WriteReport, write_conversations
 
 __all__ = [
     "FORMATS",

@@ -26,6 +26,9 @@ class Message:
         own["content"] = content
 
 
+Messages = tuple[Message, ...]
+
+
 @dataclass(frozen=True, init=False)
 class Conversation:
     """Turns that end with the assistant's answer, and where they were read (`file`, `line` from 1).
@@ -34,14 +37,14 @@ class Conversation:
     them.
     """
 
-    messages: tuple[Message, ...]
+    messages: Messages
     file: str | None = None
     line: int | None = None
     extra: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     def __init__(
         self,
-        messages: tuple[Message, ...],
+        messages: Messages,
         file: str | None = None,
         line: int | None = None,
         extra: Mapping[str, Any] | None = None,
@@ -70,7 +73,7 @@ class Conversation:
 
     def prompt_messages(self) -> list[dict[str, str]]:
         """All turns but the final answer, as chat templates take them."""
-        return [{"role": m.role, "content": m.content} for m in self.messages[:-1]]
+        return self.to_messages()[:-1]
 
     def to_messages(self) -> list[dict[str, str]]:
         """All turns, as chat templates take them."""

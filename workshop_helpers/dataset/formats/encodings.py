@@ -1,5 +1,4 @@
-"""Which encoding a text is in, and the reason: a byte order mark, valid UTF-8, or the more Japanese
-reading.
+"""Which encoding a text is in, and why: a byte order mark, valid UTF-8, the more Japanese reading.
 
 Valid UTF-8 is all but never anything else. Shift_JIS and EUC-JP are told apart by reading the bytes
 as both and weighing what comes out: the wrong one gives half-width katakana in disorder, rare
@@ -69,11 +68,8 @@ def detect(sample: bytes, *, whole: bool = True) -> Encoding:
         return Encoding("utf-8", word("coding.ascii"))
     if not whole:
         sample = _whole_characters(sample)
-    try:
-        sample.decode("utf-8")
+    if _is_utf8(sample):
         return Encoding("utf-8", word("coding.valid"))
-    except UnicodeDecodeError:
-        pass
     if sample.count(0) * 20 > len(sample):
         return Encoding(None, word("undecided.zeros"))
     return _weigh_all(sample)
@@ -116,17 +112,17 @@ def _weigh_all(sample: bytes) -> Encoding:
 
 
 def _mostly_utf8(sample: bytes) -> bool:
-    """Whether half of the lines or more are valid UTF-8: then the others are better named one by
-    one.
-    """
+    """Whether half of the lines are valid UTF-8: the others are then better named one by one."""
     lines = [line for line in sample.splitlines() if line.strip()]
-    bad = 0
-    for line in lines:
-        try:
-            line.decode("utf-8")
-        except UnicodeDecodeError:
-            bad += 1
-    return 2 * bad <= len(lines)
+    return 2 * sum(map(_is_utf8, lines)) >= len(lines)
+
+
+def _is_utf8(raw: bytes) -> bool:
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _guess(sample: bytes) -> Wording | str:
@@ -156,23 +152,19 @@ def _western(raw: bytes) -> Wording | str:
 
 
 def weigh(raw: bytes, encoding: str) -> float:
-    """How much the bytes read as text in this encoding: the mean weight of its characters beyond
+    """How well the bytes read as text in an encoding: the mean weight of the characters beyond
     ASCII.
     """
     text = raw.decode(encoding, "replace")[:_WEIGHED]
-    total, count = 0.0, 0
-    for place, character in enumerate(text):
-        if character < "\x80":
-            continue
-        count += 1
-        if encoding == "utf-8":
-            # The form of a multi-byte character is evidence enough, whatever character it is.
-            total += -3.0 if character == "\ufffd" else 1.0
-            continue
-        before = text[place - 1] if place else " "
-        after = text[place + 1] if place + 1 < len(text) else " "
-        total += _weight(character, before, after)
-    return total / count if count else 0.0
+    if encoding == "utf-8":
+        # The form of a multi-byte character is evidence enough, whatever character it is.
+        weights = [
+            -3.0 if character == "\ufffd" else 1.0 for character in text if character > "\x7f"
+        ]
+    else:
+        triples = zip(" " + text, text, text[1:] + " ", strict=False)
+        weights = [_weight(one, before, after) for before, one, after in triples if one > "\x7f"]
+    return sum(weights) / len(weights) if weights else 0.0
 
 
 def _weight(character: str, before: str, after: str) -> float:

@@ -1,10 +1,10 @@
-"""What is wrong with a row: said once, as words for its author, with the rule it breaks."""
+"""What is wrong with a row: a code and its values, said to its author with the rule it breaks."""
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,21 +18,19 @@ _EXCERPT = 80
 SPECIAL_TOKEN = re.compile(
     r"<\|[A-Za-z0-9_]{2,40}\|>|<(?:start|end)_of_turn>|</s>|<(?:bos|eos)>|\[/?INST\]|<</?SYS>>"
 )
-# What people call a field elsewhere. Spelling tells nothing here, so difflib cannot find these.
-_SYNONYMS = {
-    "question": ("instruction", "prompt", "query", "input", "user", "質問", "問い合わせ", "指示"),
-    "answer": ("output", "completion", "response", "reply", "result", "assistant", "回答", "答え", "応答"),
-    "messages": ("conversations", "conversation", "turns", "dialog", "dialogue", "chat", "会話"),
-    "role": ("from", "speaker", "author"),
-    "content": ("text", "value", "message", "parts"),
-}  # fmt: skip
-_SYNONYMS["instruction"] = _SYNONYMS["prompt"] = ("question", *_SYNONYMS["question"])
-_SYNONYMS["output"] = _SYNONYMS["completion"] = ("answer", *_SYNONYMS["answer"])
-_SYNONYMS["conversations"] = ("messages", *_SYNONYMS["messages"])
-_SYNONYMS["from"] = ("role", *_SYNONYMS["role"])
-_SYNONYMS["value"] = ("content", *_SYNONYMS["content"])
+# What people call the same field. Spelling tells nothing here, so difflib cannot find these.
+_SYNONYMS = [
+    set(names.split())
+    for names in (
+        "question instruction prompt query input user 質問 問い合わせ 指示",
+        "answer output completion response reply result assistant 回答 答え 応答",
+        "messages conversations conversation turns dialog dialogue chat 会話",
+        "role from speaker author",
+        "content value text message parts",
+    )
+]
 
-Row = Mapping[str, Any]
+Fields = Mapping[str, Any]  # a row, or a turn of one, as a file has it
 
 
 @dataclass(frozen=True)
@@ -85,9 +83,9 @@ def word(name: str, /, **values: Any) -> Wording:
     return Wording(f"formats.{name}", values)
 
 
-def fields(names: Iterable[str]) -> list[Wording]:
-    """Names of fields, in each language's quotation marks."""
-    return [word("field", name=name) for name in names]
+def quoted(names: Iterable[str]) -> list[Wording]:
+    """Names of fields, each in the language's quotation marks."""
+    return [word("field", name=shorten(name, 40)) for name in names]
 
 
 def shorten(text: str, limit: int = _EXCERPT) -> str:
@@ -96,16 +94,20 @@ def shorten(text: str, limit: int = _EXCERPT) -> str:
     return line if len(line) <= limit and len(text) <= 4 * limit else line[: limit - 1] + "…"
 
 
-def raise_faults(path: Path, faults: Collection[str]) -> None:
-    """Raise one WorkshopError that lists the faults of a file, ten at most; nothing if there are
-    none.
+def raise_faults(
+    path: Path, faults: Sequence[object], *, count: int | None = None, also: Sequence[str] = ()
+) -> None:
+    """Raise a WorkshopError that lists the faults of a file, ten at most; nothing without any.
+
+    count: how many there are where not all were kept; also: lines to put below them.
     """
     if not faults:
         return
-    shown = list(faults)[:MOST_FAULTS]
-    if len(faults) > MOST_FAULTS:
-        shown.append(f"… and {len(faults) - MOST_FAULTS} more faults in {path}.")
-    raise WorkshopError("\n".join(shown))
+    shown = [str(fault) for fault in faults[:MOST_FAULTS]]
+    more = (count or len(faults)) - len(shown)
+    if more:
+        shown.append(f"… and {more} more faults in {path}.")
+    raise WorkshopError("\n".join([*shown, *also]))
 
 
 def kind(value: object) -> Wording:
@@ -114,7 +116,7 @@ def kind(value: object) -> Wording:
     return word("kind." + names.get(type(value), "number"))
 
 
-def field_text(row: Row, name: str, *, known: tuple[str, ...], rule: str = "empty-field") -> str:
+def field_text(row: Fields, name: str, *, known: Sequence[str], rule: str = "empty-field") -> str:
     """The text of a field that must be there and filled; RowFault says what is wrong with it.
 
     known: the names that are no misspelling of another; rule: what an empty text breaks.
@@ -130,26 +132,27 @@ def field_text(row: Row, name: str, *, known: tuple[str, ...], rule: str = "empt
     return value
 
 
-def likeness(name: str, key: str) -> float:
-    """How much a field's name may be meant by another, 0 to 1: equal, used elsewhere for the same,
-    or spelt alike.
-    """
-    if name == key:
-        return 1.0
-    if key.strip().lower() in _SYNONYMS.get(name, ()):
-        return 0.6
-    return 0.6 * difflib.SequenceMatcher(None, name, key[:100]).ratio()
-
-
-def missing(row: Row, name: str, known: tuple[str, ...]) -> RowFault:
+def missing(row: Fields, name: str, known: Sequence[str]) -> RowFault:
     """The fault of a missing field, with the misspelt or otherwise named one when there is one."""
     others = [key for key in row if isinstance(key, str) and key not in known]
     near = difflib.get_close_matches(name, others, n=1, cutoff=0.6)
-    near = near or [key for key in others if key.strip().lower() in _SYNONYMS.get(name, ())][:1]
+    near = near or [key for key in others if _same(name, key)]
     if near:
         return RowFault("missing-field.misspelt", field=name, other=near[0])
-    have = fields(shorten(str(key), 40) for key in list(row)[:20]) or word("none")
+    have = quoted(map(str, list(row)[:20])) or word("none")
     return RowFault("missing-field.absent", field=name, names=have)
+
+
+def likeness(name: str, key: str) -> float:
+    """How far `key` may mean the field `name`, 0 to 1: equal, used for the same, or spelt alike."""
+    if name == key:
+        return 1.0
+    spelt = difflib.SequenceMatcher(None, name, key[:100]).ratio()
+    return 0.6 if _same(name, key) else 0.6 * spelt
+
+
+def _same(name: str, key: str) -> bool:
+    return any(name in names and key.strip().lower() in names for names in _SYNONYMS)
 
 
 def check_text(text: str) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
-import contextlib
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -14,22 +12,16 @@ from .encodings import likely, spoken
 from .faults import RowFault, kind, word
 from .stream import ROW_LIMIT, too_large
 
-
-def _json_line(line: bytes) -> Any:
-    # Not json.loads on bytes: that would take the line for UTF-16 where zero bytes stand in it.
-    return json.loads(line.decode())
-
-
-_loads: Callable[[bytes], Any] = _json_line
-WHOLE_CHARACTERS = False
-with contextlib.suppress(ImportError):
+_loads: Callable[[bytes], Any]
+try:
     # Three times as fast. It refuses what it would read otherwise than json does, or `exact` sees
-    # to it.
+    # to it. WHOLE_CHARACTERS: it reads no half characters.
     import orjson
 
-    _loads = orjson.loads
-    WHOLE_CHARACTERS = True  # it reads no half characters
-
+    _loads, WHOLE_CHARACTERS = orjson.loads, True
+except ImportError:
+    # Not json.loads on bytes: that would take the line for UTF-16 where zero bytes stand in it.
+    _loads, WHOLE_CHARACTERS = lambda line: json.loads(line.decode()), False
 
 # A line (from 1), its row or what is wrong with it, and the row's text (bytes of UTF-8 if it was
 # not decoded).
@@ -79,36 +71,33 @@ def not_in(line: bytes, encoding: str, error: UnicodeDecodeError) -> RowFault:
     return RowFault("encoding.line", encoding=spoken(encoding), byte=byte, guess=guess)
 
 
-def not_in_rest(error: UnicodeDecodeError) -> RowFault:
-    """The fault of a file whose rest cannot be read in its encoding."""
-    byte = error.object[error.start]
-    return RowFault("encoding.stop", encoding=spoken(error.encoding), byte=byte)
+def parse(text: str, *, line: int = 1, before: int = 0) -> dict[str, Any] | RowFault:
+    """The object that a text is, or what is wrong with it.
 
-
-def parse(text: str) -> dict[str, Any] | RowFault:
-    """The object that a text is, or what is wrong with it."""
+    line: of the file, in which the text begins; before: characters of that line before it.
+    """
     try:
         row = json.loads(text)
     except json.JSONDecodeError as error:
-        return RowFault("invalid-json.column", fix=_hint(text, error.msg), column=error.colno)
+        hint = _hint(text, error.msg)
+        if error.lineno == 1:
+            return RowFault("invalid-json.column", fix=hint, column=before + error.colno)
+        line += error.lineno - 1
+        return RowFault("invalid-json.line", fix=hint, column=error.colno, line=line)
     except ValueError:
         return RowFault("invalid-json.digits")
     except RecursionError:
         return RowFault("invalid-json.deep")
-    return row if isinstance(row, dict) else _no_object(row)
+    return row if isinstance(row, dict) else RowFault("invalid-json.no-object", kind=kind(row))
 
 
-def exact(row: dict[str, Any], raw: bytes | str, extra: dict[str, Any]) -> dict[str, Any]:
+def exact(raw: bytes | str, extra: dict[str, Any]) -> dict[str, Any]:
     """The other fields of a row, with whole numbers beyond 64 bits whole, as json reads them."""
     doubtful = any(value.__class__ in (float, dict, list) for value in extra.values())
     if not (doubtful and isinstance(raw, bytes) and _LONG_NUMBER.search(raw)):
         return extra
     again = json.loads(raw)
     return {name: again[name] for name in extra}
-
-
-def _no_object(value: object) -> RowFault:
-    return RowFault("invalid-json.no-object", kind=kind(value))
 
 
 # What the json module says, by how it begins.
@@ -145,19 +134,21 @@ def _hint(line: str, message: str) -> Wording:
 class _Text:
     """A window on the text of a stream: what is not yet read as rows. Line numbers go with it."""
 
-    def __init__(self, read: Callable[[int], bytes], encoding: str) -> None:
+    def __init__(self, read: Callable[[int], str]) -> None:
         self._read = read
-        # What is not in the encoding becomes half characters, so that the rows around it are still
-        # read.
-        self._decoder = codecs.getincrementaldecoder(encoding)("surrogateescape")
         self._ended = False
         self.text = ""
         self.place = 0
         self.line = 1
 
+    @property
+    def excerpt(self) -> str:
+        """How the window begins."""
+        return self.text[self.place : self.place + 80]
+
     def more(self) -> bool:
-        """Widen the window: twice as far as it is, so that a long row is not looked at over and
-        over.
+        """Widen the window to twice its width, so that a long row is not looked at over and over;
+        False at the end of the stream.
         """
         if self._ended:
             return False
@@ -167,14 +158,9 @@ class _Text:
         pieces = [self.text[self.place :]]
         self.place = 0
         while wanted > 0 and not self._ended:
-            block = self._read(min(wanted, 1 << 20))
-            try:
-                piece = self._decoder.decode(block, final=not block)
-            except UnicodeDecodeError as error:
-                raise not_in_rest(error) from error
-            pieces.append(piece)
-            wanted -= max(len(piece), 1)
-            self._ended = not block
+            pieces.append(self._read(min(wanted, 1 << 20)))
+            wanted -= len(pieces[-1])
+            self._ended = not pieces[-1]
         self.text = "".join(pieces)
         return True
 
@@ -194,46 +180,43 @@ class _Text:
             if not self.more():
                 return ""
 
+    def past(self, character: str) -> bool:
+        """Go past this character if it comes next."""
+        found = self.next() == character
+        if found:
+            self.move(self.place + 1)
+        return found
 
-def list_rows(read: Callable[[int], bytes], encoding: str) -> Iterator[Item]:
-    """The objects of a JSON list, or objects that follow each other; a broken one does not end the
-    reading.
+
+def list_rows(read: Callable[[int], str]) -> Iterator[Item]:
+    """The objects of a JSON list, or objects that follow each other, from a reader of text.
+
+    A broken object does not end the reading.
     """
-    text = _Text(read, encoding)
+    text = _Text(read)
     try:
-        bracket = text.next() == "["
-        if bracket:
-            text.move(text.place + 1)
+        text.past("\ufeff")
+        bracket = text.past("[")
+        end = "]" if bracket else ""
         first = True
-        while True:
-            character = text.next()
-            if character == "":
-                if bracket:
-                    yield text.line, RowFault("invalid-json.open-list"), ""
-                return
-            if character == "]" and bracket:
-                text.move(text.place + 1)
-                if text.next():
-                    fault = RowFault("invalid-json.after-list")
-                    yield text.line, fault, text.text[text.place : text.place + 80]
-                return
+        while (character := text.next()) not in ("", end):
             if character == "," and not first:
                 text.move(text.place + 1)
-                character = text.next()
-                if character == "]" and bracket:
-                    yield text.line, RowFault("invalid-json.last-comma"), ","
-                    continue
-                if character == "":
-                    continue
+                if (character := text.next()) in ("", end):
+                    if character:
+                        yield text.line, RowFault("invalid-json.last-comma"), ","
+                    break
             elif bracket and not first:
-                fault = RowFault("invalid-json.no-comma")
-                yield text.line, fault, text.text[text.place : text.place + 80]
+                yield text.line, RowFault("invalid-json.no-comma"), text.excerpt
             first = False
             line = text.line
-            row, raw = _element(text)
-            yield line, row, raw
+            yield line, *_element(text)
+        if bracket and not text.past("]"):
+            yield text.line, RowFault("invalid-json.open-list"), ""
+        elif bracket and text.next():
+            yield text.line, RowFault("invalid-json.after-list"), text.excerpt
     except RowFault as fault:
-        yield text.line, fault, text.text[text.place : text.place + 80]
+        yield text.line, fault, text.excerpt
 
 
 _decode = json.JSONDecoder().raw_decode
@@ -241,48 +224,34 @@ _decode = json.JSONDecoder().raw_decode
 
 def _element(text: _Text) -> tuple[dict[str, Any] | RowFault, str]:
     """The element that begins at the window's start, and its text; the window goes on behind it."""
+    row: dict[str, Any] | RowFault
     while True:
-        fault: RowFault
         try:
             value, end = _decode(text.text, text.place)
-            # A number at the window's edge may go on behind it.
-            if end < len(text.text) or isinstance(value, (dict, list, str)) or not text.more():
-                raw = text.text[text.place : end]
-                text.move(end)
-                return (value if isinstance(value, dict) else _no_object(value)), raw
-            continue
-        except json.JSONDecodeError as error:
-            # Not the error itself: it holds the window, and a frame that holds it is a cycle.
-            place, reason = error.pos, error.msg
         except (ValueError, RecursionError):
-            place, reason = text.place, ""
-        found = _end(text.text, text.place)
-        if found is None and text.more():
-            continue
-        end = len(text.text) if found is None else found
-        raw = text.text[text.place : end]
-        if found is None:
-            fault = RowFault("invalid-json.open-row")
-        elif not reason:
-            parsed = parse(raw)
-            fault = parsed if isinstance(parsed, RowFault) else _no_object(None)
+            found = _end(text.text, text.place)
+            if found is None and text.more():
+                continue
+            raw = text.text[text.place : found]
+            before = text.place - text.text.rfind("\n", 0, text.place) - 1
+            row = parse(raw, line=text.line, before=before)
+            if found is None:
+                row = RowFault("invalid-json.open-row")
         else:
-            column = place - text.text.rfind("\n", 0, place)
-            below = text.text.count("\n", text.place, place)
-            fault = RowFault(
-                "invalid-json.line" if below else "invalid-json.column",
-                fix=_hint(raw, reason),
-                column=column,
-                line=text.line + below,
-            )
-        text.move(end)
-        return fault, raw
+            # A number at the window's edge may go on behind it.
+            ended = end < len(text.text) or isinstance(value, dict | list | str)
+            if not ended and text.more():
+                continue
+            raw = text.text[text.place : end]
+            row = value
+            if not isinstance(value, dict):
+                row = RowFault("invalid-json.no-object", kind=kind(value))
+        text.move(text.place + len(raw))
+        return row, raw
 
 
 def _end(text: str, start: int) -> int | None:
-    """Where the element that begins at `start` ends by its brackets, texts left out; None if it
-    does not.
-    """
+    """Where the element at `start` ends by its brackets, texts left out; None if it does not."""
     place = start
     depth = 0
     while match := _BRACKET.search(text, place):

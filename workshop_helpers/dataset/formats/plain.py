@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from .conversation import Message
-from .faults import RowFault, word
+from .conversation import Messages
+from .faults import RowFault
 from .json_rows import Item
 from .stream import ROW_LIMIT, too_large
+from .turns import require_pair
 
-# A mark stands at the start of a line; a number may follow it ("Q12.", "質問３："), and a colon or the
-# like must.
+# A mark starts a line; a number may follow it ("Q12.", "質問３："), and a colon or the like must.
 _MARK = re.compile(
     r"""[ \t　]*[#*【\[(（]*\s*
     (?:(?P<question>Q|Ｑ|question|質問|問い|問|ユーザー|user)
@@ -32,56 +32,47 @@ def looks_plain(head: str) -> bool:
 def plain_rows(lines: Iterable[str]) -> Iterator[Item]:
     """Rows with question, answer and, where one stands before the question, system.
 
-    A system text holds for its own question only. Lines of dashes between the pairs are passed
-    over.
+    A system text holds for its own question only. Lines of dashes between the pairs are left out.
     """
     parts: dict[str, list[str]] = {}
-    now: str | None = None
-    begun = 1
-    size = 0
-    number = 0
+    begun, size, number = 1, 0, 0
     try:
         for number, line in enumerate(lines, start=1):
-            line = line[:-1] if line.endswith("\n") else line
-            line = line[:-1] if line.endswith("\r") else line
-            match = _MARK.match(line)
-            size += len(line)
+            line = line.removesuffix("\n").removesuffix("\r")
+            size = len(line) + (size if parts else 0)
             if size > ROW_LIMIT:
                 raise too_large()
+            now = next(reversed(parts), None)
+            match = _MARK.match(line)
             if match is None:
-                if now is not None and _RULE.fullmatch(line) and now == "answer":
-                    yield begun, _pair(parts), _excerpt(parts)
-                    parts, now, size = {}, None, 0
+                rule = _RULE.fullmatch(line)
+                if now == "answer" and rule:
+                    yield from _finished(begun, parts)
                 elif now is not None:
                     parts[now].append(line)
-                elif line.strip() and not _RULE.fullmatch(line):
+                elif line.strip() and not rule:
                     yield number, RowFault("wrong-order.stray"), line[:400]
                 continue
             mark = match.lastgroup or ""
-            begins = mark == "system" or (mark == "question" and now != "system")
-            if begins and parts:
-                yield begun, _pair(parts), _excerpt(parts)
-                parts, size = {}, 0
-            if mark == "answer" and ("question" not in parts or "answer" in parts):
-                if parts:
-                    yield begun, _pair(parts), _excerpt(parts)
-                    parts, size = {}, 0
-                yield number, RowFault("wrong-order.answer-alone"), line[:400]
-                now = None
-                continue
-            if not parts:
+            if (now, mark) not in (("system", "question"), ("question", "answer")):
+                yield from _finished(begun, parts)
                 begun = number
-            now = mark
-            parts[now] = [line[match.end() :]]
+                if mark == "answer":
+                    yield number, RowFault("wrong-order.answer-alone"), line[:400]
+                    continue
+            parts[mark] = [line[match.end() :]]
     except RowFault as fault:
         yield number + 1, fault, ""
-        return
+    else:
+        yield from _finished(begun, parts)
+
+
+def _finished(begun: int, parts: dict[str, list[str]]) -> Iterator[Item]:
+    """The row of these parts, if there are any; they are then empty."""
     if parts:
-        yield begun, _pair(parts), _excerpt(parts)
-
-
-def _excerpt(parts: dict[str, list[str]]) -> str:
-    return "\n".join(line for lines in parts.values() for line in lines[:3])[:400]
+        excerpt = "\n".join(line for lines in parts.values() for line in lines[:3])[:400]
+        yield begun, _pair(parts), excerpt
+        parts.clear()
 
 
 def _pair(parts: dict[str, list[str]]) -> dict[str, str] | RowFault:
@@ -93,13 +84,11 @@ def _pair(parts: dict[str, list[str]]) -> dict[str, str] | RowFault:
     return row
 
 
-def write_plain(messages: tuple[Message, ...]) -> str:
+def write_plain(messages: Messages) -> str:
     """A conversation as plain text with an empty line behind it; RowFault for what would be read
     otherwise.
     """
-    roles = [message.role for message in messages]
-    if roles not in (["user", "assistant"], ["system", "user", "assistant"]):
-        raise RowFault("does-not-fit.turns", turns=len(messages), shape=word("shape.plain"))
+    require_pair(messages, "plain")
     marks = {"system": "System", "user": "Q", "assistant": "A"}
     pieces = []
     for message in messages:

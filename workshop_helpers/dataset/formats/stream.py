@@ -1,6 +1,4 @@
-"""The bytes of a file, unpacked where they are gzip, a block or a line at a time, and never more
-than a row's worth.
-"""
+"""The bytes of a file, unpacked, a block or a line at a time, and never more than a row's worth."""
 
 from __future__ import annotations
 
@@ -14,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ...core.errors import Closing, WorkshopError
+from .encodings import spoken
 from .faults import RowFault
 
 ROW_LIMIT = 64 << 20  # bytes; a row of a training set is some kilobytes
@@ -47,7 +46,8 @@ def require_file(path: Path) -> None:
         )
     if not stat.S_ISREG(mode):
         raise WorkshopError(
-            f"{path} is a device or a pipe, which can be read only once. Save what it gives as a file first."
+            f"{path} is a device or a pipe, which can be read only once. "
+            "Save what it gives as a file first."
         )
 
 
@@ -64,9 +64,7 @@ def _words(error: Exception) -> str:
 
 
 class Bytes(Closing):
-    """A file's bytes, unpacked; a context manager. `read(n)` raises RowFault for a damaged or
-    hostile gzip.
-    """
+    """A file's bytes, unpacked; `read` raises RowFault for a damaged or hostile gzip."""
 
     def __init__(self, path: Path, *, packed: bool) -> None:
         self._file = open_bytes(path)
@@ -97,8 +95,7 @@ class Bytes(Closing):
 
 
 def sample(path: Path, *, packed: bool) -> tuple[bytes, bytes, bool]:
-    """The file's head, the stretch that tells its encoding, and whether that stretch is all there
-    is.
+    """The file's head, the stretch that tells its encoding, and whether nothing follows that.
 
     The second is the head, unless that is ASCII alone: then the first block with something else in
     it. A damaged file gives what can be read of it.
@@ -118,11 +115,8 @@ def sample(path: Path, *, packed: bool) -> tuple[bytes, bytes, bool]:
             # A block begins anywhere; the line does not.
             place = next(i for i, byte in enumerate(block) if byte > 0x7F)
             start = block.rfind(b"\n", 0, place) + 1
-            return (
-                head,
-                block[start : start + HEAD],
-                len(block) - start <= HEAD and not file.read(1),
-            )
+            whole = len(block) - start <= HEAD and not file.read(1)
+            return head, block[start : start + HEAD], whole
         except RowFault:
             return b"", b"", False
 
@@ -157,23 +151,34 @@ def too_large() -> RowFault:
     return RowFault("row-too-large", megabytes=ROW_LIMIT >> 20)
 
 
-class Recoded:
-    """Bytes in UTF-8 of a stream in an encoding whose line ends are not the byte "\\n", such as
-    UTF-16.
+Reader = Callable[[int], bytes]  # gives at most so many bytes; none at the end
+
+
+def decoded(read: Reader, encoding: str) -> Callable[[int], str]:
+    """A reader of text from one of bytes: about so many characters, "" at the end.
+
+    What is not in the encoding becomes half characters, so that the rows around it are still read;
+    RowFault where the encoding has no place for them.
     """
+    decoder = codecs.getincrementaldecoder(encoding)("surrogateescape")
 
-    def __init__(self, source: Bytes, encoding: str) -> None:
-        self._source = source
-        self._decoder = codecs.getincrementaldecoder(encoding)("surrogateescape")
-
-    def read(self, size: int = BLOCK) -> bytes:
-        """About so many bytes; empty at the end."""
+    def text(size: int) -> str:
         while True:
-            block = self._source.read(size)
+            block = read(size)
             try:
-                text = self._decoder.decode(block, final=not block)
+                piece = decoder.decode(block, final=not block)
             except UnicodeDecodeError as error:
                 byte = error.object[error.start]
-                raise RowFault("encoding.stop", encoding=error.encoding, byte=byte) from error
-            if text or not block:
-                return text.encode("utf-8", "surrogatepass")
+                raise RowFault(
+                    "encoding.stop", encoding=spoken(error.encoding), byte=byte
+                ) from error
+            if piece or not block:
+                return piece
+
+    return text
+
+
+def recoded(read: Reader, encoding: str) -> Reader:
+    """The same in UTF-8: for an encoding whose line ends are not the byte "\\n", such as UTF-16."""
+    text = decoded(read, encoding)
+    return lambda size: text(size).encode("utf-8", "surrogatepass")

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from ...core.errors import WorkshopError
+from .container import find_out
 from .conversation import Conversation, Message
 from .faults import Fault, RowFault, check_text, raise_faults
-from .files import find_out, open_rows
+from .files import open_rows
 from .json_rows import line_rows
 from .stream import Bytes, lines, require_file
 
@@ -66,8 +67,8 @@ def json_lines(path: Path, faults: list[str]) -> Iterator[tuple[int, dict[str, A
         raise WorkshopError(f"{path}:1: {plan.fault}")
     if plan.container in ("json", "xlsx", "parquet"):
         raise WorkshopError(
-            f"{path} is one JSON list, a workbook or the like, not JSON Lines. Write each object on a line of its own, "
-            "without brackets around them and commas between."
+            f"{path} is one JSON list, a workbook or the like, not JSON Lines. Write each object "
+            "on a line of its own, without brackets around them and commas between."
         )
     with Bytes(path, packed=plan.packed) as file:
         for line, row, _ in line_rows(lines(file.read), plan.encoding):

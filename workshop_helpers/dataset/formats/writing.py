@@ -1,6 +1,4 @@
-"""Conversations into a file of any container and shape, whole or not at all; and from one file into
-another.
-"""
+"""Conversations into a file of any container and shape, whole or not at all."""
 
 from __future__ import annotations
 
@@ -8,34 +6,31 @@ import contextlib
 import csv
 import gzip
 import io
+import itertools
 import json
 import re
 import tempfile
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from ...core.artifacts import atomic_file
 from ...core.errors import WorkshopError
-from .conversation import Conversation, Message
-from .faults import MOST_FAULTS, Fault, RowFault, check_characters, fields, word
-from .files import Source, container_of, open_rows
-from .formats import FORMATS, write_row
+from .container import container_of, spoken
+from .conversation import Conversation
+from .faults import RowFault, check_characters, quoted
+from .files import TABLES, known_format
 from .plain import write_plain
+from .shapes import FORMATS, write_row
 
-_DEFAULT = {"csv": "question/answer", "tsv": "question/answer", "xlsx": "question/answer", "txt": "plain"}  # fmt: skip
 _IN_CELLS = ("question/answer", "alpaca", "prompt/completion")
-_KEPT_FAULTS = 1000
 # What Excel holds in a cell and in a sheet, by its own documentation.
 _CELL = 32_767
 _SHEET = 1_048_576
 # What XML 1.0 cannot hold, a carriage return (XML turns it into a line feed), and Excel's own
 # escapes.
 _NOT_IN_XML = re.compile("[\x00-\x08\x0b-\x0d\x0e-\x1f\ufffe\uffff]|_x[0-9A-Fa-f]{4}_")
-
-Record = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -46,24 +41,6 @@ class WriteReport:
     rows: int
     format: str
     container: str
-
-
-@dataclass(frozen=True)
-class ConvertReport:
-    """What became of a file.
-
-    source: how it was read; out: what was written; rows: how many; faults: the rows left out (the
-    first 1,000 of them), skipped: how many that are; normalised: rows whose characters were brought
-    into NFC; format: of `out`.
-    """
-
-    source: Source
-    out: Path
-    rows: int
-    faults: list[Fault] = field(default_factory=list)
-    normalised: int = 0
-    skipped: int = 0
-    format: str = ""
 
 
 def write_conversations(
@@ -85,114 +62,34 @@ def write_conversations(
     Raises WorkshopError that names the row and what would be lost where the format cannot hold it.
     """
     path = Path(path)
-    container = _writable(path)
+    container = writable(path)
     name = _format_for(container, format, columns)
-    records = _Records(conversations, name, columns)
+    rows = _Rows(conversations, name, columns or {})
     with atomic_file(path) as temporary, contextlib.ExitStack() as stack:
         if container == "xlsx":
-            _write_xlsx(records, temporary)
+            _write_xlsx(rows, temporary)
         elif container == "parquet":
-            _write_parquet(records, temporary, name)
+            _write_parquet(rows, temporary)
         else:
             raw: Any = stack.enter_context(open(temporary, "wb"))
             if path.suffix.lower() == ".gz":
                 raw = stack.enter_context(gzip.GzipFile("", "wb", fileobj=raw, mtime=0))
-            bom = "-sig" if container in ("csv", "tsv") else ""
-            out = stack.enter_context(io.TextIOWrapper(raw, f"utf-8{bom}", newline=""))
-            _TEXT_WRITERS[container](records, out)
-        if not records.count:
+            encoding = "utf-8-sig" if container in TABLES else "utf-8"
+            out = stack.enter_context(io.TextIOWrapper(raw, encoding, newline=""))
+            _TEXT_WRITERS[container](rows, out)
+        if not rows.count:
             raise WorkshopError(f"There are no rows to write to {path}; it is left as it was.")
-    return WriteReport(path, records.count, name, container)
+    return WriteReport(path, rows.count, name, container)
 
 
-def convert(
-    source: str | Path,
-    out: str | Path,
-    *,
-    to: str | None = None,
-    format: str | None = None,
-    columns: Mapping[str, str] | None = None,
-    encoding: str | None = None,
-    nfc: bool = False,
-    skip_faults: bool = False,
-) -> ConvertReport:
-    """Read one file and write its rows as another, a row at a time.
-
-    to: the format to write (None keeps the source's where the container can hold it); format,
-    columns, encoding: how to read, as for `open_rows`; nfc: bring the texts into Unicode's composed
-    form (か + ゛ → が); skip_faults: leave out rows that cannot be read, instead of writing nothing.
-    Raises WorkshopError: faults (ten are listed), a row that does not fit the format, `out` being
-    the source itself.
-    """
-    source, out = Path(source), Path(out)
-    container = _writable(out)
-    with open_rows(source, format=format, columns=columns, encoding=encoding) as rows:
-        if out.exists() and out.samefile(source):
-            raise WorkshopError(f"{out} is the file that is read. Choose another name to write to.")
-        passed = _Passed(rows, nfc=nfc, skip_faults=skip_faults, path=source)
-        wanted = to or _format_like(rows.source, container)
-        report = write_conversations(passed, out, format=wanted)
-        return ConvertReport(
-            rows.source,
-            out,
-            report.rows,
-            passed.faults,
-            passed.normalised,
-            passed.skipped,
-            report.format,
-        )
-
-
-class _Passed:
-    """The conversations of a reader; faults are kept, and end it with an error unless they may be
-    skipped.
-    """
-
-    def __init__(
-        self, rows: Iterable[Conversation | Fault], *, nfc: bool, skip_faults: bool, path: Path
-    ) -> None:
-        self._rows, self._nfc, self._skip_faults, self._path = rows, nfc, skip_faults, path
-        self.faults: list[Fault] = []
-        self.skipped = 0
-        self.normalised = 0
-
-    def __iter__(self) -> Iterator[Conversation]:
-        for row in self._rows:
-            if isinstance(row, Fault):
-                self.skipped += 1
-                if len(self.faults) < _KEPT_FAULTS:
-                    self.faults.append(row)
-            elif not self.skipped or self._skip_faults:
-                yield self._normal(row) if self._nfc else row
-        if self.skipped and not self._skip_faults:
-            shown = [str(fault) for fault in self.faults[:MOST_FAULTS]]
-            more = self.skipped - len(shown)
-            shown += [f"… and {more} more faults in {self._path}."] if more > 0 else []
-            shown.append(
-                "Nothing was written. Correct these rows, or leave them out with --skip-faults."
-            )
-            raise WorkshopError("\n".join(shown))
-
-    def _normal(self, row: Conversation) -> Conversation:
-        if all(unicodedata.is_normalized("NFC", message.content) for message in row.messages):
-            return row
-        self.normalised += 1
-        messages = tuple(
-            Message(m.role, unicodedata.normalize("NFC", m.content)) for m in row.messages
-        )
-        return replace(row, messages=messages)
-
-
-# -- which container and format ----------------------------------------------------------------
-
-
-def _writable(path: Path) -> str:
+def writable(path: Path) -> str:
+    """The container that a file's name asks for; WorkshopError for one that is not written."""
     container = container_of(path)
     packed = path.suffix.lower() == ".gz"
     if container is None or (packed and container in ("xlsx", "parquet")) or path.suffix == ".xlsm":
         raise WorkshopError(
-            f"{path} does not say what to write: end its name with .jsonl, .json, .csv, .tsv, .txt (each also with "
-            ".gz), .xlsx or .parquet."
+            f"{path} does not say what to write: end its name with .jsonl, .json, .csv, .tsv, .txt "
+            "(each also with .gz), .xlsx or .parquet."
         )
     return container
 
@@ -202,62 +99,41 @@ def _format_for(container: str, format: str | None, columns: Mapping[str, str] |
         if format in (None, "plain", "question/answer") and not columns:
             return "plain"
         raise WorkshopError(
-            "Plain text holds typed questions and answers only; choose .jsonl, or no format and no columns."
+            "Plain text holds typed questions and answers only; choose .jsonl, or no format and no "
+            "columns."
         )
     if columns:
-        strange = [name for name in columns if name not in ("question", "answer", "system")]
-        if (
-            strange
-            or format not in (None, "question/answer")
-            or len(set(columns.values())) < len(columns)
-        ):
+        alike = len(set(columns.values())) < len(columns)
+        strange = columns.keys() - {"question", "answer", "system"}
+        if alike or strange or format not in (None, "question/answer"):
             raise WorkshopError(
-                'columns give other names, each its own, to "question", "answer" and "system" of the format '
-                "question/answer."
+                'columns give other names, each its own, to "question", "answer" and "system" of '
+                "the format question/answer."
             )
         return "question/answer"
-    name = format or _DEFAULT.get(container, "messages")
-    if name not in FORMATS:
-        raise WorkshopError(f'There is no format "{name}"; choose from {", ".join(FORMATS)}.')
-    if container in ("csv", "tsv", "xlsx") and name not in _IN_CELLS:
+    known_format(format)
+    name = format or ("question/answer" if container in TABLES else "messages")
+    if container in TABLES and name not in _IN_CELLS:
         raise WorkshopError(
-            f"{word(f'container.{container}')} has columns of text and cannot hold the lists of turns of {name}. Choose "
-            f"{', '.join(_IN_CELLS)}, or write .jsonl."
+            f"{spoken(container)} has columns of text and cannot hold the lists of turns of {name}."
+            f" Choose {', '.join(_IN_CELLS)}, or write .jsonl."
         )
     return name
 
 
-def _format_like(source: Source, container: str) -> str | None:
-    """The format for a converted file: the source's own where that is a shape of objects, else the
-    container's.
-    """
-    if container not in ("jsonl", "json", "parquet") or source.format not in FORMATS:
-        return None
-    return (
-        None
-        if source.container in ("csv", "tsv", "xlsx") and source.format == "question/answer"
-        else source.format
-    )
-
-
-# -- rows --------------------------------------------------------------------------------------
-
-
-class _Records:
-    """The rows that a format makes of conversations, counted; a row that does not fit ends it with
-    an error.
+class _Rows:
+    """The rows that a format makes of conversations, counted; the first that does not fit ends it
+    with an error.
     """
 
     def __init__(
-        self, conversations: Iterable[Conversation], format: str, columns: Mapping[str, str] | None
+        self, conversations: Iterable[Conversation], format: str, columns: Mapping[str, str]
     ) -> None:
-        self._conversations, self._format, self._columns = conversations, format, columns or {}
+        self._conversations, self.format, self._columns = conversations, format, columns
         self.count = 0
 
-    def each(self, make: Callable[[Conversation], Any]) -> Iterator[Any]:
-        """What `make` gives for each conversation; its RowFault becomes an error that names the
-        row.
-        """
+    def each(self, make: Callable[[Conversation], str]) -> Iterator[str]:
+        """What `make` gives for each; its RowFault becomes an error that names the row."""
         for conversation in self._conversations:
             self.count += 1
             try:
@@ -265,26 +141,22 @@ class _Records:
                     check_characters(message.content)
                 yield make(conversation)
             except RowFault as fault:
-                place = (
-                    f"{conversation.file}:{conversation.line}"
-                    if conversation.file
-                    else f"row {self.count}"
-                )
+                place = f"row {self.count}"
+                if conversation.file:
+                    place = f"{conversation.file}:{conversation.line}"
                 raise WorkshopError(f"{place}: {fault}") from fault
 
-    def row(self, conversation: Conversation) -> Record:
+    def row(self, conversation: Conversation) -> dict[str, Any]:
         """The row of one conversation, with the names that are wanted for its fields."""
-        row = write_row(conversation, self._format)
-        if not self._columns:
-            return row
+        row = write_row(conversation, self.format)
         renamed = {self._columns.get(name, name): value for name, value in row.items()}
         if len(renamed) < len(row):
             raise RowFault("does-not-fit.names")
         return renamed
 
-    def dumped(self, conversation: Conversation) -> str:
-        """The row as one line of JSON."""
-        return _dump(self.row(conversation))
+    def dumped(self) -> Iterator[str]:
+        """The rows as JSON, each on one line."""
+        return self.each(lambda conversation: _dump(self.row(conversation)))
 
 
 def _dump(value: Any) -> str:
@@ -297,9 +169,7 @@ def _dump(value: Any) -> str:
 
 
 def _plain_value(value: Any) -> str:
-    """Dates, times and exact numbers of Parquet and Excel as text; TypeError for bytes and the
-    like.
-    """
+    """Dates, times and exact numbers of Parquet and Excel as text; TypeError for bytes and such."""
     if hasattr(value, "isoformat"):
         return str(value.isoformat())
     if type(value).__name__ in ("Decimal", "UUID"):
@@ -307,42 +177,42 @@ def _plain_value(value: Any) -> str:
     raise TypeError(f"a {type(value).__name__}")
 
 
-# -- containers of text ------------------------------------------------------------------------
+@contextlib.contextmanager
+def _spooled(lines: Iterable[str]) -> Iterator[Iterator[dict[str, Any]]]:
+    """Rows that wait as JSON in a temporary file, since the last may bring a new column."""
+    with tempfile.TemporaryFile("w+", encoding="utf-8", newline="\n") as spool:
+        spool.writelines(line + "\n" for line in lines)
+        spool.seek(0)
+        yield map(json.loads, spool)
 
 
-def _write_jsonl(records: _Records, out: IO[str]) -> None:
-    for line in records.each(records.dumped):
-        out.write(line + "\n")
+# -- text --------------------------------------------------------------------------------------
 
 
-def _write_json(records: _Records, out: IO[str]) -> None:
-    before = "[\n"
-    for line in records.each(records.dumped):
-        out.write(before + line)
-        before = ",\n"
+def _write_jsonl(rows: _Rows, out: IO[str]) -> None:
+    out.writelines(line + "\n" for line in rows.dumped())
+
+
+def _write_json(rows: _Rows, out: IO[str]) -> None:
+    for number, line in enumerate(rows.dumped()):
+        out.write((",\n" if number else "[\n") + line)
     out.write("\n]\n")
 
 
-def _write_txt(records: _Records, out: IO[str]) -> None:
+def _write_txt(rows: _Rows, out: IO[str]) -> None:
     def text(conversation: Conversation) -> str:
         if conversation.extra:
-            raise RowFault("does-not-fit.plain-extra", names=fields(conversation.extra))
+            raise RowFault("does-not-fit.plain-extra", names=quoted(conversation.extra))
         return write_plain(conversation.messages)
 
-    for piece in records.each(text):
-        out.write(piece)
+    out.writelines(rows.each(text))
 
 
-def _write_csv(mark: str) -> Callable[[_Records, IO[str]], None]:
-    def write(records: _Records, out: IO[str]) -> None:
-        # Both of "\r\n" as a line's end make the module quote a text that holds either.
-        writer = csv.writer(out, delimiter=mark, lineterminator="\r\n")
-        with _spooled(records, _check_csv) as (names, rows):
-            writer.writerow(names)
-            for row in rows:
-                writer.writerow([row.get(name, "") for name in names])
-
-    return write
+def _write_csv(rows: _Rows, out: IO[str], mark: str = ",") -> None:
+    # Both of "\r\n" as a line's end make the module quote a text that holds either.
+    writer = csv.writer(out, delimiter=mark, lineterminator="\r\n")
+    with _cells(rows, _check_csv) as table:
+        writer.writerows(table)
 
 
 def _check_csv(text: str) -> None:
@@ -350,62 +220,55 @@ def _check_csv(text: str) -> None:
         raise RowFault("does-not-fit.csv-zero")
 
 
-_TEXT_WRITERS: dict[str, Callable[[_Records, IO[str]], None]] = {
+_TEXT_WRITERS: dict[str, Callable[[_Rows, IO[str]], None]] = {
     "jsonl": _write_jsonl,
     "json": _write_json,
     "txt": _write_txt,
-    "csv": _write_csv(","),
-    "tsv": _write_csv("\t"),
+    "csv": _write_csv,
+    "tsv": lambda rows, out: _write_csv(rows, out, "\t"),
 }
 
 
 @contextlib.contextmanager
-def _spooled(
-    records: _Records, check: Callable[[str], None]
-) -> Iterator[tuple[list[str], Iterator[dict[str, str]]]]:
-    """Column names and rows of text. The rows wait in a temporary file, since the last may bring a
-    new column.
-    """
+def _cells(rows: _Rows, check: Callable[[str], None]) -> Iterator[Iterator[list[str]]]:
+    """The lines of a table, the column names first. check: raises RowFault for a text."""
     names: dict[str, None] = {}
 
-    def cells(conversation: Conversation) -> Record:
-        row = {}
-        for name, value in records.row(conversation).items():
+    def line(conversation: Conversation) -> str:
+        row = rows.row(conversation)
+        for name, value in row.items():
             if isinstance(value, list) and name not in conversation.extra:
                 raise RowFault("does-not-fit.cell-list", field=name)
-            row[name] = value if isinstance(value, str) else "" if value is None else _dump(value)
+            if not isinstance(value, str):
+                row[name] = "" if value is None else _dump(value)
             check(row[name])
             check(name)
         names.update(dict.fromkeys(row))
-        return row
+        return _dump(row)
 
-    with tempfile.TemporaryFile("w+", encoding="utf-8", newline="\n") as spool:
-        for row in records.each(cells):
-            spool.write(_dump(row) + "\n")
-        spool.seek(0)
-        yield list(names), (json.loads(line) for line in spool)
+    with _spooled(rows.each(line)) as spooled:
+        yield itertools.chain([list(names)], ([row.get(n, "") for n in names] for row in spooled))
 
 
 # -- Excel and Parquet -------------------------------------------------------------------------
 
 
 def _check_xlsx(text: str) -> None:
-    found = _NOT_IN_XML.search(text)
-    if found:
+    if found := _NOT_IN_XML.search(text):
         raise RowFault("does-not-fit.xlsx-character", character=found[0])
     # Excel counts a character outside the first 65,536 as two.
     if len(text) > _CELL // 2 and len(text.encode("utf-16-le", "surrogatepass")) > 2 * _CELL:
         raise RowFault("does-not-fit.xlsx-length", limit=_CELL)
 
 
-def _write_xlsx(records: _Records, temporary: Path) -> None:
+def _write_xlsx(rows: _Rows, temporary: Path) -> None:
     import openpyxl
     from openpyxl.cell import WriteOnlyCell
 
-    with _spooled(records, _check_xlsx) as (names, rows):
-        if records.count >= _SHEET:
+    with _cells(rows, _check_xlsx) as table:
+        if rows.count >= _SHEET:
             raise WorkshopError(
-                f"An Excel sheet holds {_SHEET - 1:,} rows, not {records.count:,}. Write CSV."
+                f"An Excel sheet holds {_SHEET - 1:,} rows, not {rows.count:,}. Write CSV."
             )
         book = openpyxl.Workbook(write_only=True)
         sheet = book.create_sheet("rows")
@@ -415,15 +278,54 @@ def _write_xlsx(records: _Records, temporary: Path) -> None:
             made.data_type = "s"  # a text, though it begin with "=" as a formula does
             return made
 
-        sheet.append([cell(name) for name in names])
-        for row in rows:
-            sheet.append([cell(row[name]) if row.get(name) else None for name in names])
+        for texts in table:
+            sheet.append([cell(text) if text else None for text in texts])
         book.save(temporary)
 
 
-def _write_parquet(records: _Records, temporary: Path, format: str) -> None:
-    import pyarrow
+def _write_parquet(rows: _Rows, temporary: Path) -> None:
     import pyarrow.parquet
+
+    kinds: dict[str, set[type]] = {}
+
+    def line(conversation: Conversation) -> str:
+        row = rows.row(conversation)
+        for name, value in row.items():
+            kinds.setdefault(name, set()).add(type(value))
+        return _dump(row)
+
+    with _spooled(rows.each(line)) as spooled:
+        own = kinds.keys() & FORMATS[rows.format].known
+        # A side that is a list of turns in one row is one in all: a Parquet column has one type.
+        sides = {name for name in own & {"prompt", "completion"} if list in kinds[name]}
+        schema, as_json = _parquet_schema(kinds, own, sides)
+
+        def fitted(row: dict[str, Any]) -> dict[str, Any]:
+            for name in sides:
+                if isinstance(row[name], str):
+                    role = "user" if name == "prompt" else "assistant"
+                    row[name] = [{"role": role, "content": row[name]}]
+            for name in as_json & row.keys():
+                row[name] = row[name] if isinstance(row[name], str) else _dump(row[name])
+            return row
+
+        with pyarrow.parquet.ParquetWriter(temporary, schema) as writer:
+            while batch := [fitted(row) for row in itertools.islice(spooled, 1000)]:
+                try:
+                    table = pyarrow.RecordBatch.from_pylist(batch, schema=schema)
+                except (pyarrow.ArrowException, OverflowError) as error:
+                    raise WorkshopError(
+                        f"Another field of a row does not fit a Parquet column ({error}). "
+                        "Delete that field."
+                    ) from error
+                writer.write_batch(table)
+
+
+def _parquet_schema(
+    kinds: Mapping[str, set[type]], own: set[str], sides: set[str]
+) -> tuple[Any, set[str]]:
+    """The columns' types, and the columns of other fields that are written as JSON."""
+    import pyarrow
 
     text = pyarrow.string()
     turns = pyarrow.list_(pyarrow.struct({"role": text, "content": text}))
@@ -433,61 +335,17 @@ def _write_parquet(records: _Records, temporary: Path, format: str) -> None:
         "conversations": pyarrow.list_(pyarrow.struct({"from": text, "value": text})),
         "contents": pyarrow.list_(pyarrow.struct({"role": text, "parts": parts})),
         "systemInstruction": pyarrow.struct({"parts": parts}),
+        **dict.fromkeys(sides, turns),
     }
-    kinds: dict[str, set[type]] = {}
-
-    def noted(conversation: Conversation) -> Record:
-        row = records.row(conversation)
-        for name, value in row.items():
-            kinds.setdefault(name, set()).add(type(value))
-        return row
-
-    with tempfile.TemporaryFile("w+", encoding="utf-8", newline="\n") as spool:
-        own = set()
-        for row in records.each(noted):
-            own |= {name for name in row if name in FORMATS[format].known}
-            spool.write(_dump(row) + "\n")
-        # A side that is a list of turns in one row is one in all: a Parquet column has one type.
-        sides = {name for name in ("prompt", "completion") if name in own and list in kinds[name]}
-        simple = {bool: pyarrow.bool_(), int: pyarrow.int64(), float: pyarrow.float64()}
-        schema, as_json = {}, set()
-        for name, found in kinds.items():
-            found = found - {type(None)}
-            if name in own:
-                schema[name] = turns if name in sides else types.get(name, text)
-                continue
-            (only,) = found if len(found) == 1 else (object,)
-            schema[name] = simple.get(only, text)
-            if only is not str and only not in simple:
-                as_json.add(name)
-        spool.seek(0)
-        _put_parquet(spool, temporary, pyarrow.schema(schema), sides, as_json)
-
-
-def _put_parquet(
-    spool: IO[str], path: Path, schema: Any, sides: set[str], as_json: set[str]
-) -> None:
-    import pyarrow
-    import pyarrow.parquet
-
-    def row_of(line: str) -> Record:
-        row: Record = json.loads(line)
-        for name in sides:
-            if isinstance(row[name], str):
-                role = "user" if name == "prompt" else "assistant"
-                row[name] = [{"role": role, "content": row[name]}]
-        for name in as_json & row.keys():
-            row[name] = row[name] if isinstance(row[name], str) else _dump(row[name])
-        return row
-
-    with pyarrow.parquet.ParquetWriter(path, schema) as writer:
-        while lines := [line for _, line in zip(range(1000), spool, strict=False)]:
-            try:
-                batch = pyarrow.RecordBatch.from_pylist(
-                    [row_of(line) for line in lines], schema=schema
-                )
-            except (pyarrow.ArrowException, OverflowError) as error:
-                raise WorkshopError(
-                    f"Another field of a row does not fit a Parquet column ({error}). Delete that field."
-                ) from error
-            writer.write_batch(batch)
+    simple = {bool: pyarrow.bool_(), int: pyarrow.int64(), float: pyarrow.float64(), str: text}
+    schema, as_json = {}, set()
+    for name, found in kinds.items():
+        only, *more = found - {type(None)} or {object}
+        if name in own:
+            schema[name] = types.get(name, text)
+        elif more or only not in simple:
+            schema[name] = text
+            as_json.add(name)
+        else:
+            schema[name] = simple[only]
+    return pyarrow.schema(schema), as_json

@@ -1,0 +1,94 @@
+"""The rows of one file into another, of any container, shape and encoding."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from ...core.errors import WorkshopError
+from .conversation import Conversation, Message
+from .faults import Fault, raise_faults
+from .files import TABLES, Source, open_rows
+from .shapes import FORMATS
+from .writing import writable, write_conversations
+
+_KEPT_FAULTS = 1000
+
+
+@dataclass
+class ConvertReport:
+    """What became of a file.
+
+    source: how it was read; out: what was written; rows: how many; faults: the rows left out (the
+    first 1,000 of them), skipped: how many that are; normalised: rows whose characters were brought
+    into NFC; format: of `out`.
+    """
+
+    source: Source
+    out: Path
+    rows: int = 0
+    faults: list[Fault] = field(default_factory=list)
+    normalised: int = 0
+    skipped: int = 0
+    format: str = ""
+
+
+def convert(
+    source: str | Path,
+    out: str | Path,
+    *,
+    to: str | None = None,
+    format: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    encoding: str | None = None,
+    nfc: bool = False,
+    skip_faults: bool = False,
+) -> ConvertReport:
+    """Read one file and write its rows as another, a row at a time.
+
+    to: the format to write (None keeps the source's where the container can hold it); format,
+    columns, encoding: how to read, as for `open_rows`; nfc: bring texts into Unicode's composed
+    form (か + ゛ → が); skip_faults: leave out rows that cannot be read, else nothing is written.
+    Raises WorkshopError for faults (ten are listed), for a row that does not fit the format, and
+    where `out` is the source itself.
+    """
+    source, out = Path(source), Path(out)
+    container = writable(out)
+    with open_rows(source, format=format, columns=columns, encoding=encoding) as rows:
+        if out.exists() and out.samefile(source):
+            raise WorkshopError(f"{out} is the file that is read. Choose another name to write to.")
+        report = ConvertReport(rows.source, out)
+
+        def readable() -> Iterator[Conversation]:
+            for row in rows:
+                if isinstance(row, Fault):
+                    report.skipped += 1
+                    report.faults += [row] if report.skipped <= _KEPT_FAULTS else []
+                elif skip_faults or not report.skipped:
+                    composed = _composed(row) if nfc else row
+                    report.normalised += composed is not row
+                    yield composed
+            if not skip_faults:
+                advice = "Correct these rows, or leave them out with --skip-faults."
+                also = [f"Nothing was written. {advice}"]
+                raise_faults(source, report.faults, count=report.skipped, also=also)
+
+        written = write_conversations(readable(), out, format=to or _kept(rows.source, container))
+    report.rows, report.format = written.rows, written.format
+    return report
+
+
+def _composed(row: Conversation) -> Conversation:
+    """The row in Unicode's composed form; the same object where it is that already."""
+    messages = tuple(Message(m.role, unicodedata.normalize("NFC", m.content)) for m in row.messages)
+    return row if messages == row.messages else replace(row, messages=messages)
+
+
+def _kept(source: Source, container: str) -> str | None:
+    """The source's own format where that is a shape of objects and the container holds objects."""
+    of_a_table = source.container in TABLES and source.format == "question/answer"
+    if container in (*TABLES, "txt") or source.format not in FORMATS or of_a_table:
+        return None
+    return source.format
