@@ -1,36 +1,34 @@
-"""A client of any OpenAI-compatible server: one chat completion at a time, with retries, and errors
-in words.
+"""An OpenAI-compatible server, asked through the `openai` client, with errors in words.
 
-Only the standard library is used: it is two requests, and which HTTP library is installed depends
-on other packages' versions. The key is read from the environment, kept where nothing prints it,
-sent to one server only, and taken out of everything that a server says before anybody sees it.
+The key is read from the environment, kept where nothing prints it, sent to one server only, and
+taken out of everything that a server says before anybody sees it.
 """
 
 from __future__ import annotations
 
 import difflib
-import http.client
-import ipaddress
 import json
 import os
 import socket
 import ssl
 import threading
-import urllib.error
-import urllib.request
-from email.utils import parsedate_to_datetime
+from collections.abc import Iterator
+from importlib import import_module
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..core.errors import WorkshopError
+from ..core.errors import Closing, WorkshopError
 from ..models.chat import Answer, Messages
 
 DEFAULT_SERVER = "http://localhost:11434/v1"  # Ollama's own address
 DEFAULT_KEY = "OPENAI_API_KEY"
 HIDDEN = "•••"
 _LARGEST = 16 * 2**20  # bytes of an answer; more is no chat completion
-_LONGEST_WAIT = 60.0
-_AGAIN = {408, 409, 425, 429, 500, 502, 503, 504, 529}
+_HEADERS = {
+    "accept", "accept-encoding", "connection", "content-length", "content-type", "host", "user-agent",
+}  # fmt: skip
+_SPENT = ("insufficient_quota", "billing_hard_limit_reached")
 
 
 class Secret:
@@ -54,20 +52,19 @@ class Secret:
 
     def hide(self, text: str) -> str:
         """The text with the key taken out of it, also where only its start or its end is quoted."""
-        if not self._value:
-            return text
-        text = text.replace(self._value, HIDDEN)
-        for part in (self._value[:12], self._value[-8:]):
-            if len(self._value) >= 20:
-                text = text.replace(part, HIDDEN)
+        parts = [self._value] if self._value else []
+        if len(self._value) >= 20:
+            parts += [self._value[:12], self._value[-8:]]
+        for part in parts:
+            text = text.replace(part, HIDDEN)
         return text
 
 
 class Stopped(Exception):
-    """The run was stopped while a request was waiting for its next try."""
+    """The run was stopped before a request."""
 
 
-class ChatServer:
+class ChatServer(Closing):
     """An OpenAI-compatible server and one of its models.
 
     `address`: such as "http://localhost:11434/v1"; a missing scheme or "/v1" is added. `model`:
@@ -88,40 +85,49 @@ class ChatServer:
         key_env: str | None = None,
         timeout: float = 120.0,
         retries: int = 4,
-        first_wait: float = 1.0,
     ) -> None:
         self.address = normal_address(address)
         self.model = model or ""
         self.timeout = timeout
         self.retries = retries
-        self.first_wait = first_wait
         self.stop = threading.Event()
         self._limit_name = "max_tokens"
-        self._key = _key(key_env, self.address)
         self._key_name = key_env or DEFAULT_KEY
-        handlers: list[Any] = [_NoRedirect()]
-        if is_local(self.address):
-            handlers.append(urllib.request.ProxyHandler({}))
-        self._opener = urllib.request.build_opener(*handlers)
+        self._key = _key(key_env, self.address)
+        self._client = self._open()
 
-    @property
-    def has_key(self) -> bool:
-        """Whether a key is sent."""
-        return bool(self._key)
+    def _open(self) -> Any:
+        import openai
+
+        hooks = {"request": [self._before_request], "response": [_limit]}
+        # No redirects: a POST becomes a GET, and the key might follow it to a stranger.
+        http = openai.DefaultHttpxClient(
+            follow_redirects=False, event_hooks=hooks, trust_env=not is_local(self.address)
+        )
+        return openai.OpenAI(
+            # The key does not go through the client: see _before_request.
+            base_url=self.address, api_key="none", http_client=http,
+            timeout=self.timeout, max_retries=self.retries,
+        )  # fmt: skip
+
+    def _before_request(self, request: Any) -> None:
+        if self.stop.is_set():
+            raise Stopped
+        # The client takes more headers from the environment (OPENAI_CUSTOM_HEADERS, OPENAI_ORG_ID, …)
+        # for whatever server is asked.
+        for name in set(request.headers) - _HEADERS:
+            del request.headers[name]
+        if self._key:
+            request.headers["Authorization"] = self._key.header()
+
+    def close(self) -> None:
+        """Start no request any more."""
+        self.stop.set()
+        self._client.close()
 
     def start(self) -> str:
         """Look whether the server answers and has the model; returns the model's name."""
-        try:
-            found = self._ask("GET", "/models", None, tries=self.retries + 1)
-            names = sorted(
-                str(entry["id"]) for entry in found.get("data") or [] if isinstance(entry, dict)
-            )
-        except _Refused as refused:
-            if refused.status != 404:
-                raise self._in_words(refused) from None
-            names = []  # some servers list no models, and answer all the same
-        except (KeyError, TypeError, AttributeError):
-            names = []
+        names = self._models()
         if not self.model:
             if len(names) != 1:
                 listed = f"It has: {', '.join(names[:20])}." if names else "It names none."
@@ -129,9 +135,30 @@ class ChatServer:
                     f"Which model of {self.address}? {listed} Give one with model=."
                 )
             self.model = names[0]
-        elif names and not _among(self.model, names) and len(names) > 1:
+        # Ollama lists "llama3.2:latest" for what people call "llama3.2"; Gemini says "models/…".
+        known = {self.model, f"{self.model}:latest", f"models/{self.model}"}
+        if len(names) > 1 and known.isdisjoint(names):
             raise WorkshopError(self._unknown_model(names))
         return self.model
+
+    def _models(self) -> list[str]:
+        """The models that the server lists; some list none, and answer all the same."""
+        import openai
+
+        try:
+            try:
+                found = self._read(self._client.with_options(max_retries=0).models)
+            except openai.APIError as error:
+                if isinstance(_cause(error), _NOBODY):
+                    raise
+                found = self._read(self._client.models)
+            return sorted(str(entry["id"]) for entry in found["data"] if isinstance(entry, dict))
+        except openai.NotFoundError:
+            return []
+        except openai.APIError as error:
+            raise self._in_words(error) from None
+        except (KeyError, TypeError):
+            return []
 
     def complete(
         self,
@@ -144,36 +171,45 @@ class ChatServer:
         """One answer. Raises WorkshopError when the server refuses or stays away, Stopped after
         `stop` is set.
         """
-        body: dict[str, Any] = {
-            "model": self.model,
-            "messages": [dict(message) for message in messages],
-            self._limit_name: max_tokens,
-        }
-        if temperature is not None:
-            body["temperature"] = temperature
-        if seed is not None:
-            body["seed"] = seed
+        import openai
+
+        body: dict[str, Any] = {"model": self.model, "messages": [dict(m) for m in messages]}
+        for name, value in (("temperature", temperature), ("seed", seed)):
+            if value is not None:
+                body[name] = value
+        chat = self._client.chat.completions
         try:
             try:
-                found = self._ask("POST", "/chat/completions", body, tries=self.retries + 1)
-            except _Refused as refused:
-                if refused.status != 400 or "max_completion_tokens" not in refused.message:
+                found = self._read(chat, **body, **{self._limit_name: max_tokens})
+            except openai.BadRequestError as error:
+                if "max_completion_tokens" not in error.response.text:
                     raise
                 # Newer OpenAI models know the limit under another name only.
                 self._limit_name = "max_completion_tokens"
-                body[self._limit_name] = body.pop("max_tokens", max_tokens)
-                found = self._ask("POST", "/chat/completions", body, tries=self.retries + 1)
-        except _Refused as refused:
-            raise self._in_words(refused) from None
-        return self._reply(found)
+                found = self._read(chat, **body, **{self._limit_name: max_tokens})
+        except openai.APIError as error:
+            raise self._in_words(error) from None
+        return self._answer(found)
 
-    def _reply(self, found: Any) -> Answer:
+    def _read(self, resource: Any, **body: Any) -> Any:
+        """What the server sends, as JSON."""
+        raw = resource.with_raw_response
+        response = raw.create(**body) if body else raw.list()
+        try:
+            return json.loads(response.content)
+        except ValueError:
+            said = self._key.hide(response.content[:200].decode("utf-8", "replace"))
+            raise WorkshopError(
+                f"{self.address} answers with something that is not JSON: {said!r}. Is the address "
+                "right? It usually ends in /v1."
+            ) from None
+
+    def _answer(self, found: Any) -> Answer:
         try:
             choice = found["choices"][0]
-            text = choice["message"].get("content") or ""
             usage = found.get("usage") or {}
             return Answer(
-                self._key.hide(str(text)),
+                self._key.hide(str(choice["message"].get("content") or "")),
                 tokens=int(usage.get("completion_tokens") or 0),
                 prompt_tokens=int(usage.get("prompt_tokens") or 0),
                 stopped=choice.get("finish_reason") != "length",
@@ -185,161 +221,127 @@ class ChatServer:
                 "Is the address right? It usually ends in /v1."
             ) from None
 
-    # -- the wire
+    def _in_words(self, error: Any) -> WorkshopError:
+        """What an error of the `openai` client means for people."""
+        import openai
 
-    def _ask(self, method: str, path: str, body: dict[str, Any] | None, *, tries: int) -> Any:
-        wait = self.first_wait
-        for attempt in range(1, tries + 1):
-            last = attempt == tries
-            try:
-                return self._once(method, path, body)
-            except _Refused as refused:
-                if last or not refused.again:
-                    raise
-                pause = refused.wait if refused.wait is not None else wait
-            except TimeoutError as error:
-                if last:
-                    raise WorkshopError(
-                        f"{self.address} gave no answer within {self.timeout:g} s, {attempt} times. A large model on "
-                        "a small machine may need longer: raise the time-out, or take a smaller model."
-                    ) from error
-                pause = wait
-            except (OSError, http.client.HTTPException) as error:
-                if last or (_nobody_there(error) and path == "/models"):
-                    raise self._down(error) from error
-                pause = wait
-            if self.stop.wait(min(pause, _LONGEST_WAIT)):
-                raise Stopped
-            wait *= 2
-        raise AssertionError("the last try returns or raises")
-
-    def _once(self, method: str, path: str, body: dict[str, Any] | None) -> Any:
-        if self.stop.is_set():
-            raise Stopped
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.address + path, data, method=method)
-        request.add_header("Accept", "application/json")
-        if data is not None:
-            request.add_header("Content-Type", "application/json")
-        if self._key:
-            request.add_unredirected_header("Authorization", self._key.header())
-        try:
-            with self._opener.open(request, timeout=self.timeout) as response:
-                raw = response.read(_LARGEST + 1)
-        except urllib.error.HTTPError as error:
-            with error:
-                try:
-                    said = error.read(100_000).decode("utf-8", "replace")
-                except (OSError, http.client.HTTPException):
-                    said = ""
-                refused = _Refused(error.code, self._key.hide(said), error.headers)
-            raise refused from None
-        except urllib.error.URLError as error:
-            # urllib wraps what happened; the time-out among it is to be told apart.
-            if isinstance(error.reason, OSError):
-                raise error.reason from None
-            raise OSError(str(error.reason)) from None
-        if len(raw) > _LARGEST:
-            raise WorkshopError(f"{self.address} sent more than 16 MB for one answer.")
-        try:
-            return json.loads(raw)
-        except ValueError:
-            said = self._key.hide(raw[:200].decode("utf-8", "replace"))
-            raise WorkshopError(
-                f"{self.address} answers with something that is not JSON: {said!r}. Is the address right? It usually "
-                "ends in /v1."
-            ) from None
-
-    # -- words
-
-    def _down(self, error: BaseException) -> WorkshopError:
-        host = urlsplit(self.address).hostname or ""
-        if isinstance(error, ssl.SSLError):
+        if isinstance(error, openai.APITimeoutError):
             return WorkshopError(
-                f"No safe connection to {self.address}: {error.reason or error}. Is the server's address right, and "
-                "does it speak https?"
+                f"{self.address} gave no answer within {self.timeout:g} s, {self.retries + 1} "
+                "times. A large model on a small machine may need longer: raise the time-out, or "
+                "take a smaller model."
             )
-        if isinstance(error, socket.gaierror):
+        if isinstance(error, openai.APIStatusError):
+            return WorkshopError(f"{self.address}{self._refusal(error)}")
+        cause = _cause(error)
+        host = urlsplit(self.address).hostname
+        if isinstance(cause, ssl.SSLError):
             return WorkshopError(
-                f"There is no machine {host}, or this one is offline. Check the address {self.address}; without a "
-                "network, use a local server or the model `mame`."
+                f"No safe connection to {self.address}: {cause.reason or cause}. Is the server's "
+                "address right, and does it speak https?"
             )
+        if isinstance(cause, socket.gaierror):
+            return WorkshopError(
+                f"There is no machine {host}, or this one is offline. Check the address "
+                f"{self.address}; without a network, use a local server or the model `mame`."
+            )
+        reason = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
+        if isinstance(cause, ConnectionRefusedError):
+            reason = "the connection is refused"
+        elif isinstance(cause, ConnectionResetError) or "disconnected" in reason:
+            reason = "the connection breaks off"
         start = (
-            " Start it (`ollama serve`, or llama.cpp's `llama-server -m model.gguf`), give another address, or work "
-            "without a server: the model `mame`."
+            "Start it (`ollama serve`, or llama.cpp's `llama-server -m model.gguf`), give another "
+            "address, or work without a server: the model `mame`."
             if is_local(self.address)
-            else " Check the address and the network."
+            else "Check the address and the network."
         )
-        return WorkshopError(f"No server answers at {self.address} ({_reason(error)}).{start}")
+        return WorkshopError(f"No server answers at {self.address} ({reason}). {start}")
 
-    def _in_words(self, refused: _Refused) -> WorkshopError:
-        said = f" It says: {refused.message}" if refused.message else ""
-        where = self.address
-        if refused.status == 401:
-            key = (
-                f"the key in {self._key_name} is not accepted"
-                if self._key
-                else f"a key is needed, and none was sent: put it into the environment variable {self._key_name}"
-                + ("" if where.startswith("https:") else " and name that variable (--key-env)")
+    def _refusal(self, error: Any) -> str:
+        """What a status that is no success means, to be said after the address."""
+        status = error.status_code
+        message, code = _message(self._key.hide(error.response.text[:100_000]))
+        said = f" It says: {message}" if message else ""
+        if status == 401 and self._key:
+            return f" refuses: the key in {self._key_name} is not accepted (401).{said}"
+        if status == 401:
+            named = "" if self.address.startswith("https:") else " and name it (--key-env)"
+            return (
+                " refuses: a key is needed, and none was sent: put it into the environment "
+                f"variable {self._key_name}{named} (401).{said}"
             )
-            return WorkshopError(f"{where} refuses: {key} (401).{said}")
-        if refused.status == 403:
-            return WorkshopError(f"{where} does not allow this with the given key (403).{said}")
-        if refused.status == 404:
-            if "model" in refused.message.lower():
-                return WorkshopError(self._unknown_model([]) + said)
-            return WorkshopError(
-                f"{where} knows no /chat/completions (404).{said} The address usually ends in /v1."
+        if status == 403:
+            return f" does not allow this with the given key (403).{said}"
+        if status == 404 and "model" in message.lower():
+            return self._unknown_model([]).removeprefix(self.address) + said
+        if status == 404:
+            return f" knows no /chat/completions (404).{said} The address usually ends in /v1."
+        if status == 429 and code in _SPENT:
+            return f": the account's quota is used up (429).{said} Look at the account."
+        if status == 429:
+            return (
+                f": too many requests, still after {self.retries} pauses (429).{said} Wait a "
+                "while, and run it again."
             )
-        if refused.status == 429:
-            why = (
-                "the account's quota is used up"
-                if refused.spent
-                else f"too many requests, still after {self.retries} pauses"
+        if status < 400:
+            return (
+                f" sends on to another address ({status}), and a key must not follow. Give the "
+                "address it means."
             )
-            fix = "Look at the account." if refused.spent else "Wait a while, and run it again."
-            return WorkshopError(f"{where}: {why} (429).{said} {fix}")
-        if 300 <= refused.status < 400:
-            return WorkshopError(
-                f"{where} sends on to another address ({refused.status}), and a key must not follow. Give the address "
-                "it means."
+        if status >= 500:
+            return (
+                f" failed {self.retries + 1} times ({status}).{said} Look at the server's own log."
             )
-        if refused.status >= 500:
-            return WorkshopError(
-                f"{where} failed {self.retries + 1} times ({refused.status}).{said} Look at the server's own log."
-            )
-        return WorkshopError(f"{where} refuses the request ({refused.status}).{said}")
+        return f" refuses the request ({status}).{said}"
 
     def _unknown_model(self, names: list[str]) -> str:
         near = difflib.get_close_matches(self.model, names, n=3, cutoff=0.4)
         has = f" Near ones: {', '.join(near)}." if near else ""
         if not near and names:
             has = f" It has: {', '.join(names[:20])}."
-        pull = (
-            f" With Ollama: `workshop ollama pull {self.model}`."
-            if ":11434" in self.address
-            else ""
+        pull = f" With Ollama: `workshop ollama pull {self.model}`."
+        return (
+            f"{self.address} has no model {self.model!r}.{has}"
+            f"{pull if ':11434' in self.address else ''}"
         )
-        return f"{self.address} has no model {self.model!r}.{has}{pull}"
 
 
-class _Refused(Exception):
-    """An answer with a status that is no success."""
-
-    def __init__(self, status: int, body: str, headers: Any) -> None:
-        super().__init__(f"HTTP {status}")
-        self.status = status
-        self.message, self.code = _error_message(body)
-        self.spent = self.code in ("insufficient_quota", "billing_hard_limit_reached")
-        self.again = status in _AGAIN and not self.spent
-        self.wait = _retry_after(headers.get("Retry-After") if headers else None)
+_NOBODY = (ConnectionRefusedError, socket.gaierror, ssl.SSLError)
 
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A POST that is sent on would become a GET, and a header might follow to a stranger."""
+def _cause(error: BaseException) -> BaseException:
+    """What lies behind an error: the operating system's, where there is one."""
+    while error.__cause__ or error.__context__:
+        error = error.__cause__ or error.__context__ or error
+    return error
 
-    def redirect_request(self, *args: Any, **more: Any) -> None:
-        return None
+
+def _limit(response: Any) -> None:
+    """Let no more than _LARGEST bytes of an answer be read, and nobody ask again without credit."""
+    import openai
+
+    # httpx2, or what older releases of openai are made with.
+    module = openai.DefaultHttpxClient.__bases__[0].__module__.partition(".")[0]
+    stream = response.stream
+
+    class Limited(import_module(module).SyncByteStream):  # type: ignore[misc]
+        def __iter__(self) -> Iterator[bytes]:
+            read = 0
+            for part in stream:
+                read += len(part)
+                if read > _LARGEST:
+                    raise WorkshopError(f"{response.url.host} sent more than 16 MB for one answer.")
+                yield part
+
+        def close(self) -> None:
+            stream.close()
+
+    response.stream = Limited()
+    if response.status_code == 429:
+        response.read()
+        if _message(response.text)[1] in _SPENT:
+            response.headers["x-should-retry"] = "false"
 
 
 def normal_address(address: str) -> str:
@@ -349,10 +351,8 @@ def normal_address(address: str) -> str:
     Raises WorkshopError for what is no http address, and for one with a password or key in it.
     """
     text = address.strip()
-    if "://" not in text:
-        text = f"http://{text}"
     try:
-        parts = urlsplit(text)
+        parts = urlsplit(text if "://" in text else f"http://{text}")
         port = parts.port
     except ValueError:
         raise WorkshopError(
@@ -360,8 +360,8 @@ def normal_address(address: str) -> str:
         ) from None
     if parts.username or parts.password or parts.query:
         raise WorkshopError(
-            "The server's address holds a user name, a password or a query. Leave them out; put a key into an "
-            f"environment variable ({DEFAULT_KEY}, or another one by name)."
+            "The server's address holds a user name, a password or a query. Leave them out; put a "
+            f"key into an environment variable ({DEFAULT_KEY}, or another one by name)."
         )
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise WorkshopError(f"{address!r} is no web address. Example: {DEFAULT_SERVER}")
@@ -374,36 +374,29 @@ def is_local(address: str) -> bool:
     """Whether an address is this machine's own."""
     host = urlsplit(address).hostname or ""
     try:
-        return ipaddress.ip_address(host).is_loopback
+        return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost" or host.endswith(".localhost")
 
 
 def _key(name: str | None, address: str) -> Secret:
-    value = os.environ.get(name or DEFAULT_KEY, "").strip()
     if name is None and not address.startswith("https:"):
         return Secret()
+    value = os.environ.get(name or DEFAULT_KEY, "").strip()
     if name is not None and not value:
         raise WorkshopError(
             f"The environment variable {name} is not set; the server's key belongs there."
         )
-    # http.client would quote a header that it refuses, and the key with it.
+    # The HTTP library would quote a header that it refuses, and the key with it.
     if not all("!" <= character <= "~" for character in value):
         raise WorkshopError(
-            f"The key in {name or DEFAULT_KEY} holds a space, a line end or another character that no key has."
+            f"The key in {name or DEFAULT_KEY} holds a space, a line end or another character that "
+            "no key has."
         )
     return Secret(value)
 
 
-def _among(model: str, names: list[str]) -> bool:
-    """Ollama lists "llama3.2:latest" for what people call "llama3.2"; Gemini's list says
-    "models/…".
-    """
-    wanted = {model, f"{model}:latest", f"models/{model}"}
-    return any(name in wanted for name in names)
-
-
-def _error_message(body: str) -> tuple[str, str]:
+def _message(body: str) -> tuple[str, str]:
     """What went wrong and its code, of the shapes that servers give it in."""
     try:
         found = json.loads(body)
@@ -412,36 +405,8 @@ def _error_message(body: str) -> tuple[str, str]:
     if isinstance(found, list) and found:
         found = found[0]
     error = found.get("error", found) if isinstance(found, dict) else found
+    code = ""
     if isinstance(error, dict):
-        text = error.get("message") or error.get("detail") or json.dumps(error, ensure_ascii=False)
-        return " ".join(str(text).split())[:300], str(error.get("code") or error.get("type") or "")
-    return " ".join(str(error).split())[:300], ""
-
-
-def _retry_after(value: str | None) -> float | None:
-    """Seconds to wait, from a Retry-After header (seconds or a date)."""
-    if not value:
-        return None
-    try:
-        return max(0.0, float(value))
-    except ValueError:
-        pass
-    try:
-        import datetime
-
-        then = parsedate_to_datetime(value)
-        return max(0.0, (then - datetime.datetime.now(then.tzinfo)).total_seconds())
-    except (TypeError, ValueError):
-        return None
-
-
-def _nobody_there(error: BaseException) -> bool:
-    return isinstance(error, ConnectionRefusedError | socket.gaierror | ssl.SSLError)
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, ConnectionRefusedError):
-        return "the connection is refused"
-    if isinstance(error, ConnectionResetError | http.client.RemoteDisconnected):
-        return "the connection breaks off"
-    return str(getattr(error, "strerror", None) or error or type(error).__name__)
+        code = str(error.get("code") or error.get("type") or "")
+        error = error.get("message") or error.get("detail") or json.dumps(error, ensure_ascii=False)
+    return " ".join(str(error).split())[:300], code

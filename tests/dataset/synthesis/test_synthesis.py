@@ -32,7 +32,7 @@ from workshop_helpers.dataset.synthesis.seeds import find_seeds
 from workshop_helpers.metrics.facts import ShopFacts
 from workshop_helpers.metrics.language import detect_language
 from workshop_helpers.metrics.surfaces import states
-from workshop_helpers.runtimes.openai import ChatServer, normal_address
+from workshop_helpers.runtimes.openai import HIDDEN, ChatServer, normal_address
 from workshop_helpers.runtimes.writers import in_process
 
 FACTS = data_path("shop", "facts.yaml")
@@ -348,7 +348,7 @@ def test_a_busy_server_is_asked_again_after_the_time_it_names(relay):
     def busy(handler: BaseHTTPRequestHandler) -> bool:
         return reply(handler, 429, {"error": {"message": "slow down"}}, Retry_After="0.2")
 
-    client = ChatServer(relay(first(2, busy)), first_wait=30)
+    client = ChatServer(relay(first(2, busy)))
     client.start()
     started = time.monotonic()
     answer = client.complete([{"role": "user", "content": "Hello"}], max_tokens=4)
@@ -361,7 +361,7 @@ def test_a_connection_that_breaks_off_is_tried_again(relay):
         handler.connection.close()
         return True
 
-    client = ChatServer(relay(first(2, breaks)), first_wait=0.01)
+    client = ChatServer(relay(first(2, breaks)))
     client.start()
     assert client.complete([{"role": "user", "content": "Hello"}], max_tokens=4).tokens > 0
 
@@ -389,7 +389,7 @@ def test_a_connection_that_breaks_off_is_tried_again(relay):
     ],
 )
 def test_what_a_server_does_wrong_is_said_in_words(relay, trouble, message):
-    client = ChatServer(relay(trouble), "x", retries=1, timeout=0.3, first_wait=0.01)
+    client = ChatServer(relay(trouble), "x", retries=1, timeout=0.3)
     with pytest.raises(WorkshopError, match=message):
         client.complete([{"role": "user", "content": "Hello"}])
 
@@ -447,7 +447,7 @@ def test_a_key_from_the_environment_opens_the_server_and_is_written_nowhere(
         synthesize(tmp_path / "rows.jsonl", **arguments)
     monkeypatch.setenv("MY_KEY", key)
     client = ChatServer(locked, key_env="MY_KEY")
-    assert client.has_key and key not in repr(vars(client))
+    assert HIDDEN in repr(vars(client)) and key not in repr(vars(client))
     synthesize(tmp_path / "rows.jsonl", **arguments, key_env="MY_KEY")
     said = capfd.readouterr()
     written = [p.read_text(encoding="utf-8") for p in tmp_path.rglob("*") if p.is_file()]
@@ -488,18 +488,21 @@ def test_a_server_that_repeats_the_key_does_not_get_it_printed(relay, key, monke
 
 
 def test_the_default_key_does_not_go_to_a_local_server(relay, key, monkeypatch):
-    monkeypatch.setenv("OPENAI_API_KEY", key)
+    for name in ("API_KEY", "ADMIN_KEY", "ORG_ID", "PROJECT_ID"):
+        monkeypatch.setenv(f"OPENAI_{name}", key)
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", f"X-Key: {key}")
     seen: list[str | None] = []
 
     def look(handler: BaseHTTPRequestHandler) -> bool:
         seen.append(handler.headers["Authorization"])
+        assert key not in str(handler.headers)
         return False
 
     client = ChatServer(relay(look))
     client.start()
     client.complete([{"role": "user", "content": "Hello"}], max_tokens=2)
-    assert seen == [None] and not client.has_key
-    assert ChatServer("https://example.com/v1", "m").has_key
+    assert seen == [None]
+    assert HIDDEN in repr(vars(ChatServer("https://example.com/v1", "m")))
 
 
 @pytest.mark.parametrize("value", ["", "with space inside", "line\nend", "日本語"])
