@@ -11,7 +11,16 @@ import sys
 from pathlib import Path
 
 import pytest
-from families import FAMILIES, HARD_TEXTS, LESSONS, QUESTIONS, Family, Tuned, save_family, tune
+from families import (
+    FAMILIES,
+    HARD_TEXTS,
+    LESSONS,
+    QUESTIONS,
+    Family,
+    Tuned,
+    save_family,
+    tuned_once,
+)
 
 from benchmarks.families import CHAT, PAD, chat_ids, gelu, largest_difference, with_added_pad
 from workshop_helpers.gguf.check import check_gguf
@@ -29,8 +38,8 @@ F32_LIMIT = {"gemma3": 5e-3}
 
 
 @pytest.fixture(scope="module", params=FAMILIES, ids=str)
-def tuned(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Tuned:
-    return tune(request.param, tmp_path_factory.mktemp(request.param.name))
+def tuned(request: pytest.FixtureRequest, shared: Path) -> Tuned:
+    return tuned_once(request.param, shared)
 
 
 def read_ids(engine: LlamaEngine, prompt: str) -> list[int]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from families import FAMILIES, LESSON_RECIPE, LESSONS, QUESTIONS, Tuned, tune
+from families import FAMILIES, LESSON_RECIPE, LESSONS, QUESTIONS, tuned_once
 from ollama_server import OllamaServer
 
 from workshop_helpers.cli.main import main
@@ -39,9 +39,9 @@ class Files:
 
 
 @pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
+def files(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Files:
     folder = tmp_path_factory.mktemp("adapters")
-    tuned: Tuned = tune(QWEN, folder)
+    tuned = tuned_once(QWEN, shared)
     rows = [Conversation((Message("user", q), Message("assistant", a))) for q, a in OTHER]
     other = train(tuned.base, rows, folder / "other", LESSON_RECIPE).adapter
     return Files(

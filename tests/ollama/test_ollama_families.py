@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from families import FAMILIES, LESSON_RECIPE, LESSONS, QUESTIONS, Tuned, tune
+from families import FAMILIES, LESSON_RECIPE, LESSONS, QUESTIONS, Tuned, tuned_once
 from ollama_server import find_binary
 
 from benchmarks.families import chat_ids
@@ -28,8 +28,8 @@ from workshop_helpers.training.train import train
 
 
 @pytest.fixture(scope="module", params=FAMILIES, ids=str)
-def tuned(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Tuned:
-    return tune(request.param, tmp_path_factory.mktemp(request.param.name))
+def tuned(request: pytest.FixtureRequest, shared: Path) -> Tuned:
+    return tuned_once(request.param, shared)
 
 
 @pytest.fixture
