@@ -406,7 +406,7 @@ class Tuned:
     f16: GgufReport
 
 
-def tune(family: Family, folder: Path) -> Tuned:
+def tune(family: Family, folder: Path, recipe: LoraRecipe = LESSON_RECIPE) -> Tuned:
     """Makes a random model, teaches it LESSONS, merges and converts it: the course's whole way, in
     ten seconds.
     """
@@ -417,7 +417,7 @@ def tune(family: Family, folder: Path) -> Tuned:
 
     rows = [Conversation((Message("user", q), Message("assistant", a))) for q, a in LESSONS]
     base = save_family(family, folder / "base")
-    adapter = train(base, rows, folder / "adapter", LESSON_RECIPE).adapter
+    adapter = train(base, rows, folder / "adapter", recipe).adapter
     merged = merge(adapter, folder / "merged").model
     return Tuned(
         family,

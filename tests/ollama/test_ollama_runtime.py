@@ -428,9 +428,7 @@ def test_layers_worked_out_from_afar_are_those_of_the_manifest(
     name = named("far")
     server.create(name, mame_name, system=HARD)
     near = {one.kind: one.digest for one in server.layers(name)}
-    monkeypatch.setattr(
-        "workshop_helpers.runtimes.ollama.facts._manifest_layers", lambda facts: []
-    )
+    monkeypatch.setattr("workshop_helpers.runtimes.ollama.facts._manifest_layers", lambda facts: [])
     far = {one.kind: one.digest for one in server.layers(name)}
     assert far.keys() == near.keys() == {"model", "template", "system", "params"}
     assert far.pop("params") is None
