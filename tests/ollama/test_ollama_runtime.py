@@ -505,8 +505,8 @@ def test_ctrl_c_ends_the_answer_and_not_the_chat(
         "import argparse, signal, sys\nfrom workshop_helpers.cli.ollama import add_ollama_verbs\n"
         # a shell's background jobs, and all they start, ignore it
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "parser = argparse.ArgumentParser()\ncommon = argparse.ArgumentParser(add_help=False)\n"
-        "add_ollama_verbs(parser.add_subparsers(), common)\n"
+        "parser = argparse.ArgumentParser()\n"
+        "add_ollama_verbs(parser.add_subparsers())\n"
         "args = parser.parse_args(sys.argv[1:])\nsys.exit(args.run(args))\n"
     )
     if os.name == "nt":
