@@ -47,9 +47,6 @@ KEYS = {
 PROVENANCE = ("benchmark", "made", "model", "machine", "versions", "title")
 
 
-# ---- arithmetic ----------------------------------------------------------------------------------
-
-
 def test_spread_is_median_and_range_and_leaves_unknown_out():
     assert common.spread([3.0, 1.0, None, 2.0]) == {"median": 2, "min": 1, "max": 3, "runs": 3}
     assert common.spread([None]) is None
@@ -88,9 +85,6 @@ def test_the_search_for_trl_leaves_out_what_cannot_win():
     assert ran == [(1, 1, 8), (1, 2, 8), (1, 3, 8), (2, 1, 8), (2, 2, 8), (1, 1, 4), (2, 1, 4)]
     assert speed.best(runs) == {"seconds": 2.0, "recall": 0.95, "epochs": 2}
     assert speed.best([{"seconds": 1.0, "recall": 0.89}]) is None
-
-
-# ---- what is summed up ---------------------------------------------------------------------------
 
 
 def run(language: str, label: str, recall: float, **more: float) -> dict[str, object]:
@@ -173,7 +167,7 @@ def test_a_recipe_that_forgets_less_comes_first_and_one_that_learns_too_little_l
 
 
 def test_recipes_are_chosen_on_the_validation_questions_only(monkeypatch, tmp_path):
-    """Every question file of the shop that the search opens, with training and answering left out."""
+    """Every question file that the search opens, with training and answering left out."""
     read: list[str] = []
     asked: dict[str, list[str]] = {}
 
@@ -218,8 +212,6 @@ def test_a_recipe_is_read_from_the_command_line():
         LoraRecipe(epochs=9),
     ]
 
-
-# ---- reports -------------------------------------------------------------------------------------
 
 SPEED = {
     "benchmark": "speed",
@@ -323,7 +315,9 @@ GEMMA = {
     **FAMILY,
     "difference": {"F32": 2.3e-3, "F16": 0.01, "F16 as asked": 0.01},
     "gelu": {
-        "first token": 1.1e-3, "first token, rounded": 7.1e-6, "without feed-forward layers": 4.3e-6,
+        "first token": 1.1e-3,
+        "first token, rounded": 7.1e-6,
+        "without feed-forward layers": 4.3e-6,
     },
     "quantized": {**FAMILY["quantized"], "Q8_0": {"learned": 4, "equal": 0}},
 }  # fmt: skip
@@ -442,9 +436,6 @@ def test_the_results_page_shows_every_benchmark(language):
     assert "| 0.90 |" in shown["adapters"]
     assert "2.50× (20.0 / 8.0 s)" in shown["speed"]
     assert "3.50× (7.0 / 2.0 s), **" in shown["speed"]
-
-
-# ---- files and commands --------------------------------------------------------------------------
 
 
 def test_only_whole_runs_of_the_bundled_model_go_to_results():
