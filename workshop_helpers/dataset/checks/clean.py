@@ -186,7 +186,8 @@ def _clean_row(row: Conversation, report: CleanReport, mask: bool, nfc: bool) ->
 def repairs(text: str, *, nfc: bool = True) -> Iterator[tuple[str, str]]:
     """The repairs that a text needs, one after the other: (what for, the text after it).
 
-    None changes the sense. A repair that would leave nothing is not made: an empty text is a fault for its author to see.
+    None changes the sense. A repair that would leave nothing is not made: an empty text is a fault
+    for its author to see.
     """
     steps = [
         ("line ends", lambda t: t.replace("\r\n", "\n").replace("\r", "\n") if "\r" in t else t),

@@ -20,9 +20,10 @@ EXCERPT = 160  # characters of a row that a finding shows at most
 MOST_FINDINGS = 2_000  # of one rule and severity that are kept; the rest is counted
 
 _BY_SEVERITY = {
-    "error": """invalid-json missing-field invalid-csv unreadable row-too-large wrong-role wrong-order
-        empty-question empty-answer empty-file encoding mojibake control-character special-token
-        secret too-long duplicate contradicting-fact leakage pii-card pii-my-number""",
+    "error": """invalid-json missing-field invalid-csv unreadable row-too-large wrong-role
+        wrong-order empty-question empty-answer empty-file encoding mojibake control-character
+        special-token secret too-long duplicate contradicting-fact leakage pii-card
+        pii-my-number""",
     "warning": """invisible-character html placeholder boilerplate too-short near-duplicate echo
         conflicting-answers low-diversity repeated-text pii-email pii-phone pii-ssn pii-postal-code
         pii-address pii-name mixed-language mixed-politeness too-few""",
@@ -45,9 +46,9 @@ def rule_text(rule: str, what: str, language: str = "en") -> str:
 class Finding:
     """One fault at one place.
 
-    line: from 1 (0: the file as a whole); wording: what is wrong; advice: what to do, where the rule
-    does not say it; excerpt: masked where it holds personal data; other_line, other_file: the second
-    row, where the finding is about two.
+    line: from 1 (0: the file as a whole); wording: what is wrong; advice: what to do, where the
+    rule does not say it; excerpt: masked where it holds personal data; other_line, other_file: the
+    second row, where the finding is about two.
     """
 
     rule: str

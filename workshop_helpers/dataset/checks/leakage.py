@@ -22,14 +22,13 @@ from .similarity import Similar, plain
 if TYPE_CHECKING:
     from ..formats import Conversation
 
-_STOP = frozenset(
-    """
-    a an the is are am was were be been do does did can could will would shall should may might
-    must i me my you your we us our it its this that these those to of in on at for from by with
-    about and or so if as please thanks thank hello hi hey there tell know let want like just
-    any some have has had get got s m re ve ll t d
-    """.split()
-)
+_STOP_WORDS = """
+a an the is are am was were be been do does did can could will would shall should may might
+must i me my you your we us our it its this that these those to of in on at for from by with
+about and or so if as please thanks thank hello hi hey there tell know let want like just
+any some have has had get got s m re ve ll t d
+"""
+_STOP = frozenset(_STOP_WORDS.split())
 _COURTESY = re.compile(
     r"お?(?:教え|おしえ)て"
     r"(?:ください|下さい|いただけますか|もらえますか|ほしい(?:です)?|くれますか)?(?:ませんか)?"

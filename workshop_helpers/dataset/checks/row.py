@@ -1,4 +1,4 @@
-"""What the checks are given: a row with what several of them ask of it, and where each row stands."""
+"""What the checks are given: a row with what several of them ask of it, and where rows stand."""
 
 from __future__ import annotations
 

@@ -164,9 +164,7 @@ def _groups(questions: Sequence[str]) -> list[list[int]]:
 def _share(
     groups: list[list[int]], topics: list[str], ratios: Sequence[float], seed: int
 ) -> list[int]:
-    """The side of each row: groups, large ones first, go to the side that lacks most of their
-    topic.
-    """
+    """The side of each row: groups, large ones first, go where most of their topic is lacking."""
     shuffled = sorted(groups, key=lambda group: group[0])
     random.Random(seed).shuffle(shuffled)
     shuffled.sort(key=len, reverse=True)

@@ -21,8 +21,8 @@ _MANNERS = {True: Wording("checks.polite"), False: Wording("checks.plain")}
 # Who asks for another language gets it.
 _TRANSLATION = re.compile(
     r"translat|in (?:english|japanese)|(?:english|japanese) (?:for|word|phrase)"
-    r"|(?:how do|what do) (?:you|i) (?:say|call)|mean in |英語|和訳|英訳|翻訳|訳して|訳す|日本語|英文|和文"
-    r"|英会話|英単語|意味|リライト|校正|correct|proofread|rewrite|code|コード|コマンド|正規表現|SQL|JSON",
+    r"|(?:how do|what do) (?:you|i) (?:say|call)|mean in |英語|和訳|英訳|翻訳|訳して|訳す"
+    r"|日本語|英文|和文|英会話|英単語|意味|リライト|校正|correct|proofread|rewrite|code|コード|コマンド|正規表現|SQL|JSON",
     re.I,
 )
 _CODE_MARK = re.compile(r"[{}()\[\];=<>$|\\/_`#]")
@@ -71,8 +71,8 @@ def _changing(row: CheckedRow) -> Iterable[Finding]:
 
 _PLACEHOLDER = re.compile(
     r"\blorem ipsum\b|\[(?:your|insert|add|enter|company|customer|product)[ _][\w ]{1,30}\]"
-    r"|\{\{\s*\w{1,30}\s*\}\}|<(?:your|insert)[ _-][\w -]{1,30}>|\b(?:TODO|FIXME|TBD)\b(?=[:：]|\s*$)"
-    r"|【(?:要確認|未定|ここに[^】]{1,20}|会社名|商品名|氏名|お名前)】|(?:ここに|ここへ)(?:回答|答え|質問|文章|本文)を"
+    r"|\{\{\s*\w{1,30}\s*\}\}|<(?:your|insert)[ _-][\w -]{1,30}>|\b(?:TODO|FIXME|TBD)\b"
+    r"(?=[:：]|\s*$)|【(?:要確認|未定|ここに[^】]{1,20}|会社名|商品名|氏名|お名前)】|(?:ここに|ここへ)(?:回答|答え|質問|文章|本文)を"
     r"(?:記入|入力|書)|^(?:ダミー|仮の?回答|サンプル回答|テスト回答|dummy|placeholder|n/a|none|null|nan|todo|tbd|xxx+)[.。]?$",
     re.I,
 )
@@ -134,7 +134,7 @@ def _left_over(
 
 
 class Manners(SetCheck):
-    """`mixed-politeness`: Japanese answers in です・ます beside plain ones. Memory: 16 bytes a row."""
+    """`mixed-politeness`: polite beside plain Japanese answers. Memory: 16 bytes a row."""
 
     def __init__(self, places: Places) -> None:
         super().__init__(places)
@@ -259,7 +259,9 @@ _MONTH = (
 WAYS: tuple[tuple[str, tuple[str, ...], tuple[tuple[str, re.Pattern[str]], ...]], ...] = (
     ("thousands", ("円", "$", "¥", "￥", "yen", "dollar", "ポイント", "point"), (
         ("with-commas", re.compile(rf"(?<![0-9.]){_GROUPED}(?=\s?{_UNIT})|[$¥￥]{_GROUPED}")),
-        ("without-commas", re.compile(rf"(?<![0-9.,])[0-9]{{4,9}}(?=\s?{_UNIT})|[$¥￥][0-9]{{4,9}}(?![0-9,])")),
+        ("without-commas", re.compile(
+            rf"(?<![0-9.,])[0-9]{{4,9}}(?=\s?{_UNIT})|[$¥￥][0-9]{{4,9}}(?![0-9,])"
+        )),
     )),
     ("yen", ("円", "¥", "￥"), (
         ("as-円", re.compile(r"[0-9０-９]\s?円")),

@@ -14,7 +14,8 @@ _EMAIL = re.compile(
     r"(?P<host>(?:[A-Za-z0-9](?:[A-Za-z0-9\-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,24})(?![A-Za-z0-9_@(…*]|[.-][A-Za-z0-9]|:[\w/~])"
 )
 _FILE_ENDINGS = {
-    "png", "jpg", "jpeg", "gif", "svg", "webp", "js", "ts", "css", "json", "py", "md", "sh", "yaml", "yml",
+    "png", "jpg", "jpeg", "gif", "svg", "webp", "js", "ts", "css", "json", "py", "md", "sh",
+    "yaml", "yml",
 }  # fmt: skip
 _ROLES = re.compile(
     r"(?:info|support|contact|help|helpdesk|sales|service|customer[._-]?(?:service|care|support)|cs|office|admin"
@@ -79,7 +80,7 @@ _LOCAL_PHONE = re.compile(ALONE + r"[2-9]\d{2}-\d{4}" + ENDED)
 
 
 def phones(text: str) -> Iterator[Span]:
-    """Telephone numbers of Japan, the United States and Britain; a firm's service line is a note."""
+    """Telephone numbers of Japan, the United States and Britain; a service line is a note."""
     for found in _PHONE.finditer(text):
         for start, end, service in _numbers_of(text, found.start(), found.end()):
             kind, severity = ("service-phone", "note") if service else ("phone", "warning")

@@ -54,9 +54,7 @@ def _is_card(digits: str) -> bool:
 
 
 def luhn(digits: str) -> bool:
-    """Luhn's test (ISO/IEC 7812-1, annex B): with every second digit from the right doubled, the
-    digits' sum is a multiple of ten.
-    """
+    """Luhn's test (ISO/IEC 7812-1, annex B)."""
     doubled = (int(digit) * (1 + place % 2) for place, digit in enumerate(reversed(digits)))
     return sum(value - 9 if value > 9 else value for value in doubled) % 10 == 0
 
