@@ -224,8 +224,8 @@ def _difference(before: str, after: str) -> tuple[str, str]:
     """The pieces in which two texts differ, with a little of what stands around them."""
     if len(before) <= 4 * _AROUND and len(after) <= 4 * _AROUND:
         return before, after
-    start = len(commonprefix([before, after]))
-    end = len(commonprefix([before[start:][::-1], after[start:][::-1]]))
+    start = len(commonprefix([before, after]))  # noqa: RUF071
+    end = len(commonprefix([before[start:][::-1], after[start:][::-1]]))  # noqa: RUF071
     first = max(0, start - _AROUND)
     head = "…" if first else ""
 

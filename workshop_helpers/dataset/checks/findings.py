@@ -122,8 +122,8 @@ def finding(
     severity = severity or RULES[rule]
     if severity not in SEVERITIES:
         raise ValueError(f"{severity!r} is no severity; choose from {', '.join(SEVERITIES)}")
-    wording = Wording(f"checks.{code}", values)
-    found = Finding(rule, severity, at.file or "", at.line or 0, wording, advice, shorten(excerpt))
+    wording, place = word(code, **values), (at.file or "", at.line or 0)
+    found = Finding(rule, severity, *place, wording, advice, shorten(excerpt))
     if other is None:
         return found
     other_file = other.file if other.file != at.file else None
@@ -133,19 +133,23 @@ def finding(
 # -- the words for places and turns, and pieces of text ------------------------------------------
 
 
+def word(name: str, /, **values: Any) -> Wording:
+    """A wording of checks.yaml."""
+    return Wording(f"checks.{name}", values)
+
+
 def where(place: Placed, beside: Placed) -> Wording:
     """The place of a row; its file is named where the row beside it stands in another one."""
     if place.file == beside.file:
-        return Wording("checks.line", {"line": place.line})
+        return word("line", line=place.line)
     file = place.file or ""
-    return Wording("checks.line-of", {"line": place.line, "file": file, "name": Path(file).name})
+    return word("line-of", line=place.line, file=file, name=Path(file).name)
 
 
 def who(role: str, number: int | None = None) -> Wording:
     """A turn, as the beginning of a sentence; its number where a row has many turns."""
-    turn = Wording("checks.turn", {"n": number}) if number else ""
-    known = role if role in ("user", "assistant", "system") else "somebody"
-    return Wording(f"checks.{known}", {"turn": turn})
+    turn = word("turn", n=number) if number else ""
+    return word(role if role in ("user", "assistant", "system") else "somebody", turn=turn)
 
 
 def shorten(text: str, most: int = EXCERPT) -> str:

@@ -12,10 +12,10 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ...core.errors import WorkshopError
-from .findings import Finding, Place, finding, where
+from .findings import Finding, Place
 from .row import CheckedRow, Places, SetCheck
 from .similarity import Similar, plain
 
@@ -165,9 +165,8 @@ class Leakage(SetCheck):
         if found is None:
             return ()
         code, severity, held, share = found
-        values: dict[str, Any] = {"excerpt": question, "severity": severity, "share": share}
-        place = where(held, row.conversation)
-        return [finding("leakage", row.conversation, code, other=held, place=place, **values)]
+        values = {"excerpt": question, "severity": severity, "share": share}
+        return [row.finding("leakage", code, held, **values)]
 
     def _leak(self, question: str) -> tuple[str, str, Place, float] | None:
         """The surest way in which a question is known: wording, severity, where, how much alike."""

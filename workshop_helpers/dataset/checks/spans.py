@@ -58,9 +58,9 @@ ORDER = re.compile(
 )
 
 
-def text_before(text: str, start: int, most: int = 40) -> str:
-    """The characters before a place, at most so many."""
-    return text[max(0, start - most) : start]
+def text_before(found: re.Match[str], most: int = 40) -> str:
+    """The characters before a match, at most so many."""
+    return found.string[max(0, found.start() - most) : found.start()]
 
 
 def matches_near(

@@ -47,12 +47,12 @@ def postal_codes(text: str) -> Iterator[Span]:
     for found in _JAPANESE_CODE.finditer(text):
         group = "marked" if found["marked"] else "named" if found["named"] else "bare"
         named = group != "bare" or found["after"]
-        if named or _CODE_WORD.search(text_before(text, found.start())):
+        if named or _CODE_WORD.search(text_before(found)):
             yield _code(found, group, 3)
     for found in _ZIP.finditer(text):
         yield _code(found, "code", 3)
     for found in _POSTCODE.finditer(text):
-        if _BRITISH.search(text_before(text, found.start())):
+        if _BRITISH.search(text_before(found)):
             yield _code(found, 0, found[0].index(" "))
 
 
@@ -106,7 +106,7 @@ _PO_BOX = re.compile(r"\bP\.?O\.? ?Box \d{1,6}(?!\d)")
 def streets(text: str) -> Iterator[Span]:
     """English street addresses and post-office boxes."""
     for found in _STREET.finditer(text):
-        lives = _LIVES.search(text_before(text, found.start()))
+        lives = _LIVES.search(text_before(found))
         named = lives or _PLAIN_KIND.fullmatch(found["kind"])
         if found["flat"] or found["city"] or (named and not _NOT_STREETS.search(found["name"])):
             yield Span(*found.span(), "address", "warning", stars(found[0], keep_first=True))
@@ -119,7 +119,7 @@ def japanese_addresses(text: str) -> Iterator[Span]:
     for found in matches_near(_JAPANESE_ADDRESS, PLOT, text, 40, 60):
         region = found["region"]
         sure = re.match(_PREFECTURE, region) or re.search(r"丁目|番地|号|-.*-", found["plot"])
-        named = _ADDRESS_WORD.search(text_before(text, found.start(), 20))
+        named = _ADDRESS_WORD.search(text_before(found, 20))
         if sure or named or (region.endswith(("区", "市")) and found["town"]):
             masked = region + stars(found[0][len(region) :])
             yield Span(*found.span(), "address", "warning", masked)

@@ -37,7 +37,7 @@ def english_names(text: str, speaker: str | None) -> Iterator[Span]:
     """English names; "My name is …" of an assistant or a system prompt is nobody's."""
     for found in _TITLED.finditer(text):
         # "12 Maple Dr. Springfield" is a street.
-        if not found[0].startswith("Dr") or not _HOUSE.search(text_before(text, found.start())):
+        if not found[0].startswith("Dr") or not _HOUSE.search(text_before(found)):
             yield from _person(found)
     for found in _DEAR.finditer(text):
         if not re.match(r"(?:Mr|Mrs|Ms|Miss|Dr)\b", found["name"]):
