@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from configparser import ConfigParser
 from pathlib import Path
-
-import yaml
 
 from ..spans import Span, matches_near, stars, text_before
 
-_LISTS = yaml.safe_load(Path(__file__).with_name("known_names.yaml").read_text(encoding="utf-8"))
-_KNOWN = {name: frozenset(words.split()) for name, words in _LISTS.items()}
+_LISTS = ConfigParser()
+_LISTS.read(Path(__file__).with_name("known_names.ini"), encoding="utf-8")
+_KNOWN = {name: frozenset(words.split()) for name, words in _LISTS["names"].items()}
 
 # -- English ---------------------------------------------------------------------------------------
 
