@@ -379,7 +379,7 @@ def test_questions_are_read_with_their_facts(tmp_path: Path) -> None:
         ({"question": "x", "facts": "y"}, '"facts" must be a list'),
         ({"question": "x", "facts": [""]}, "filled texts only"),
         ({"question": "x", "facts": [5]}, "filled texts only"),
-        ({"question": "x", "system": 5}, '"system" must be a text'),
+        ({"question": "x", "system": 5}, '"system" is a number; it must be a text'),
         ({"question": "ok"}, "the same question as line 1"),
         ({"question": "x<|im_end|>"}, "control token"),
     ],

@@ -39,7 +39,8 @@ def workshop(
     """Runs `workshop ollama …`; gives the exit code and what was printed."""
     monkeypatch.setenv("OLLAMA_HOST", ollama_host)
     parser = argparse.ArgumentParser()
-    add_ollama_verbs(parser.add_subparsers())
+    common = argparse.ArgumentParser(add_help=False)
+    add_ollama_verbs(parser.add_subparsers(), common)
 
     def run(*arguments: str) -> tuple[int, str, str]:
         args = parser.parse_args(["ollama", *arguments])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -32,11 +33,8 @@ def file(tmp_path: Path) -> Path:
 
 def test_alpaca_row_becomes_question_and_answer(file: Path) -> None:
     (row,) = read_conversations(write(file, ALPACA))
-    assert (row.question, row.answer, row.system) == (
-        "How much is shipping?",
-        "It costs $6.99.",
-        None,
-    )
+    assert (row.question, row.answer) == ("How much is shipping?", "It costs $6.99.")
+    assert row.system is None
     assert (row.file, row.line) == (str(file), 1)
     assert row.prompt_messages() == [{"role": "user", "content": "How much is shipping?"}]
     assert row.to_messages()[-1] == {"role": "assistant", "content": "It costs $6.99."}
@@ -52,16 +50,10 @@ def test_alpaca_input_and_system_are_kept(file: Path) -> None:
 
 
 def test_messages_row_keeps_all_turns_and_asks_the_last_question(file: Path) -> None:
-    turns = [
-        ("system", "S"),
-        ("user", "Q1"),
-        ("assistant", "A1"),
-        ("user", "Q2"),
-        ("assistant", "A2"),
-    ]
-    (row,) = read_conversations(
-        write(file, {"messages": [{"role": r, "content": c} for r, c in turns]})
-    )
+    roles = ["system", "user", "assistant", "user", "assistant"]
+    texts = ["S", "Q1", "A1", "Q2", "A2"]
+    turns = [{"role": r, "content": c} for r, c in zip(roles, texts, strict=True)]
+    (row,) = read_conversations(write(file, {"messages": turns}))
     assert (row.system, row.question, row.answer) == ("S", "Q2", "A2")
     assert len(row.prompt_messages()) == 4
 
@@ -77,9 +69,7 @@ def test_prompt_and_completion_as_text_and_as_messages(file: Path) -> None:
     assert (second.system, second.question, second.answer) == ("S", "Q2", "A2")
 
 
-def test_bom_blank_lines_windows_line_ends_and_line_separators_in_texts_are_read(
-    file: Path,
-) -> None:
+def test_bom_blank_lines_windows_line_ends_and_line_separators_are_read(file: Path) -> None:
     rows = json.dumps(ALPACA), json.dumps({**ALPACA, "output": "a\u2028b"}, ensure_ascii=False)
     file.write_bytes(b"\xef\xbb\xbf" + f"{rows[0]}\r\n\r\n{rows[1]}\r\n".encode())
     first, second = read_conversations(file)
@@ -109,26 +99,9 @@ def test_limit_keeps_the_first_rows_but_checks_all(file: Path) -> None:
     ],
 )
 def test_malformed_json_is_named_with_its_line_and_a_fix(file: Path, line: str, says: str) -> None:
-    import re
-
     message = failure(file, ALPACA, line)
     assert f"{file}:2:" in message
     assert re.search(says, message)
-
-
-def test_misspelt_field_is_recognised(file: Path) -> None:
-    message = failure(file, ALPACA, {"instruction": "x", "ouput": "y"})
-    assert f'{file}:2: no field "output"' in message
-    assert 'rename it to "output"' in message
-
-
-def test_misspelt_field_in_the_first_row_is_recognised(file: Path) -> None:
-    assert 'rename it to "instruction"' in failure(file, {"instuction": "x", "output": "y"})
-    assert 'rename it to "completion"' in failure(file, {"prompt": "x", "completions": "y"})
-    assert 'rename it to "messages"' in failure(
-        file, {"mesages": [{"role": "user", "content": "x"}]}
-    )
-    assert 'rename it to "output"' in failure(file, {"instruction": "x", "response": "y"})
 
 
 def test_missing_field_tells_what_the_row_has(file: Path) -> None:
@@ -157,9 +130,8 @@ def test_turns_with_strange_roles_or_orders_are_refused(file: Path) -> None:
     assert "not the assistant's" in failure(file, turns("user", "assistant", "user"))
     assert "no user turn" in failure(file, turns("system", "assistant"))
     assert "only stand first" in failure(file, turns("user", "system", "assistant"))
-    assert 'turn 1 of "messages": no field "content"' in failure(
-        file, {"messages": [{"role": "user"}]}
-    )
+    silent = {"messages": [{"role": "user"}]}
+    assert 'turn 1 of "messages": no field "content"' in failure(file, silent)
     assert '"messages" must be a list' in failure(file, {"messages": []})
 
 
@@ -185,21 +157,24 @@ def test_angle_brackets_and_pipes_of_plain_text_pass(file: Path) -> None:
     assert len(read_conversations(write(file, *rows))) == len(texts)
 
 
-def test_half_a_surrogate_pair_is_refused(file: Path) -> None:
-    assert "half of a character" in failure(file, '{"instruction": "a", "output": "\\ud83d"}')
+JAPANESE = pytest.mark.parametrize(
+    ("encoding", "name"), [("cp932", "Shift_JIS"), ("euc_jp", "EUC-JP")]
+)
 
 
-@pytest.mark.parametrize(("encoding", "name"), [("cp932", "Shift_JIS"), ("euc_jp", "EUC-JP")])
+@JAPANESE
 def test_a_japanese_encoding_is_read_and_said(file: Path, encoding: str, name: str) -> None:
-    text = '{"instruction": "a", "output": "b"}\n{"instruction": "送料はいくらですか", "output": "はい"}\n'
-    file.write_bytes(text.encode(encoding))
+    write(
+        file, {"instruction": "a", "output": "b"}, {**ALPACA, "instruction": "送料はいくらですか"}
+    )
+    file.write_bytes(file.read_bytes().decode().encode(encoding))
     assert [row.question for row in read_conversations(file)] == ["a", "送料はいくらですか"]
     source = open_rows(file).source
     assert source.encoding == encoding
     assert name in str(source.reason)
 
 
-@pytest.mark.parametrize(("encoding", "name"), [("cp932", "Shift_JIS"), ("euc_jp", "EUC-JP")])
+@JAPANESE
 def test_a_line_in_another_encoding_than_the_file_is_named(
     file: Path, encoding: str, name: str
 ) -> None:
@@ -209,11 +184,6 @@ def test_a_line_in_another_encoding_than_the_file_is_named(
     message = failure(file)
     assert f"{file}:6: not UTF-8" in message
     assert name in message
-
-
-def test_utf16_is_named(file: Path) -> None:
-    file.write_bytes('{"instruction": "a", "output": "b"}'.encode("utf-16"))
-    assert "UTF-16" in failure(file)
 
 
 @pytest.mark.parametrize("content", [b"", b"\n \n", b"\xef\xbb\xbf\n"])
@@ -234,7 +204,7 @@ def test_json_list_is_read_with_the_line_of_each_row(file: Path) -> None:
 def test_json_list_of_questions_is_told_from_json_lines(file: Path) -> None:
     file.write_text(json.dumps([{"question": "a"}]), encoding="utf-8")
     with pytest.raises(WorkshopError, match="one JSON list"):
-        list(json_lines(file, []))
+        list(json_lines(file))
 
 
 def test_missing_file_names_the_nearest_one_and_a_folder_is_refused(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import gzip
 import io
 import itertools
 import json
+import re
 import sys
 import unicodedata
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from training_rows import talk
 
 from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.dataset.formats import (
@@ -35,12 +37,10 @@ CHAT = (*SYSTEM, Message("user", "Why?"), Message("assistant", "Because of the f
 
 ALL = ("messages", "prompt/completion", "alpaca", "sharegpt", "gemini", "question/answer")
 TARGETS = [
-    *[(suffix, shape) for suffix in ("jsonl", "json", "jsonl.gz", "parquet") for shape in ALL],
-    *[(suffix, shape) for suffix in ("csv", "tsv", "xlsx", "csv.gz") for shape in ("question/answer", "alpaca")],
-    ("csv", "prompt/completion"),
-    ("txt", None),
-    ("txt.gz", None),
-]  # fmt: skip
+    *itertools.product(("jsonl", "json", "jsonl.gz", "parquet"), ALL),
+    *itertools.product(("csv", "tsv", "xlsx", "csv.gz"), ("question/answer", "alpaca")),
+    *[("csv", "prompt/completion"), ("txt", None), ("txt.gz", None)],
+]
 
 
 def read(path: Path, **options: object) -> list[Conversation | Fault]:
@@ -48,10 +48,13 @@ def read(path: Path, **options: object) -> list[Conversation | Fault]:
         return list(rows)
 
 
+def conversations(path: Path, **options: object) -> list[Conversation]:
+    return [row for row in read(path, **options) if isinstance(row, Conversation)]
+
+
 def turns(path: Path, **options: object) -> list[tuple[Message, ...]]:
-    found = read(path, **options)
-    assert not [row for row in found if isinstance(row, Fault)]
-    return [row.messages for row in found if isinstance(row, Conversation)]
+    assert not rules(path, **options)
+    return [row.messages for row in conversations(path, **options)]
 
 
 def rules(path: Path, **options: object) -> list[tuple[str, int]]:
@@ -138,7 +141,7 @@ def test_every_path_through_two_shapes_and_back_keeps_a_question_and_its_answer(
 def test_every_path_through_two_containers_and_back_keeps_a_question_and_its_answer(
     tmp_path: Path, first: str, second: str
 ) -> None:
-    start, there, back = (tmp_path / f"{n}.{s}" for n, s in (("a", first), ("b", second), ("c", first)))  # fmt: skip
+    start, there, back = (tmp_path / name for name in (f"a.{first}", f"b.{second}", f"c.{first}"))
     write_conversations([Conversation(PAIR), Conversation(SYSTEM)], start)
     convert(start, there)
     convert(there, back)
@@ -183,25 +186,23 @@ def test_several_turns_are_refused_with_row_and_reason(
 
 
 def test_a_cell_longer_than_excel_holds_is_refused_not_cut(tmp_path: Path) -> None:
-    row = Conversation((Message("user", "q"), Message("assistant", "あ" * 32_768)))
     with pytest.raises(WorkshopError, match="32,767"):
-        write_conversations([row], tmp_path / "a.xlsx")
-    fits = Conversation((Message("user", "q"), Message("assistant", "あ" * 32_767)))
+        write_conversations([talk("q", "あ" * 32_768)], tmp_path / "a.xlsx")
+    fits = talk("q", "あ" * 32_767)
     write_conversations([fits], tmp_path / "a.xlsx")
     assert turns(tmp_path / "a.xlsx") == [fits.messages]
 
 
 def test_a_text_that_looks_like_a_formula_stays_a_text_in_excel(tmp_path: Path) -> None:
-    rows = [Conversation((Message("user", "=SUM(A1)"), Message("assistant", "#N/A")))]
-    write_conversations(rows, tmp_path / "a.xlsx")
-    assert turns(tmp_path / "a.xlsx") == [rows[0].messages]
+    row = talk("=SUM(A1)", "#N/A")
+    write_conversations([row], tmp_path / "a.xlsx")
+    assert turns(tmp_path / "a.xlsx") == [row.messages]
 
 
 def test_half_a_character_is_refused_by_every_writer(tmp_path: Path) -> None:
-    row = Conversation((Message("user", "q"), Message("assistant", "\ud83d")))
     for suffix in ("jsonl", "json", "csv", "xlsx", "parquet", "txt"):
         with pytest.raises(WorkshopError, match="half of a character"):
-            write_conversations([row], tmp_path / f"a.{suffix}")
+            write_conversations([talk("q", "\ud83d")], tmp_path / f"a.{suffix}")
         assert not (tmp_path / f"a.{suffix}").exists()
 
 
@@ -212,66 +213,48 @@ def test_half_a_character_is_refused_by_every_writer(tmp_path: Path) -> None:
 def test_other_fields_travel_along_and_do_not_count_for_equality(
     tmp_path: Path, suffix: str
 ) -> None:
-    rows = [
-        Conversation(PAIR, extra={"id": "r1", "topic": "送料"}),
-        Conversation(SYSTEM, extra={"note": "late"}),
-    ]
+    extras = [{"id": "r1", "topic": "送料"}, {"note": "late"}]
+    rows = [Conversation(PAIR, extra=extras[0]), Conversation(SYSTEM, extra=extras[1])]
     write_conversations(rows, tmp_path / f"a.{suffix}")
-    first, second = read(tmp_path / f"a.{suffix}")
-    assert isinstance(first, Conversation) and isinstance(second, Conversation)
-    assert dict(first.extra) == {"id": "r1", "topic": "送料"}
-    assert dict(second.extra) == {"note": "late"}
+    assert [dict(row.extra) for row in conversations(tmp_path / f"a.{suffix}")] == extras
     assert Conversation(PAIR, extra={"id": 1}) == Conversation(PAIR)
 
 
 def test_other_fields_that_plain_text_or_the_shape_cannot_hold_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(WorkshopError, match='"topic"'):
-        write_conversations([Conversation(PAIR, extra={"topic": "x"})], tmp_path / "a.txt")
-    with pytest.raises(WorkshopError, match='"messages"'):
-        write_conversations([Conversation(PAIR, extra={"messages": "x"})], tmp_path / "a.jsonl")
-    with pytest.raises(WorkshopError, match="would be read as part"):
-        write_conversations(
-            [Conversation(PAIR, extra={"prompt": "x", "completion": "y"})],
-            tmp_path / "a.jsonl",
-            format="alpaca",
-        )
+    for extra, name, shape, says in (
+        ({"topic": "x"}, "a.txt", None, '"topic"'),
+        ({"messages": "x"}, "a.jsonl", None, '"messages"'),
+        ({"prompt": "x", "completion": "y"}, "a.jsonl", "alpaca", "would be read as part"),
+        ({"raw": b"x"}, "a.parquet", None, "cannot be written as JSON"),
+    ):
+        with pytest.raises(WorkshopError, match=f"row 1: .*{says}"):
+            write_conversations([Conversation(PAIR, extra=extra)], tmp_path / name, format=shape)
 
 
 def test_other_fields_keep_their_exact_value(tmp_path: Path) -> None:
-    file = tmp_path / "a.jsonl"
-    file.write_text(
-        '{"instruction": "a", "output": "b", "n": 123456789012345678901, "f": 0.5, '
-        '"tags": ["x", 98765432109876543210]}',
-        encoding="utf-8",
+    extra = {"n": 123456789012345678901, "f": 0.5, "tags": ["x", 98765432109876543210]}
+    (row,) = conversations(
+        jsonl(tmp_path / "a.jsonl", {"instruction": "a", "output": "b", **extra})
     )
-    (row,) = read(file)
-    assert isinstance(row, Conversation)
-    assert dict(row.extra) == {"n": 123456789012345678901, "f": 0.5, "tags": ["x", 98765432109876543210]}  # fmt: skip
+    assert dict(row.extra) == extra
 
 
 # -- shapes ------------------------------------------------------------------------------------
 
 
-def jsonl(path: Path, *rows: object) -> Path:
-    path.write_text("".join(json.dumps(r, ensure_ascii=False) + "\n" for r in rows), encoding="utf-8")  # fmt: skip
+def jsonl(path: Path, *rows: object, encoding: str = "utf-8") -> Path:
+    lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    path.write_text("".join(lines), encoding=encoding)
     return path
 
 
 def test_sharegpt_is_read(tmp_path: Path) -> None:
-    row = {
-        "id": "c1",
-        "conversations": [
-            {"from": "system", "value": "S"},
-            {"from": "human", "value": "Q"},
-            {"from": "gpt", "value": "A"},
-        ],
-    }
-    also = {
-        "system": "S",
-        "conversations": [{"from": "user", "value": "Q"}, {"from": "assistant", "value": "A"}],
-    }
-    first, second = read(jsonl(tmp_path / "a.jsonl", row, also))
-    assert isinstance(first, Conversation) and isinstance(second, Conversation)
+    def turns(**said: str) -> list[dict[str, str]]:
+        return [{"from": role, "value": text} for role, text in said.items()]
+
+    row = {"id": "c1", "conversations": turns(system="S", human="Q", gpt="A")}
+    also = {"system": "S", "conversations": turns(user="Q", assistant="A")}
+    first, second = conversations(jsonl(tmp_path / "a.jsonl", row, also))
     assert first.messages == second.messages
     assert [m.role for m in first.messages] == ["system", "user", "assistant"]
     assert dict(first.extra) == {"id": "c1"}
@@ -320,9 +303,12 @@ def test_alpaca_history_becomes_turns(tmp_path: Path) -> None:
     [
         ({"instruction": "q", "answer": "a"}, "missing-field", 'rename it to "output"'),
         ({"prompt": "q", "response": "a"}, "missing-field", 'rename it to "completion"'),
-        ({"conversations": [{"from": "human", "value": "q"}]}, "wrong-order", "not the assistant's"),
+        ({"instuction": "q", "output": "a"}, "missing-field", 'rename it to "instruction"'),
+        ({"instruction": "q", "ouput": "a"}, "missing-field", 'rename it to "output"'),
+        ({"mesages": [{"role": "user"}]}, "missing-field", 'rename it to "messages"'),
+        ({"conversations": [{"from": "human", "value": "q"}]}, "wrong-order", "the assistant's"),
         ({"conversations": [{"from": "bot", "value": "q"}]}, "wrong-role", 'write "gpt"'),
-        ({"contents": [{"role": "assistant", "parts": [{"text": "a"}]}]}, "wrong-role", 'write "model"'),
+        ({"contents": [{"role": "assistant", "parts": "a"}]}, "wrong-role", 'write "model"'),
         ({"contents": [{"role": "user", "parts": []}]}, "empty-question", "is empty"),
         ({"messages": [{"role": "developer", "content": "s"}]}, "wrong-role", 'write "system"'),
         ({"messages": [{"role": "user", "content": ""}]}, "empty-question", "empty"),
@@ -354,9 +340,10 @@ def test_faults_carry_rule_line_message_and_fix(
     ("question", "answer"),
     [
         ("question", "answer"), ("Question", "Answer"), ("Q", "A"), ("Prompt", "Response"),
-        ("user_input", "reply"), ("質問", "回答"), ("質問文", "回答文"), ("問い", "答え"), ("問", "答"),
-        ("お問い合わせ内容", "返信内容"), ("指示", "出力"), ("ユーザー", "アシスタント"),
-        ("【質問】", "【回答】"), ("ｑｕｅｓｔｉｏｎ", "ａｎｓｗｅｒ"), ("instruction", "response"),
+        ("user_input", "reply"), ("質問", "回答"), ("質問文", "回答文"), ("問い", "答え"),
+        ("問", "答"), ("お問い合わせ内容", "返信内容"), ("指示", "出力"), ("【質問】", "【回答】"),
+        ("ユーザー", "アシスタント"), ("ｑｕｅｓｔｉｏｎ", "ａｎｓｗｅｒ"),
+        ("instruction", "response"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("suffix", ["csv", "tsv", "xlsx"])
@@ -375,10 +362,8 @@ def test_column_names_are_recognised_in_english_and_japanese(
     else:
         with open(file, "w", encoding="utf-8", newline="") as out:
             csv.writer(out, delimiter="," if suffix == "csv" else "\t").writerows(table)
-    with open_rows(file) as rows:
-        (row,) = rows
-        assert question in str(rows.source.reason)
-    assert isinstance(row, Conversation)
+    assert question in str(open_rows(file).source.reason)
+    (row,) = conversations(file)
     assert (row.question, row.answer, row.line) == (QUESTION, ANSWER, 2)
     assert row.extra["カテゴリ"] == "送料"
 
@@ -390,7 +375,7 @@ def test_columns_can_be_named_and_a_wrong_name_is_answered_with_the_near_one(
     file.write_text("Frage,Antwort\nq,a\n", encoding="utf-8")
     assert rules(file) == [("missing-field", 1)]
     columns = {"question": "Frage", "answer": "Antwort"}
-    assert turns(file, columns=columns) == [(Message("user", "q"), Message("assistant", "a"))]
+    assert turns(file, columns=columns) == [talk("q", "a").messages]
     (fault,) = read(file, columns={**columns, "answer": "Antword"})
     assert '"Antwort" looks like it' in str(fault)
     with pytest.raises(WorkshopError, match="columns must say"):
@@ -407,14 +392,11 @@ def test_columns_are_written_under_the_names_that_are_given(tmp_path: Path) -> N
 def test_csv_faults_are_named_with_the_line_where_the_record_starts(tmp_path: Path) -> None:
     file = tmp_path / "a.csv"
     file.write_text(
-        'question,answer\nq1,"two\nlines"\nq2\nq3,a,b\n"q4"x,a\nq5,\n\nq6,a\n"open,a\n',
-        encoding="utf-8",
+        'question,answer\nq1,"two\nlines"\nq2\nq3,a,b\n"q4"x,a\nq5,\n\nq6,a\n"open,a\n', "utf-8"
     )
-    found = read(file)
-    assert [(row.rule if isinstance(row, Fault) else "fine", row.line) for row in found] == [
-        ("fine", 2), ("empty-answer", 4), ("invalid-csv", 5), ("invalid-csv", 6), ("empty-answer", 7), ("fine", 9),
-        ("invalid-csv", 10),
-    ]  # fmt: skip
+    assert [row.line for row in conversations(file)] == [2, 9]
+    faults = [("empty-answer", 4), ("invalid-csv", 5), ("invalid-csv", 6), ("empty-answer", 7)]
+    assert rules(file) == [*faults, ("invalid-csv", 10)]
 
 
 @pytest.mark.parametrize("mark", [",", ";", "\t"])
@@ -436,27 +418,14 @@ def test_excel_numbers_dates_and_a_title_less_first_sheet_are_read(tmp_path: Pat
 
     import openpyxl
 
-    book = openpyxl.Workbook()
+    book, file = openpyxl.Workbook(), tmp_path / "a.xlsx"
     sheet = book.create_sheet("FAQ")
-    for cells in (
-        ["質問", "回答"],
-        ["いくら？", 500],
-        ["いつ？", datetime.date(2024, 5, 1)],
-        [None, None],
-        ["空", None],
-    ):
+    rows = [["いくら？", 500], ["いつ？", datetime.date(2024, 5, 1)], [None, None], ["空", None]]
+    for cells in (["質問", "回答"], *rows):
         sheet.append(cells)
-    book.save(tmp_path / "a.xlsx")
-    found = read(tmp_path / "a.xlsx")
-    assert [row.answer for row in found if isinstance(row, Conversation)] == ["500", "2024-05-01"]
-    assert [(row.rule, row.line) for row in found if isinstance(row, Fault)] == [("empty-answer", 5)]  # fmt: skip
-
-
-def test_parquet_of_lists_of_turns_with_absent_systems_is_read(tmp_path: Path) -> None:
-    write_conversations(
-        [Conversation(PAIR), Conversation(SYSTEM)], tmp_path / "a.parquet", format="gemini"
-    )
-    assert turns(tmp_path / "a.parquet") == [PAIR, SYSTEM]
+    book.save(file)
+    assert [row.answer for row in conversations(file)] == ["500", "2024-05-01"]
+    assert rules(file) == [("empty-answer", 5)]
 
 
 # -- plain text --------------------------------------------------------------------------------
@@ -490,24 +459,15 @@ def test_a_list_in_a_typed_answer_stays_a_list(tmp_path: Path) -> None:
     file.write_text(
         "System: Brief.\nQ: How?\nA: Like this:\n\n- one\n  - two\n\n    code\n", "utf-8"
     )
-    assert turns(file) == [
-        (
-            Message("system", "Brief."),
-            Message("user", "How?"),
-            Message("assistant", "Like this:\n\n- one\n  - two\n\n    code"),
-        )
-    ]
+    pair = talk("How?", "Like this:\n\n- one\n  - two\n\n    code").messages
+    assert turns(file) == [(Message("system", "Brief."), *pair)]
 
 
 def test_loose_ends_in_typed_text_are_named(tmp_path: Path) -> None:
     file = tmp_path / "faq.txt"
     file.write_text("Our FAQ\n\nQ: one?\n\nQ: two?\nA: 2\nA: again\nQ: three?\nA:\n", "utf-8")
-    assert rules(file) == [
-        ("wrong-order", 1),
-        ("empty-answer", 3),
-        ("wrong-order", 7),
-        ("empty-answer", 8),
-    ]
+    order, empty = "wrong-order", "empty-answer"
+    assert rules(file) == [(order, 1), (empty, 3), (order, 7), (empty, 8)]
 
 
 # -- JSON --------------------------------------------------------------------------------------
@@ -517,13 +477,8 @@ def test_a_broken_element_of_a_list_does_not_end_the_reading(tmp_path: Path) -> 
     file = tmp_path / "a.json"
     good = '{"instruction": "a]", "output": "b\\"}{"}'
     file.write_text(f"[\n{good},\n{{'x': 1}},\n{good}\n{good},\n42,\n{good},\n]\n", "utf-8")
-    assert rules(file) == [
-        ("invalid-json", 3),
-        ("invalid-json", 5),
-        ("invalid-json", 6),
-        ("invalid-json", 8),
-    ]
-    assert [row.line for row in read(file) if isinstance(row, Conversation)] == [2, 4, 5, 7]
+    assert rules(file) == [("invalid-json", line) for line in (3, 5, 6, 8)]
+    assert [row.line for row in conversations(file)] == [2, 4, 5, 7]
     file.write_text(f"[{good}, {good[:-3]}", "utf-8")
     assert rules(file) == [("invalid-json", 1), ("invalid-json", 1)]
     file.write_text(f"[{good}] {good}", "utf-8")
@@ -551,40 +506,12 @@ def test_a_list_is_read_the_same_in_blocks_of_any_size(piece: int) -> None:
 
 # -- encodings ---------------------------------------------------------------------------------
 
-SHORT = [
-    *[
-        "送料は？",
-        "東京",
-        "はい",
-        "いいえ",
-        "カメラ",
-        "返品",
-        "領収書をください",
-        "メール：abc",
-        "①番",
-    ],
-    *["株式会社", "北海道札幌市", "注文番号123", "営業時間は9時～18時", "ありがとうございます"],
-    *[
-        "日本語",
-        "テスト",
-        "データ",
-        "電話番号",
-        "アカウントの削除",
-        "ＡＢＣ",
-        "「無料」",
-        "5,000円",
-    ],
-    *[
-        "ご利用ガイド",
-        "ログインできない",
-        "在庫切れ",
-        "PDFを開く",
-        "料金表",
-        "住所変更",
-        "お支払い",
-    ],
-    *["配送", "交換", "キャンセル", "会員登録", "パスワード", "予約", "修理", "保証", "故障"],
-]
+SHORT = """
+送料は？ 東京 はい いいえ カメラ 返品 領収書をください メール：abc ①番 株式会社 北海道札幌市
+注文番号123 営業時間は9時～18時 ありがとうございます 日本語 テスト データ 電話番号 ＡＢＣ 「無料」
+アカウントの削除 5,000円 ご利用ガイド ログインできない 在庫切れ PDFを開く 料金表 住所変更 お支払い
+配送 交換 キャンセル 会員登録 パスワード 予約 修理 保証 故障
+"""
 
 
 @pytest.mark.parametrize("encoding", ["cp932", "euc_jp"])
@@ -592,17 +519,11 @@ def test_shift_jis_and_euc_jp_are_told_apart_on_single_short_texts(
     tmp_path: Path, encoding: str
 ) -> None:
     file = tmp_path / "a.jsonl"
-    wrong = []
-    for text in SHORT:
-        try:
-            raw = json.dumps({"instruction": text, "output": "OK"}, ensure_ascii=False).encode(encoding)  # fmt: skip
-        except UnicodeEncodeError:
-            continue
-        file.write_bytes(raw)
-        found = [row.question for row in read(file) if isinstance(row, Conversation)]
-        if found != [text]:
-            wrong.append(text)
-    assert wrong == []
+    for text in SHORT.split():
+        if encoding == "euc_jp" and re.search("[①～]", text):
+            continue  # it has none
+        jsonl(file, {"instruction": text, "output": "OK"}, encoding=encoding)
+        assert [row.question for row in conversations(file)] == [text]
 
 
 def test_the_shops_rows_keep_their_text_in_every_encoding(tmp_path: Path) -> None:
@@ -613,12 +534,9 @@ def test_the_shops_rows_keep_their_text_in_every_encoding(tmp_path: Path) -> Non
         raw = text.encode(encoding, "replace")
         file = tmp_path / f"{encoding}.jsonl"
         file.write_bytes(raw)
-        with open_rows(file) as rows:
-            assert rows.source.encoding == encoding
-            kept = list(rows)
-        assert [json.loads(line)["output"] for line in raw.decode(encoding).split("\n") if line] == [
-            row.answer for row in kept if isinstance(row, Conversation)
-        ]  # fmt: skip
+        assert open_rows(file).source.encoding == encoding
+        answers = [json.loads(line)["output"] for line in raw.decode(encoding).split("\n") if line]
+        assert [row.answer for row in conversations(file)] == answers
 
 
 @pytest.mark.parametrize(
@@ -636,19 +554,12 @@ def test_the_shops_rows_keep_their_text_in_every_encoding(tmp_path: Path) -> Non
 def test_another_encoding_is_refused_with_its_reason_and_can_be_given(
     tmp_path: Path, text: str, encoding: str, says: str
 ) -> None:
-    import re
-
-    file = tmp_path / "a.jsonl"
-    file.write_bytes(
-        json.dumps({"instruction": text, "output": "ok"}, ensure_ascii=False).encode(encoding)
-    )
-    with open_rows(file) as rows:
-        (fault,) = rows
-        assert rows.source.encoding == "unknown"
-        assert re.search(says, str(rows.source.reason))
-    assert isinstance(fault, Fault)
-    assert fault.rule == "encoding"
-    assert turns(file, encoding=encoding) == [(Message("user", text), Message("assistant", "ok"))]
+    file = jsonl(tmp_path / "a.jsonl", {"instruction": text, "output": "ok"}, encoding=encoding)
+    source = open_rows(file).source
+    assert source.encoding == "unknown"
+    assert re.search(says, str(source.reason))
+    assert rules(file) == [("encoding", 1)]
+    assert turns(file, encoding=encoding) == [talk(text, "ok").messages]
     with pytest.raises(WorkshopError, match="no encoding"):
         open_rows(file, encoding="shift-jiss")
 
@@ -658,21 +569,14 @@ def test_a_japanese_character_far_down_still_tells_the_encoding(tmp_path: Path) 
     plain = '{"instruction": "Where is it?", "output": "Here."}\n' * 20_000
     last = '{"instruction": "送料はいくらですか", "output": "500円です"}\n'
     file.write_bytes((plain + last).encode("cp932"))
-    with open_rows(file) as rows:
-        assert rows.source.encoding == "cp932"
-        *_, row = rows
-    assert isinstance(row, Conversation)
+    assert open_rows(file).source.encoding == "cp932"
+    *_, row = conversations(file)
     assert (row.question, row.line) == ("送料はいくらですか", 20_001)
 
 
 @pytest.mark.parametrize("suffix", ["csv", "json", "txt"])
 def test_bytes_that_are_no_utf8_are_a_fault_of_their_row_alone(tmp_path: Path, suffix: str) -> None:
-    rows = [
-        Conversation(
-            (Message("user", f"質問{n}はありますか"), Message("assistant", "はい、あります"))
-        )
-        for n in range(6)
-    ]
+    rows = [talk(f"質問{n}はありますか", "はい、あります") for n in range(6)]
     file = tmp_path / f"a.{suffix}"
     write_conversations(rows, file, format=None if suffix == "txt" else "question/answer")
     file.write_bytes(file.read_bytes().replace("3は".encode(), b"3\xff\xfe"))
@@ -686,17 +590,12 @@ def test_bytes_that_are_no_utf8_are_a_fault_of_their_row_alone(tmp_path: Path, s
 
 def test_nfc_is_offered_and_counted(tmp_path: Path) -> None:
     apart = unicodedata.normalize("NFD", "ガイドブックが欲しい")
-    write_conversations(
-        [
-            Conversation((Message("user", apart), Message("assistant", "はい"))),
-            Conversation((Message("user", "はい？"), Message("assistant", "はい"))),
-        ],
-        tmp_path / "a.jsonl",
-    )
-    assert convert(tmp_path / "a.jsonl", tmp_path / "b.jsonl").normalised == 0
-    assert turns(tmp_path / "b.jsonl")[0][0].content == apart
-    assert convert(tmp_path / "a.jsonl", tmp_path / "b.jsonl", nfc=True).normalised == 1
-    assert turns(tmp_path / "b.jsonl")[0][0].content == "ガイドブックが欲しい"
+    source, out = tmp_path / "a.jsonl", tmp_path / "b.jsonl"
+    write_conversations([talk(apart, "はい"), talk("はい？", "はい")], source)
+    assert convert(source, out).normalised == 0
+    assert turns(out)[0][0].content == apart
+    assert convert(source, out, nfc=True).normalised == 1
+    assert turns(out)[0][0].content == "ガイドブックが欲しい"
 
 
 def test_faults_stop_a_conversion_unless_they_may_be_skipped(tmp_path: Path) -> None:
@@ -744,14 +643,14 @@ def test_a_missing_library_is_named_by_python_itself(
 
 def test_strict_reading_takes_every_container(tmp_path: Path) -> None:
     for suffix in ("jsonl", "json", "csv", "tsv", "xlsx", "parquet", "txt", "jsonl.gz"):
-        write_conversations([Conversation(PAIR)], tmp_path / f"a.{suffix}")
-        assert read_conversations(tmp_path / f"a.{suffix}") == [
-            Conversation(PAIR, str(tmp_path / f"a.{suffix}"), read_conversations(tmp_path / f"a.{suffix}")[0].line)
-        ]  # fmt: skip
+        file = tmp_path / f"a.{suffix}"
+        write_conversations([Conversation(PAIR)], file)
+        (row,) = read_conversations(file)
+        assert (row.messages, row.file) == (PAIR, str(file))
 
 
 def test_a_gzip_file_without_the_suffix_is_unpacked(tmp_path: Path) -> None:
-    (tmp_path / "a.jsonl").write_bytes(gzip.compress(b'{"instruction": "q", "output": "a"}\n'))
-    with open_rows(tmp_path / "a.jsonl") as rows:
-        assert "gzip" in str(rows.source.reason)
-        assert len(list(rows)) == 1
+    file = tmp_path / "a.jsonl"
+    file.write_bytes(gzip.compress(b'{"instruction": "q", "output": "a"}\n'))
+    assert "gzip" in str(open_rows(file).source.reason)
+    assert len(turns(file)) == 1

@@ -6,7 +6,8 @@ import itertools
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from .findings import RULES, Finding, Place, finding, shorten, word
+from ...core.wordings import Wording
+from .findings import RULES, Finding, Place, finding, shorten
 
 if TYPE_CHECKING:
     from ..formats import Conversation, Fault
@@ -83,7 +84,7 @@ def other_encoding(file: str, encoding: str) -> Finding:
         Place(file, 1),
         "other-encoding",
         severity="note",
-        advice=word("to-utf-8"),
+        advice=Wording("checks.to-utf-8"),
         encoding=encoding,
         name=spoken(encoding),
     )

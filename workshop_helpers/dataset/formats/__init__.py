@@ -8,11 +8,10 @@ from .faults import (
     RowFault,
     check_text,
     field_text,
-    raise_faults,
 )
 from .files import RowReader, Source, open_rows
 from .shapes import FORMATS, detect_format
-from .strict import json_lines, read_conversations
+from .strict import all_right, json_lines, read_conversations
 from .writing import WriteReport, write_conversations
 
 __all__ = [
@@ -27,13 +26,13 @@ __all__ = [
     "RowReader",
     "Source",
     "WriteReport",
+    "all_right",
     "check_text",
     "convert",
     "detect_format",
     "field_text",
     "json_lines",
     "open_rows",
-    "raise_faults",
     "read_conversations",
     "write_conversations",
 ]

@@ -63,7 +63,7 @@ def container_of(path: Path) -> str | None:
     return CONTAINERS.get(suffixes[-1]) if suffixes else None
 
 
-def spoken(container: str) -> Wording:
+def container_name(container: str) -> Wording:
     """The name of a container."""
     return word(f"container.{container}")
 
@@ -80,9 +80,11 @@ def find_out(path: Path, encoding: str | None = None) -> Plan:
             return Plan(named or "txt", "", reason, fault=fault)
     for container, magic in _BINARY.items():
         if first.startswith(magic):
-            return Plan(container, "", word("read.first-bytes", container=spoken(container)))
+            return Plan(
+                container, "", word("read.first-bytes", container=container_name(container))
+            )
     if named in _BINARY:
-        return Plan(named, "", word("read.binary-name", container=spoken(named)))
+        return Plan(named, "", word("read.binary-name", container=container_name(named)))
     packed = first.startswith(b"\x1f\x8b")
     head, telling, whole = sample(path, packed=packed)
     if encoding is not None:
@@ -95,7 +97,7 @@ def find_out(path: Path, encoding: str | None = None) -> Plan:
         return Plan(named or "txt", "unknown", found.reason, packed=packed, fault=fault)
     text = head.decode(found.name, "replace").removeprefix("\ufeff")
     container, because = _container(text, named)
-    name = spoken(container)
+    name = container_name(container)
     if packed:
         name = word("container.packed", container=name)
     tabbed = container == "tsv" and "\t" in text.split("\n")[0]

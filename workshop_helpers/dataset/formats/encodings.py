@@ -11,16 +11,9 @@ import codecs
 import re
 from dataclasses import dataclass
 
-from ...core.wordings import Wording
+from ...core.wordings import Wording, entries
 from .faults import word
 
-SPOKEN = {
-    "utf-8": "UTF-8",
-    "utf-8-sig": "UTF-8",
-    "cp932": "Shift_JIS (CP932)",
-    "euc_jp": "EUC-JP",
-    "iso2022_jp": "ISO-2022-JP",
-}
 _MARKS = (
     (codecs.BOM_UTF32_LE, "UTF-32"),
     (codecs.BOM_UTF32_BE, "UTF-32"),
@@ -45,7 +38,8 @@ class Encoding:
 
 def spoken(name: str) -> Wording | str:
     """The name of an encoding for people, by the one that Python knows."""
-    return word(f"encoding-name.{name}") if name in SPOKEN else name
+    entry = f"encoding-name.{name}"
+    return word(entry) if entry in entries("formats") else name
 
 
 def detect(sample: bytes, *, whole: bool = True) -> Encoding:
@@ -61,8 +55,7 @@ def detect(sample: bytes, *, whole: bool = True) -> Encoding:
             return Encoding(None, word("undecided.mark", encoding=name))
     if sample.isascii():
         if re.search(rb"\x1b\$[@B]", sample):
-            reason = word("coding.escapes", encoding=spoken("iso2022_jp"))
-            return Encoding("iso2022_jp", reason)
+            return Encoding("iso2022_jp", word("coding.escapes", encoding=spoken("iso2022_jp")))
         if sample[:400].count(0) * 3 > len(sample[:400]):
             return Encoding(None, word("undecided.utf-16"))
         return Encoding("utf-8", word("coding.ascii"))

@@ -75,7 +75,7 @@ class RowFault(ValueError):
 
     def at(self, file: str, line: int, excerpt: str = "") -> Fault:
         """This fault at its place in a file."""
-        return Fault(self.rule, file, line, self.message, self.fix, shorten(excerpt))
+        return Fault(self.rule, file, line, self.message, self.fix, _shorten(excerpt))
 
 
 def word(name: str, /, **values: Any) -> Wording:
@@ -85,10 +85,10 @@ def word(name: str, /, **values: Any) -> Wording:
 
 def quoted(names: Iterable[str]) -> list[Wording]:
     """Names of fields, each in the language's quotation marks."""
-    return [word("field", name=shorten(name, 40)) for name in names]
+    return [word("field", name=_shorten(name, 40)) for name in names]
 
 
-def shorten(text: str, limit: int = _EXCERPT) -> str:
+def _shorten(text: str, limit: int = _EXCERPT) -> str:
     """A text on one line, cut with "…" where it is longer than the limit."""
     line = " ".join(text[: 4 * limit].split())
     return line if len(line) <= limit and len(text) <= 4 * limit else line[: limit - 1] + "…"

@@ -15,6 +15,7 @@ from ...core.errors import Closing, WorkshopError
 from .encodings import spoken
 from .faults import RowFault
 
+Reader = Callable[[int], bytes]  # gives at most so many bytes; none at the end
 ROW_LIMIT = 64 << 20  # bytes; a row of a training set is some kilobytes
 BLOCK = 1 << 18
 HEAD = 256 << 10
@@ -104,9 +105,8 @@ def sample(path: Path, *, packed: bool) -> tuple[bytes, bytes, bool]:
         try:
             head = block = file.read(HEAD)
             seen = len(head)
-            while block and block.isascii() and b"\x1b$" not in block and seen < _SCANNED:
-                following = file.read(BLOCK)
-                if not following:
+            while block.isascii() and b"\x1b$" not in block and seen < _SCANNED:
+                if not (following := file.read(BLOCK)):
                     return head, block, True
                 seen += len(following)
                 block = following
@@ -121,37 +121,30 @@ def sample(path: Path, *, packed: bool) -> tuple[bytes, bytes, bool]:
             return b"", b"", False
 
 
-def lines(read: Callable[[int], bytes], end: bytes = b"\n") -> Iterator[bytes]:
+def lines(read: Reader, end: bytes = b"\n") -> Iterator[bytes]:
     """The lines, without what ends them. Raises RowFault for one that is longer than a row can be.
 
     Only this one byte ends a line: others that `str.splitlines` knows, such as U+2028, may stand in
     a text.
     """
     kept: list[bytes] = []
-    size = 0
     while block := read(BLOCK):
-        parts = block.split(end)
-        if len(parts) == 1:
-            kept.append(block)
-            size += len(block)
-            if size > ROW_LIMIT:
-                raise too_large()
-            continue
-        kept.append(parts[0])
-        yield b"".join(kept)
-        yield from parts[1:-1]
-        kept = [parts[-1]]
-        size = len(parts[-1])
-    if last := b"".join(kept):
-        yield last
+        first, *others = block.split(end)
+        kept.append(first)
+        if others:
+            yield b"".join(kept)
+            *whole, last = others
+            yield from whole
+            kept = [last]
+        elif sum(map(len, kept)) > ROW_LIMIT:
+            raise too_large()
+    if rest := b"".join(kept):
+        yield rest
 
 
 def too_large() -> RowFault:
     """The fault of a row that no memory should be spent on."""
     return RowFault("row-too-large", megabytes=ROW_LIMIT >> 20)
-
-
-Reader = Callable[[int], bytes]  # gives at most so many bytes; none at the end
 
 
 def decoded(read: Reader, encoding: str) -> Callable[[int], str]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ...core.errors import WorkshopError
 from .container import find_out
-from .conversation import Conversation, Message
+from .conversation import Conversation
 from .faults import Fault, RowFault, check_text, raise_faults
 from .files import open_rows
 from .json_rows import line_rows
 from .stream import Bytes, lines, require_file
+
+T = TypeVar("T")
 
 
 def read_conversations(path: str | Path, *, limit: int | None = None) -> list[Conversation]:
@@ -26,40 +28,52 @@ def read_conversations(path: str | Path, *, limit: int | None = None) -> list[Co
     if limit is not None and limit < 1:
         raise WorkshopError(f"limit is {limit}; ask for at least one row.")
     path = Path(path)
+    with open_rows(path) as reader:
+        rows = ((row.line or 0, _checked(row)) for row in reader)
+        return all_right(path, rows, lambda row: row.messages, "row")[:limit]
+
+
+def _checked(row: Conversation | Fault) -> Conversation | Fault | RowFault:
+    try:
+        for message in row.messages if isinstance(row, Conversation) else ():
+            check_text(message.content)
+    except RowFault as fault:
+        return fault
+    return row
+
+
+def all_right(
+    path: Path,
+    rows: Iterable[tuple[int, T | Fault | ValueError]],
+    key: Callable[[T], Hashable],
+    what: str,
+) -> list[T]:
+    """The rows of a file, each with its line; WorkshopError that lists up to ten faults.
+
+    key: what no two may have in common; what: a row's name in the messages.
+    """
     faults: list[str] = []
-    conversations: list[Conversation] = []
-    first_seen: dict[tuple[Message, ...], int] = {}
-    with open_rows(path) as rows:
-        for row in rows:
-            if isinstance(row, Fault):
-                faults.append(str(row))
-                continue
-            line = row.line or 0
-            try:
-                for message in row.messages:
-                    check_text(message.content)
-            except RowFault as fault:
-                faults.append(f"{path}:{line}: {fault}")
-                continue
-            if row.messages in first_seen:
-                earlier = first_seen[row.messages]
-                faults.append(
-                    f"{path}:{line}: the same row as line {earlier}. Delete one of the two."
-                )
-                continue
-            first_seen[row.messages] = line
-            conversations.append(row)
+    kept: list[T] = []
+    first_seen: dict[Hashable, int] = {}
+    for line, row in rows:
+        if isinstance(row, Fault | ValueError):
+            faults.append(str(row) if isinstance(row, Fault) else f"{path}:{line}: {row}")
+        elif (earlier := first_seen.get(key(row))) is not None:
+            same = f"the same {what} as line {earlier}. Delete one of the two."
+            faults.append(f"{path}:{line}: {same}")
+        else:
+            first_seen[key(row)] = line
+            kept.append(row)
     raise_faults(path, faults)
-    if not conversations:
-        raise WorkshopError(f"{path} holds no rows. Write one JSON object a line.")
-    return conversations[:limit]
+    if not kept:
+        raise WorkshopError(f"{path} holds no {what}s. Write one JSON object a line.")
+    return kept
 
 
-def json_lines(path: Path, faults: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield (line number from 1, object) for each filled line of a JSON Lines file.
+def json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | RowFault]]:
+    """Line number (from 1) and object, or what is wrong with it, of each filled line of a file.
 
-    A line that is no JSON object is added to `faults` (as "file:line: what and what to do") and
-    passed over. Raises WorkshopError for a file that cannot be read as lines of text at all.
+    Raises WorkshopError for a file that cannot be read as lines of text at all.
     """
     require_file(path)
     plan = find_out(path)
@@ -72,7 +86,4 @@ def json_lines(path: Path, faults: list[str]) -> Iterator[tuple[int, dict[str, A
         )
     with Bytes(path, packed=plan.packed) as file:
         for line, row, _ in line_rows(lines(file.read), plan.encoding):
-            if isinstance(row, RowFault):
-                faults.append(f"{path}:{line}: {row}")
-            else:
-                yield line, row
+            yield line, row

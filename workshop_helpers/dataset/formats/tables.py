@@ -75,53 +75,41 @@ def _header(cells: Sequence[str]) -> list[str]:
 
 def csv_rows(lines: Iterable[str], mark: str) -> Iterator[Item]:
     """The records of a CSV file as objects, the header first."""
-    return _records(_csv_cells(_Counted(lines), mark), mark)
+    return _records(_csv_cells(lines, mark), mark)
 
 
-def _csv_cells(lines: _Counted, mark: str) -> Iterator[tuple[int, list[str] | RowFault, str]]:
+def _csv_cells(lines: Iterable[str], mark: str) -> Iterator[tuple[int, list[str] | RowFault, str]]:
     # The limit is the whole process's, and the default is less than a long answer.
     csv.field_size_limit(max(csv.field_size_limit(), ROW_LIMIT))
-    records = csv.reader(lines, delimiter=mark, strict=True)
+    begins: list[str] = []
+
+    def counted() -> Iterator[str]:
+        size = 0
+        for line in lines:
+            size = len(line) + (size if begins else 0)
+            if size > ROW_LIMIT:
+                raise too_large()
+            if not begins:
+                begins.append(line[:400])
+            yield line
+
+    records = csv.reader(counted(), delimiter=mark, strict=True)
     while True:
-        lines.begin()
+        first = records.line_num + 1
+        begins.clear()
+        cells: list[str] | RowFault
         try:
-            yield lines.first, next(records), lines.text
+            cells = next(records)
         except StopIteration:
             return
         except csv.Error as error:
             said = str(error)
             name = next((name for piece, name in _CSV_FAULTS.items() if piece in said), "other")
-            yield lines.first, RowFault(f"invalid-csv.{name}", error=said), lines.text
+            cells = RowFault(f"invalid-csv.{name}", error=said)
         except RowFault as fault:
-            yield lines.first, fault, lines.text
+            yield first, fault, "".join(begins)
             return
-
-
-class _Counted:
-    """Hands lines to the csv module and keeps where its record began and how it begins."""
-
-    def __init__(self, lines: Iterable[str]) -> None:
-        self._lines = iter(lines)
-        self._next = 1
-        self.begin()
-
-    def begin(self) -> None:
-        self.first = self._next
-        self.text = ""
-        self._size = 0
-
-    def __iter__(self) -> _Counted:
-        return self
-
-    def __next__(self) -> str:
-        line = next(self._lines)
-        self._next += 1
-        self._size += len(line)
-        if self._size > ROW_LIMIT:
-            raise too_large()
-        if not self.text:
-            self.text = line[:400]
-        return line
+        yield first, cells, "".join(begins)
 
 
 # -- Excel -------------------------------------------------------------------------------------

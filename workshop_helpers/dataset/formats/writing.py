@@ -17,7 +17,7 @@ from typing import IO, Any
 
 from ...core.artifacts import atomic_file
 from ...core.errors import WorkshopError
-from .container import container_of, spoken
+from .container import container_name, container_of
 from .conversation import Conversation
 from .faults import RowFault, check_characters, quoted
 from .files import TABLES, known_format
@@ -115,8 +115,8 @@ def _format_for(container: str, format: str | None, columns: Mapping[str, str] |
     name = format or ("question/answer" if container in TABLES else "messages")
     if container in TABLES and name not in _IN_CELLS:
         raise WorkshopError(
-            f"{spoken(container)} has columns of text and cannot hold the lists of turns of {name}."
-            f" Choose {', '.join(_IN_CELLS)}, or write .jsonl."
+            f"{container_name(container)} has columns of text and cannot hold the lists of turns of "
+            f"{name}. Choose {', '.join(_IN_CELLS)}, or write .jsonl."
         )
     return name
 
