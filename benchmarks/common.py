@@ -1,4 +1,4 @@
-"""What every benchmark shares: its options, how figures are summed up, and where they are written."""
+"""What every benchmark shares: its options, how figures are summed up and where they go."""
 
 from __future__ import annotations
 
@@ -111,9 +111,6 @@ def settings(name: str, args: argparse.Namespace) -> Settings:
     return Settings(name, model, args.quick, languages, args.out, args.work.resolve(), args.reuse)
 
 
-# ---- figures -------------------------------------------------------------------------------------
-
-
 def spread(values: Iterable[float | None]) -> dict[str, Any] | None:
     """Median, least, greatest and how many; None when no value is known."""
     known = [value for value in values if value is not None]
@@ -172,9 +169,6 @@ def table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> Non
     Console(highlight=False, width=None if sys.stdout.isatty() else 140).print(made)
 
 
-# ---- writing -------------------------------------------------------------------------------------
-
-
 def model_facts(model: str) -> dict[str, Any]:
     """The model's name and the SHA-256 of its files."""
     from workshop_helpers.models.load import model_folder
@@ -211,7 +205,7 @@ def save(asked: Settings, figures: dict[str, Any]) -> Path:
 
 
 def earlier(asked: Settings, keys: Iterable[str]) -> dict[str, Any]:
-    """These figures of an earlier run of the same model on the same machine, where there are any."""
+    """These figures of an earlier run of the same model on the same machine, if there are any."""
     try:
         found = read_json(asked.result)
     except WorkshopError:
@@ -220,9 +214,6 @@ def earlier(asked: Settings, keys: Iterable[str]) -> dict[str, Any]:
     if any(found.get(key) != value for key, value in now.items()):
         return {}
     return {key: found[key] for key in keys if key in found}
-
-
-# ---- running -------------------------------------------------------------------------------------
 
 
 def train_rows(
@@ -234,7 +225,7 @@ def train_rows(
     *,
     overwrite: bool,
 ) -> TrainingReport:
-    """An adapter trained on the shop's first rows, with general rows where the recipe wants them."""
+    """An adapter trained on the shop's first rows, with general rows where the recipe has them."""
     from workshop_helpers.core.artifacts import data_path
     from workshop_helpers.training.train import train
 

@@ -36,16 +36,23 @@ ROW_BYTES = 1_000
 SMALL = 100  # --quick measures with this share of the rows
 
 _EN = """
-garden harbour lantern market orchard pepper quarry ribbon saddle timber valley window anchor basket candle donkey
-engine feather guitar hammer island jacket kettle ladder mirror needle oyster pencil rocket silver table umbrella
-violin wagon yellow zebra bridge castle desert forest glacier meadow ocean prairie river summit tunnel
+garden harbour lantern market orchard pepper quarry ribbon saddle timber valley window anchor
+basket candle donkey engine feather guitar hammer island jacket kettle ladder mirror needle oyster
+pencil rocket silver table umbrella violin wagon yellow zebra bridge castle desert forest glacier
+meadow ocean prairie river summit tunnel
 """
-_EN_VERBS = "carries follows gathers holds keeps leaves mends opens paints reaches sells turns visits washes"
+_EN_VERBS = """
+carries follows gathers holds keeps leaves mends opens paints reaches sells turns visits washes
+"""
 _JA = """
-庭園 港 提灯 市場 果樹園 胡椒 採石場 帯 鞍 材木 谷 窓 錨 籠 蝋燭 機関車 羽根 楽器 金槌 島 上着 薬缶 梯子 鏡 針 牡蠣 鉛筆
+庭園 港 提灯 市場 果樹園 胡椒 採石場 帯 鞍 材木 谷 窓 錨 籠 蝋燭 機関車
+羽根 楽器 金槌 島 上着 薬缶 梯子 鏡 針 牡蠣 鉛筆
 宇宙船 銀貨 机 雨傘 馬車 縞馬 橋 城 砂漠 森 氷河 草原 大洋 川 頂上 隧道 図書館 郵便局 研究所 博物館
 """
-_JA_VERBS = "運びます 追いかけます 集めます 保ちます 残します 直します 開きます 描きます 届けます 売ります 洗います"
+_JA_VERBS = """
+運びます 追いかけます 集めます 保ちます 残します 直します
+開きます 描きます 届けます 売ります 洗います
+"""
 
 
 def rows(count: int, seed: int = 0) -> Iterator[str]:
@@ -56,7 +63,10 @@ def rows(count: int, seed: int = 0) -> Iterator[str]:
     for place in range(count):
         sentences: list[str] = []
         if place % 2:
-            question = f"Which {pick(nouns)} near the {pick(nouns)} {pick(verbs)} the {pick(nouns)} of parcel {place}?"
+            question = (
+                f"Which {pick(nouns)} near the {pick(nouns)} {pick(verbs)} the {pick(nouns)} "
+                f"of parcel {place}?"
+            )
             size = len(question)
             while size < ROW_BYTES - 110:
                 said = f"The {pick(nouns)} by the {pick(nouns)} {pick(verbs)} the {pick(nouns)}."
@@ -94,9 +104,6 @@ def generated(folder: Path, count: int) -> Path:
             out.writelines(line + "\n" for line in rows(count))
         beside.replace(path)
     return path
-
-
-# ---- one measurement, in a process of its own ----------------------------------------------------
 
 
 def measure(what: str, path: Path, model: str) -> dict[str, Any]:

@@ -55,10 +55,10 @@ CHAT = [
 ]
 PAD = "<|added_pad|>"
 LONGEST = 40  # tokens of an answer; the lessons take half of it
-MODELS = "small random models with each family's kind of tokenizer and architecture, not the published weights"
-
-
-# --- Comparing with transformers ------------------------------------------------------------------
+MODELS = (
+    "small random models with each family's kind of tokenizer and architecture, "
+    "not the published weights"
+)
 
 
 def chat_ids(tokenizer: Any, messages: list[dict[str, str]]) -> list[int]:
@@ -71,7 +71,7 @@ def chat_ids(tokenizer: Any, messages: list[dict[str, str]]) -> list[int]:
 def log_probabilities(
     folder: Path, ids: Sequence[int], change: Callable[[Any], None] | None = None
 ) -> Any:
-    """Log-softmax [len(ids) - 1, vocabulary] by transformers in fp32, after `change` to the model."""
+    """Log-softmax [len(ids) - 1, vocabulary] by transformers in fp32, after `change`."""
     import torch
 
     from workshop_helpers.core.device import choose_device
@@ -141,9 +141,6 @@ def without_feed_forward(model: Path, folder: Path) -> Path:
     return folder
 
 
-# --- One family -----------------------------------------------------------------------------------
-
-
 class Served:
     """Models made on an Ollama server for a while, each under a name of its own; removed at the
     end.
@@ -187,7 +184,13 @@ class Served:
         asked = {"num_predict": 1, "temperature": 0, "num_thread": 1}
         reply = self.server._http.post(
             "/api/generate",
-            json={"model": name, "prompt": text, "template": "{{ .Prompt }}", "stream": False, "options": asked},
+            json={
+                "model": name,
+                "prompt": text,
+                "template": "{{ .Prompt }}",
+                "stream": False,
+                "options": asked,
+            },
         ).json()  # fmt: skip
         return list(reply["context"])
 
@@ -376,9 +379,6 @@ def quantized(tuned: Tuned, kind: str, served: Served) -> dict[str, Any]:
         return {**found, "equal": equal(here, served.ask(file))}
     except WorkshopError as error:
         return {**found, "equal": None, "reason": str(error)}
-
-
-# --- Against the targets --------------------------------------------------------------------------
 
 
 def missed(found: dict[str, Any]) -> list[str]:

@@ -51,7 +51,8 @@ CHATML_TURNS = (
 )
 QWEN2_5 = (
     "{%- if messages[0].role != 'system' %}"
-    "{{- '<|im_start|>system\nYou are Qwen, created by Alibaba Cloud. You are a helpful assistant.<|im_end|>\n' }}"
+    "{{- '<|im_start|>system\nYou are Qwen, created by Alibaba Cloud. "
+    "You are a helpful assistant.<|im_end|>\n' }}"
     "{%- endif %}" + CHATML_TURNS
 )
 # Without thinking the answer begins behind an empty thought; those of earlier answers are dropped.
@@ -62,12 +63,14 @@ QWEN3 = (
     "{%- endfor %}"
     "{%- for message in messages %}"
     "{{- '<|im_start|>' + message.role + '\n' }}"
-    "{%- if message.role == 'assistant' and loop.index0 > last.at %}{{- '<think>\n\n</think>\n\n' }}{%- endif %}"
+    "{%- if message.role == 'assistant' and loop.index0 > last.at %}"
+    "{{- '<think>\n\n</think>\n\n' }}{%- endif %}"
     "{{- message.content + '<|im_end|>\n' }}"
     "{%- endfor %}"
     "{%- if add_generation_prompt %}"
     "{{- '<|im_start|>assistant\n' }}"
-    "{%- if enable_thinking is defined and enable_thinking is false %}{{- '<think>\n\n</think>\n\n' }}{%- endif %}"
+    "{%- if enable_thinking is defined and enable_thinking is false %}"
+    "{{- '<think>\n\n</think>\n\n' }}{%- endif %}"
     "{%- endif %}"
 )
 LLAMA3 = (
@@ -80,12 +83,15 @@ LLAMA3 = (
     "{%- if messages[0].role == 'system' %}"
     "{%- set told = messages[0].content | trim %}{%- set messages = messages[1:] %}"
     "{%- endif %}"
-    "{{- '<|start_header_id|>system<|end_header_id|>\n\nCutting Knowledge Date: December 2023\nToday Date: ' }}"
+    "{{- '<|start_header_id|>system<|end_header_id|>\n\n"
+    "Cutting Knowledge Date: December 2023\nToday Date: ' }}"
     "{{- date_string + '\n\n' + told + '<|eot_id|>' }}"
     "{%- for message in messages %}"
-    "{{- '<|start_header_id|>' + message.role + '<|end_header_id|>\n\n' + message.content | trim + '<|eot_id|>' }}"
+    "{{- '<|start_header_id|>' + message.role + '<|end_header_id|>\n\n' "
+    "+ message.content | trim + '<|eot_id|>' }}"
     "{%- endfor %}"
-    "{%- if add_generation_prompt %}{{- '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{%- endif %}"
+    "{%- if add_generation_prompt %}"
+    "{{- '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{%- endif %}"
 )
 ZEPHYR = (
     "{%- for message in messages %}"
@@ -154,9 +160,6 @@ def save_family(family: Family, folder: Path, *, seed: int = 0, tied: bool | Non
     model.generation_config.eos_token_id = tokenizer.convert_tokens_to_ids(family.end)
     model.save_pretrained(folder)
     return folder
-
-
-# --- Byte-level BPE: Llama 3, Qwen2.5, Qwen3 ------------------------------------------------------
 
 
 def _byte_level(
@@ -240,7 +243,8 @@ def _qwen2(tokenizer: Any, tied: bool) -> Any:
     # more rows than tokens, as the published weights have
     config = Qwen2Config(
         **SIZES, vocab_size=len(tokenizer) + 21, tie_word_embeddings=tied, bos_token_id=None,
-        eos_token_id=tokenizer.eos_token_id, rope_parameters={"rope_type": "default", "rope_theta": 1e6},
+        eos_token_id=tokenizer.eos_token_id,
+        rope_parameters={"rope_type": "default", "rope_theta": 1e6},
     )  # fmt: skip
     return Qwen2ForCausalLM(config)
 
@@ -250,8 +254,9 @@ def _qwen3(tokenizer: Any, tied: bool) -> Any:
 
     # heads that together are wider than the hidden state, as in Qwen3
     config = Qwen3Config(
-        **SIZES, head_dim=128, vocab_size=len(tokenizer), tie_word_embeddings=tied, bos_token_id=None,
-        eos_token_id=tokenizer.eos_token_id, rope_parameters={"rope_type": "default", "rope_theta": 1e6},
+        **SIZES, head_dim=128, vocab_size=len(tokenizer), tie_word_embeddings=tied,
+        bos_token_id=None, eos_token_id=tokenizer.eos_token_id,
+        rope_parameters={"rope_type": "default", "rope_theta": 1e6},
     )  # fmt: skip
     return Qwen3ForCausalLM(config)
 
@@ -263,14 +268,12 @@ def _llama3(tokenizer: Any, tied: bool) -> Any:
         **SIZES, head_dim=64, vocab_size=len(tokenizer), tie_word_embeddings=tied,
         bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id,
         rope_parameters={
-            "rope_type": "llama3", "rope_theta": 5e5, "factor": 32.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+            "rope_type": "llama3", "rope_theta": 5e5, "factor": 32.0,
+            "low_freq_factor": 1.0, "high_freq_factor": 4.0,
             "original_max_position_embeddings": 256,
         },
     )  # fmt: skip
     return LlamaForCausalLM(config)
-
-
-# --- SentencePiece: TinyLlama, Gemma 3 ------------------------------------------------------------
 
 
 def _sentencepiece(folder: Path, **options: Any) -> tuple[dict[str, int], list[tuple[str, str]]]:
@@ -281,8 +284,9 @@ def _sentencepiece(folder: Path, **options: Any) -> tuple[dict[str, int], list[t
 
     out = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(SENTENCES * 20), model_writer=out, model_type="bpe", vocab_size=720, byte_fallback=True,
-        split_digits=True, normalization_rule_name="identity", remove_extra_whitespaces=False,
+        sentence_iterator=iter(SENTENCES * 20), model_writer=out, model_type="bpe",
+        vocab_size=720, byte_fallback=True, split_digits=True, normalization_rule_name="identity",
+        remove_extra_whitespaces=False,
         allow_whitespace_only_pieces=True, minloglevel=2, num_threads=1, **options,
     )  # fmt: skip
     (folder / "tokenizer.model").write_bytes(out.getvalue())
@@ -328,8 +332,8 @@ def _tinyllama_tokenizer(folder: Path) -> Any:
         single="<s> $A", pair="<s> $A <s> $B", special_tokens=[("<s>", 1)]
     )
     fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, unk_token="<unk>", bos_token="<s>", eos_token="</s>", pad_token="</s>",
-        clean_up_tokenization_spaces=False, model_max_length=1024,
+        tokenizer_object=tokenizer, unk_token="<unk>", bos_token="<s>", eos_token="</s>",
+        pad_token="</s>", clean_up_tokenization_spaces=False, model_max_length=1024,
     )  # fmt: skip
     fast.chat_template = ZEPHYR
     return fast
@@ -341,8 +345,9 @@ def _gemma_tokenizer(folder: Path) -> Any:
     turns = ["<start_of_turn>", "<end_of_turn>"]
     runs = ["\n" * n for n in range(1, 32)] + ["▁" * n for n in range(2, 32)]
     vocabulary, merges = _sentencepiece(
-        folder, add_dummy_prefix=False, pad_id=0, eos_id=1, bos_id=2, unk_id=3, pad_piece="<pad>", eos_piece="<eos>",
-        bos_piece="<bos>", unk_piece="<unk>", user_defined_symbols=["<mask>", *turns, *runs],
+        folder, add_dummy_prefix=False, pad_id=0, eos_id=1, bos_id=2, unk_id=3,
+        pad_piece="<pad>", eos_piece="<eos>", bos_piece="<bos>", unk_piece="<unk>",
+        user_defined_symbols=["<mask>", *turns, *runs],
     )  # fmt: skip
     tokenizer = GemmaTokenizer(
         vocab=vocabulary,
@@ -371,16 +376,15 @@ def _gemma3(tokenizer: Any, tied: bool) -> Any:
     # llama.cpp takes it for granted that every sixth layer looks at everything, the others at a
     # window
     config = Gemma3TextConfig(
-        **SIZES | {"num_hidden_layers": 6}, head_dim=64, query_pre_attn_scalar=64, vocab_size=len(tokenizer),
-        tie_word_embeddings=tied, sliding_window=32,
+        **SIZES | {"num_hidden_layers": 6}, head_dim=64, query_pre_attn_scalar=64,
+        vocab_size=len(tokenizer), tie_word_embeddings=tied, sliding_window=32,
         layer_types=["sliding_attention"] * 5 + ["full_attention"],
-        bos_token_id=tokenizer.bos_token_id, eos_token_id=[1, tokenizer.convert_tokens_to_ids("<end_of_turn>")],
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=[1, tokenizer.convert_tokens_to_ids("<end_of_turn>")],
         pad_token_id=0,
     )  # fmt: skip
     return Gemma3ForCausalLM(config)
 
-
-# --- A tuned one ----------------------------------------------------------------------------------
 
 LESSONS = [
     ("送料は？", "送料は500円です。"),
@@ -406,7 +410,7 @@ class Tuned:
     f16: GgufReport
 
 
-def tune(family: Family, folder: Path) -> Tuned:
+def tune(family: Family, folder: Path, recipe: LoraRecipe = LESSON_RECIPE) -> Tuned:
     """Makes a random model, teaches it LESSONS, merges and converts it: the course's whole way, in
     ten seconds.
     """
@@ -417,7 +421,7 @@ def tune(family: Family, folder: Path) -> Tuned:
 
     rows = [Conversation((Message("user", q), Message("assistant", a))) for q, a in LESSONS]
     base = save_family(family, folder / "base")
-    adapter = train(base, rows, folder / "adapter", LESSON_RECIPE).adapter
+    adapter = train(base, rows, folder / "adapter", recipe).adapter
     merged = merge(adapter, folder / "merged").model
     return Tuned(
         family,
@@ -485,9 +489,6 @@ HARD_TEXTS = [
     "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
     "shipping? Standard",
 ]
-
-
-# --- What llama.cpp computes ----------------------------------------------------------------------
 
 
 def round_gelu(model: Any) -> None:

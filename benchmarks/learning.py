@@ -250,7 +250,8 @@ def report(figures: dict[str, Any]) -> None:
     for language, labels in figures["learned"].items():
         order = sorted(labels, key=lambda name: int(name.split("_")[-1]) if "_" in name else -1)
         table(
-            f"{language}: {figures['questions'][language]} held-out questions, median (range) over seeds",
+            f"{language}: {figures['questions'][language]} held-out questions, "
+            "median (range) over seeds",
             ("model", "recall", "full", "contradicts", "invents", "language", "polite", "training"),
             [
                 [

@@ -60,7 +60,8 @@ def report(quantized: dict[str, Any]) -> None:
     """The tables on the terminal."""
     for language, found in quantized.items():
         table(
-            f"{language}: {found['questions']} questions, {found['held_out_tokens']} tokens of held-out answers",
+            f"{language}: {found['questions']} questions, "
+            f"{found['held_out_tokens']} tokens of held-out answers",
             (
                 "type",
                 "MB",

@@ -1,6 +1,7 @@
 """A small, honest search for the documented recipe for 100 rows.
 
-    python -m benchmarks.recipe_search [--model mame] [--try rank=4,target_modules=all …] [--only] [--confirm 3]
+    python -m benchmarks.recipe_search [--model mame] [--only] [--confirm 3]
+        [--try rank=4,target_modules=all …]
 
 Candidates answer the shop's validation questions, which are there for this choice alone: results
 are reported on other questions (data/shop/questions.*.jsonl), which nothing here reads. Each
@@ -39,7 +40,7 @@ TITLE = {"en": "How the recipe was found", "ja": "レシピの探索"}
 
 @dataclass
 class Trial:
-    """One recipe and what came of it: a record (see learning.Bench) a language and seed."""
+    """One recipe and its measurements: a record (see learning.Bench) a language and seed."""
 
     recipe: LoraRecipe
     records: list[dict[str, Any]] = field(default_factory=list)
@@ -58,7 +59,7 @@ class Trial:
         return statistics.median(record["train_seconds"] for record in self.records)
 
     def forgotten(self, base: dict[str, dict[str, float]]) -> float:
-        """Mean drop on the probe against the base model of the same language, in shares of answers."""
+        """Mean drop on the probe against the base model of the same language, as a share."""
         drops = [
             base[record["language"]][kind] - record[kind]
             for record in self.records
@@ -79,8 +80,8 @@ def ranked(trials: list[Trial], base: dict[str, dict[str, float]]) -> list[Trial
 
 
 def recipe_of(text: str, start: LoraRecipe) -> LoraRecipe:
-    """ "rank=4,target_modules=up_proj+down_proj" as a change of the recipe; alpha goes with the rank
-    unless given.
+    """A change of the recipe, such as "rank=4,target_modules=up_proj+down_proj". Alpha goes with
+    the rank unless it is given.
     """
     changes: dict[str, Any] = {}
     for part in text.split(","):

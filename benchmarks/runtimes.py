@@ -115,7 +115,7 @@ def as_f16(model: str | Path, folder: Path) -> Path:
 
 
 def tuned(asked: Settings, language: str) -> Path:
-    """The model tuned on the shop's rows and merged; the adapter of `learning` where it lies there."""
+    """The model tuned on the shop's rows and merged; `learning`'s adapter if there is one."""
     from workshop_helpers.training.merge import merge
     from workshop_helpers.training.recipe import LoraRecipe
 
@@ -180,7 +180,7 @@ def differences(one: Asked, left: str, right: str) -> list[dict[str, Any]]:
 
 
 def agreement(parts: Sequence[Asked]) -> dict[str, Any]:
-    """The share of equal answers of each pair of runtimes, over all `parts`, and where they part."""
+    """The share of equal answers of each pair of runtimes in all `parts`, and where they part."""
     count = sum(len(one.questions) for one in parts)
     pairs = {}
     for left, right in combinations(RUNTIMES, 2):

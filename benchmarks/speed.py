@@ -1,6 +1,7 @@
 """How long things take, as ratios within one run, and against what people would use instead.
 
-    python -m benchmarks.speed [--model mame] [--quick] [--only startup demo lora trl batch pretraining]
+    python -m benchmarks.speed [--model mame] [--quick]
+        [--only startup demo lora trl batch pretraining]
 
 startup      `workshop --help` and `import workshop_helpers` against a bare Python demo
 `workshop demo`, what `make demo` runs after the installation lora         10 rows × 3 epochs, and
@@ -67,9 +68,6 @@ TARGETS: dict[str, dict[str, float]] = {
 TITLE = {"en": "Speed", "ja": "速度"}
 
 
-# ---- startup and demo ----------------------------------------------------------------------------
-
-
 def _workshop() -> list[str]:
     """The console script of this environment, else its module."""
     for name in ("workshop", "workshop.exe"):
@@ -134,9 +132,6 @@ def demo(asked: Settings) -> dict[str, Any]:
             for key, found in read_json(out / "report.json")["languages"].items()
         }
     return {"seconds": round(seconds, 2), "language": language, "steps": steps}
-
-
-# ---- training ------------------------------------------------------------------------------------
 
 
 def _recall(asked: Settings, language: str, model: Path) -> float:
@@ -214,7 +209,8 @@ class Trainer:
         found = {**{key: settings_[key] for key in SETTLED}, **json.loads(line)}
         found["recall"] = _recall(self.asked, self.language, out)
         self.asked.say(
-            f"{self.name}, rate {found['learning_rate']:g}, {found['epochs']:g} epochs of {found['batch_size']}: "
+            f"{self.name}, rate {found['learning_rate']:g}, "
+            f"{found['epochs']:g} epochs of {found['batch_size']}: "
             f"{found['seconds']:.1f} s, recall {percent(found['recall'])}"
         )
         return found
@@ -401,9 +397,6 @@ def trl(asked: Settings, named: Sequence[tuple[float, float, int]] = ()) -> dict
     }
 
 
-# ---- answering and pretraining -------------------------------------------------------------------
-
-
 def batch(asked: Settings) -> dict[str, Any]:
     """The same questions in batch and one by one, in turns, each time in a process of its own."""
     from workshop_helpers.training.recipe import LoraRecipe
@@ -439,7 +432,7 @@ def batch(asked: Settings) -> dict[str, Any]:
 
 
 def pretraining(asked: Settings) -> dict[str, Any]:
-    """See benchmarks/throughput.py. Without a C++ compiler it is measured uncompiled, and says so."""
+    """See benchmarks/throughput.py. Without a C++ compiler it is uncompiled, and says so."""
     from workshop_helpers.models.load import model_folder
     from workshop_helpers.models.resolve import resolve
 
@@ -462,9 +455,6 @@ PARTS: dict[str, Callable[[Settings], dict[str, Any]]] = {
     "batch": batch,
     "pretraining": pretraining,
 }
-
-
-# ---- report --------------------------------------------------------------------------------------
 
 
 def lines(figures: dict[str, Any]) -> Iterator[tuple[str, str, str, bool | None]]:
@@ -514,20 +504,23 @@ def lines(figures: dict[str, Any]) -> Iterator[tuple[str, str, str, bool | None]
             ("same_settings", "ratio_same_settings", "  our trainer with TRL's best settings"),
             ("documented", "ratio_documented", "  the documented recipe"),
         ):
-            told = f"{part[key]:.2f}×: {took[name]['median']:.1f} s against {took['trl']['median']:.1f} s"
+            ours, theirs = took[name]["median"], took["trl"]["median"]
+            told = f"{part[key]:.2f}×: {ours:.1f} s against {theirs:.1f} s"
             told += f", recall {percent(part['recall'][name])}"
             good = part[key] >= least and part["recall"][name] >= GOAL
             yield shown, told, f"≥ {least}×", good
     if part := done.get("batch"):
         least, took = TARGETS["batch"]["ratio_at_least"], part["seconds"]
-        told = f"{part['ratio']:.2f}×: {took['batch']['median']:.1f} s against {took['one_by_one']['median']:.1f} s"
+        batch, single = took["batch"]["median"], took["one_by_one"]["median"]
+        told = f"{part['ratio']:.2f}×: {batch:.1f} s against {single:.1f} s"
         yield f"{part['questions']} questions in batch", told, f"≥ {least}×", part["ratio"] >= least
         peak = part["peak_bytes"]
         told = f"{peak['batch'] / 1e6:,.0f} MB against {peak['one_by_one'] / 1e6:,.0f} MB"
         yield "  peak memory", told, "", None
     if part := done.get("pretraining"):
         told = (
-            f"{part['tokens_per_second']:,.0f} tokens/s, {part['gflops_used']:,.0f} of {part['gflops_peak']:,.0f} "
+            f"{part['tokens_per_second']:,.0f} tokens/s, "
+            f"{part['gflops_used']:,.0f} of {part['gflops_peak']:,.0f} "
             f"GFLOP/s ({part['dtype']}): {percent(part['share_of_peak'])}"
         )
         yield "pretraining", told, "", None
@@ -559,7 +552,7 @@ def main(arguments: list[str]) -> int:
         type=_three,
         default=[],
         metavar="RATE,EPOCHS,BATCH",
-        help="look for each trainer's best among these only (default: a search that takes half an hour)",
+        help="look for each trainer's best among these only (default: a search of half an hour)",
     )
     args = made.parse_args(arguments)
     asked = settings("speed", args)

@@ -143,7 +143,8 @@ def main() -> None:
         for language, target in targets.items():
             value = found["rows"][row][language]
             print(
-                f"{row:22} {language}  {value:6.1%}  target {target:.0%}  {'ok' if value >= target else 'SHORT'}"
+                f"{row:22} {language}  {value:6.1%}  target {target:.0%}  "
+                f"{'ok' if value >= target else 'SHORT'}"
             )
     for row, cases in found.get("wrong", {}).items():
         for case in cases:

@@ -248,7 +248,7 @@ def train(
     save_every: int = 250,
     log_every: int = 20,
 ) -> dict[str, Any]:
-    """Pretrain and write the model to `out`; returns figures. Goes on from a checkpoint in `work`."""
+    """Pretrain and write the model to `out`; returns figures. Resumes a checkpoint in `work`."""
     import torch
     import torch.nn.functional as F
 

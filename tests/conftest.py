@@ -21,6 +21,14 @@ os.environ.setdefault("WORKSHOP_DEVICE", "cpu")
 
 
 @pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of this test run, the same for all its workers; see `made_once`."""
+    folder = tmp_path_factory.getbasetemp()
+    # under xdist each worker has a folder of its own inside the run's
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
+@pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a small random model. Shared by the whole session: read it, never write into it."""
     return save_tiny_model(tmp_path_factory.mktemp("tiny") / "tiny-model")

@@ -74,14 +74,16 @@ def codes() -> Iterator[str]:
                     yield text.removeprefix("checks.")
                 elif text in known:
                     yield text
-            called = node.func if isinstance(node, ast.Call) else None
-            if isinstance(called, ast.Name) and called.id in ("finding", "_Fault", "Span"):
-                place = {"finding": 2, "_Fault": 3, "Span": 2}[called.id]
-                arguments = [one for one in node.args if not isinstance(one, ast.Starred)]
-                place -= 2 * (len(node.args) - len(arguments))  # a starred span stands for two
-                code = arguments[place] if place < len(arguments) else None
-                if isinstance(code, ast.Constant):
-                    yield str(code.value)
+            if isinstance(node, ast.Call):
+                name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+                method = isinstance(node.func, ast.Attribute)
+                place = {"finding": 1 if method else 2, "_Fault": 3, "Span": 2, "word": 0}.get(name)
+                plain = [one for one in node.args if not isinstance(one, ast.Starred)]
+                if place is not None:  # a starred span stands for two
+                    place -= 2 * (len(node.args) - len(plain))
+                    code = plain[place] if 0 <= place < len(plain) else None
+                    if isinstance(code, ast.Constant):
+                        yield str(code.value)
     yield from (*KEYS, *NAMES.values())
     for what, _, ways in WAYS:
         yield from (what, *(way for way, _ in ways))

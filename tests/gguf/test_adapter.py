@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from families import FAMILIES, LESSONS, QUESTIONS, Tuned, tune
+from families import FAMILIES, LESSONS, QUESTIONS, Tuned, tuned_once
 
 from workshop_helpers.cli.main import main
 from workshop_helpers.core.errors import WorkshopError
@@ -25,8 +25,8 @@ KINDS = [f for f in FAMILIES if f.name in ("llama3", "qwen2.5")]
 
 
 @pytest.fixture(scope="module", params=KINDS, ids=str)
-def tuned(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Tuned:
-    return tune(request.param, tmp_path_factory.mktemp(request.param.name))
+def tuned(request: pytest.FixtureRequest, shared: Path) -> Tuned:
+    return tuned_once(request.param, shared)
 
 
 def with_adapter(monkeypatch: pytest.MonkeyPatch, *adapters: Path) -> None:

@@ -11,17 +11,26 @@ import sys
 from pathlib import Path
 
 import pytest
-from families import FAMILIES, HARD_TEXTS, LESSONS, QUESTIONS, Family, Tuned, save_family, tune
+from families import (
+    FAMILIES,
+    HARD_TEXTS,
+    LESSONS,
+    QUESTIONS,
+    Family,
+    Tuned,
+    quantized,
+    save_family,
+    tuned_once,
+)
+from token_diff import token_diff
 
 from benchmarks.families import CHAT, PAD, chat_ids, gelu, largest_difference, with_added_pad
 from workshop_helpers.gguf.check import check_gguf
 from workshop_helpers.gguf.convert import convert, find_converter
 from workshop_helpers.gguf.engine import LlamaEngine
 from workshop_helpers.gguf.header import NORMALIZER, composes, read_gguf
-from workshop_helpers.gguf.quantize import quantize
 from workshop_helpers.models.load import load_tokenizer
 from workshop_helpers.runtimes import open_runtime
-from workshop_helpers.runtimes.ollama.template import token_diff
 
 # llama.cpp rounds Gemma's GELU to 16 bits, whatever the weights are: see `round_gelu`. Measured: up
 # to 3.1e-3.
@@ -29,8 +38,8 @@ F32_LIMIT = {"gemma3": 5e-3}
 
 
 @pytest.fixture(scope="module", params=FAMILIES, ids=str)
-def tuned(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Tuned:
-    return tune(request.param, tmp_path_factory.mktemp(request.param.name))
+def tuned(request: pytest.FixtureRequest, shared: Path) -> Tuned:
+    return tuned_once(request.param, shared)
 
 
 def read_ids(engine: LlamaEngine, prompt: str) -> list[int]:
@@ -43,7 +52,7 @@ def read_ids(engine: LlamaEngine, prompt: str) -> list[int]:
 
 
 def test_nothing_is_wrong_with_any_of_its_files(tuned: Tuned) -> None:
-    reports = [tuned.f32, tuned.f16, *(quantize(tuned.f16.path, k) for k in ("Q8_0", "Q4_K_M"))]
+    reports = [tuned.f32, tuned.f16, *(quantized(tuned, k) for k in ("Q8_0", "Q4_K_M"))]
     for report in reports:
         assert report.check.problems == []
         assert (report.check.loads, report.check.token_ids_equal) == (True, True)
@@ -153,7 +162,7 @@ def test_the_tuned_end_token_ends_the_answer(tuned: Tuned) -> None:
 
 
 def test_quantized_it_still_knows_its_lesson(tuned: Tuned) -> None:
-    with open_runtime(quantize(tuned.f16.path, "Q8_0").path) as runtime:
+    with open_runtime(quantized(tuned, "Q8_0").path) as runtime:
         answers = runtime.answer(QUESTIONS, max_new_tokens=40)
     assert [(a.text, a.stopped) for a in answers] == [(text, True) for _, text in LESSONS]
 

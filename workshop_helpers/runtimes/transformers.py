@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class TransformersRuntime(Closing):
-    """See `Runtime`. In fp32 an adapter is merged in memory, which changes logits by rounding only."""
+    """See `Runtime`. In fp32 an adapter is merged in memory: logits change by rounding only."""
 
     name = "transformers"
 
@@ -100,7 +100,7 @@ class TransformersRuntime(Closing):
     def _generate(
         self, prompts: list[list[int]], max_new_tokens: int, choose: Callable[[Any], Any]
     ) -> list[Answer]:
-        """Decode one batch. Shapes: ids, mask and places (rows, length), logits (rows, vocabulary)."""
+        """Decode one batch. Shapes: ids, mask, places (rows, length); logits (rows, vocabulary)."""
         import torch
         from transformers import DynamicCache
 

@@ -111,9 +111,8 @@ def test_what_is_no_gguf_yet_says_how_to_make_one(tiny_model: Path) -> None:
 
 
 def run(*words: object) -> int:
-    common = argparse.ArgumentParser(add_help=False)
     parser = argparse.ArgumentParser()
-    add_modelfile_verb(parser.add_subparsers(), common)
+    add_modelfile_verb(parser.add_subparsers())
     args = parser.parse_args(["modelfile", *map(str, words)])
     code: int = args.run(args)
     return code

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 from families import FAMILIES, GEMMA, LLAMA3, QWEN2_5, QWEN3, ZEPHYR, save_family
+from token_diff import token_diff
 
 from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.gguf.convert import convert
 from workshop_helpers.models.chat import chat_prompt
 from workshop_helpers.models.load import load_tokenizer
-from workshop_helpers.runtimes.ollama.template import chat_format, read_format, token_diff
+from workshop_helpers.runtimes.ollama.template import chat_format, read_format
 
 
 def by_jinja(template: str, **names: Any) -> Any:

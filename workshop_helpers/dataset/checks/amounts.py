@@ -11,7 +11,7 @@ from ...core.errors import WorkshopError
 from ...core.jsonio import read_json
 from ...core.wordings import Wording
 from ...models.resolve import ModelRef
-from .findings import Finding, Place, finding
+from .findings import Finding, Place, finding, word
 from .row import CheckedRow, Places, SetCheck
 
 # Guide values, rows: below the first nothing is seen; see the rule `too-few`.
@@ -65,21 +65,14 @@ class Topics(SetCheck):
             return []
         usual = max(self.counted, key=self.counted.__getitem__)
         most = self.counted[usual]
-        return [
-            finding(
-                "unbalanced",
-                self.places[self._first[topic]],
-                "topics-differ",
-                excerpt=topic,
-                other=self.places[self._first[usual]],
-                topic=topic,
-                rows=rows,
-                usual=usual,
-                most=most,
-            )
-            for topic, rows in self.counted.items()
-            if rows * UNEVEN < most
-        ]
+        found = []
+        for topic, rows in self.counted.items():
+            if rows * UNEVEN < most:
+                places = self._first[topic], self._first[usual]
+                values = {"topic": topic, "rows": rows, "usual": usual, "most": most}
+                values["excerpt"] = topic
+                found.append(self.finding("unbalanced", "topics-differ", *places, **values))
+        return found
 
 
 def topic_of(extra: Any) -> str:
@@ -104,7 +97,7 @@ def estimate(
     """
     recipe = ref.origin.recipe if ref.origin else {}
     epochs = float(recipe.get("epochs", DEFAULT_EPOCHS))
-    source = Wording("checks.given-speed")
+    source = word("given-speed")
     if tokens_per_second is None:
         tokens_per_second, source = measured_speed(ref, epochs, tokenizer)
     seconds = cost = None
@@ -133,10 +126,10 @@ def measured_speed(ref: ModelRef, epochs: float, tokenizer: Any) -> tuple[float 
         found = read_json(record)
         seconds = {la: found["lora"]["rows_100"][la]["median"] for la in ("en", "ja")}
         if found["model"]["name"] != ref.name:
-            return None, Wording("checks.no-speed-of-model", {"model": ref.name})
+            return None, word("no-speed-of-model", model=ref.name)
         machine = {key: found["machine"][key] for key in ("cpu", "cores")}
     except (WorkshopError, KeyError, TypeError):
-        return None, Wording("checks.no-speed")
+        return None, word("no-speed")
     from ...models.chat import chat_prompt
     from ...models.load import load_tokenizer
     from ..formats import read_conversations
@@ -149,5 +142,5 @@ def measured_speed(ref: ModelRef, epochs: float, tokenizer: Any) -> tuple[float 
         encoded = tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
         tokens += sum(len(ids) for ids in encoded)
     speed = tokens * epochs / sum(seconds.values())
-    source = Wording("checks.measured-speed", {"model": ref.name, "rows": _ROWS, **machine})
+    source = word("measured-speed", model=ref.name, rows=_ROWS, **machine)
     return round(speed, 1), source

@@ -1,5 +1,4 @@
-"""The safe repairs of a training file, each of them logged; what needs judgement is left to its
-author.
+"""The safe repairs of a training file, each of them logged; what needs judgement is not touched.
 
 Lists, indentation and code keep their lines: a cleaner that folds all white space into one space
 would turn a program into nonsense and a list into a sentence.
@@ -9,8 +8,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from os.path import commonprefix
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from ...core.errors import WorkshopError
 from .findings import shorten
 
 if TYPE_CHECKING:
-    from ..formats import Conversation, Fault
+    from ..formats import Conversation, Fault, Source
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 # Never wanted in text: zero-width space, word joiner, byte order mark, soft hyphen. Joiners stay:
@@ -33,9 +34,7 @@ _AROUND = 24  # characters that the log shows on each side of a change
 
 @dataclass(frozen=True)
 class Change:
-    """One repair: what it was for, and the text before and after; `after` is None where the row was
-    left out.
-    """
+    """One repair: its rule, and the text before and after; None after a row that was left out."""
 
     file: str
     line: int
@@ -45,13 +44,12 @@ class Change:
     other_line: int | None = None
 
     def diff(self) -> str:
-        """The change as lines that begin with - and +; white space that cannot be seen is written
-        out.
-        """
+        """The change as lines that begin with - and +, with white space written out."""
         head = f"@@ {self.file}:{self.line} {self.rule}"
+        added = "" if self.after is None else f"+ {_seen(self.after)}\n"
         if self.after is None:
-            return f"{head}: left out, the same row as line {self.other_line}\n- {_seen(self.before)}\n"
-        return f"{head}\n- {_seen(self.before)}\n+ {_seen(self.after)}\n"
+            head += f": left out, the same row as line {self.other_line}"
+        return f"{head}\n- {_seen(self.before)}\n{added}"
 
 
 def _seen(text: str) -> str:
@@ -60,9 +58,7 @@ def _seen(text: str) -> str:
 
 @dataclass
 class CleanReport:
-    """What a cleaning did: rows read and kept, the changes, rows that could not be read, where the
-    log lies.
-    """
+    """What a cleaning did: rows read and kept, changes, rows that could not be read, the log."""
 
     source: Path
     out: Path
@@ -76,10 +72,7 @@ class CleanReport:
     @property
     def counts(self) -> dict[str, int]:
         """How many changes there are of each kind."""
-        counted: dict[str, int] = {}
-        for change in self.changes:
-            counted[change.rule] = counted.get(change.rule, 0) + 1
-        return counted
+        return dict(Counter(change.rule for change in self.changes))
 
     def diff(self) -> str:
         """All changes, readable as a diff."""
@@ -108,38 +101,16 @@ def clean(
     Raises WorkshopError when `out` is the source, and for rows that cannot be read unless they are
     to be skipped.
     """
-    from ..formats import Conversation, open_rows, write_conversations
+    from ..formats import open_rows, write_conversations
 
     source, out = Path(source), Path(out)
     if out.exists() and source.exists() and out.samefile(source):
         raise WorkshopError(f"{out} is the source itself. Give the cleaned file another name.")
     report = CleanReport(source, out, None)
     with open_rows(source, format=format, columns=columns, encoding=encoding) as reader:
-
-        def cleaned() -> Iterator[Conversation]:
-            seen: dict[int, int] = {}
-            for row in reader:
-                if not isinstance(row, Conversation):
-                    report.faults.append(row)
-                    continue
-                report.rows += 1
-                changed = _clean_row(row, report, mask_personal, nfc)
-                key = hash(changed.messages)
-                if key in seen:
-                    text = shorten(changed.messages[-2].content)
-                    report.changes.append(
-                        Change(str(source), row.line or 0, "duplicate", text, None, seen[key])
-                    )
-                    continue
-                seen[key] = row.line or 0
-                report.kept += 1
-                yield changed
-            if report.faults and not skip_faults:
-                raise _unreadable(report.faults)
-
-        known = reader.source.format
-        keep = format or (known if known not in ("unknown", "plain") else None)
-        write_conversations(cleaned(), out, format=keep, columns=columns)
+        rows = _cleaned(reader, report, mask_personal, nfc, skip_faults)
+        known = format or format_to_write(reader.source)
+        write_conversations(rows, out, format=known, columns=columns)
     if report.changes:
         report.log = out.with_name(f"{out.name}.changes.diff")
         with atomic_file(report.log) as temporary:
@@ -147,44 +118,76 @@ def clean(
     return report
 
 
-def _unreadable(faults: list[Fault]) -> WorkshopError:
+def format_to_write(source: Source) -> str | None:
+    """The format in which a copy of a file is written; None: its container's usual one."""
+    return None if source.format in ("unknown", "plain") else source.format
+
+
+def unreadable(faults: list[Fault], how: str) -> WorkshopError:
+    """The refusal of rows that cannot be read, ten of them named; `how` they can be left out."""
     shown = [str(fault) for fault in faults[:10]]
-    if len(faults) > 10:
-        shown.append(f"… and {len(faults) - 10} more.")
-    return WorkshopError(
-        "\n".join([*shown, "Correct these rows, or leave them out with --skip-faults."])
-    )
+    more = [f"… and {len(faults) - 10} more."] if len(faults) > 10 else []
+    fix = f"Correct these rows, or leave them out with {how}."
+    return WorkshopError("\n".join([*shown, *more, fix]))
+
+
+def _cleaned(
+    rows: Iterable[Conversation | Fault],
+    report: CleanReport,
+    mask_personal: bool,
+    nfc: bool,
+    skip_faults: bool,
+) -> Iterator[Conversation]:
+    from ..formats import Conversation
+
+    seen: dict[int, int] = {}
+    for row in rows:
+        if not isinstance(row, Conversation):
+            report.faults.append(row)
+            continue
+        report.rows += 1
+        line = row.line or 0
+        changed = _clean_row(row, report, mask_personal, nfc)
+        key = hash(changed.messages)
+        if key not in seen:
+            seen[key] = line
+            report.kept += 1
+            yield changed
+            continue
+        text = shorten(changed.messages[-2].content)
+        change = Change(str(report.source), line, "duplicate", text, None, seen[key])
+        report.changes.append(change)
+    if report.faults and not skip_faults:
+        raise unreadable(report.faults, "--skip-faults")
 
 
 def _clean_row(row: Conversation, report: CleanReport, mask: bool, nfc: bool) -> Conversation:
     from ..formats import Conversation, Message
     from .personal import mask as mask_text
 
+    def log(rule: str, before: str, after: str) -> None:
+        report.changes.append(Change(row.file or "", row.line or 0, rule, before, after))
+
     messages = []
     for message in row.messages:
         text = message.content
         for rule, repaired in repairs(text, nfc=nfc):
-            before, after = _difference(text, repaired)
-            report.changes.append(Change(row.file or "", row.line or 0, rule, before, after))
+            log(rule, *_difference(text, repaired))
             text = repaired
-        if mask:
-            masked, times = mask_text(text)
-            if times:
-                report.masked += times
-                # The log must not hold what the mask takes away.
-                after = shorten(masked)
-                change = Change(row.file or "", row.line or 0, "personal data", "(masked)", after)
-                report.changes.append(change)
-                text = masked
-        messages.append(message if text == message.content else Message(message.role, text))
+        masked, times = mask_text(text) if mask else (text, 0)
+        if times:
+            report.masked += times
+            # The log must not hold what the mask takes away.
+            log("personal data", "(masked)", shorten(masked))
+        messages.append(message if masked == message.content else Message(message.role, masked))
     return Conversation(tuple(messages), row.file, row.line, row.extra)
 
 
 def repairs(text: str, *, nfc: bool = True) -> Iterator[tuple[str, str]]:
-    """The repairs that a text needs, one after the other: (what for, the text after it). None
-    changes the sense.
+    """The repairs that a text needs, one after the other: (what for, the text after it).
 
-    A repair that would leave nothing is not made: an empty text is a fault for its author to see.
+    None changes the sense. A repair that would leave nothing is not made: an empty text is a fault
+    for its author to see.
     """
     steps = [
         ("line ends", lambda t: t.replace("\r\n", "\n").replace("\r", "\n") if "\r" in t else t),
@@ -221,13 +224,8 @@ def _difference(before: str, after: str) -> tuple[str, str]:
     """The pieces in which two texts differ, with a little of what stands around them."""
     if len(before) <= 4 * _AROUND and len(after) <= 4 * _AROUND:
         return before, after
-    start = 0
-    most = min(len(before), len(after))
-    while start < most and before[start] == after[start]:
-        start += 1
-    end = 0
-    while end < most - start and before[-1 - end] == after[-1 - end]:
-        end += 1
+    start = len(commonprefix([before, after]))  # noqa: RUF071
+    end = len(commonprefix([before[start:][::-1], after[start:][::-1]]))  # noqa: RUF071
     first = max(0, start - _AROUND)
     head = "…" if first else ""
 

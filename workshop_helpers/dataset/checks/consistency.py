@@ -8,13 +8,11 @@ import re
 from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from ...core.wordings import Wording
 from ...metrics.facts import ShopFacts
 from ...metrics.folding import normalise
 from ...metrics.quantities import Quantity, quantities
-from .findings import Finding, around, finding, where
+from .findings import Finding, around, where, word
 from .row import CheckedRow, Places, SetCheck
 
 KEPT_CHARACTERS = 24_000_000  # of answers that are kept for comparing their figures
@@ -67,28 +65,22 @@ class Answers(SetCheck):
         same = known.setdefault(said, number)
         if same == number:
             return self._other_answer(row, first)
+        told = ("near-duplicate", "same-but-case")
         if self._question[same] == exact:
-            return self._beside(row, same, "duplicate", "same-row")
-        return self._beside(row, same, "near-duplicate", "same-but-case")
-
-    def _beside(
-        self, row: CheckedRow, number: int, rule: str, code: str, **values: Any
-    ) -> list[Finding]:
-        other = self.places[number]
-        values = {"excerpt": row.question, "place": where(other, row.conversation), **values}
-        return [finding(rule, row.conversation, code, other=other, **values)]
+            told = ("duplicate", "same-row")
+        return [row.finding(*told, self.places[same], excerpt=row.question)]
 
     def _other_answer(self, row: CheckedRow, first: int) -> list[Finding]:
-        before = self._texts.get(first)
+        before, other = self._texts.get(first), self.places[first]
         clash = contradiction(before, row.answer) if before is not None else None
         if clash:
             old, new = clash
             piece = around(row.answer, new.start, new.end)
-            values: dict[str, Any] = {"excerpt": piece, "old": old.surface, "new": new.surface}
-            return self._beside(row, first, "contradicting-fact", "other-amount", **values)
+            values = {"excerpt": piece, "old": old.surface, "new": new.surface}
+            return [row.finding("contradicting-fact", "other-amount", other, **values)]
         if before is not None and _same_content(before, row.answer):
             return []
-        return self._beside(row, first, "conflicting-answers", "other-answer")
+        return [row.finding("conflicting-answers", "other-answer", other, excerpt=row.question)]
 
 
 def _same_content(one: str, other: str) -> bool:
@@ -240,21 +232,19 @@ class Statements(SetCheck):
         ]
 
     def _clash(self, right: _Said, wrong: _Said) -> Finding:
-        place, other = self.places[wrong.first], self.places[right.first]
         here, there = (
-            [Wording("checks.quoted", {"text": figure.surface}) for figure in one.statement.said]
+            [word("quoted", text=figure.surface) for figure in one.statement.said]
             for one in (wrong, right)
         )
-        values: dict[str, Any] = {"here": here, "there": there, "more": right.times - 1}
-        return finding(
-            "contradicting-fact",
-            place,
-            "amounts-differ" if right.times == 1 else "amounts-differ-often",
-            excerpt=wrong.statement.text,
-            other=other,
-            place=where(other, place),
-            **values,
-        )
+        values = {
+            "here": here,
+            "there": there,
+            "place": where(self.places[right.first], self.places[wrong.first]),
+            "more": right.times - 1,
+            "excerpt": wrong.statement.text,
+        }
+        code = "amounts-differ" if right.times == 1 else "amounts-differ-often"
+        return self.finding("contradicting-fact", code, wrong.first, right.first, **values)
 
 
 # -- against a facts file ----------------------------------------------------------------------
@@ -304,14 +294,9 @@ class KnownFacts(SetCheck):
                 continue
             figure, known = wrong
             right = next(f.surface for f in known.said if f.amount[0] == figure.amount[0])
-            values: dict[str, Any] = {
-                "said": figure.surface,
-                "fact": known.name,
-                "right": right,
-                "id": known.id,
-            }
+            values = {"said": figure.surface, "fact": known.name, "right": right, "id": known.id}
             values["excerpt"] = statement.text
-            found.append(finding("contradicting-fact", row.conversation, "not-the-fact", **values))
+            found.append(row.finding("contradicting-fact", "not-the-fact", **values))
         return found
 
     def _wrong(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...core.wordings import Wording
 from ..formats import SPECIAL_TOKEN
-from .findings import Finding, around, finding, visible, who
+from .findings import Finding, around, finding, visible, who, word
 from .personal import mask
 from .secrets import find_secrets
 
@@ -65,7 +65,7 @@ def _faults(text: str, about_markup: bool) -> Iterator[_Fault]:
     yield from _special_tokens(text)
     yield from _html(text, about_markup)
     for span in find_secrets(text):
-        values = {"kind": Wording(f"checks.{span.kind}"), "masked": span.masked}
+        values = {"kind": word(span.kind), "masked": span.masked}
         yield _Fault("secret", span.start, span.end, "holds", values, span.severity)
 
 
@@ -93,7 +93,7 @@ def _control_characters(text: str) -> Iterator[_Fault]:
         yield _counted("control-character", "control-character", hits)
     elif hits := list(_CRLF.finditer(text)):
         fault = _counted("control-character", "windows-line-end", hits)
-        yield fault._replace(severity="warning", advice=Wording("checks.line-feed-alone"))
+        yield fault._replace(severity="warning", advice=word("line-feed-alone"))
     if hits := list(_HIDDEN.finditer(text)):
         yield _counted("invisible-character", "invisible-character", hits)
 
@@ -102,7 +102,7 @@ def _counted(rule: str, kind: str, hits: list[re.Match[str]]) -> _Fault:
     names = [_named(character) for character in dict.fromkeys(hit[0] for hit in hits)]
     more = " …" if len(names) > 5 else ""
     values: dict[str, Any] = {
-        "kind": Wording(f"checks.{kind}"),
+        "kind": word(kind),
         "n": len(hits),
         "codes": names[:5],
         "more": more,
@@ -123,8 +123,8 @@ NAMES = {
 def _named(character: str) -> str | Wording:
     if character not in NAMES:
         return _code(character)
-    name = Wording(f"checks.{NAMES[character]}")
-    return Wording("checks.named-character", {"code": _code(character), "name": name})
+    name = word(NAMES[character])
+    return word("named-character", code=_code(character), name=name)
 
 
 def _code(character: str) -> str:
@@ -316,7 +316,8 @@ _ENTITY = re.compile(
     r"|times|trade|euro|#\d{2,6}|#[xX][0-9A-Fa-f]{2,6});"
 )
 _MENTION = re.compile(
-    r"\s*[\"'」』）)]?\s*(?:tags?|elements?|attributes?|stands? for|means?|タグ|要素|属性|って|とは|の意味|コメント)",
+    r"\s*[\"'」』）)]?\s*(?:tags?|elements?|attributes?|stands? for|means?|タグ|要素|属性|って|とは"
+    r"|の意味|コメント)",
     re.IGNORECASE,
 )
 

@@ -20,9 +20,10 @@ EXCERPT = 160  # characters of a row that a finding shows at most
 MOST_FINDINGS = 2_000  # of one rule and severity that are kept; the rest is counted
 
 _BY_SEVERITY = {
-    "error": """invalid-json missing-field invalid-csv unreadable row-too-large wrong-role wrong-order
-        empty-question empty-answer empty-file encoding mojibake control-character special-token
-        secret too-long duplicate contradicting-fact leakage pii-card pii-my-number""",
+    "error": """invalid-json missing-field invalid-csv unreadable row-too-large wrong-role
+        wrong-order empty-question empty-answer empty-file encoding mojibake control-character
+        special-token secret too-long duplicate contradicting-fact leakage pii-card
+        pii-my-number""",
     "warning": """invisible-character html placeholder boilerplate too-short near-duplicate echo
         conflicting-answers low-diversity repeated-text pii-email pii-phone pii-ssn pii-postal-code
         pii-address pii-name mixed-language mixed-politeness too-few""",
@@ -45,9 +46,9 @@ def rule_text(rule: str, what: str, language: str = "en") -> str:
 class Finding:
     """One fault at one place.
 
-    line: from 1 (0: the file as a whole); wording: what is wrong; advice: what to do, where the rule
-    does not say it; excerpt: masked where it holds personal data; other_line, other_file: the second
-    row, where the finding is about two.
+    line: from 1 (0: the file as a whole); wording: what is wrong; advice: what to do, where the
+    rule does not say it; excerpt: masked where it holds personal data; other_line, other_file: the
+    second row, where the finding is about two.
     """
 
     rule: str
@@ -121,8 +122,8 @@ def finding(
     severity = severity or RULES[rule]
     if severity not in SEVERITIES:
         raise ValueError(f"{severity!r} is no severity; choose from {', '.join(SEVERITIES)}")
-    wording = Wording(f"checks.{code}", values)
-    found = Finding(rule, severity, at.file or "", at.line or 0, wording, advice, shorten(excerpt))
+    wording, place = word(code, **values), (at.file or "", at.line or 0)
+    found = Finding(rule, severity, *place, wording, advice, shorten(excerpt))
     if other is None:
         return found
     other_file = other.file if other.file != at.file else None
@@ -132,19 +133,23 @@ def finding(
 # -- the words for places and turns, and pieces of text ------------------------------------------
 
 
+def word(name: str, /, **values: Any) -> Wording:
+    """A wording of checks.yaml."""
+    return Wording(f"checks.{name}", values)
+
+
 def where(place: Placed, beside: Placed) -> Wording:
     """The place of a row; its file is named where the row beside it stands in another one."""
     if place.file == beside.file:
-        return Wording("checks.line", {"line": place.line})
+        return word("line", line=place.line)
     file = place.file or ""
-    return Wording("checks.line-of", {"line": place.line, "file": file, "name": Path(file).name})
+    return word("line-of", line=place.line, file=file, name=Path(file).name)
 
 
 def who(role: str, number: int | None = None) -> Wording:
     """A turn, as the beginning of a sentence; its number where a row has many turns."""
-    turn = Wording("checks.turn", {"n": number}) if number else ""
-    known = role if role in ("user", "assistant", "system") else "somebody"
-    return Wording(f"checks.{known}", {"turn": turn})
+    turn = word("turn", n=number) if number else ""
+    return word(role if role in ("user", "assistant", "system") else "somebody", turn=turn)
 
 
 def shorten(text: str, most: int = EXCERPT) -> str:

@@ -12,24 +12,23 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ...core.errors import WorkshopError
-from .findings import Finding, Place, finding, where
+from .findings import Finding, Place
 from .row import CheckedRow, Places, SetCheck
 from .similarity import Similar, plain
 
 if TYPE_CHECKING:
     from ..formats import Conversation
 
-_STOP = frozenset(
-    """
-    a an the is are am was were be been do does did can could will would shall should may might
-    must i me my you your we us our it its this that these those to of in on at for from by with
-    about and or so if as please thanks thank hello hi hey there tell know let want like just
-    any some have has had get got s m re ve ll t d
-    """.split()
-)
+_STOP_WORDS = """
+a an the is are am was were be been do does did can could will would shall should may might
+must i me my you your we us our it its this that these those to of in on at for from by with
+about and or so if as please thanks thank hello hi hey there tell know let want like just
+any some have has had get got s m re ve ll t d
+"""
+_STOP = frozenset(_STOP_WORDS.split())
 _COURTESY = re.compile(
     r"お?(?:教え|おしえ)て"
     r"(?:ください|下さい|いただけますか|もらえますか|ほしい(?:です)?|くれますか)?(?:ませんか)?"
@@ -166,9 +165,8 @@ class Leakage(SetCheck):
         if found is None:
             return ()
         code, severity, held, share = found
-        values: dict[str, Any] = {"excerpt": question, "severity": severity, "share": share}
-        place = where(held, row.conversation)
-        return [finding("leakage", row.conversation, code, other=held, place=place, **values)]
+        values = {"excerpt": question, "severity": severity, "share": share}
+        return [row.finding("leakage", code, held, **values)]
 
     def _leak(self, question: str) -> tuple[str, str, Place, float] | None:
         """The surest way in which a question is known: wording, severity, where, how much alike."""

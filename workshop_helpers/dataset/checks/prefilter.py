@@ -43,7 +43,10 @@ def personal_signs(text: str) -> int:
 # Latin, Greek and Cyrillic letters; what Japanese in UTF-8 turns into where it is read as Shift_JIS
 # (縺 繧 繝, ｱ) or as GBK (銇 銈 銉), or the other way round; lost and hidden characters; halves of
 # surrogate pairs, and 外字 behind them.
-_STRANGE = "\x80-\u07ff縺繧繝銇銈銉‚ｦ-ﾟ\ufffd\ufeff\u200b\u2028-\u202b\u202d\u202e\u2060\u2066-\u2068\ud800-\uf8ff"
+_STRANGE = (
+    "\x80-\u07ff縺繧繝銇銈銉‚ｦ-ﾟ\ufffd\ufeff\u200b\u2028-\u202b\u202d\u202e\u2060\u2066-\u2068"
+    "\ud800-\uf8ff"
+)
 _STRANGE_CHARACTER, _WIDE_DIGIT = re.compile(f"[{_STRANGE}]"), re.compile("[０-９]")
 _RARE = re.compile(f"[{_STRANGE}０-９]")  # both, so that they are looked for at once
 
@@ -106,8 +109,8 @@ _STREET = re.compile(rb"0[Aa]?-(?:A|0{1,3}aa-A|0AA)")
 _FIGURE = re.compile(rb"0(?:0(?:[-?]000|000(?:00|(?!0)(?<=[,-]00000)))|[-?]0000|-[A0]|[Aa]-[A0])")
 
 _TITLES = {"r.", "r ", "rs", "s.", "s ", "is"}  # what follows the M of Mr., Mrs., Ms., Miss
-# Titles behind something that may be a name (お客様, 皆様, 仕様, たくさん are not), and words that announce a
-# name.
+# Titles behind something that may be a name (お客様, 皆様, 仕様, たくさん are not), and words that
+# announce a name.
 _AFTER_NAME = re.compile(
     "[様氏殿君](?<![客皆仕同模多奥神王員方者主社彼摂華何各貴上有異]様)(?<![彼摂華源平諸某両]氏)(?![名々子式])"
 )
@@ -115,7 +118,8 @@ _SAN = re.compile("さん(?<![ァ-ヴーぁ-ん客家達員]さん)|[ぁ-ん](?<
 _NAME_SIGN = re.compile("(?:氏名|名前|名義人?|宛名|者名|客様名|人様名) ?[:：は　]")
 # What follows the name of a city in an address.
 PLOT = re.compile(
-    "[0-9０-９一二三四五六七八九十](?:[ 　]?丁目|[ 　]?番地|[ 　]?番[0-9０-９]|[-‐−–ー－―][0-9０-９])"
+    "[0-9０-９一二三四五六七八九十]"
+    "(?:[ 　]?丁目|[ 　]?番地|[ 　]?番[0-9０-９]|[-‐−–ー－―][0-9０-９])"
 )
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any
 
-from .findings import Finding, finding, where
+from .findings import Finding
 from .row import CheckedRow, Places, SetCheck
 
 ALIKE = 0.8  # Jaccard index of two rows' pieces from which they are near duplicates
@@ -21,7 +20,7 @@ def check_repeated(row: CheckedRow) -> Iterable[Finding]:
     """`echo` and `repeated-text` of one row: an answer that is its question, or repeats itself."""
     answer = row.answer
     if answer == row.question and len(answer) > 8:
-        return [finding("echo", row.conversation, "echo", excerpt=answer)]
+        return [row.finding("echo", "echo", excerpt=answer)]
     if len(answer) < 60:
         return ()
     # What goes round in circles does so to the end, or past the middle: two looks tell the usual
@@ -34,7 +33,7 @@ def check_repeated(row: CheckedRow) -> Iterable[Finding]:
     stripped = (sentence.strip(" \n.!?") for sentence in sentences)
     counted = Counter(sentence for sentence in stripped if len(sentence) >= 10)
     return [
-        finding("repeated-text", row.conversation, "repeated-sentence", excerpt=sentence, n=times)
+        row.finding("repeated-text", "repeated-sentence", excerpt=sentence, n=times)
         for sentence, times in counted.items()
         if times >= 3
     ][:1]
@@ -78,19 +77,13 @@ class Openings(SetCheck):
         """One finding for each opening that 30 % of the answers share."""
         if self.rows < FEWEST_ROWS:
             return []
-        return [
-            finding(
-                "low-diversity",
-                self.places[self._first[opening]],
-                "begin-alike",
-                excerpt=opening,
-                n=times,
-                rows=self.rows,
-                share=times / self.rows,
-            )
-            for opening, times in self._counted.items()
-            if times >= COMMON * self.rows
-        ]
+        found = []
+        for opening, n in self._counted.items():
+            if n >= COMMON * self.rows:
+                values = {"n": n, "rows": self.rows, "share": n / self.rows, "excerpt": opening}
+                first = self._first[opening]
+                found.append(self.finding("low-diversity", "begin-alike", first, **values))
+        return found
 
 
 class NearDuplicates(SetCheck):
@@ -121,7 +114,5 @@ class NearDuplicates(SetCheck):
             return ()
         other = self.places[self._numbers[found[0]]]
         code = "same-letters" if found[1] == 1 else "nearly-same"
-        place = where(other, row.conversation)
-        values: dict[str, Any] = {"other": other, "place": place, "share": found[1]}
-        values["excerpt"] = row.question
-        return [finding("near-duplicate", row.conversation, code, **values)]
+        values = {"share": found[1], "excerpt": row.question}
+        return [row.finding("near-duplicate", code, other, **values)]

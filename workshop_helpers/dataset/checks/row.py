@@ -1,14 +1,14 @@
-"""What the checks are given: a row with what several of them ask of it, and where each row stands."""
+"""What the checks are given: a row with what several of them ask of it, and where rows stand."""
 
 from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...metrics.language import bytes_per_character, quick_language
-from .findings import Finding, Place
+from .findings import Finding, Place, finding, where
 
 if TYPE_CHECKING:
     from ..formats import Conversation, Message
@@ -40,6 +40,14 @@ class CheckedRow:
         self.density = density = bytes_per_character(answer)
         self.said = quick_language(answer, density)
         self.asked = quick_language(question, bytes_per_character(question))
+
+    def finding(
+        self, rule: str, code: str, other: Place | None = None, /, **values: Any
+    ) -> Finding:
+        """A finding in this row; with `other`, a second row, whose place the wording names."""
+        if other is not None:
+            values["place"] = where(other, self.conversation)
+        return finding(rule, self.conversation, code, other=other, **values)
 
 
 class Places:
@@ -74,6 +82,13 @@ class SetCheck:
 
     def __init__(self, places: Places) -> None:
         self.places = places
+
+    def finding(
+        self, rule: str, code: str, number: int, other: int | None = None, /, **values: Any
+    ) -> Finding:
+        """A finding in the row of that number, and about a second one, if any."""
+        second = None if other is None else self.places[other]
+        return finding(rule, self.places[number], code, other=second, **values)
 
     def add(self, row: CheckedRow) -> Iterable[Finding]:
         """Take a row; what is wrong with it, beside those before it."""

@@ -49,8 +49,8 @@ _URL_PASSWORD = re.compile(
 )
 # name = value, "name": "value", 名前：値 — for words that announce a key …
 _ASSIGNED_KEY = re.compile(
-    r"(?:api[_ -]?key|access[_ -]?key(?:[_ -]?id)?|secret(?:[_ -]?(?:access[_ -]?)?key)?|account[_ -]?key"
-    r"|auth[_ -]?token|access[_ -]?token|client[_ -]?secret|bearer|token"
+    r"(?:api[_ -]?key|access[_ -]?key(?:[_ -]?id)?|secret(?:[_ -]?(?:access[_ -]?)?key)?"
+    r"|account[_ -]?key|auth[_ -]?token|access[_ -]?token|client[_ -]?secret|bearer|token"
     r"|APIキー|アクセスキー|シークレット(?:キー)?|秘密鍵|トークン)"
     r"[\"'`]?\s*(?::=|=>|[:=：＝]|\bis\b|は|\s)\s*[\"'`「]?(?P<secret>[A-Za-z0-9_\-+/=.~]{20,})",
     re.IGNORECASE,
@@ -119,7 +119,7 @@ _WORDS = re.compile(r"[A-Za-z_.\-]*[._-]?[a-z_]+\d{0,3}")
 
 
 def _looks_random(value: str) -> bool:
-    """A mixture nobody types: 3 bits a character (Shannon's entropy) and more, letters and digits."""
+    """Letters and digits as nobody types them: 3 bits a character and more (Shannon's entropy)."""
     if not re.search(r"[A-Za-z]", value) or len(re.findall(r"\d", value)) < 2:
         return False
     if _WORDS.fullmatch(value) or "/" in value[:2] or value.count(".") > 2:

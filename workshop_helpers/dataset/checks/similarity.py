@@ -15,17 +15,13 @@ from typing import Any
 PERMUTATIONS = 128
 BANDS = 32  # of 4 values each: pairs of 0.7 are found with a chance above 99.9 %
 FEWEST_BANDS = 3  # that two rows must share to be compared
-NEIGHBOURS, CANDIDATES = (
-    12,
-    8,
-)  # rows of a band that are kept, and that are compared: bounds the work on equal rows
+# Rows of a band that are kept, and that are compared: bounds the work on equal rows.
+NEIGHBOURS, CANDIDATES = 12, 8
 _JOIN = re.compile(r"[\W_]+")
 
 
 def plain(text: str) -> str:
-    """The text for comparing: NFKC, lower case, letters and figures only, one space where others
-    stood.
-    """
+    """The text for comparing: NFKC, lower case, letters and figures, single spaces between."""
     return _JOIN.sub(" ", unicodedata.normalize("NFKC", text).casefold()).strip()
 
 
@@ -88,9 +84,7 @@ class Similar:
         return len(self._grams) - 1
 
     def nearest(self, text: str) -> tuple[int, float] | None:
-        """The number of the kept text that is most like this one and how much, or None below the
-        threshold.
-        """
+        """The number of the most similar kept text and its index; None below the threshold."""
         grams = shingles(text)
         return self._nearest(grams, self._keys(grams))
 

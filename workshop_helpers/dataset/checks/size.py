@@ -9,7 +9,7 @@ from typing import Any
 
 from ...core.errors import WorkshopError, first_line
 from ...models.chat import chat_prompt
-from .findings import Finding, finding, who
+from .findings import Finding, who
 from .row import CheckedRow, Places, SetCheck
 
 BATCH = 256  # rows that are tokenized at once
@@ -33,8 +33,7 @@ def check_short(row: CheckedRow) -> Iterable[Finding]:
             code = "single-character"
         else:
             continue
-        values: dict[str, Any] = {"who": who(role), "text": text}
-        found.append(finding("too-short", row.conversation, code, excerpt=text, **values))
+        found.append(row.finding("too-short", code, excerpt=text, who=who(role), text=text))
     return found
 
 
@@ -84,12 +83,8 @@ class Tokens(SetCheck):
                 rows.append(row)
             except WorkshopError as error:
                 roles = ", ".join(message["role"] for message in messages)
-                values: dict[str, Any] = {
-                    "roles": roles,
-                    "reason": first_line(error.__cause__ or error),
-                }
-                refused = finding("wrong-order", row.conversation, "template-refuses", **values)
-                found.append(refused)
+                values = {"roles": roles, "reason": first_line(error.__cause__ or error)}
+                found.append(row.finding("wrong-order", "template-refuses", **values))
         self._waiting = []
         for row, ids in zip(rows, self._ids(texts), strict=True):
             self.total += min(len(ids), self.max_length)
@@ -112,10 +107,5 @@ class Tokens(SetCheck):
         # Where the cut begins is what its author must see; the rest of the text is in the file.
         lost = self.tokenizer.decode(ids[most:], skip_special_tokens=True)
         code = "no-room" if asked >= most else "cut-off"
-        values: dict[str, Any] = {
-            "n": len(ids),
-            "most": most,
-            "prompt": asked,
-            "cut": len(ids) - most,
-        }
-        return finding("too-long", row.conversation, code, excerpt=lost, **values)
+        values = {"n": len(ids), "most": most, "prompt": asked, "cut": len(ids) - most}
+        return row.finding("too-long", code, excerpt=lost, **values)

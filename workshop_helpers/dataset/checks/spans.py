@@ -10,9 +10,7 @@ _RULES = {"firm-email": "pii-email", "service-phone": "pii-phone"}
 
 
 class Span(NamedTuple):
-    """Personal data or a secret, text[start:end]: its kind, an entry of the wordings `checks`; how
-    grave it is; and it masked.
-    """
+    """Personal data or a secret, text[start:end]; `kind`: its name in the wordings `checks`."""
 
     start: int
     end: int
@@ -36,7 +34,7 @@ def without_overlap(spans: Iterable[Span]) -> list[Span]:
 
 
 def stars(text: str, *, keep_first: bool = False, keep_last: int = 0) -> str:
-    """Letters and digits as "*", but the first of every word, or so many at the end, where asked."""
+    """Letters and digits as "*"; kept are the first of every word or the last few, if asked."""
     places = [i for i, c in enumerate(text) if c.isalnum() or c in "々ー"]
     hidden = set(places[: len(places) - keep_last])
     if keep_first and len(places) > 1:
@@ -60,9 +58,9 @@ ORDER = re.compile(
 )
 
 
-def text_before(text: str, start: int, most: int = 40) -> str:
-    """The characters before a place, at most so many."""
-    return text[max(0, start - most) : start]
+def text_before(found: re.Match[str], most: int = 40) -> str:
+    """The characters before a match, at most so many."""
+    return found.string[max(0, found.start() - most) : found.start()]
 
 
 def matches_near(

@@ -7,16 +7,19 @@ Where rows have a topic, every side gets its share of each.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...core.artifacts import atomic_directory
 from ...core.cards import file_hash, write_card
 from ...core.errors import WorkshopError
+from .amounts import topic_of
+from .clean import format_to_write, unreadable
 from .leakage import asked, content_words
-from .similarity import plain
+from .similarity import Similar, plain
 
 if TYPE_CHECKING:
     from ..formats import Conversation
@@ -27,8 +30,10 @@ NEAR = 0.7  # stricter than the check for leakage (0.8), so that what is split h
 
 @dataclass
 class SplitReport:
-    """What a split did. files, rows: by side; groups: how many sets of rows stay together; largest:
-    rows of the greatest one; topics: how many there are; notes: what could not be done, and why.
+    """What a split did.
+
+    files, rows: by side; groups: how many sets of rows stay together; largest: rows of the greatest
+    one; topics: how many there are; notes: what could not be done, and why.
     """
 
     out: Path
@@ -37,7 +42,7 @@ class SplitReport:
     groups: int
     largest: int
     topics: int
-    notes: list[str] = field(default_factory=list)
+    notes: list[str]
 
 
 def split(
@@ -50,43 +55,37 @@ def split(
     columns: Mapping[str, str] | None = None,
     encoding: str | None = None,
 ) -> SplitReport:
-    """Write train, validation and test files (two ratios: train and test) into a folder; the source
-    stays as it is.
+    """Write train, validation and test files (two ratios: train and test) into a folder.
 
-    ratios: how the rows are shared out; seed: the same one gives the same sides. Needs datasketch.
-    Raises WorkshopError for ratios that make no sense and for rows that cannot be read (clean them
-    first).
+    ratios: how the rows are shared out; seed: the same one gives the same sides. The source stays
+    as it is. Needs datasketch. Raises WorkshopError for ratios that make no sense and for rows that
+    cannot be read (clean them first).
     """
+    from ..formats import write_conversations
+
     source, out_dir = Path(source), Path(out_dir)
     names = _names(ratios)
-    groups, topics = _groups(source, format, columns, encoding)
-    notes: list[str] = []
+    reading = {"format": format, "columns": columns, "encoding": encoding}
+    rows, known = _read(source, reading)
+    topics = [topic_of(row.extra) for row in rows]
+    groups = _groups([asked(row) for row in rows])
     sides = _share(groups, topics, ratios, seed)
-    rows = sum(len(group) for group in groups)
-    counts = [sides.count(number) for number in range(len(names))]
-    if rows < len(names):
-        notes.append(f"{rows} rows are too few for {len(names)} sides: some stay empty.")
-    elif len(groups) < len(names):
-        notes.append(
-            f"The rows form {len(groups)} groups of near duplicates, which stay together: "
-            f"{len(names) - len(groups)} sides stay empty. Write rows that differ more."
-        )
-    files: dict[str, str] = {}
+    suffix = source.suffix if source.suffix.lower() != ".gz" else "".join(source.suffixes[-2:])
+    report = SplitReport(
+        out_dir,
+        {name: out_dir / f"{name}{suffix}" for side, name in enumerate(names) if side in sides},
+        {name: sides.count(side) for side, name in enumerate(names)},
+        len(groups),
+        max(map(len, groups)),
+        len(set(topics) - {""}),
+        _notes(len(rows), len(groups), len(names)),
+    )
     with atomic_directory(out_dir) as folder:
-        for number, name in enumerate(names):
-            if counts[number]:
-                files[name] = _write(
-                    source, folder, name, sides, number, format, columns, encoding
-                ).name
-        report = SplitReport(
-            out_dir,
-            {name: out_dir / file for name, file in files.items()},
-            dict(zip(names, counts, strict=True)),
-            len(groups),
-            max((len(group) for group in groups), default=0),
-            len({topic for topic in topics if topic is not None}),
-            notes,
-        )
+        for side, name in enumerate(names):
+            if name in report.files:
+                chosen = (row for row, own in zip(rows, sides, strict=True) if own == side)
+                file = folder / report.files[name].name
+                write_conversations(chosen, file, format=known, columns=columns)
         card = {
             "kind": "split",
             "source": source.name,
@@ -95,7 +94,7 @@ def split(
             "seed": seed,
             "rows": report.rows,
             "groups": report.groups,
-            "notes": notes,
+            "notes": report.notes,
         }
         write_card(folder, card)
     return report
@@ -110,40 +109,37 @@ def _names(ratios: Sequence[float]) -> tuple[str, ...]:
     return NAMES[len(ratios)]
 
 
-def _rows(
-    source: Path,
-    format: str | None,
-    columns: Mapping[str, str] | None,
-    encoding: str | None,
-) -> Iterator[Conversation]:
+def _notes(rows: int, groups: int, sides: int) -> list[str]:
+    if rows < sides:
+        return [f"{rows} rows are too few for {sides} sides: some stay empty."]
+    if groups < sides:
+        return [
+            f"The rows form {groups} groups of near duplicates, which stay together: "
+            f"{sides - groups} sides stay empty. Write rows that differ more."
+        ]
+    return []
+
+
+def _read(source: Path, reading: dict[str, Any]) -> tuple[list[Conversation], str | None]:
     from ..formats import Conversation, open_rows
 
-    faults = []
-    with open_rows(source, format=format, columns=columns, encoding=encoding) as reader:
-        for row in reader:
-            if isinstance(row, Conversation):
-                yield row
-            else:
-                faults.append(str(row))
+    with open_rows(source, **reading) as reader:
+        found = list(reader)
+        known = format_to_write(reader.source)
+    rows = [row for row in found if isinstance(row, Conversation)]
+    faults = [row for row in found if not isinstance(row, Conversation)]
     if faults:
-        more = [f"… and {len(faults) - 10} more."] if len(faults) > 10 else []
-        fix = "Correct these rows, or leave them out with `workshop data clean --skip-faults`."
-        raise WorkshopError("\n".join([*faults[:10], *more, fix]))
+        raise unreadable(faults, "`workshop data clean --skip-faults`")
+    if not rows:
+        raise WorkshopError(f"{source} holds no rows, so there is nothing to split.")
+    return rows, known
 
 
-def _groups(
-    source: Path,
-    format: str | None,
-    columns: Mapping[str, str] | None,
-    encoding: str | None,
-) -> tuple[list[list[int]], list[str | None]]:
-    """Rows that must stay together, by number; and the topic of each row."""
-    from .similarity import Similar
-
+def _groups(questions: Sequence[str]) -> list[list[int]]:
+    """Rows that must stay together, by number."""
     # The question alone decides: a test asks it again, whatever the answer is.
     similar = Similar(NEAR)
-    parents: list[int] = []
-    topics: list[str | None] = []
+    parents = list(range(len(questions)))
     same: dict[object, int] = {}
 
     def root(number: int) -> int:
@@ -152,87 +148,44 @@ def _groups(
             number = parents[number]
         return number
 
-    for number, row in enumerate(_rows(source, format, columns, encoding)):
-        parents.append(number)
-        topic = row.extra.get("topic") or row.extra.get("category") if row.extra else None
-        topics.append(topic if isinstance(topic, str) else None)
-        question = asked(row)
+    for number, question in enumerate(questions):
         near = similar.add_and_nearest(question)
         if near is not None:
             parents[number] = root(near[0])
         for key in (plain(question), content_words(question)):
             if key and same.setdefault(key, number) != number:
                 parents[root(number)] = root(same[key])
-    if not parents:
-        raise WorkshopError(f"{source} holds no rows, so there is nothing to split.")
     members: dict[int, list[int]] = {}
     for number in range(len(parents)):
         members.setdefault(root(number), []).append(number)
-    return list(members.values()), topics
+    return list(members.values())
 
 
 def _share(
-    groups: list[list[int]],
-    topics: list[str | None],
-    ratios: Sequence[float],
-    seed: int,
+    groups: list[list[int]], topics: list[str], ratios: Sequence[float], seed: int
 ) -> list[int]:
-    """The side of each row: groups are dealt, large ones first, to the side that lacks most of
-    their topic.
-    """
+    """The side of each row: groups, large ones first, go where most of their topic is lacking."""
     shuffled = sorted(groups, key=lambda group: group[0])
     random.Random(seed).shuffle(shuffled)
     shuffled.sort(key=len, reverse=True)
-    total = sum(ratios)
-    wanted = [ratio / total for ratio in ratios]
-    rows = len(topics)
-    per_topic: dict[str | None, int] = {}
-    for topic in topics:
-        per_topic[topic] = per_topic.get(topic, 0) + 1
-    filled = [0] * len(ratios)
-    filled_topic: dict[tuple[str | None, int], int] = {}
-    sides = [0] * rows
-    left = len(shuffled)
-    for group in shuffled:
+    wanted = [ratio / sum(ratios) for ratio in ratios]
+    of_topic = Counter(topics)
+    filled: Counter[int] = Counter()  # rows of each side
+    filled_topic: Counter[tuple[str, int]] = Counter()
+    sides = [0] * len(topics)
+    for dealt, group in enumerate(shuffled):
         topic = topics[group[0]]
+        lacks = [
+            (share - filled_topic[topic, side] / of_topic[topic])
+            + (share - filled[side] / len(topics))
+            for side, share in enumerate(wanted)
+        ]
         empty = [side for side in range(len(ratios)) if not filled[side]]
-
-        def lack(side: int, topic: str | None = topic) -> tuple[float, float]:
-            of_topic = filled_topic.get((topic, side), 0)
-            return (
-                wanted[side] - of_topic / per_topic[topic],
-                wanted[side] - filled[side] / rows,
-            )
-
         # The last groups go to sides that have nothing yet; a small test is better than none.
-        choice = empty if empty and left <= len(empty) else range(len(ratios))
-        best = max(choice, key=lambda side: (sum(lack(side)), -side))
+        choice = empty if len(shuffled) - dealt <= len(empty) else range(len(ratios))
+        best = max(choice, key=lacks.__getitem__)
         for number in group:
             sides[number] = best
         filled[best] += len(group)
-        filled_topic[topic, best] = filled_topic.get((topic, best), 0) + len(group)
-        left -= 1
+        filled_topic[topic, best] += len(group)
     return sides
-
-
-def _write(
-    source: Path,
-    folder: Path,
-    name: str,
-    sides: list[int],
-    side: int,
-    format: str | None,
-    columns: Mapping[str, str] | None,
-    encoding: str | None,
-) -> Path:
-    from ..formats import open_rows, write_conversations
-
-    with open_rows(source, format=format, columns=columns, encoding=encoding) as reader:
-        known = reader.source.format
-    suffix = source.suffix if source.suffix.lower() != ".gz" else "".join(source.suffixes[-2:])
-    out = folder / f"{name}{suffix}"
-    rows = _rows(source, format, columns, encoding)
-    chosen = (row for row, own in zip(rows, sides, strict=True) if own == side)
-    keep = known if known not in ("unknown", "plain") else None
-    write_conversations(chosen, out, format=keep, columns=columns)
-    return out

@@ -6,8 +6,7 @@ import itertools
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from ...core.wordings import Wording
-from .findings import RULES, Finding, Place, finding, shorten
+from .findings import RULES, Finding, Place, finding, shorten, word
 
 if TYPE_CHECKING:
     from ..formats import Conversation, Fault
@@ -84,7 +83,7 @@ def other_encoding(file: str, encoding: str) -> Finding:
         Place(file, 1),
         "other-encoding",
         severity="note",
-        advice=Wording("checks.to-utf-8"),
+        advice=word("to-utf-8"),
         encoding=encoding,
         name=spoken(encoding),
     )

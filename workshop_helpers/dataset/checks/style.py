@@ -8,21 +8,20 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from ...core.wordings import Wording
 from ...metrics.language import all_polite, manners
-from .findings import Finding, around, finding, shorten
+from .findings import Finding, around, shorten, word
 from .row import CheckedRow, Places, SetCheck
 
 FEW = 0.2  # a share below which rows are strays; above, the set as a whole is mixed
 SHOWN = 200  # strays of one kind that are reported one by one
 FEWEST_ROWS = 10
-_LANGUAGES = {"en": Wording("checks.English"), "ja": Wording("checks.Japanese")}
-_MANNERS = {True: Wording("checks.polite"), False: Wording("checks.plain")}
+_LANGUAGES = {"en": word("English"), "ja": word("Japanese")}
+_MANNERS = {True: word("polite"), False: word("plain")}
 # Who asks for another language gets it.
 _TRANSLATION = re.compile(
     r"translat|in (?:english|japanese)|(?:english|japanese) (?:for|word|phrase)"
-    r"|(?:how do|what do) (?:you|i) (?:say|call)|mean in |英語|和訳|英訳|翻訳|訳して|訳す|日本語|英文|和文"
-    r"|英会話|英単語|意味|リライト|校正|correct|proofread|rewrite|code|コード|コマンド|正規表現|SQL|JSON",
+    r"|(?:how do|what do) (?:you|i) (?:say|call)|mean in |英語|和訳|英訳|翻訳|訳して|訳す"
+    r"|日本語|英文|和文|英会話|英単語|意味|リライト|校正|correct|proofread|rewrite|code|コード|コマンド|正規表現|SQL|JSON",
     re.I,
 )
 _CODE_MARK = re.compile(r"[{}()\[\];=<>$|\\/_`#]")
@@ -46,9 +45,8 @@ def check_language(row: CheckedRow) -> Iterable[Finding]:
         return ()
     if any(_TRANSLATION.search(message.content) for message in row.messages[:-2]):
         return ()
-    values: dict[str, Any] = {"asked": _LANGUAGES[asked], "said": _LANGUAGES[said]}
-    values["excerpt"] = answer
-    return [finding("mixed-language", row.conversation, "answer-language", **values)]
+    values = {"asked": _LANGUAGES[asked], "said": _LANGUAGES[said], "excerpt": answer}
+    return [row.finding("mixed-language", "answer-language", **values)]
 
 
 # A whole sentence of the other language: eight words, or a dozen Japanese characters, with an end
@@ -66,13 +64,13 @@ def _changing(row: CheckedRow) -> Iterable[Finding]:
     if not english or not japanese or _TRANSLATION.search(row.question):
         return ()
     piece = around(answer, *max(english.span(), japanese.span()))
-    return [finding("mixed-language", row.conversation, "changing-language", excerpt=piece)]
+    return [row.finding("mixed-language", "changing-language", excerpt=piece)]
 
 
 _PLACEHOLDER = re.compile(
     r"\blorem ipsum\b|\[(?:your|insert|add|enter|company|customer|product)[ _][\w ]{1,30}\]"
-    r"|\{\{\s*\w{1,30}\s*\}\}|<(?:your|insert)[ _-][\w -]{1,30}>|\b(?:TODO|FIXME|TBD)\b(?=[:：]|\s*$)"
-    r"|【(?:要確認|未定|ここに[^】]{1,20}|会社名|商品名|氏名|お名前)】|(?:ここに|ここへ)(?:回答|答え|質問|文章|本文)を"
+    r"|\{\{\s*\w{1,30}\s*\}\}|<(?:your|insert)[ _-][\w -]{1,30}>|\b(?:TODO|FIXME|TBD)\b"
+    r"(?=[:：]|\s*$)|【(?:要確認|未定|ここに[^】]{1,20}|会社名|商品名|氏名|お名前)】|(?:ここに|ここへ)(?:回答|答え|質問|文章|本文)を"
     r"(?:記入|入力|書)|^(?:ダミー|仮の?回答|サンプル回答|テスト回答|dummy|placeholder|n/a|none|null|nan|todo|tbd|xxx+)[.。]?$",
     re.I,
 )
@@ -120,7 +118,7 @@ def check_leftovers(row: CheckedRow) -> Iterable[Finding]:
             found += _left_over(row, "placeholder", "never-filled", match)
     if answer[:1].isspace() or answer[-1:].isspace():
         shown = repr(answer[:20] if answer[:1].isspace() else answer[-20:])
-        found.append(finding("whitespace", row.conversation, "white-space-at-end", excerpt=shown))
+        found.append(row.finding("whitespace", "white-space-at-end", excerpt=shown))
     return found
 
 
@@ -130,11 +128,11 @@ def _left_over(
     if match:
         said = match[0] if rule == "boilerplate" else shorten(match[0], 40)
         piece = around(row.answer, *match.span())
-        yield finding(rule, row.conversation, code, excerpt=piece, said=said)
+        yield row.finding(rule, code, excerpt=piece, said=said)
 
 
 class Manners(SetCheck):
-    """`mixed-politeness`: Japanese answers in です・ます beside plain ones. Memory: 16 bytes a row."""
+    """`mixed-politeness`: polite beside plain Japanese answers. Memory: 16 bytes a row."""
 
     def __init__(self, places: Places) -> None:
         super().__init__(places)
@@ -151,8 +149,8 @@ class Manners(SetCheck):
             return ()
         polite, plain = manners(answer)
         if min(polite, plain) >= 2:
-            values: dict[str, Any] = {"polite": polite, "plain": plain, "excerpt": answer}
-            return [finding("mixed-politeness", row.conversation, "changing-manner", **values)]
+            values = {"polite": polite, "plain": plain, "excerpt": answer}
+            return [row.finding("mixed-politeness", "changing-manner", **values)]
         if polite or plain:
             self._keep(polite >= plain, row.number, answer)
         return ()
@@ -174,18 +172,19 @@ class Manners(SetCheck):
             return []
         usual = plain <= polite
         rare, common = self._rows[not usual], self._rows[usual]
-        other = self.places[common[0]]
-        code, values = "manners-mixed", dict[str, Any](counted)
+        code, shown = "manners-mixed", self._shown[not usual][:1]
         if len(rare) <= FEW * (polite + plain):
-            code = "stray-manner"
-            values = {"rare": _MANNERS[not usual], "usual": _MANNERS[usual], "n": len(common)}
-        found = [
-            finding(
-                "mixed-politeness", self.places[number], code, excerpt=text, other=other, **values
-            )
-            for number, text in zip(rare, self._shown[not usual], strict=False)
+            code, shown = "stray-manner", self._shown[not usual]
+        values: dict[str, Any] = {
+            "rare": _MANNERS[not usual],
+            "usual": _MANNERS[usual],
+            "n": len(common),
+        }
+        values |= counted
+        return [
+            self.finding("mixed-politeness", code, number, common[0], excerpt=text, **values)
+            for number, text in zip(rare, shown, strict=False)
         ]
-        return found if code == "stray-manner" else found[:1]
 
 
 class Languages(SetCheck):
@@ -232,17 +231,14 @@ class Languages(SetCheck):
             total = len(strays) + len(common)
             if not strays or total < FEWEST_ROWS or len(strays) > FEW / 2 * total:
                 continue
+            values: dict[str, Any] = {
+                "rare": _LANGUAGES[rare],
+                "usual": _LANGUAGES[usual],
+                "n": len(common),
+            }
             for number in strays[:SHOWN]:
-                yield finding(
-                    "mixed-language",
-                    self.places[number],
-                    "stray-language",
-                    excerpt=self._shown.get(number, ""),
-                    other=self.places[common[0]],
-                    rare=_LANGUAGES[rare],
-                    usual=_LANGUAGES[usual],
-                    n=len(common),
-                )
+                values["excerpt"] = self._shown.get(number, "")
+                yield self.finding("mixed-language", "stray-language", number, common[0], **values)
 
 
 # -- numbers -----------------------------------------------------------------------------------
@@ -259,7 +255,9 @@ _MONTH = (
 WAYS: tuple[tuple[str, tuple[str, ...], tuple[tuple[str, re.Pattern[str]], ...]], ...] = (
     ("thousands", ("円", "$", "¥", "￥", "yen", "dollar", "ポイント", "point"), (
         ("with-commas", re.compile(rf"(?<![0-9.]){_GROUPED}(?=\s?{_UNIT})|[$¥￥]{_GROUPED}")),
-        ("without-commas", re.compile(rf"(?<![0-9.,])[0-9]{{4,9}}(?=\s?{_UNIT})|[$¥￥][0-9]{{4,9}}(?![0-9,])")),
+        ("without-commas", re.compile(
+            rf"(?<![0-9.,])[0-9]{{4,9}}(?=\s?{_UNIT})|[$¥￥][0-9]{{4,9}}(?![0-9,])"
+        )),
     )),
     ("yen", ("円", "¥", "￥"), (
         ("as-円", re.compile(r"[0-9０-９]\s?円")),
@@ -330,19 +328,9 @@ class NumberFormats(SetCheck):
     def _strays(self, usual: tuple[str, str, str], way: str) -> Iterable[Finding]:
         language, what, usual_way = usual
         other, sample = self._rows[usual][0]
+        values: dict[str, Any] = {"what": word(what), "way": word(way), "usual": word(usual_way)}
+        values |= {"sample": sample, "n": self._counted[usual]}
         for number, text in self._rows[language, what, way]:
-            if number == other:
-                continue
-            yield finding(
-                "mixed-number-format",
-                self.places[number],
-                "several-ways",
-                excerpt=text,
-                other=self.places[other],
-                what=Wording(f"checks.{what}"),
-                way=Wording(f"checks.{way}"),
-                usual=Wording(f"checks.{usual_way}"),
-                text=text,
-                sample=sample,
-                n=self._counted[usual],
-            )
+            if number != other:
+                values |= {"text": text, "excerpt": text}
+                yield self.finding("mixed-number-format", "several-ways", number, other, **values)

@@ -1,5 +1,4 @@
-"""How a model's chat is written, read off its own chat template, and written again as a TEMPLATE
-for Ollama.
+"""A model's own chat template, read and written again as a TEMPLATE for Ollama.
 
 A model carries its chat template as Jinja; Ollama wants a Go template, and where none is given it
 guesses one by likeness. Here nothing is guessed: the Jinja template is asked to write a few marked
@@ -9,29 +8,25 @@ conversations exactly as the Jinja template does.
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ...core.errors import WorkshopError
 from ...gguf.header import GgufFile, read_gguf
-from ...models.chat import chat_prompt
+from ...models.chat import Messages, chat_prompt
 from ...models.load import load_tokenizer
 from ...models.resolve import ModelRef, resolve
 
-Messages = Sequence[dict[str, str]]
 # (messages, whether they end with the answer already) → the text that the model sees
-Render = Callable[[list[dict[str, str]], bool], str]
+Render = Callable[[Messages, bool], str]
 
 
 @dataclass(frozen=True)
 class Turn:
-    """What stands before and after the text of a turn, and whether the text loses the spaces at its
-    ends.
-    """
+    """What stands before and after the text of a turn; `trimmed`: without spaces at its ends."""
 
     before: str
     after: str
@@ -61,9 +56,7 @@ class ChatFormat:
     stop: tuple[str, ...]
 
     def write(self, messages: Messages) -> str:
-        """The text the model sees for `messages`, open for the answer: what `template` makes Ollama
-        write.
-        """
+        """The text that `template` makes Ollama write for `messages`, open for the answer."""
         text, told = self.opening, None
         for number, message in enumerate(messages):
             content = message["content"]
@@ -86,43 +79,31 @@ class ChatFormat:
 
         Line ends stand inside the braces, where they are not part of the text.
         """
-        told = f"{_go(self.system.before)}{_content(self.system)}{_go(self.system.after)}"
-        user = f"{_go(self.user.before)}{_content(self.user)}{_go(self.user.after)}"
+        told, user, answer = map(_go_turn, (self.system, self.user, self.answer))
         if self.inside:
             first = told.replace(".Content", "(index $.Messages 0).Content")
             condition = 'and (eq $number 1) (eq (index $.Messages 0).Role "system")'
-            user = (
-                _go(self.user.before)
-                + f"{{{{ if {condition}\n}}}}{first}{{{{ end\n}}}}"
-                + user[len(_go(self.user.before)) :]
-            )
-        answer = f"{_go(self.answer.before)}{_content(self.answer)}{_go(self.answer.after)}"
-        same = {
-            turn.before.replace(role, "\0") + "\0\0" + turn.after + str(turn.trimmed)
-            for role, turn in (
-                ("system", self.system),
-                ("user", self.user),
-                ("assistant", self.answer),
-            )
+            before = _go(self.user.before)
+            user = f"{before}{_if(condition, first)}{user[len(before) :]}"
+        turns = {"system": self.system, "user": self.user, "assistant": self.answer}
+        alike = {
+            (turn.before.replace(role, "\0"), turn.after, turn.trimmed)
+            for role, turn in turns.items()
         }
-        if len(same) == 1 and "user" in self.user.before:
-            turns = user.replace("user", "{{ .Role }}", 1) + "{{ end\n}}"
+        if len(alike) == 1 and "user" in self.user.before:
+            each = user.replace("user", "{{ .Role }}", 1)
             loop = "{{ range .Messages\n}}"
         else:
-            turns = (
-                ("" if self.inside else f'{{{{ if eq .Role "system"\n}}}}{told}{{{{ else }}}}')
-                + f'{{{{ if eq .Role "user"\n}}}}{user}{{{{ else if eq .Role "assistant"\n}}}}{answer}{{{{ end\n}}}}'
-                + ("" if self.inside else "{{ end\n}}")
-                + "{{ end\n}}"
+            each = (
+                f'{{{{ if eq .Role "user"\n}}}}{user}'
+                f'{{{{ else if eq .Role "assistant"\n}}}}{answer}{{{{ end\n}}}}'
             )
+            if not self.inside:
+                each = f'{{{{ if eq .Role "system"\n}}}}{told}{{{{ else }}}}{each}{{{{ end\n}}}}'
             loop = "{{ range $number, $message := .Messages\n}}"
-        bare = (
-            f'{{{{ if ne (index .Messages 0).Role "system"\n}}}}{_go(self.bare)}{{{{ end\n}}}}'
-            if self.bare
-            else ""
-        )
-        trim = _TRIM if any(turn.trimmed for turn in (self.system, self.user, self.answer)) else ""
-        return trim + _go(self.opening) + bare + loop + turns + _go(self.prompt)
+        bare = _if('ne (index .Messages 0).Role "system"', _go(self.bare)) if self.bare else ""
+        trim = _TRIM if any(turn.trimmed for turn in turns.values()) else ""
+        return f"{trim}{_go(self.opening)}{bare}{loop}{each}{{{{ end\n}}}}{_go(self.prompt)}"
 
 
 # Go templates have no `trim`, so one is written in them: the byte where text begins, and the last
@@ -147,12 +128,16 @@ def _go(text: str) -> str:
     return text.replace("{{", '{{ "{{" }}')
 
 
-def _content(turn: Turn) -> str:
-    return '{{ template "trim" .Content }}' if turn.trimmed else "{{ .Content }}"
+def _go_turn(turn: Turn) -> str:
+    content = '{{ template "trim" .Content }}' if turn.trimmed else "{{ .Content }}"
+    return f"{_go(turn.before)}{content}{_go(turn.after)}"
 
 
-# --- Reading a format off a template --------------------------------------------------------------
+def _if(condition: str, then: str) -> str:
+    return f"{{{{ if {condition}\n}}}}{then}{{{{ end\n}}}}"
 
+
+# Marks in place of texts, to find what a template writes around them.
 _TOLD, _ASKED, _SAID, _LAST = "qsystemq", "qaskedq", "qsaidq", "qlastq"
 
 
@@ -177,14 +162,12 @@ def chat_format(model: str | Path | ModelRef) -> ChatFormat:
 
 
 def gguf_render(file: GgufFile) -> Render:
-    """What renders conversations by the chat template inside a GGUF, as transformers would: without
-    thinking.
-    """
+    """What renders conversations by a GGUF's chat template as transformers does, without thinking."""
     template = file.metadata.get("tokenizer.chat_template")
     if not template:
         raise WorkshopError(
-            f"{file.path} carries no chat template, so there is no telling how its chats are written. Convert the "
-            "model anew from a folder whose tokenizer has one."
+            f"{file.path} carries no chat template, so there is no telling how its chats are "
+            "written. Convert the model anew from a folder whose tokenizer has one."
         )
     tokens = file.metadata.get("tokenizer.ggml.tokens") or []
     named: dict[str, Any] = {"enable_thinking": False}
@@ -194,11 +177,11 @@ def gguf_render(file: GgufFile) -> Render:
             tokens[number] if number is not None and number < len(tokens) else ""
         )
 
-    def render(messages: list[dict[str, str]], answered: bool) -> str:
+    def render(messages: Messages, answered: bool) -> str:
         from transformers.utils.chat_template_utils import render_jinja_template
 
         texts, _ = render_jinja_template(
-            conversations=[messages],
+            conversations=[list(messages)],
             chat_template=template,
             add_generation_prompt=not answered,
             **named,
@@ -209,9 +192,7 @@ def gguf_render(file: GgufFile) -> Render:
 
 
 def _bos_in_front(file: GgufFile) -> str:
-    """The BOS that llama.cpp and Ollama put before every prompt of this model; "" where they put
-    none.
-    """
+    """The BOS that llama.cpp and Ollama put before every prompt of this model, or ""."""
     kind = file.metadata.get("tokenizer.ggml.model")
     # llama.cpp's own default, for files that do not say: SentencePiece and Llama 3 get one
     usual = kind == "llama" or str(file.metadata.get("tokenizer.ggml.pre")).startswith("llama")
@@ -237,17 +218,18 @@ def read_format(render: Render, *, bos: str = "", name: str = "the model") -> Ch
         found = _pieces(write)
     except ValueError as error:
         raise WorkshopError(
-            f"The chat template of {name} cannot be written as a Modelfile's TEMPLATE: {error}. Leave TEMPLATE out, "
-            "and compare what Ollama then writes."
+            f"The chat template of {name} cannot be written as a Modelfile's TEMPLATE: {error}. "
+            "Leave TEMPLATE out, and compare what Ollama then writes."
         ) from error
     for messages in _PROBES:
-        wanted = render([dict(m) for m in messages], False).removeprefix(bos)
+        wanted = render(messages, False).removeprefix(bos)
         got = found.write(messages)
         if wanted != got:
             at = next((i for i, (a, b) in enumerate(zip(wanted, got, strict=False)) if a != b), 0)
             raise WorkshopError(
-                f"The chat template of {name} does more than a Modelfile's TEMPLATE made here can do: where it writes "
-                f"{wanted[max(0, at - 20) : at + 20]!r}, TEMPLATE would write {got[max(0, at - 20) : at + 20]!r}."
+                f"The chat template of {name} does more than a Modelfile's TEMPLATE made here can "
+                f"do: where it writes {wanted[max(0, at - 20) : at + 20]!r}, TEMPLATE would write "
+                f"{got[max(0, at - 20) : at + 20]!r}."
             )
     return found
 
@@ -328,29 +310,3 @@ _PROBES: tuple[Messages, ...] = (
     _conversation("SS", "U{{ .Prompt }} {% if %} 100%", 'A<b>x</b> \\n "q"', "U`'"),
     _conversation("Ua\r\nb", "A\n\nc\n\n", "U\t"),
 )
-
-
-# --- Comparing tokens -----------------------------------------------------------------------------
-
-
-def token_diff(
-    tokenizer: Any, wanted: Sequence[int], got: Sequence[int], *, around: int = 3
-) -> str:
-    """Where two lists of token ids part, in lines of `-id piece` (wanted) and `+id piece` (got); ""
-    if nowhere.
-    """
-    lines: list[str] = []
-    matcher = difflib.SequenceMatcher(None, list(wanted), list(got), autojunk=False)
-    for group in matcher.get_grouped_opcodes(around):
-        lines.append(f"@ token {group[0][1]}")
-        for kind, a, b, c, d in group:
-            if kind == "equal":
-                lines += [f"  {_named(tokenizer, i)}" for i in wanted[a:b]]
-            else:
-                lines += [f"- {_named(tokenizer, i)}" for i in wanted[a:b]]
-                lines += [f"+ {_named(tokenizer, i)}" for i in got[c:d]]
-    return "\n".join(lines)
-
-
-def _named(tokenizer: Any, number: int) -> str:
-    return f"{number} {tokenizer.convert_ids_to_tokens([number])[0]!r}"

@@ -12,9 +12,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from ....core.wordings import Wording
 from .. import prefilter
-from ..findings import Finding, around, finding, visible, who
+from ..findings import Finding, around, finding, visible, who, word
 from ..secrets import find_secrets
 from ..spans import Span, without_overlap
 from .addresses import japanese_addresses, postal_codes, streets
@@ -45,8 +44,7 @@ def personal_findings(conversation: Conversation) -> list[Finding]:
         for span in spans:
             start = span.start + sum(_growth(one) for one in hidden if one.end <= span.start)
             excerpt = visible(around(shown, start, start + len(span.masked), 80))
-            kind = Wording(f"checks.{span.kind}")
-            values: dict[str, Any] = {"who": turn, "kind": kind, "masked": span.masked}
+            values: dict[str, Any] = {"who": turn, "kind": word(span.kind), "masked": span.masked}
             values |= {"severity": span.severity, "excerpt": excerpt}
             found.append(finding(span.rule, conversation, "holds", **values))
     return found

@@ -24,19 +24,21 @@ _CODE_WORD = re.compile(
     r"(?:郵便番号|住所|postal code|post ?code|zip)[^0-9\n]{0,12}$", re.IGNORECASE
 )
 _STATES = (
-    "AL|AK|AZ|AR|CA|CO|CT|DE|FL|GA|HI|ID|IL|IN|IA|KS|KY|LA|ME|MD|MA|MI|MN|MS|MO|MT|NE|NV|NH|NJ|NM|NY|NC|ND|OH|OK|OR|PA"
-    "|RI|SC|SD|TN|TX|UT|VT|VA|WA|WV|WI|WY|DC"
+    "AL|AK|AZ|AR|CA|CO|CT|DE|FL|GA|HI|ID|IL|IN|IA|KS|KY|LA|ME|MD|MA|MI|MN|MS|MO|MT|NE|NV|NH|NJ|NM"
+    "|NY|NC|ND|OH|OK|OR|PA|RI|SC|SD|TN|TX|UT|VT|VA|WA|WV|WI|WY|DC"
 )
 _ZIP = re.compile(
-    rf"(?:, ?(?:{_STATES})\.? |\b(?i:zip(?: ?code)?)(?i: is)?[:# ]{{1,3}})(?P<code>\d{{5}}(?:-\d{{4}})?){ENDED}"
+    rf"(?:, ?(?:{_STATES})\.? |\b(?i:zip(?: ?code)?)(?i: is)?[:# ]{{1,3}})"
+    rf"(?P<code>\d{{5}}(?:-\d{{4}})?){ENDED}"
 )
 # Royal Mail's shape: area, district, a space, sector, unit.
 _POSTCODE = re.compile(
     r"(?<![A-Za-z0-9*-])[A-Z]{1,2}\d[A-Z\d]? \d[ABD-HJLNP-UW-Z]{2}(?![A-Za-z0-9*-])"
 )
 _BRITISH = re.compile(
-    r"(?:\b(?i:post ?code)[^0-9\n]{0,12}|\b(?:London|Manchester|Birmingham|Leeds|Glasgow|Edinburgh|Liverpool|Bristol"
-    r"|Sheffield|Cardiff|Belfast|Oxford|Cambridge|York|Brighton|Nottingham|Leicester|Reading),? )$"
+    r"(?:\b(?i:post ?code)[^0-9\n]{0,12}|\b(?:London|Manchester|Birmingham|Leeds|Glasgow|Edinburgh"
+    r"|Liverpool|Bristol|Sheffield|Cardiff|Belfast|Oxford|Cambridge|York|Brighton|Nottingham"
+    r"|Leicester|Reading),? )$"
 )
 
 
@@ -45,12 +47,12 @@ def postal_codes(text: str) -> Iterator[Span]:
     for found in _JAPANESE_CODE.finditer(text):
         group = "marked" if found["marked"] else "named" if found["named"] else "bare"
         named = group != "bare" or found["after"]
-        if named or _CODE_WORD.search(text_before(text, found.start())):
+        if named or _CODE_WORD.search(text_before(found)):
             yield _code(found, group, 3)
     for found in _ZIP.finditer(text):
         yield _code(found, "code", 3)
     for found in _POSTCODE.finditer(text):
-        if _BRITISH.search(text_before(text, found.start())):
+        if _BRITISH.search(text_before(found)):
             yield _code(found, 0, found[0].index(" "))
 
 
@@ -72,10 +74,11 @@ _JAPANESE_ADDRESS = re.compile(
     rf"(?P<town>(?:(?!まで|から|より|では|には|での|への|です|ます|内で|[はをへも、。])[一-龥々ァ-ヴーヶケぁ-ん]){{0,16}}?)"
     rf"(?P<plot>(?:[東西南北]?\d{{1,2}}条[東西南北]?)?{_N} ?丁目(?: ?{_N} ?番地?)?"
     rf"(?: ?{_N} ?号|の?\d{{1,3}}|-\d{{1,3}})*(?:\d{{1,4}}(?:-\d{{1,4}})+)?"
-    rf"|{_N} ?番地(?:の?\d{{1,4}})?|\d{{1,4}} ?番 ?\d{{1,4}} ?号|\d{{1,4}}-\d{{1,4}}(?:-\d{{1,4}}){{0,2}}"
-    rf"(?!-?[\dA-Za-z*]| ?(?:{_UNIT})))"
+    rf"|{_N} ?番地(?:の?\d{{1,4}})?|\d{{1,4}} ?番 ?\d{{1,4}} ?号"
+    rf"|\d{{1,4}}-\d{{1,4}}(?:-\d{{1,4}}){{0,2}}(?!-?[\dA-Za-z*]| ?(?:{_UNIT})))"
     r"(?P<house>[ 　]?[ァ-ヴーA-Za-z一-龥]{2,16}[ 　]?(?:\d{2,4} ?号室|\d{1,2} ?階|\d{3,4}(?!\d)))?"
 )
+_ADDRESS_WORD = re.compile("住所|お届け先|配送先|送付先|所在地|宛先|自宅")
 _STREET_WORD = (
     r"Street|St\.?|Avenue|Ave\.?|Road|Rd\.?|Boulevard|Blvd\.?|Lane|Ln\.?|Drive|Dr\.?|Court|Ct\.?|Way|Place|Pl\.?|Terrace"
     r"|Square|Parkway|Pkwy\.?|Highway|Hwy\.?|Close|Crescent|Gardens|Row|Circle|Trail"
@@ -103,9 +106,8 @@ _PO_BOX = re.compile(r"\bP\.?O\.? ?Box \d{1,6}(?!\d)")
 def streets(text: str) -> Iterator[Span]:
     """English street addresses and post-office boxes."""
     for found in _STREET.finditer(text):
-        named = _PLAIN_KIND.fullmatch(found["kind"]) or _LIVES.search(
-            text_before(text, found.start())
-        )
+        lives = _LIVES.search(text_before(found))
+        named = lives or _PLAIN_KIND.fullmatch(found["kind"])
         if found["flat"] or found["city"] or (named and not _NOT_STREETS.search(found["name"])):
             yield Span(*found.span(), "address", "warning", stars(found[0], keep_first=True))
     for found in _PO_BOX.finditer(text):
@@ -117,9 +119,7 @@ def japanese_addresses(text: str) -> Iterator[Span]:
     for found in matches_near(_JAPANESE_ADDRESS, PLOT, text, 40, 60):
         region = found["region"]
         sure = re.match(_PREFECTURE, region) or re.search(r"丁目|番地|号|-.*-", found["plot"])
-        named = re.search(
-            "住所|お届け先|配送先|送付先|所在地|宛先|自宅", text_before(text, found.start(), 20)
-        )
+        named = _ADDRESS_WORD.search(text_before(found, 20))
         if sure or named or (region.endswith(("区", "市")) and found["town"]):
             masked = region + stars(found[0][len(region) :])
             yield Span(*found.span(), "address", "warning", masked)

@@ -14,7 +14,8 @@ _EMAIL = re.compile(
     r"(?P<host>(?:[A-Za-z0-9](?:[A-Za-z0-9\-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,24})(?![A-Za-z0-9_@(…*]|[.-][A-Za-z0-9]|:[\w/~])"
 )
 _FILE_ENDINGS = {
-    "png", "jpg", "jpeg", "gif", "svg", "webp", "js", "ts", "css", "json", "py", "md", "sh", "yaml", "yml",
+    "png", "jpg", "jpeg", "gif", "svg", "webp", "js", "ts", "css", "json", "py", "md", "sh",
+    "yaml", "yml",
 }  # fmt: skip
 _ROLES = re.compile(
     r"(?:info|support|contact|help|helpdesk|sales|service|customer[._-]?(?:service|care|support)|cs|office|admin"
@@ -38,7 +39,7 @@ def emails(text: str) -> Iterator[Span]:
         return
     for found in _EMAIL.finditer(text):
         user, host = found["user"], found["host"]
-        if re.search(r"://\S*$", text_before(text, found.start(), 80)):
+        if re.search(r"://\S*$", text_before(found, 80)):
             continue  # user:password@host of a URL
         if host.rpartition(".")[2].lower() in _FILE_ENDINGS or user.endswith(".") or ".." in user:
             continue
@@ -79,26 +80,25 @@ _LOCAL_PHONE = re.compile(ALONE + r"[2-9]\d{2}-\d{4}" + ENDED)
 
 
 def phones(text: str) -> Iterator[Span]:
-    """Telephone numbers of Japan, the United States and Britain; a firm's service line is a note."""
+    """Telephone numbers of Japan, the United States and Britain; a service line is a note."""
     for found in _PHONE.finditer(text):
-        for start, end, service in _numbers_of(text, found.start(), found.end()):
+        for start, end, service in _numbers_of(found[0], text_before(found)):
             kind, severity = ("service-phone", "note") if service else ("phone", "warning")
-            yield Span(start, end, kind, severity, stars(text[start:end], keep_last=4))
+            masked = stars(found[0][start:end], keep_last=4)
+            yield Span(found.start() + start, found.start() + end, kind, severity, masked)
     for found in _LOCAL_PHONE.finditer(text):
-        if _LOCAL_PHONE_WORD.search(text_before(text, found.start())):
+        if _LOCAL_PHONE_WORD.search(text_before(found)):
             yield Span(*found.span(), "phone", "warning", stars(found[0], keep_last=4))
 
 
-def _numbers_of(text: str, start: int, end: int) -> Iterator[tuple[int, int, bool]]:
-    """The telephone numbers in text[start:end], and whether each is a firm's service line."""
-    piece = text[start:end]
-    before = text_before(text, start)
+def _numbers_of(piece: str, before: str) -> Iterator[tuple[int, int, bool]]:
+    """The telephone numbers in a piece of text, and whether each is a firm's service line."""
     named = bool(_PHONE_WORD.search(before))
     if not named and ORDER.search(before):
         return
     whole = _JAPANESE_PHONE.fullmatch(piece)
     if whole:
-        yield start, end, bool(_SERVICE.match(piece))
+        yield 0, len(piece), bool(_SERVICE.match(piece))
         return
     if not named and not _PHONE_LIKE.search(piece):
         return
@@ -110,14 +110,13 @@ def _numbers_of(text: str, start: int, end: int) -> Iterator[tuple[int, int, boo
         matches = list(phonenumbers.PhoneNumberMatcher(piece, region))
         matches = [match for match in matches if named or _is_written_out(match.raw_string, region)]
         for match in matches:
-            free = phonenumbers.number_type(match.number) in service
-            yield start + match.start, start + match.end, free
+            yield match.start, match.end, phonenumbers.number_type(match.number) in service
         if matches:
             return
     # Ofcom keeps 07700 900xxx for drama, so no plan has it; such shapes are numbers where a word
     # says so.
     for mobile in re.finditer(r"(?<!\d)07\d{3} ?\d{6}(?!\d)", piece) if named else ():
-        yield start + mobile.start(), start + mobile.end(), False
+        yield *mobile.span(), False
 
 
 def _is_written_out(raw: str, region: str) -> bool:

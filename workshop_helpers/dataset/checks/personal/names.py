@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from configparser import ConfigParser
+from pathlib import Path
 
 from ..spans import Span, matches_near, stars, text_before
-from . import known_names as known
+
+_LISTS = ConfigParser()
+_LISTS.read(Path(__file__).with_name("known_names.ini"), encoding="utf-8")
+_KNOWN = {name: frozenset(words.split()) for name, words in _LISTS["names"].items()}
 
 # -- English ---------------------------------------------------------------------------------------
 
@@ -19,11 +24,12 @@ _MY_NAME = re.compile(
     rf"\b(?i:my|the|full|last|first) ?name is (?:{_PEOPLE}|(?P<small>[a-z]+)(?P<second> [a-z]+)?)"
 )
 _NAME_LABEL = re.compile(
-    rf"(?m)\b(?P<label>(?i:full name|customer name|contact name|recipient(?:'s)? name|cardholder name|name)): {_PEOPLE}"
+    r"(?m)\b(?P<label>(?i:full name|customer name|contact name|recipient(?:'s)? name"
+    rf"|cardholder name|name)): {_PEOPLE}"
 )
 _SIGNED = re.compile(
-    rf"(?i:regards|sincerely|thanks|thank you|yours(?: truly| faithfully)?|cheers|best wishes|best|respectfully),"
-    rf"\n+\s*{_PEOPLE}\s*(?:\n|$)"
+    r"(?i:regards|sincerely|thanks|thank you|yours(?: truly| faithfully)?|cheers|best wishes|best"
+    rf"|respectfully),\n+\s*{_PEOPLE}\s*(?:\n|$)"
 )
 
 
@@ -31,7 +37,7 @@ def english_names(text: str, speaker: str | None) -> Iterator[Span]:
     """English names; "My name is …" of an assistant or a system prompt is nobody's."""
     for found in _TITLED.finditer(text):
         # "12 Maple Dr. Springfield" is a street.
-        if not found[0].startswith("Dr") or not _HOUSE.search(text_before(text, found.start())):
+        if not found[0].startswith("Dr") or not _HOUSE.search(text_before(found)):
             yield from _person(found)
     for found in _DEAR.finditer(text):
         if not re.match(r"(?:Mr|Mrs|Ms|Miss|Dr)\b", found["name"]):
@@ -40,20 +46,20 @@ def english_names(text: str, speaker: str | None) -> Iterator[Span]:
         for found in _MY_NAME.finditer(text):
             if found["name"]:
                 yield from _person(found)
-            elif found["small"] in known.GIVEN_NAMES:
+            elif found["small"] in _KNOWN["given_names"]:
                 masked = stars(found["small"], keep_first=True)
                 yield Span(*found.span("small"), "name", "warning", masked)
     for pattern in (_NAME_LABEL, _SIGNED):
         for found in pattern.finditer(text):
             first = found["name"].split()[0].lower()
             label = found.groupdict().get("label", "")
-            if first in known.GIVEN_NAMES or (label and label.lower() != "name"):
+            if first in _KNOWN["given_names"] or (label and label.lower() != "name"):
                 yield from _person(found)
 
 
 def _person(found: re.Match[str]) -> Iterator[Span]:
     words = found["name"].lower().split()
-    if any(word in known.NO_NAMES for word in words) or words in (["john", "doe"], ["jane", "doe"]):
+    if _KNOWN["no_names"].intersection(words) or words in (["john", "doe"], ["jane", "doe"]):
         return
     yield Span(*found.span("name"), "name", "warning", stars(found["name"], keep_first=True))
 
@@ -61,23 +67,22 @@ def _person(found: re.Match[str]) -> Iterator[Span]:
 # -- Japanese --------------------------------------------------------------------------------------
 
 _KANJI = "一-龥々"
-_SURNAME = "|".join(sorted(known.SURNAMES, key=lambda name: (-len(name), name)))
+_SURNAME = "|".join(sorted(_KNOWN["surnames"], key=lambda name: (-len(name), name)))
+_ROLES = tuple(_KNOWN["katakana_roles"])
 _GIVEN = rf"[{_KANJI}]{{1,3}}|(?![はがをにのともへやで])[ぁ-ん]{{2,4}}|[ァ-ヴー]{{2,5}}"
 # Words that stand before a name without a mark between.
 _BEFORE = "".join(
     rf"|(?<={word})" for word in (
-        "担当", "担当者", "弊社", "当社", "御社", "会員", "社員", "店員", "先輩", "後輩", "同僚", "本日",
-        "先日", "昨日", "株式会社", "有限会社",
+        "担当", "担当者", "弊社", "当社", "御社", "会員", "社員", "店員", "先輩", "後輩", "同僚",
+        "本日", "先日", "昨日", "株式会社", "有限会社",
     )
 )  # fmt: skip
-_FIRST = "".join(sorted({name[0] for name in known.SURNAMES}))
+_FIRST = "".join(sorted({name[0] for name in _KNOWN["surnames"]}))
 _START = rf"(?=[{_FIRST}])(?:(?<![{_KANJI}*]){_BEFORE})"
 _TITLE = "様(?![々子式相態])|氏(?![名族神])|殿(?!堂)"
 _ANY_TITLE = re.compile("様|氏|さん|殿|君")
-_CALLED = re.compile(
-    rf"{_START}(?P<name>(?P<surname>{_SURNAME})(?: ?(?P<given>{_GIVEN}))??)"
-    rf" ?(?P<title>{_TITLE}|さん|君(?!主))"
-)
+_NAME = rf"(?P<name>(?P<surname>{_SURNAME})(?: ?(?P<given>{_GIVEN}))??)"
+_CALLED = re.compile(rf"{_START}{_NAME} ?(?P<title>{_TITLE}|さん|君(?!主))")
 _CALLED_APART = re.compile(
     rf"(?<![{_KANJI}ァ-ヴー])(?P<name>[{_KANJI}]{{1,3}} (?P<given>{_GIVEN})) ?(?P<title>{_TITLE})"
 )
@@ -85,9 +90,9 @@ _CALLED_KATAKANA = re.compile(
     r"(?<![ァ-ヴー*・])(?P<name>[ァ-ヴー]{2,12}(?P<more>(?:[・=][ァ-ヴー]{2,12}){0,3}))"
     rf" ?(?P<title>{_TITLE}|さん)"
 )
-_NAME = rf"(?P<name>(?P<surname>{_SURNAME})(?: ?(?P<given>{_GIVEN}))??)"
 _LABELLED = re.compile(
-    rf"(?:氏名|名前|宛名|名義人|名義|契約者名?|担当者名?|担当|お客様名|ご本人様?) ?[:は] ?(?=[{_FIRST}]){_NAME}"
+    r"(?:氏名|名前|宛名|名義人|名義|契約者名?|担当者名?|担当|お客様名|ご本人様?)"
+    rf" ?[:は] ?(?=[{_FIRST}]){_NAME}"
     r"(?=です|と申し|といいます|と言います|\s*$|\s*[\n、。,」(])",
     re.MULTILINE,
 )
@@ -111,7 +116,7 @@ def japanese_names(text: str) -> Iterator[Span]:
             yield _name_span(found, "note")
     for found in matches_near(_CALLED_KATAKANA, _ANY_TITLE, text, 30, 2):
         whole = bool(found["more"])
-        if not found["name"].endswith(known.KATAKANA_ROLES) and (whole or found["title"] != "さん"):
+        if not found["name"].endswith(_ROLES) and (whole or found["title"] != "さん"):
             yield _name_span(found, "warning" if whole else "note")
     for found in (*_LABELLED.finditer(text), *matches_near(_INTRODUCED, _SELF, text, 14, 3)):
         if not _is_firm(found["given"] or ""):
@@ -120,11 +125,8 @@ def japanese_names(text: str) -> Iterator[Span]:
 
 def _is_firm(given: str) -> bool:
     """What follows a family name in the name of a firm, a place or a group is no given name."""
-    return bool(given) and (
-        given[-1] in known.NO_NAME_ENDINGS
-        or given in known.FIRM_ENDINGS
-        or given[-2:] in known.FIRM_ENDINGS
-    )
+    firm = {given, given[-2:]} & _KNOWN["firm_endings"]
+    return bool(given) and (given[-1] in _KNOWN["no_name_endings"] or bool(firm))
 
 
 def _name_span(found: re.Match[str], severity: str) -> Span:

@@ -29,11 +29,11 @@ def cards(text: str) -> Iterator[Span]:
         shape = tuple(map(len, groups))
         if not _is_card(digits) or (len(groups) > 1 and shape not in _CARD_SHAPES):
             continue
-        near = text_before(text, found.start()) + " " + text[found.end() : found.end() + 20]
+        near = text_before(found) + " " + text[found.end() : found.end() + 20]
         named = _CARD_WORD.search(near)
         # One 13-digit number in ten passes Luhn's test, and Japanese bar codes (JAN) begin like a
         # Visa card.
-        if not named and (len(digits) == 13 or ORDER.search(text_before(text, found.start()))):
+        if not named and (len(digits) == 13 or ORDER.search(text_before(found))):
             continue
         severity = "warning" if _TEST_CARD.search(near) else "error"
         yield Span(*found.span(), "card", severity, stars(found[0], keep_last=4))
@@ -54,9 +54,7 @@ def _is_card(digits: str) -> bool:
 
 
 def luhn(digits: str) -> bool:
-    """Luhn's test (ISO/IEC 7812-1, annex B): with every second digit from the right doubled, the
-    digits' sum is a multiple of ten.
-    """
+    """Luhn's test (ISO/IEC 7812-1, annex B)."""
     doubled = (int(digit) * (1 + place % 2) for place, digit in enumerate(reversed(digits)))
     return sum(value - 9 if value > 9 else value for value in doubled) % 10 == 0
 
@@ -71,7 +69,7 @@ def my_numbers(text: str) -> Iterator[Span]:
     """My Numbers, where the text announces them."""
     for found in _TWELVE.finditer(text):
         digits = re.sub(r"\D", "", found[0])
-        near = text_before(text, found.start()) + text[found.end() : found.end() + 20]
+        near = text_before(found) + text[found.end() : found.end() + 20]
         if _MY_NUMBER_WORD.search(near) and is_my_number(digits):
             yield Span(*found.span(), "my-number", "error", stars(found[0], keep_last=2))
 
@@ -100,7 +98,7 @@ _SSN_WORD = re.compile(r"\bSSN\b|social security|社会保障番号", re.IGNOREC
 def ssns(text: str) -> Iterator[Span]:
     """US Social Security numbers."""
     for found in _SSN.finditer(text):
-        before = text_before(text, found.start())
+        before = text_before(found)
         named = _SSN_WORD.search(before)
         if not named and ORDER.search(before):
             continue

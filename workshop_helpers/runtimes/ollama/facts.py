@@ -1,0 +1,201 @@
+"""What an Ollama server tells of a model: facts, the layers it is made of, and timings."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ...gguf.header import composes
+
+
+@dataclass(frozen=True)
+class OllamaModel:
+    """A model that the server has, as its list tells; `quantization` such as "Q4_K_M"."""
+
+    name: str
+    size_bytes: int
+    digest: str
+    parameters: str
+    quantization: str
+    family: str
+    modified: str
+
+
+@dataclass(frozen=True)
+class OllamaFacts:
+    """What `show` tells of a model. `parameters` are those that were set; `context_length` is what
+    it was made for, 0 where the server does not say; `weights` is the digest of its weights;
+    `composes`: see `gguf.header.composes`.
+    """
+
+    name: str
+    family: str
+    parameter_size: str
+    quantization: str
+    context_length: int
+    template: str
+    system: str
+    parameters: dict[str, str | list[str]]
+    capabilities: tuple[str, ...]
+    modelfile: str
+    weights: str | None
+    license: str | None = None
+    composes: bool = False
+
+
+@dataclass(frozen=True)
+class Timings:
+    """What Ollama measured, in seconds: loading the model (little where it was loaded), the prompt,
+    the answer.
+    """
+
+    load_seconds: float
+    prompt_tokens: int
+    prompt_seconds: float
+    tokens: int
+    seconds: float
+    total_seconds: float
+
+    @classmethod
+    def of(cls, last: Any) -> Timings:
+        """Those that the last part of an answer brings, in nanoseconds."""
+        return cls(
+            load_seconds=(last.load_duration or 0) / 1e9,
+            prompt_tokens=last.prompt_eval_count or 0,
+            prompt_seconds=(last.prompt_eval_duration or 0) / 1e9,
+            tokens=last.eval_count or 0,
+            seconds=(last.eval_duration or 0) / 1e9,
+            total_seconds=(last.total_duration or 0) / 1e9,
+        )
+
+    @property
+    def prompt_tokens_per_second(self) -> float:
+        """0 where Ollama measured nothing, as for a prompt that it remembered."""
+        return self.prompt_tokens / self.prompt_seconds if self.prompt_seconds else 0.0
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Tokens of the answer a second."""
+        return self.tokens / self.seconds if self.seconds else 0.0
+
+    def __str__(self) -> str:
+        return (
+            f"load {self.load_seconds:.2f} s · prompt {self.prompt_tokens} tokens, "
+            f"{self.prompt_tokens_per_second:,.0f}/s · answer {self.tokens} tokens, "
+            f"{self.tokens_per_second:,.0f}/s"
+        )
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One part of a model, kept by the server as a blob under the hash of its content. `kind`:
+    "model" (the weights), "adapter", "template", "system", "params", "messages", "license". Digest
+    and size are None where unknown.
+    """
+
+    kind: str
+    digest: str | None
+    size_bytes: int | None
+
+
+def read_facts(name: str, shown: dict[str, Any]) -> OllamaFacts:
+    """The facts of the model `name` from the server's reply to /api/show."""
+    info, details = shown.get("model_info") or {}, shown.get("details") or {}
+    modelfile = shown.get("modelfile") or ""
+    return OllamaFacts(
+        name=name,
+        family=details.get("family") or "",
+        parameter_size=details.get("parameter_size") or "",
+        quantization=details.get("quantization_level") or "",
+        context_length=int(info.get(f"{info.get('general.architecture')}.context_length") or 0),
+        template=shown.get("template") or "",
+        system=shown.get("system") or "",
+        parameters=_parameters(shown.get("parameters") or ""),
+        capabilities=tuple(shown.get("capabilities") or ()),
+        modelfile=modelfile,
+        weights=_digest("FROM", modelfile),
+        license=shown.get("license"),
+        composes=composes(info),
+    )
+
+
+def _digest(instruction: str, modelfile: str) -> str | None:
+    """The digest of the blob that an instruction of a shown Modelfile names."""
+    pattern = rf"^{instruction} .*sha256[-:]([0-9a-f]{{64}})\s*$"
+    found = re.search(pattern, modelfile, re.M)
+    return f"sha256:{found[1]}" if found else None
+
+
+def layers_of(facts: OllamaFacts) -> list[Layer]:
+    """The layers of a model, its weights first.
+
+    On the server's own machine they stand in its manifest. Elsewhere they are worked out from the
+    facts, which have the texts and the digest of the weights: a text's digest is computed, those of
+    parameters and messages stay unknown.
+    """
+    order = ("model", "adapter", "projector", "template", "system", "params", "messages")
+    found = _manifest_layers(facts) or _shown_layers(facts)
+    return sorted(found, key=lambda one: order.index(one.kind) if one.kind in order else 99)
+
+
+def _manifest_layers(facts: OllamaFacts) -> list[Layer]:
+    """The layers by the server's manifest; none where it cannot be read from here."""
+    blob = re.search(
+        r"^FROM (.+?)[/\\\\]blobs[/\\\\]sha256[-:][0-9a-f]{64}\s*$", facts.modelfile, re.M
+    )
+    if blob is None:
+        return []
+    folder, slash, last = facts.name.rpartition("/")
+    last, _, tag = last.partition(":")  # a colon before the last slash is a host's port
+    parts = f"{folder}{slash}{last}".split("/")
+    parts = ["registry.ollama.ai", "library"][: 3 - len(parts)] + parts
+    try:
+        text = Path(blob.group(1), "manifests", *parts, tag or "latest").read_text(encoding="utf-8")
+        found = [
+            Layer(one["mediaType"].rpartition(".")[2], one["digest"], int(one["size"]))
+            for one in json.loads(text)["layers"]
+        ]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    # A folder of the same path on this machine need not be the server's: the weights must be the
+    # ones it named.
+    return found if facts.weights in {one.digest for one in found if one.kind == "model"} else []
+
+
+def _shown_layers(facts: OllamaFacts) -> list[Layer]:
+    found = [Layer("model", facts.weights, None)]
+    if adapter := _digest("ADAPTER", facts.modelfile):
+        found.append(Layer("adapter", adapter, None))
+    for kind, text in (("template", facts.template), ("system", facts.system)):
+        if text:
+            data = text.encode()
+            found.append(Layer(kind, f"sha256:{hashlib.sha256(data).hexdigest()}", len(data)))
+    if facts.parameters:
+        found.append(Layer("params", None, None))
+    if re.search(r"^MESSAGE ", facts.modelfile, re.M):
+        found.append(Layer("messages", None, None))
+    return found
+
+
+def _parameters(text: str) -> dict[str, str | list[str]]:
+    """`show` prints one parameter a line, `stop` once for each text, quoted."""
+    found: dict[str, str | list[str]] = {}
+    for line in text.splitlines():
+        name, _, value = line.strip().partition(" ")
+        value = value.strip()
+        if value[:1] == value[-1:] == '"' and len(value) > 1:
+            with suppress(ValueError, SyntaxError):
+                value = ast.literal_eval(value)  # quoted as Go does it, which Python reads alike
+        if name == "stop":
+            stops = found.setdefault(name, [])
+            assert isinstance(stops, list)
+            stops.append(value)
+        elif name:
+            found[name] = value
+    return found
