@@ -345,21 +345,15 @@ def _add_synthesize(verb: Any) -> None:
 
 
 def _synthesize(args: argparse.Namespace) -> int:
-    from ..dataset.synthesis import synthesize
+    from ..dataset.synthesis import Asking, Sources, synthesize
+    from ..runtimes.writers import writer_for
 
     report = synthesize(
         args.out,
-        source=args.source,
-        facts=args.facts,
-        language=args.language,
+        Sources(args.language, args.source, args.facts, args.against),
+        writer_for(args.server, args.model, args.offline_model, key_env=args.key_env),
         count=args.count,
-        server=args.server,
-        model=args.model,
-        offline_model=args.offline_model,
-        against=args.against,
-        temperature=args.temperature,
-        seed=args.seed,
-        key_env=args.key_env,
+        asking=Asking(temperature=args.temperature, seed=args.seed),
         prices=tuple(args.prices) if args.prices else None,
         overwrite=args.overwrite,
         progress=not args.json,

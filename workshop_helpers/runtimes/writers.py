@@ -1,111 +1,122 @@
-"""A model that writes: behind a server, as a GGUF file, or in this process."""
+"""Models that write rows: behind a server, or in this process."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..core.errors import Closing
 from ..models.chat import Answer, Messages, Sampling
-from ..models.load import pick_device
+from ..models.identity import identity
 from ..models.resolve import resolve
-from .openai import ChatServer, Stopped
+from . import open_runtime
+from .openai import DEFAULT_SERVER, ChatServer
 
 
-@dataclass(frozen=True)
-class Asking:
-    """How a model is asked: `parallel` requests at a time; see `synthesize` for the others."""
+def writer_for(
+    server: str | None = DEFAULT_SERVER,
+    model: str | Path | None = None,
+    offline_model: str | Path | None = None,
+    *,
+    key_env: str | None = None,
+    **settings: Any,
+) -> ServerWriter | LocalWriter:
+    """A writer of rows, not yet opened (`with` does that).
 
-    temperature: float | None
-    max_tokens: int
-    parallel: int
-    timeout: float
-    retries: int
+    `server`: any OpenAI-compatible one; `model`: its name there, None for the only one. Without a
+    server (`server` is None, `model` is "mame" at the default address, or `offline_model` names a
+    catalogue model, a folder or a GGUF file) the model runs in this process. `key_env` and
+    `settings`: see `ServerWriter`.
+    """
+    if offline_model is None and server is None:
+        offline_model = model or "mame"
+    if offline_model is None and model == "mame" and server == DEFAULT_SERVER:
+        offline_model = "mame"
+    if offline_model is not None:
+        return LocalWriter(offline_model)
+    return ServerWriter(server or DEFAULT_SERVER, model, key_env=key_env, **settings)
 
 
-@dataclass
-class Writer:
-    """A model that writes: `write(requests, seed)` gives a reply to each.
-
-    `batch`: how many tries it takes at a time; with a `pool`, each of them in a thread of its own.
+class ServerWriter(Closing):
+    """A model on an OpenAI-compatible server, asked `parallel` requests at a time; for the other
+    settings see `ChatServer`.
     """
 
-    name: str
-    batch: int
-    write: Callable[[Sequence[Messages], int], list[Answer]]
-    pool: ThreadPoolExecutor | None = None
+    batch = 1
+    can_ask = True
 
+    def __init__(
+        self,
+        address: str,
+        model: str | Path | None = None,
+        *,
+        parallel: int = 4,
+        key_env: str | None = None,
+        timeout: float = 120.0,
+        retries: int = 4,
+    ) -> None:
+        self.name = str(model or "")
+        self.inputs: Mapping[str, Any] = {"model": self.name, "server": address}
+        self.parallel = parallel
+        self._settings: dict[str, Any] = {
+            "key_env": key_env,
+            "timeout": timeout,
+            "retries": retries,
+        }
+        self._server: ChatServer | None = None
 
-@contextmanager
-def open_writer(
-    offline: str | Path | None,
-    server: str | None,
-    model: str | Path | None,
-    key_env: str | None,
-    asking: Asking,
-) -> Iterator[Writer]:
-    """The model `offline`, run in this process, or else the one of that name on the server."""
-    if offline is None:
-        assert server is not None
-        with _served(server, str(model) if model else None, key_env, asking) as writer:
-            yield writer
-        return
-    ref = resolve(offline)
-    if ref.kind != "gguf":
-        with in_process(ref, asking.temperature, asking.max_tokens) as writer:
-            yield writer
-        return
-    from ..gguf.engine import LlamaEngine
+    def __enter__(self) -> ServerWriter:
+        self._server = ChatServer(self.inputs["server"], self.name or None, **self._settings)
+        self.name = self._server.start()
+        return self
 
-    with LlamaEngine(ref.path or offline, slots=asking.parallel) as engine:
-        host, port = engine.address
-        with _served(f"http://{host}:{port}/v1", None, None, asking) as writer:
-            writer.name = ref.name
-            yield writer
-
-
-@contextmanager
-def _served(
-    address: str, model: str | None, key_env: str | None, asking: Asking
-) -> Iterator[Writer]:
-    server = ChatServer(
-        address, model, key_env=key_env, timeout=asking.timeout, retries=asking.retries
-    )
-    name = server.start()
-    pool = ThreadPoolExecutor(max_workers=asking.parallel)
-
-    def write(requests: Sequence[Messages], seed: int) -> list[Answer]:
+    def write(
+        self, requests: Sequence[Messages], *, temperature: float | None, max_tokens: int, seed: int
+    ) -> list[Answer]:
+        """An answer to each request, one after the other."""
+        assert self._server is not None
         return [
-            server.complete(
-                request,
-                temperature=asking.temperature,
-                seed=(seed + n) % 2**31,
-                max_tokens=asking.max_tokens,
+            self._server.complete(
+                request, temperature=temperature, seed=(seed + n) % 2**31, max_tokens=max_tokens
             )
             for n, request in enumerate(requests)
         ]
 
-    try:
-        yield Writer(name, asking.parallel, write, pool)
-    except Stopped:
-        raise KeyboardInterrupt from None
-    finally:
-        server.stop.set()
-        pool.shutdown(wait=False, cancel_futures=True)
+    def close(self) -> None:
+        if self._server is not None:
+            self._server.close()
 
 
-@contextmanager
-def in_process(ref: Any, temperature: float | None, max_tokens: int) -> Iterator[Writer]:
-    """A model opened here."""
-    from . import open_runtime
+class LocalWriter(Closing):
+    """A catalogue model, a folder or a GGUF file, run in this process."""
 
-    with open_runtime(ref, device=pick_device(None, ref), batch_size=16) as runtime:
+    batch = 16
+    parallel = 1
 
-        def write(requests: Sequence[Messages], seed: int) -> list[Answer]:
-            sampling = Sampling(temperature, seed) if temperature else None
-            return runtime.answer(requests, max_new_tokens=max_tokens, sampling=sampling)
+    def __init__(self, model: str | Path) -> None:
+        self.name = str(model)
+        self.inputs: Mapping[str, Any] = {"model": identity(model), "server": None}
+        self.can_ask = model != "mame"  # it has never learned to
+        self._model = model
+        self._runtime: Any = None
 
-        yield Writer(ref.name, 16, write)
+    def __enter__(self) -> LocalWriter:
+        ref = resolve(self._model)
+        self.name = ref.name
+        self._runtime = open_runtime(ref, batch_size=4 if ref.kind == "gguf" else self.batch)
+        return self
+
+    def write(
+        self, requests: Sequence[Messages], *, temperature: float | None, max_tokens: int, seed: int
+    ) -> list[Answer]:
+        """An answer to each request; without a temperature the likeliest one."""
+        sampling = Sampling(temperature, seed) if temperature else None
+        answers: list[Answer] = self._runtime.answer(
+            requests, max_new_tokens=max_tokens, sampling=sampling
+        )
+        return answers
+
+    def close(self) -> None:
+        if self._runtime is not None:
+            self._runtime.close()

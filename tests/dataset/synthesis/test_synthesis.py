@@ -7,6 +7,7 @@ silent) a relay in front of it does; everything else goes through to the model.
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import secrets
@@ -16,6 +17,7 @@ from collections.abc import Callable, Iterator
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -23,17 +25,16 @@ import pytest
 from workshop_helpers.core.artifacts import data_path
 from workshop_helpers.core.cards import card_path, read_card
 from workshop_helpers.core.errors import WorkshopError
-from workshop_helpers.dataset import synthesis
 from workshop_helpers.dataset.formats import Conversation, Message, read_conversations
-from workshop_helpers.dataset.synthesis import SynthesisReport, synthesize
+from workshop_helpers.dataset.synthesis import Asking, Sources, SynthesisReport, Writer, synthesize
 from workshop_helpers.dataset.synthesis.keeper import Draft, Keeper
 from workshop_helpers.dataset.synthesis.prompts import answer_request, clean_reply
-from workshop_helpers.dataset.synthesis.seeds import find_seeds
+from workshop_helpers.dataset.synthesis.seeds import Material
 from workshop_helpers.metrics.facts import ShopFacts
 from workshop_helpers.metrics.language import detect_language
 from workshop_helpers.metrics.surfaces import states
 from workshop_helpers.runtimes.openai import HIDDEN, ChatServer, normal_address
-from workshop_helpers.runtimes.writers import in_process
+from workshop_helpers.runtimes.writers import LocalWriter, writer_for
 
 FACTS = data_path("shop", "facts.yaml")
 
@@ -91,6 +92,23 @@ def locked(gguf: Path, key: str) -> Iterator[str]:
     settle(running.listening_address, key)
     yield f"{running.listening_address}/v1"
     del running
+
+
+def make(
+    out: Path,
+    *,
+    language: str,
+    source: str | Path | None = None,
+    facts: Path | None = None,
+    use: Callable[[Writer], Writer] = lambda writer: writer,
+    **more: Any,
+) -> SynthesisReport:
+    """`synthesize` with the arguments of its parts in one list; `use` may wrap the writer."""
+    names = ("server", "model", "offline_model", "key_env", "parallel", "retries")
+    writer = writer_for(**{name: more.pop(name) for name in names if name in more})
+    asked = {name: more.pop(name) for name in ("temperature", "tries", "seed") if name in more}
+    sources = Sources(language, source, facts)
+    return synthesize(out, sources, use(writer), asking=Asking(**asked), progress=False, **more)
 
 
 Trouble = Callable[[BaseHTTPRequestHandler], bool]
@@ -178,7 +196,7 @@ def check_kept(report: SynthesisReport, language: str) -> list[Conversation]:
 @pytest.mark.parametrize("language", ["en", "ja"])
 def test_mame_writes_rows_from_the_facts_offline(tmp_path, language):
     out = tmp_path / "rows.jsonl"
-    report = synthesize(out, facts=FACTS, language=language, count=10, model="mame")
+    report = make(out, facts=FACTS, language=language, count=10, model="mame")
     assert report.kept == 10 and report.tries >= 10
     assert report.tries >= 10 + len(report.rejected)
     rows = check_kept(report, language)
@@ -191,7 +209,7 @@ def test_mame_writes_rows_from_the_facts_offline(tmp_path, language):
 
 def test_rows_grow_from_rows_with_their_facts(tmp_path):
     source = data_path("shop", "train.en.jsonl")
-    report = synthesize(
+    report = make(
         tmp_path / "rows.jsonl",
         source=source,
         facts=FACTS,
@@ -207,17 +225,17 @@ def test_rows_grow_from_rows_with_their_facts(tmp_path):
 
 
 def test_equal_calls_give_equal_rows_and_the_second_asks_nothing(tmp_path, monkeypatch):
-    def make(name: str, seed: int = 3) -> SynthesisReport:
+    def run(name: str, seed: int = 3) -> SynthesisReport:
         out = tmp_path / name
-        return synthesize(out, facts=FACTS, language="en", count=4, model="mame", seed=seed)
+        return make(out, facts=FACTS, language="en", count=4, model="mame", seed=seed)
 
-    assert not make("a.jsonl").reused
-    make("b.jsonl")
-    make("c.jsonl", seed=4)
+    assert not run("a.jsonl").reused
+    run("b.jsonl")
+    run("c.jsonl", seed=4)
     texts = [(tmp_path / f"{name}.jsonl").read_text(encoding="utf-8") for name in "abc"]
     assert texts[0] == texts[1] != texts[2]
-    monkeypatch.setattr(synthesis, "open_writer", None)
-    again = make("a.jsonl")
+    monkeypatch.setattr(LocalWriter, "__enter__", None)
+    again = run("a.jsonl")
     assert again.reused and again.kept == 4 and again.tries >= 4
 
 
@@ -226,7 +244,7 @@ def test_a_model_that_cannot_ask_has_everything_rejected_and_told(tmp_path):
     with pytest.raises(
         WorkshopError, match=r"None of 32 rows by mame could be kept: \d+ no-question"
     ):
-        synthesize(
+        make(
             tmp_path / "rows.jsonl",
             facts=FACTS,
             language="en",
@@ -248,8 +266,12 @@ def test_the_noise_draws_from_the_softmax(mame):
 
     ref = resolve("mame")
     messages = [{"role": "user", "content": "How much is shipping?"}]
-    with in_process(ref, 0.9, 1) as writer:
-        drawn = [r.text for n in range(25) for r in writer.write([messages] * 16, n)]
+    with LocalWriter("mame") as writer:
+        drawn = [
+            reply.text
+            for seed in range(25)
+            for reply in writer.write([messages] * 16, temperature=0.9, max_tokens=1, seed=seed)
+        ]
     tokenizer = load_tokenizer(ref)
     ids = tokenizer(chat_prompt(tokenizer, messages), add_special_tokens=False)["input_ids"]
     with torch.inference_mode():
@@ -262,7 +284,7 @@ def test_the_noise_draws_from_the_softmax(mame):
 
 
 def test_a_gguf_file_is_served_in_this_process(tmp_path, gguf):
-    report = synthesize(
+    report = make(
         tmp_path / "rows.jsonl",
         facts=FACTS,
         language="en",
@@ -278,7 +300,7 @@ def test_a_gguf_file_is_served_in_this_process(tmp_path, gguf):
 
 @pytest.mark.parametrize("language", ["en", "ja"])
 def test_rows_come_from_a_server_and_are_checked(tmp_path, server, language):
-    report = synthesize(
+    report = make(
         tmp_path / "rows.jsonl",
         facts=FACTS,
         language=language,
@@ -296,16 +318,23 @@ def test_rows_come_from_a_server_and_are_checked(tmp_path, server, language):
 def test_a_run_that_is_stopped_goes_on_and_loses_nothing(tmp_path, server):
     out = tmp_path / "rows.jsonl"
 
-    def stop(progress: synthesis.Progress) -> None:
-        if progress.kept >= 4:
-            raise KeyboardInterrupt
+    def stopping(writer: Writer) -> Writer:
+        write, left = writer.write, itertools.count(-6)
+
+        def until_stopped(*requests: Any, **more: Any) -> Any:
+            if next(left) >= 0:
+                raise KeyboardInterrupt
+            return write(*requests, **more)
+
+        writer.write = until_stopped  # type: ignore[method-assign]
+        return writer
 
     def run(**more: object) -> SynthesisReport:
         arguments = {"facts": FACTS, "language": "en", "count": 9, "rewrite": "answer"}
-        return synthesize(out, server=server, parallel=2, **(arguments | more))
+        return make(out, server=server, parallel=2, **(arguments | more))
 
     with pytest.raises(KeyboardInterrupt):
-        run(progress=stop)
+        run(use=stopping)
     assert not out.exists()
     (journal,) = tmp_path.glob(".rows.jsonl.*.tries")
     # killed in the middle of a line
@@ -331,7 +360,7 @@ def test_a_server_that_dies_leaves_the_rows_so_far(tmp_path, relay):
     with pytest.raises(
         WorkshopError, match=r"failed 2 times \(500\).*out of memory.*rows are kept"
     ):
-        synthesize(
+        make(
             tmp_path / "rows.jsonl",
             facts=FACTS,
             language="en",
@@ -413,9 +442,7 @@ def test_no_server_at_the_address_says_how_to_start_one(tmp_path):
         address = f"127.0.0.1:{free.getsockname()[1]}"
     started = time.monotonic()
     with pytest.raises(WorkshopError, match=r"connection is refused.*ollama serve.*mame"):
-        synthesize(
-            tmp_path / "x.jsonl", facts=FACTS, language="en", count=1, server=address, model="m"
-        )
+        make(tmp_path / "x.jsonl", facts=FACTS, language="en", count=1, server=address, model="m")
     assert time.monotonic() - started < 15
 
 
@@ -444,11 +471,11 @@ def test_a_key_from_the_environment_opens_the_server_and_is_written_nowhere(
         "rewrite": "answer",
     }
     with pytest.raises(WorkshopError, match=r"a key is needed.*\(401\)"):
-        synthesize(tmp_path / "rows.jsonl", **arguments)
+        make(tmp_path / "rows.jsonl", **arguments)
     monkeypatch.setenv("MY_KEY", key)
     client = ChatServer(locked, key_env="MY_KEY")
     assert HIDDEN in repr(vars(client)) and key not in repr(vars(client))
-    synthesize(tmp_path / "rows.jsonl", **arguments, key_env="MY_KEY")
+    make(tmp_path / "rows.jsonl", **arguments, key_env="MY_KEY")
     said = capfd.readouterr()
     written = [p.read_text(encoding="utf-8") for p in tmp_path.rglob("*") if p.is_file()]
     assert card_path(tmp_path / "rows.jsonl").is_file()
@@ -550,10 +577,10 @@ def judge(shop: ShopFacts, question: str, answer: str, rewrite: str = "both", **
         "ja": ("普通に送ってもらうといくらかかりますか？", "送料は500円です。"),
     }[str(more.pop("seed_language", language))]
     rows = [Conversation((Message("user", row[0]), Message("assistant", row[1])))]
-    seeds = find_seeds(rows, shop, str(more.pop("language", language)))
     held = [str(text) for text in more.pop("held", [])]  # type: ignore[attr-defined]
-    keeper = Keeper(seeds, rows, held, shop, language, rewrite, True)
-    return keeper.fault(Draft(seeds[0], question, answer, **more))  # type: ignore[arg-type]
+    material = Material(str(more.pop("language", language)), rows, shop, held)
+    keeper = Keeper(material, rewrite, True)
+    return keeper.fault(Draft(material.seeds[0], question, answer, **more))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -607,9 +634,8 @@ def test_without_facts_a_new_row_must_bring_the_figures_of_the_old_one_back():
             )
         ),
     ]
-    seeds = find_seeds(rows, None, "en")
-    keeper = Keeper(seeds, rows, [], None, "en", "both", True)
-    clock, text = seeds
+    keeper = Keeper(Material("en", rows), "both", True)
+    clock, text = keeper.material.seeds
     assert keeper.fault(Draft(clock, "What time do you start?", "We start at 9:00.")) is None
     assert keeper.fault(Draft(clock, "What time do you start?", "We start at 8:00.")) is not None
     good = Draft(
@@ -650,8 +676,8 @@ def test_a_system_prompt_and_earlier_turns_stay_with_the_new_row(shop):
         (*(Message(role, text) for role, text in turns), Message("assistant", "It is $6.99.")),
         extra={"id": "a", "topic": "x"},
     )
-    (seed,) = find_seeds([row], shop, "en")
-    keeper = Keeper([seed], [row], [], shop, "en", "both", True)
+    keeper = Keeper(Material("en", [row], shop), "both", True)
+    (seed,) = keeper.material.seeds
     new = keeper.row(Draft(seed, "What does shipping cost?", "$6.99."))
     assert [m.content for m in new.messages[:3]] == ["Be kind.", "Hi", "Hello"]
     assert (new.question, new.answer) == ("What does shipping cost?", "$6.99.")
@@ -660,8 +686,8 @@ def test_a_system_prompt_and_earlier_turns_stay_with_the_new_row(shop):
 
 def test_a_new_question_alone_keeps_the_answer_and_is_tried_out_on_the_facts(shop):
     rows = [Conversation((Message("user", "Shipping fee?"), Message("assistant", "It is $6.99.")))]
-    (seed,) = find_seeds(rows, shop, "en")
-    keeper = Keeper([seed], rows, [], shop, "en", "question", True)
+    keeper = Keeper(Material("en", rows, shop), "question", True)
+    (seed,) = keeper.material.seeds
     drifted = Draft(seed, "How long does delivery take?", "It takes 2-4 business days.")
     assert str(keeper.fault(drifted)).startswith("missing-fact")
     good = Draft(seed, "What do I pay for postage?", "Standard shipping costs $6.99.")
@@ -673,15 +699,15 @@ def test_the_meant_fact_stands_among_others_when_the_answer_is_asked_for(shop):
     import random
 
     rows = [Conversation((Message("user", "Shipping fee?"), Message("assistant", "It is $6.99.")))]
-    (seed,) = find_seeds(rows, shop, "en")
-    messages = answer_request(seed, "Fee?", shop, "en", random.Random(0))
+    material = Material("en", rows, shop)
+    messages = answer_request(material.seeds[0], "Fee?", material, random.Random(0))
     assert states(messages[0]["content"], "$6.99") and len(messages[0]["content"].split("\n")) > 20
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({}, "give source=, facts= or both"),
+        ({}, "give rows=, facts= or both"),
         ({"facts": FACTS, "count": 0}, "count is 0"),
         ({"facts": FACTS, "language": "fr"}, "language"),
         ({"facts": FACTS, "temperature": 3}, "temperature"),
@@ -692,13 +718,11 @@ def test_the_meant_fact_stands_among_others_when_the_answer_is_asked_for(shop):
 )
 def test_what_cannot_work_is_refused_before_anything_is_asked(tmp_path, arguments, message):
     with pytest.raises(WorkshopError, match=message):
-        synthesize(
-            tmp_path / "o.jsonl", **({"language": "en", "count": 1, "model": "mame"} | arguments)
-        )
+        make(tmp_path / "o.jsonl", **({"language": "en", "count": 1, "model": "mame"} | arguments))
 
 
 def test_the_source_is_not_written_over(tmp_path):
     source = tmp_path / "rows.jsonl"
     source.write_text('{"instruction": "Hi?", "output": "Hello."}\n', encoding="utf-8")
     with pytest.raises(WorkshopError, match="the source itself"):
-        synthesize(source, source=source, language="en", count=1, model="mame")
+        make(source, source=source, language="en", count=1, model="mame")

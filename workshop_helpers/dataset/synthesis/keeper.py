@@ -8,13 +8,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from ...metrics.facts import ShopFacts
 from ...metrics.language import detect_language, is_polite
 from ...metrics.scoring import Question, score_answer
 from ..checks.repetition import ALIKE
 from ..checks.similarity import jaccard, plain, shingles
 from ..formats import Conversation, Message, RowFault, check_text
-from .seeds import Seed
+from .seeds import Material, Seed
 
 NEAR, SHORT = 0.9, 200  # a difflib ratio, for texts of so many characters
 LEAST_COMMON = 0.1  # share of words that a row without any figure must have in common with its seed
@@ -22,13 +21,15 @@ LEAST_COMMON = 0.1  # share of words that a row without any figure must have in 
 # A question: it has the mark, or it says in words that something is wanted to be known.
 _ASKS = re.compile(
     r"[?？]|か[。.．！!\s]*$|教えて|お聞かせ|知りたい|知らせて|伺いたい|お伺い|聞きたい|お尋ね"
-    r"|\b(?:tell me|let me know (?!if)|(?:would|'d) like to (?:know|learn|ask)|(?:want|need) to know|i wonder)\b",
+    r"|\b(?:tell me|let me know (?!if)|(?:would|'d) like to (?:know|learn|ask)"
+    r"|(?:want|need) to know|i wonder)\b",
     re.I,
 )
 # What support says and customers do not: a small model answers where it should ask.
 _SERVES = re.compile(
-    r"anything else|any other question|help you|thank you for (?:contacting|asking|your)|thanks for your message"
-    r"|happy to (?:help|explain)|glad to|i'm afraid|i can(?:'t|not) (?:say|tell)|rather not guess|good question\b"
+    r"anything else|any other question|help you|thank you for (?:contacting|asking|your)"
+    r"|thanks for your message|happy to (?:help|explain)|glad to|i'm afraid"
+    r"|i can(?:'t|not) (?:say|tell)|rather not guess|good question\b"
     r"|ほかにご|他にご|お問い合わせありがとう|ご質問ありがとう|お客様|承って|分かりかね|お答えいたし|いたしかね|ございます。",
     re.I,
 )
@@ -92,33 +93,21 @@ class Texts:
 class Keeper:
     """Judges drafts, and remembers what was kept, so that nothing comes twice."""
 
-    def __init__(
-        self,
-        seeds: list[Seed],
-        rows: list[Conversation],
-        held: list[str],
-        shop: ShopFacts | None,
-        language: str,
-        rewrite: str,
-        check: bool,
-    ) -> None:
-        self.seeds = seeds
-        self.shop = shop
-        self.language = language
+    def __init__(self, material: Material, rewrite: str, check: bool) -> None:
+        self.material = material
         self.rewrite = rewrite
         self.check = check
-        self.questions = Texts(row.question for row in rows)
-        self.held = Texts(held)
+        self.questions = Texts(row.question for row in material.rows)
+        self.held = Texts(material.held)
         self.answers: dict[str, Texts] = {}
-        self._first_answers = bool(rows)
 
     def _answers_to(self, question: str) -> Texts:
         key = plain(question)
         if key not in self.answers:
             # An old answer to the same question must not come back as a new one; a fact's own
             # statement may.
-            old = [s.row.answer for s in self.seeds if plain(s.row.question) == key]
-            self.answers[key] = Texts(old if self._first_answers else [])
+            old = [s.row.answer for s in self.material.seeds if plain(s.row.question) == key]
+            self.answers[key] = Texts(old if self.material.rows else [])
         return self.answers[key]
 
     def row(self, draft: Draft) -> Conversation:
@@ -160,7 +149,7 @@ class Keeper:
         seed, question = draft.seed, draft.question
         if self.rewrite == "answer" or not self.check:
             return None
-        if detect_language(question) not in (self.language, "?"):
+        if detect_language(question) not in (self.material.language, "?"):
             return "wrong-language: the question"
         if seed.fact is not None or _ASKS.search(seed.row.question):
             if not _ASKS.search(question):
@@ -180,7 +169,7 @@ class Keeper:
             draft.question,
             system="\n".join((*seed.known, seed.row.system or "", seed.row.question)),
             facts=seed.expected,
-            language=self.language,
+            language=self.material.language,
         )
         score = score_answer(draft.answer, question)
         if not score.right_language:
@@ -193,7 +182,7 @@ class Keeper:
             return f"unsupported-figure: {', '.join(score.unsupported)}"
         if score.polite is False and is_polite(seed.row.answer):
             return "mixed-politeness: the seed is in です・ます"
-        if not seed.expected and _common(draft, self.language) < LEAST_COMMON:
+        if not seed.expected and _common(draft, self.material.language) < LEAST_COMMON:
             return "off-topic: it shares almost no word with the row it comes from"
         return None
 

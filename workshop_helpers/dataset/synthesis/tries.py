@@ -1,31 +1,37 @@
-"""One try after the other until there are enough rows; what came of each is written down at once."""
+"""One try after the other until there are enough rows; each is written down at once."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
-import sys
 from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ...core.jsonio import to_json
+from ...core.progress import Bar
 from ...models.chat import Answer
-from ...runtimes.writers import Writer
 from ..formats import Conversation, Message
 from .keeper import Draft, Keeper
 from .prompts import answer_request, clean_reply, question_request
+from .writer import Writer
 
 
 @dataclass(frozen=True)
-class Progress:
-    """Told to a `progress` function after each try."""
+class Asking:
+    """How a model is asked.
 
-    kept: int
-    wanted: int
-    tries: int
+    `temperature`: None leaves it to the model. `max_tokens`: of an answer. `tries`: rows to ask for
+    at most (default: 5 · count + 20). `seed`: of all that is drawn.
+    """
+
+    temperature: float | None = 0.8
+    max_tokens: int = 400
+    tries: int | None = None
+    seed: int = 0
 
 
 @dataclass
@@ -47,7 +53,7 @@ class Tried:
 
 
 class Journal:
-    """What was tried so far, in a hidden file beside the result: one line a try, written at once."""
+    """What was tried so far, in a hidden file beside the result: one line a try."""
 
     def __init__(self, out: Path, key: str, *, fresh: bool) -> None:
         out = out.resolve()
@@ -77,25 +83,28 @@ class Journal:
                 file.write("\n")
         for line in text.split("\n"):
             try:
-                entry = json.loads(line)
-                messages = tuple(Message(m["role"], m["content"]) for m in entry.get("row", ()))
-                if not messages:
-                    self.rejected.append((entry["reason"], entry["text"]))
-                self._count(entry)
+                row = self._take(json.loads(line))
             except (ValueError, KeyError, TypeError, AttributeError):
                 continue
-            if messages:
-                row = Conversation(messages, extra=entry.get("extra", {}))
-                self.kept.append(row)
+            if row is not None:
                 keeper.remember(row.question, row.answer)
         return len(self.kept)
 
-    def _count(self, entry: dict[str, Any]) -> None:
-        self.numbers.add(int(entry["try"]))
-        self.prompt_tokens += int(entry["prompt_tokens"])
-        self.tokens += int(entry["tokens"])
+    def _take(self, entry: dict[str, Any]) -> Conversation | None:
+        """Count an entry; its row, if it has one."""
+        number, read, written = (int(entry[key]) for key in ("try", "prompt_tokens", "tokens"))
+        row = None
+        if messages := tuple(Message(m["role"], m["content"]) for m in entry.get("row", ())):
+            row = Conversation(messages, extra=entry.get("extra", {}))
+            self.kept.append(row)
+        else:
+            self.rejected.append((entry["reason"], entry["text"]))
+        self.numbers.add(number)
+        self.prompt_tokens += read
+        self.tokens += written
+        return row
 
-    def add(self, tried: Tried, row: Conversation | None, reason: str = "") -> None:
+    def add(self, tried: Tried, row: Conversation | None, reason: str | None) -> None:
         """Write down a try: the row it gave, or None and the reason."""
         entry: dict[str, Any] = {
             "try": tried.number,
@@ -103,13 +112,11 @@ class Journal:
             "tokens": tried.tokens,
         }
         if row is not None:
-            self.kept.append(row)
             entry |= {"row": row.to_messages(), "extra": dict(row.extra)}
         else:
             text = "\n".join(t for t in (tried.draft.question, tried.draft.answer) if t)
-            self.rejected.append((reason, text))
             entry |= {"reason": reason, "text": text}
-        self._count(entry)
+        self._take(entry)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with open(self.path, "a", encoding="utf-8", newline="\n") as file:
             file.write(to_json(entry, indent=None) + "\n")
@@ -119,73 +126,41 @@ class Journal:
         self.path.unlink(missing_ok=True)
 
 
-class Bar:
-    """A progress bar on a terminal's stderr, or the caller's own function."""
-
-    def __init__(self, progress: bool | Callable[[Progress], None], wanted: int) -> None:
-        self.call = progress if callable(progress) else None
-        self.wanted = wanted
-        self.bar: Any = None
-        if progress is True and sys.stderr.isatty():
-            from tqdm import tqdm
-
-            self.bar = tqdm(total=wanted, unit="row", desc="writing", leave=False, file=sys.stderr)
-
-    def show(self, journal: Journal) -> None:
-        """Tell how far it has come."""
-        if self.call is not None and journal.tries:
-            self.call(Progress(len(journal.kept), self.wanted, journal.tries))
-        if self.bar is not None:
-            self.bar.set_postfix(rejected=len(journal.rejected), refresh=False)
-            self.bar.update(len(journal.kept) - self.bar.n)
-
-    def close(self) -> None:
-        """Take the bar off the terminal."""
-        if self.bar is not None:
-            self.bar.close()
-
-
 def fill(
     writer: Writer,
     keeper: Keeper,
     journal: Journal,
+    asking: Asking,
     count: int,
     limit: int,
-    seed: int,
     bar: Bar,
 ) -> None:
     """Try seed after seed until enough rows are kept or `limit` rows were tried."""
     # A try's draws depend on its number alone, so a run that goes on does not repeat itself.
-    fresh = (n for n in range(10**12) if n not in journal.numbers)
+    fresh = (number for number in itertools.count() if number not in journal.numbers)
 
     def judge(found: Iterable[Tried]) -> None:
         for tried in found:
             reason = keeper.fault(tried.draft)
-            if reason is None:
-                row = keeper.row(tried.draft)
+            row = keeper.row(tried.draft) if reason is None else None
+            if row is not None:
                 keeper.remember(row.question, row.answer)
-                journal.add(tried, row)
-            else:
-                journal.add(tried, None, reason)
-            bar.show(journal)
+            journal.add(tried, row, reason)
+            bar.reach(len(journal.kept), note=f"{len(journal.rejected)} rejected")
 
+    pool = ThreadPoolExecutor(writer.parallel)
+    submit = pool.submit if writer.parallel > 1 else _now
     going: set[Future[list[Tried]]] = set()
     try:
         while True:
-            wanted = len(journal.kept) < count
-            while wanted and len(going) < (writer.batch if writer.pool else 1):
-                size = min(1 if writer.pool else writer.batch, limit - journal.tries - len(going))
+            while len(journal.kept) < count and len(going) < writer.parallel:
+                size = min(writer.batch, limit - journal.tries - len(going) * writer.batch)
                 if size < 1:
                     break
-                tries = [_start(keeper, seed, next(fresh)) for _ in range(size)]
-                if writer.pool is None:
-                    judge(_write(writer, keeper, tries, seed))
-                    break
-                going.add(writer.pool.submit(_write, writer, keeper, tries, seed))
+                tries = [_start(keeper, asking.seed, next(fresh)) for _ in range(size)]
+                going.add(submit(_write, writer, keeper, tries, asking))
             if not going:
-                if len(journal.kept) >= count or journal.tries >= limit:
-                    return
-                continue
+                return
             done, going = wait(going, return_when=FIRST_COMPLETED)
             for one in done:
                 judge(one.result())
@@ -195,26 +170,43 @@ def fill(
             if one.done() and not one.cancelled() and one.exception() is None:
                 judge(one.result())
         raise
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _now(function: Callable[..., list[Tried]], *arguments: Any) -> Future[list[Tried]]:
+    """Work that is done at once, in this thread, where an interrupt reaches it."""
+    future: Future[list[Tried]] = Future()
+    future.set_result(function(*arguments))
+    return future
 
 
 def _start(keeper: Keeper, seed: int, number: int) -> Tried:
     """Every seed comes once before one comes again, in an order drawn anew each round."""
-    round_, place = divmod(number, len(keeper.seeds))
-    order = list(range(len(keeper.seeds)))
+    seeds = keeper.material.seeds
+    round_, place = divmod(number, len(seeds))
+    order = list(range(len(seeds)))
     random.Random(f"{seed} round {round_}").shuffle(order)
-    one = keeper.seeds[order[place]]
+    one = seeds[order[place]]
     draft = Draft(one, one.row.question, one.row.answer)
     return Tried(number, draft, random.Random(f"{seed} try {number}"))
 
 
-def _write(writer: Writer, keeper: Keeper, found: list[Tried], seed: int) -> list[Tried]:
+def _write(writer: Writer, keeper: Keeper, found: list[Tried], asking: Asking) -> list[Tried]:
     """Let the model write the drafts of these tries: first the questions, then the answers."""
-    language, rewrite = keeper.language, keeper.rewrite
-    draw = (seed * 1_000_003 + found[0].number * 2) % 2**31
+    language, rewrite = keeper.material.language, keeper.rewrite
+    draw = (asking.seed * 1_000_003 + found[0].number * 2) % 2**31
+
+    def write(requests: list[Any], tries: list[Tried], seed: int) -> list[str]:
+        replies = writer.write(
+            requests, temperature=asking.temperature, max_tokens=asking.max_tokens, seed=seed
+        )
+        return [tried.add(reply) for tried, reply in zip(tries, replies, strict=True)]
+
     if rewrite != "answer":
         requests = [question_request(t.draft.seed, language, t.chance) for t in found]
-        for tried, reply in zip(found, writer.write(requests, draw), strict=True):
-            tried.draft.question = tried.add(reply)
+        for tried, text in zip(found, write(requests, found, draw), strict=True):
+            tried.draft.question = text
     # A question that is no good already needs no answer; a new question alone is tried out where
     # there are facts.
     going = [
@@ -227,9 +219,8 @@ def _write(writer: Writer, keeper: Keeper, found: list[Tried], seed: int) -> lis
     ]
     if going:
         requests = [
-            answer_request(t.draft.seed, t.draft.question, keeper.shop, language, t.chance)
-            for t in going
+            answer_request(t.draft.seed, t.draft.question, keeper.material, t.chance) for t in going
         ]
-        for tried, reply in zip(going, writer.write(requests, draw + 1), strict=True):
-            tried.draft.answer = tried.add(reply)
+        for tried, text in zip(going, write(requests, going, draw + 1), strict=True):
+            tried.draft.answer = text
     return found
