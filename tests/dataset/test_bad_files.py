@@ -18,16 +18,17 @@ from workshop_helpers.dataset.checks import check_rows
 from workshop_helpers.dataset.checks.findings import RULES, Finding
 
 RULES_OF_THE_ISSUE = {
-    "invalid-json", "missing-field", "wrong-role", "wrong-order", "empty-question", "empty-answer", "encoding",
-    "mojibake", "control-character", "special-token", "html", "too-long", "too-short", "duplicate", "near-duplicate",
-    "conflicting-answers", "contradicting-fact", "low-diversity", "leakage", "pii-email", "pii-phone", "pii-card",
-    "pii-my-number", "pii-postal-code", "pii-address", "pii-name", "mixed-language", "mixed-politeness",
-    "mixed-number-format", "too-few", "unbalanced",
+    "invalid-json", "missing-field", "wrong-role", "wrong-order", "empty-question",
+    "empty-answer", "encoding", "mojibake", "control-character", "special-token", "html",
+    "too-long", "too-short", "duplicate", "near-duplicate", "conflicting-answers",
+    "contradicting-fact", "low-diversity", "leakage", "pii-email", "pii-phone", "pii-card",
+    "pii-my-number", "pii-postal-code", "pii-address", "pii-name", "mixed-language",
+    "mixed-politeness", "mixed-number-format", "too-few", "unbalanced",
 }  # fmt: skip  # "secret" is tested below: its files are not stored
 
 
 def fits(found: Finding, wanted: dict[str, Any]) -> bool:
-    """Whether the finding is the wanted one; an expectation is silent about what it does not name."""
+    """Whether the finding is the wanted one; what an expectation does not name may be anything."""
     other_file = wanted.get("other_file")
     return (
         found.rule in listed(wanted["rule"])
@@ -105,7 +106,7 @@ def secrets() -> dict[str, str]:
         "google": "AI" + "za" + "Sy" + letters,
         "hugging-face": "h" + "f_" + letters + "A",
         "slack": "xox" + "b-" + "123456789012-123456789012-" + letters[:24],
-        "private-key": f"{begin}RSA PRIVATE KEY-----\n{letters}{letters}\n{end}RSA PRIVATE KEY-----",
+        "private-key": f"{begin}RSA PRIVATE KEY-----\n{letters * 2}\n{end}RSA PRIVATE KEY-----",
     }
 
 

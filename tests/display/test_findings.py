@@ -1,4 +1,4 @@
-"""A finding has words in both languages, and a report its exit code, its JSON and its place marks."""
+"""A finding has words in both languages; a report its exit code, its JSON and its pages."""
 
 from __future__ import annotations
 

@@ -44,9 +44,6 @@ def _gravity(found: Finding) -> int:
     return SEVERITIES.index(found.severity)
 
 
-# -- the terminal ------------------------------------------------------------------------------
-
-
 def findings_table(report: CheckReport, language: str = "en") -> Any:
     """What rich shows: the findings, gravest first; what each rule means; the verdict."""
     from rich.console import Group
@@ -107,9 +104,6 @@ def _short(file: str) -> str:
 def _written_out(text: str, but: str = "") -> str:
     """Characters that would move the cursor or recolour the terminal are written out."""
     return "".join(c if c.isprintable() or c in but else repr(c)[1:-1] for c in text)
-
-
-# -- the report --------------------------------------------------------------------------------
 
 
 def findings_html(report: CheckReport, language: str = "en") -> str:

@@ -352,8 +352,8 @@ def test_personal_data_in_an_excerpt_is_masked(tmp_path):
 def test_findings_without_end_are_counted_but_not_kept():
     checker = Checker()
     for line in range(1, 2502):
-        checker.row(
-            Conversation((Message("user", "Is it?"), Message("assistant", "It is.")), "f", line)
+        checker.take(
+            [Conversation((Message("user", "Is it?"), Message("assistant", "It is.")), "f", line)]
         )
     report = checker.finish()
     assert len(report.of("duplicate")) == 2000
@@ -373,7 +373,7 @@ def test_a_row_with_wrong_turns_does_not_shift_those_behind_it():
         ),
         start=1,
     ):
-        checker.row(Conversation(messages, "f", line))
+        checker.take([Conversation(messages, "f", line)])
     findings = checker.finish().findings
     found = {(f.rule, f.line, f.other_line) for f in findings if f.rule != "too-few"}
     assert found == {("wrong-order", 1, None), ("conflicting-answers", 3, 2), ("duplicate", 4, 2)}
@@ -389,7 +389,7 @@ def test_rows_together_are_checked_as_rows_one_by_one():
     ]
     one_by_one, together = Checker(), Checker()
     for row in rows:
-        one_by_one.row(row)
+        one_by_one.take([row])
     together.take(rows)
     assert together.finish().to_dict() == one_by_one.finish().to_dict()
 

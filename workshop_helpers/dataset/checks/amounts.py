@@ -50,7 +50,6 @@ class Topics(SetCheck):
         self._first: dict[str, int] = {}
 
     def add(self, row: CheckedRow) -> Iterable[Finding]:
-        """Take a row."""
         topic = topic_of(row.conversation.extra)
         if topic in self.counted:
             self.counted[topic] += 1
@@ -60,7 +59,6 @@ class Topics(SetCheck):
         return ()
 
     def finish(self) -> list[Finding]:
-        """One finding for each topic with less than a fifth of the greatest topic's rows."""
         if not 2 <= len(self.counted) < MOST_TOPICS:
             return []
         usual = max(self.counted, key=self.counted.__getitem__)

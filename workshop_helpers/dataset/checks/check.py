@@ -22,18 +22,28 @@ from ...models.resolve import ModelRef, resolve
 from .amounts import Topics, enough, estimate
 from .consistency import Answers, KnownFacts, Statements
 from .content import content_findings
-from .findings import MOST_FINDINGS, CheckReport, Finding, in_order
+from .findings import (
+    MOST_FINDINGS,
+    RULES,
+    CheckReport,
+    Finding,
+    Place,
+    finding,
+    in_order,
+    shorten,
+    word,
+)
 from .leakage import HeldOut, Leakage, read_held_out
 from .personal import mask, personal_findings
 from .prefilter import CONTENT, PERSONAL, find_signs
 from .repetition import NearDuplicates, Openings, check_repeated
 from .row import CheckedRow, Places, SetCheck
 from .size import Tokens, check_short
-from .structure import check_structure, from_fault, no_rows, other_encoding
+from .structure import check_structure
 from .style import Languages, Manners, NumberFormats, check_language, check_leftovers
 
 if TYPE_CHECKING:
-    from ..formats import Conversation
+    from ..formats import Conversation, Fault
 
 BATCH = 32  # rows that go through the checks together
 DEFAULT_MAX_LENGTH = 512  # as LoraRecipe's, which stands above this module
@@ -124,6 +134,7 @@ def _facts(facts: str | Path | None, first: Path) -> ShopFacts | None:
 
 def _read(checker: Checker, path: Path, bar: Bar, reading: dict[str, Any]) -> dict[str, Any]:
     from ..formats import Conversation, open_rows
+    from ..formats.encodings import spoken
 
     before = checker.rows
     faults = 0
@@ -133,7 +144,7 @@ def _read(checker: Checker, path: Path, bar: Bar, reading: dict[str, Any]) -> di
         for row in reader:
             if not isinstance(row, Conversation):
                 faults += 1
-                checker.keep([from_fault(row)])
+                checker.keep([_from_fault(row)])
                 continue
             waiting.append(row)
             if len(waiting) == BATCH:
@@ -144,16 +155,26 @@ def _read(checker: Checker, path: Path, bar: Bar, reading: dict[str, Any]) -> di
         checker.take(waiting)
         source = reader.source
     rows = checker.rows - before
+    start = Place(str(path), 1)
     if not rows and not faults:
-        checker.keep([no_rows(str(path))])
+        checker.keep([finding("empty-file", start, "no-rows")])
     if source.encoding not in ("", "unknown", "utf-8", "utf-8-sig", "ascii"):
-        checker.keep([other_encoding(str(path), source.encoding)])
-    told = {key: getattr(source, key) for key in ("container", "format", "encoding", "reason")}
-    return {"file": str(path), "rows": rows, "faults": faults, **told}
+        # It was read well, but other tools will not guess it.
+        told: dict[str, Any] = {"encoding": source.encoding, "name": spoken(source.encoding)}
+        told |= {"severity": "note", "advice": word("to-utf-8")}
+        checker.keep([finding("encoding", start, "other-encoding", **told)])
+    how = {key: getattr(source, key) for key in ("container", "format", "encoding", "reason")}
+    return {"file": str(path), "rows": rows, "faults": faults, **how}
+
+
+def _from_fault(fault: Fault) -> Finding:
+    """What a reader found wrong with a row or a file, as a finding of the same rule."""
+    told = fault.file, fault.line, fault.message, fault.fix, shorten(fault.excerpt)
+    return Finding(fault.rule, RULES.get(fault.rule, "error"), *told)
 
 
 class Checker:
-    """All checks of one set, for rows wherever they come from: `row` or `take`, then `finish`.
+    """All checks of one set, for rows wherever they come from: `take` them, then `finish`.
 
     held_out: questions that must not be trained on; model: None leaves out tokens and near
     duplicates; facts: what is known; large: look at amounts in a sample of the rows only, so that a
@@ -215,12 +236,11 @@ class Checker:
             if self._counts[key] <= MOST_FINDINGS:
                 self._findings.append(_masked(found))
 
-    def row(self, conversation: Conversation) -> None:
-        """Check one row, and take it into account for the set."""
-        self.take([conversation])
-
     def take(self, conversations: Sequence[Conversation]) -> None:
-        """As `row`, for several: check by check, so that its code stays in the CPU's cache."""
+        """Check rows, and take them into account for the set.
+
+        Several go check by check, so that a check's code stays in the processor's cache.
+        """
         rows: list[CheckedRow] = []
         for conversation in conversations:
             number = self.places.add(conversation)

@@ -39,7 +39,6 @@ class Answers(SetCheck):
         self._room = KEPT_CHARACTERS
 
     def add(self, row: CheckedRow) -> Iterable[Finding]:
-        """Take a row."""
         number, messages, answer = row.number, row.messages, row.answer
         if len(messages) == 2:
             question = row.question
@@ -114,8 +113,6 @@ def _by_kind(text: str) -> dict[str, list[Quantity]]:
             found.setdefault(figure.amount[0], []).append(figure)
     return found
 
-
-# -- the same sentence with another amount -----------------------------------------------------
 
 _SENTENCE = re.compile(r"[^。！？!?\n]*?(?:[。！？!?\n]|\.(?=\s|$)|$)")
 _LETTERS = re.compile(r"[^\W\d_]")
@@ -203,7 +200,6 @@ class Statements(SetCheck):
         self.rows = 0
 
     def add(self, row: CheckedRow) -> Iterable[Finding]:
-        """Take a row."""
         self.rows += 1
         messages, answer = row.messages, row.answer
         if not _HAS_FIGURE.search(answer) or messages[0].role == "system":
@@ -224,7 +220,6 @@ class Statements(SetCheck):
         return ()
 
     def finish(self) -> list[Finding]:
-        """One finding for each sentence known with two amounts, at the rarer (or later) one."""
         return [
             self._clash(*sorted(seen, key=lambda said: (-said.times, said.first)))
             for seen in self._known.values()
@@ -245,9 +240,6 @@ class Statements(SetCheck):
         }
         code = "amounts-differ" if right.times == 1 else "amounts-differ-often"
         return self.finding("contradicting-fact", code, wrong.first, right.first, **values)
-
-
-# -- against a facts file ----------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -285,7 +277,6 @@ class KnownFacts(SetCheck):
                     self._facts.append(known)
 
     def add(self, row: CheckedRow) -> list[Finding]:
-        """What one row says wrong."""
         found = []
         own = [f for m in row.messages[:-1] for f in quantities(m.content)]
         for statement in statements(row.answer):

@@ -69,8 +69,6 @@ def _faults(text: str, about_markup: bool) -> Iterator[_Fault]:
         yield _Fault("secret", span.start, span.end, "holds", values, span.severity)
 
 
-# -- characters nobody sees ------------------------------------------------------------------------
-
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]|\r(?!\n)|\x85")
 _CRLF = re.compile(r"\r\n")
 _HIDDEN = re.compile(
@@ -130,8 +128,6 @@ def _named(character: str) -> str | Wording:
 def _code(character: str) -> str:
     return " ".join(f"U+{ord(one):04X}" for one in character)
 
-
-# -- garbled text ----------------------------------------------------------------------------------
 
 # Two characters in a row that are no ASCII and no East Asian script; clean text with a ° or é here
 # and there has none.
@@ -260,8 +256,6 @@ def _cp1252(character: str) -> bytes:
         return character.encode("latin-1", errors="ignore")
 
 
-# -- tokens of templates ---------------------------------------------------------------------------
-
 # Kept whole by the tokenizers of the course's models beside those that end a turn.
 _ADDED_TOKEN = re.compile(r"<(?:pad|unk|mask)>|<(?:start|end)_of_image>|<unused\d{1,2}>")
 # Qwen's own words for thoughts and tools: whole tokens, and meant where the rows teach thinking or
@@ -281,8 +275,6 @@ def _special_tokens(text: str) -> Iterator[_Fault]:
             }
             yield _Fault("special-token", *hits[0].span(), "control-token", values, severity)
 
-
-# -- HTML ------------------------------------------------------------------------------------------
 
 _FENCE = re.compile(r"(```|~~~)[\s\S]*?(?:\1|\Z)|``[^\n]+?``|`[^`\n]+`")
 _MARKUP_WORD = re.compile(

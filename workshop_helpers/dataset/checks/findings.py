@@ -130,9 +130,6 @@ def finding(
     return replace(found, other_line=other.line, other_file=other_file)
 
 
-# -- the words for places and turns, and pieces of text ------------------------------------------
-
-
 def word(name: str, /, **values: Any) -> Wording:
     """A wording of checks.yaml."""
     return Wording(f"checks.{name}", values)
@@ -178,9 +175,6 @@ def visible(text: str) -> str:
 
 def _picture(code: int) -> str:
     return chr(0x2400 + code) if code < 32 else "␡" if code == 127 else f"[U+{code:04X}]"
-
-
-# -- the report ----------------------------------------------------------------------------------
 
 
 @dataclass

@@ -159,7 +159,6 @@ class Leakage(SetCheck):
                 self._like.add(content(held.question))
 
     def add(self, row: CheckedRow) -> Iterable[Finding]:
-        """Take a training row."""
         question = asked(row.conversation)
         found = self._leak(question)
         if found is None:

@@ -64,8 +64,6 @@ _DIGITS = b"0123456789"
 _CAPITALS = bytes(range(0x41, 0x5B))
 _SMALL = bytes(range(0x61, 0x7B))
 
-# -- content ---------------------------------------------------------------------------------------
-
 _CLASSES = _table(
     b" ",
     n=_DIGITS + _CAPITALS + _SMALL + b"_-+/",  # of names and keys
@@ -90,8 +88,6 @@ def _content(text: str, raw: bytes, rare: bool) -> bool:
         or ("暗" in text and "暗証" in text)
     )
 
-
-# -- personal data ---------------------------------------------------------------------------------
 
 # "0" for digits, "A" and "a" for letters, "-" for what stands between the groups of a number, "?"
 # for what is not in ASCII, such as a dash of another kind; everything else is ",".

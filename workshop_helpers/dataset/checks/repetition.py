@@ -49,7 +49,6 @@ class Openings(SetCheck):
         self.rows = 0
 
     def add(self, row: CheckedRow) -> Iterable[Finding]:
-        """Take a row."""
         opening = row.answer[:OPENING]
         if not opening.isascii():
             opening = opening[: OPENING // 2]
@@ -74,7 +73,6 @@ class Openings(SetCheck):
         }
 
     def finish(self) -> list[Finding]:
-        """One finding for each opening that 30 % of the answers share."""
         if self.rows < FEWEST_ROWS:
             return []
         found = []
@@ -102,7 +100,6 @@ class NearDuplicates(SetCheck):
         self._seen: set[int] = set()
 
     def add(self, row: CheckedRow) -> Iterable[Finding]:
-        """Take a row; what is near among those before it."""
         text = "\n".join([message.content for message in row.messages])
         key = hash(text)
         if key in self._seen:

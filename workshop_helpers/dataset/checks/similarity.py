@@ -74,9 +74,6 @@ class Similar:
         self._bands: dict[bytes, list[int]] = {}
         self._grams: list[Any] = []
 
-    def __len__(self) -> int:
-        return len(self._grams)
-
     def add(self, text: str) -> int:
         """Keep a text without comparing; its number, from 0."""
         grams = shingles(text)

@@ -56,7 +56,6 @@ class Tokens(SetCheck):
         self._waiting: list[CheckedRow] = []
 
     def add(self, row: CheckedRow) -> Iterable[Finding]:
-        """Take a row; findings come when a batch is full."""
         self._waiting.append(row)
         return self.finish() if len(self._waiting) >= BATCH else ()
 
@@ -72,7 +71,6 @@ class Tokens(SetCheck):
         }
 
     def finish(self) -> list[Finding]:
-        """Count what waits."""
         found: list[Finding] = []
         texts: list[str] = []
         rows: list[CheckedRow] = []
@@ -96,9 +94,7 @@ class Tokens(SetCheck):
     def _ids(self, texts: list[str]) -> list[list[int]]:
         if not texts:
             return []
-        encoded = self.tokenizer(texts, add_special_tokens=False, verbose=False)
-        ids: list[list[int]] = encoded["input_ids"]
-        return ids
+        return list(self.tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"])
 
     def _too_long(self, row: CheckedRow, ids: list[int]) -> Finding:
         most = self.max_length

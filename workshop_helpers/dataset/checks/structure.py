@@ -6,19 +6,12 @@ import itertools
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from .findings import RULES, Finding, Place, finding, shorten, word
+from .findings import Finding, finding
 
 if TYPE_CHECKING:
-    from ..formats import Conversation, Fault
+    from ..formats import Conversation
 
 _ROLES = ("system", "user", "assistant")
-
-
-def from_fault(fault: Fault) -> Finding:
-    """What a reader found wrong with a row or a file, as a finding of the same rule."""
-    severity = RULES.get(fault.rule, "error")
-    place = fault.file, fault.line
-    return Finding(fault.rule, severity, *place, fault.message, fault.fix, shorten(fault.excerpt))
 
 
 def check_structure(conversation: Conversation) -> Iterable[Finding]:
@@ -67,23 +60,3 @@ def _order(roles: tuple[str, ...]) -> tuple[str, dict[str, Any]]:
         if one == next_one:
             return "role-twice", {"role": one, "n": number, "next": number + 1}
     return "", {}
-
-
-def no_rows(file: str) -> Finding:
-    """A file that holds no row at all."""
-    return finding("empty-file", Place(file, 1), "no-rows")
-
-
-def other_encoding(file: str, encoding: str) -> Finding:
-    """A file that was read well, but in an encoding that other tools will not guess."""
-    from ..formats.encodings import spoken
-
-    return finding(
-        "encoding",
-        Place(file, 1),
-        "other-encoding",
-        severity="note",
-        advice=word("to-utf-8"),
-        encoding=encoding,
-        name=spoken(encoding),
-    )

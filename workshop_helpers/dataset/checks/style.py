@@ -140,7 +140,6 @@ class Manners(SetCheck):
         self._shown: dict[bool, list[str]] = {True: [], False: []}
 
     def add(self, row: CheckedRow) -> Iterable[Finding]:
-        """Take a row."""
         answer = row.answer
         if row.said != "ja" or answer.isascii() or "`" in answer:
             return ()
@@ -165,7 +164,6 @@ class Manners(SetCheck):
         return {"polite": len(self._rows[True]), "plain": len(self._rows[False])}
 
     def finish(self) -> list[Finding]:
-        """The strays one by one where they are few, else one finding for the set."""
         counted = self.summary()
         polite, plain = counted.values()
         if not polite or not plain or polite + plain < FEWEST_ROWS:
@@ -196,7 +194,6 @@ class Languages(SetCheck):
         self._shown: dict[int, str] = {}
 
     def add(self, row: CheckedRow) -> Iterable[Finding]:
-        """Take a row."""
         language = row.asked
         if language == "?":
             return ()
@@ -224,7 +221,6 @@ class Languages(SetCheck):
         return {language: count for language, count in counted.items() if count}
 
     def finish(self) -> Iterable[Finding]:
-        """The strays of each file."""
         for rows in self._rows.values():
             rare, usual = sorted(rows, key=lambda language: len(rows[language]))
             strays, common = rows[rare], rows[usual]
@@ -240,8 +236,6 @@ class Languages(SetCheck):
                 values["excerpt"] = self._shown.get(number, "")
                 yield self.finding("mixed-language", "stray-language", number, common[0], **values)
 
-
-# -- numbers -----------------------------------------------------------------------------------
 
 _DIGIT = re.compile(r"[0-9０-９]")
 _GROUPED = r"[0-9]{1,3}(?:,[0-9]{3})+"
@@ -296,7 +290,6 @@ class NumberFormats(SetCheck):
         self.rows = 0
 
     def add(self, row: CheckedRow) -> Iterable[Finding]:
-        """Take a row."""
         self.rows += 1
         answer, language = row.answer, row.said
         if "`" in answer or not _DIGIT.search(answer):
@@ -317,7 +310,6 @@ class NumberFormats(SetCheck):
         return ()
 
     def finish(self) -> Iterable[Finding]:
-        """The rows that write what most rows write otherwise."""
         for language in ("en", "ja", "?"):
             for what, _, ways in WAYS:
                 used = [way for way, _ in ways if (language, what, way) in self._counted]

@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from ..prefilter import PLOT
 from ..spans import ALONE, ENDED, Span, matches_near, stars, text_before
 
-# -- postal codes ----------------------------------------------------------------------------------
-
 _PREFECTURE = (
     "北海道|青森県|岩手県|宮城県|秋田県|山形県|福島県|茨城県|栃木県|群馬県|埼玉県|千葉県|東京都|神奈川県|新潟県|富山県|石川県"
     "|福井県|山梨県|長野県|岐阜県|静岡県|愛知県|三重県|滋賀県|京都府|大阪府|兵庫県|奈良県|和歌山県|鳥取県|島根県|岡山県"
@@ -61,8 +59,6 @@ def _code(found: re.Match[str], group: str | int, shown: int) -> Span:
     masked = code[:shown] + stars(code[shown:])
     return Span(*found.span(group), "postal-code", "warning", masked)
 
-
-# -- addresses -------------------------------------------------------------------------------------
 
 _N = r"(?:\d{1,4}|[一二三四五六七八九十]{1,3})"
 _UNIT = (

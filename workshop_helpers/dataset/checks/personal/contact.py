@@ -7,8 +7,6 @@ from collections.abc import Iterator
 
 from ..spans import ALONE, ENDED, ORDER, Span, stars, text_before
 
-# -- e-mail ----------------------------------------------------------------------------------------
-
 _EMAIL = re.compile(
     r"(?<![A-Za-z0-9._%+\-@/…*])(?P<user>[A-Za-z0-9][A-Za-z0-9._%+\-]{0,63})@"
     r"(?P<host>(?:[A-Za-z0-9](?:[A-Za-z0-9\-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,24})(?![A-Za-z0-9_@(…*]|[.-][A-Za-z0-9]|:[\w/~])"
@@ -50,8 +48,6 @@ def emails(text: str) -> Iterator[Span]:
         severity = "note" if kind == "firm-email" or anybody else "warning"
         yield Span(*found.span(), kind, severity, f"{user[0]}…@{host[0]}…")
 
-
-# -- telephone -------------------------------------------------------------------------------------
 
 _PHONE_WORD = re.compile(
     r"(?:電話|携帯|ケータイ|tel|phone|call|mobile|cell|fax|ファックス|ファクス|連絡先|☎|📞|dial|\btext\b|whatsapp|ring)"

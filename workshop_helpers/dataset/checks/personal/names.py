@@ -13,8 +13,6 @@ _LISTS = ConfigParser()
 _LISTS.read(Path(__file__).with_name("known_names.ini"), encoding="utf-8")
 _KNOWN = {name: frozenset(words.split()) for name, words in _LISTS["names"].items()}
 
-# -- English ---------------------------------------------------------------------------------------
-
 _WORD = r"[A-Z][a-z]+(?:['’-][A-Z]?[a-z]+)?|[A-Z]\."
 _PEOPLE = rf"(?P<name>(?:{_WORD})(?: (?:{_WORD})){{0,2}})(?![A-Za-z*…])"
 _TITLED = re.compile(rf"(?<![A-Za-z])(?:Mr|Mrs|Ms|Miss|Dr)\.? {_PEOPLE}")
@@ -63,8 +61,6 @@ def _person(found: re.Match[str]) -> Iterator[Span]:
         return
     yield Span(*found.span("name"), "name", "warning", stars(found["name"], keep_first=True))
 
-
-# -- Japanese --------------------------------------------------------------------------------------
 
 _KANJI = "一-龥々"
 _SURNAME = "|".join(sorted(_KNOWN["surnames"], key=lambda name: (-len(name), name)))

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 
 from ..spans import ALONE, ENDED, ORDER, Span, stars, text_before
 
-# -- cards -----------------------------------------------------------------------------------------
-
 _CARD = re.compile(ALONE + r"\d(?:[ -]?\d){12,18}" + ENDED)
 _CARD_WORD = re.compile(
     r"(?:card|credit|debit|visa|mastercard|amex|american express|jcb|diners|カード|クレカ|ビザ)",
@@ -58,8 +56,6 @@ def luhn(digits: str) -> bool:
     doubled = (int(digit) * (1 + place % 2) for place, digit in enumerate(reversed(digits)))
     return sum(value - 9 if value > 9 else value for value in doubled) % 10 == 0
 
-
-# -- My Number and Social Security -----------------------------------------------------------------
 
 _TWELVE = re.compile(ALONE + r"\d{4}(?P<gap>[ -]?)\d{4}(?P=gap)\d{4}" + ENDED)
 _MY_NUMBER_WORD = re.compile(r"マイナンバー|個人番号|my ?number|individual number", re.IGNORECASE)
