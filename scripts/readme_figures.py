@@ -33,11 +33,11 @@ def words(language: str) -> Say:
 
 
 def _say(language: str, key: str, *values: object) -> str:
-    return _texts()[key][language].format(*values)
+    return texts()[key][language].format(*values)
 
 
 @cache
-def _texts() -> dict[str, dict[str, str]]:
+def texts() -> dict[str, dict[str, str]]:
     import yaml
 
     texts: dict[str, dict[str, str]] = yaml.safe_load(

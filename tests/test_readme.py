@@ -98,7 +98,7 @@ def test_every_wording_is_used_and_fits_both_languages():
     source = Path(readme_figures.__file__).read_text(encoding="utf-8")
     labels = [*ROOT.glob("results/*.json"), ROOT / "benchmarks" / "learning.py"]
     results = "".join(path.read_text(encoding="utf-8") for path in labels)
-    for key, texts in readme_figures._texts().items():
+    for key, texts in readme_figures.texts().items():
         assert set(texts) == {"en", "ja"}
         assert texts["en"].count("{}") == texts["ja"].count("{}")
         known = re.search(f"['\"]{re.escape(key)}['\"]", source) or f'"{key}"' in results
