@@ -112,7 +112,8 @@ class Bench:
         **about: Any,
     ) -> dict[str, Any]:
         """Ask one model and note its scores; `about` comes along in the record."""
-        from workshop_helpers.evaluation.comparison import Candidate, compare
+        from workshop_helpers.evaluation.candidates import Candidate
+        from workshop_helpers.evaluation.comparison import compare
         from workshop_helpers.evaluation.forgetting import probe
 
         candidate = Candidate(label, model, system=system)

@@ -137,7 +137,8 @@ def demo(asked: Settings) -> dict[str, Any]:
 def _recall(asked: Settings, language: str, model: Path) -> float:
     from workshop_helpers.core.artifacts import data_path
     from workshop_helpers.dataset.questions import read_questions
-    from workshop_helpers.evaluation.comparison import Candidate, compare
+    from workshop_helpers.evaluation.candidates import Candidate
+    from workshop_helpers.evaluation.comparison import compare
 
     questions = read_questions(data_path("shop", f"questions.{language}.jsonl"))
     asked_ = questions[: 12 if asked.quick else None]

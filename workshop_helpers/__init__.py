@@ -1,13 +1,81 @@
-"""From ten training rows to a quantized model: the functions behind the course's notebooks and
-commands.
+"""From ten training rows to a quantized model: what the course's notebooks need, and the package
+behind its commands.
 
-Nothing heavy is imported here: ``import workshop_helpers`` loads no torch.
+``from workshop_helpers import Shop, train`` loads what it names, and nothing else is loaded: a bare
+``import workshop_helpers`` loads no room and no torch.
 """
 
 import os
 import sys
+from importlib import import_module
+
+TYPE_CHECKING = False  # as type checkers read it; importing typing would take longer than the rest
+if TYPE_CHECKING:
+    from .core.device import choose_device as choose_device
+    from .dataset.formats import read_conversations as read_conversations
+    from .dataset.questions import read_questions as read_questions
+    from .display import diff as diff
+    from .display import loss_curve as loss_curve
+    from .display.preview import preview as preview
+    from .display.tokens import show_tokens as show_tokens
+    from .evaluation.agreement import agreement as agreement
+    from .evaluation.candidates import Candidate as Candidate
+    from .evaluation.comparison import compare as compare
+    from .evaluation.forgetting import probe as probe
+    from .evaluation.quantization import quantization_table as quantization_table
+    from .evaluation.shop import Shop as Shop
+    from .gguf.convert import convert as convert
+    from .gguf.header import read_gguf as read_gguf
+    from .gguf.quantize import quantize as quantize
+    from .models.catalogue import CATALOGUE as CATALOGUE
+    from .models.load import load_model as load_model
+    from .models.load import load_tokenizer as load_tokenizer
+    from .runtimes import ask as ask
+    from .training.merge import merge as merge
+    from .training.recipe import LoraRecipe as LoraRecipe
+    from .training.train import train as train
 
 __version__ = "0.1.0"
+
+# The front door: what can be imported from here, and the module that has it.
+_FROM = {
+    "CATALOGUE": "models.catalogue",
+    "Candidate": "evaluation.candidates",
+    "LoraRecipe": "training.recipe",
+    "Shop": "evaluation.shop",
+    "agreement": "evaluation.agreement",
+    "ask": "runtimes",
+    "choose_device": "core.device",
+    "compare": "evaluation.comparison",
+    "convert": "gguf.convert",
+    "diff": "display",
+    "load_model": "models.load",
+    "load_tokenizer": "models.load",
+    "loss_curve": "display",
+    "merge": "training.merge",
+    "preview": "display.preview",
+    "probe": "evaluation.forgetting",
+    "quantization_table": "evaluation.quantization",
+    "quantize": "gguf.quantize",
+    "read_conversations": "dataset.formats",
+    "read_gguf": "gguf.header",
+    "read_questions": "dataset.questions",
+    "show_tokens": "display.tokens",
+    "train": "training.train",
+}
+__all__ = [*_FROM]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _FROM:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(f".{_FROM[name]}", __name__), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_FROM})
+
 
 # Threads that wait by spinning steal the cores from each other's work as soon as two programs share
 # a laptop: a training of three seconds then takes twenty. Read once, when torch loads its OpenMP

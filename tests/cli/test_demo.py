@@ -72,8 +72,8 @@ def test_report_holds_before_after_and_quantization(out):
     report = json.loads((out / "report.json").read_text(encoding="utf-8"))
     result = report["languages"]["ja"]
     assert [row["label"] for row in result["comparison"]["candidates"]] == [
-        say("demo.base", "ja"),
-        say("demo.prompted", "ja"),
+        say("candidates.base", "ja"),
+        say("candidates.prompt", "ja"),
         "10行で学習",
         "100行で学習",
     ]

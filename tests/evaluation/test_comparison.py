@@ -6,51 +6,20 @@ import json
 from pathlib import Path
 
 import pytest
-from rich.console import Console
+from comparisons import ANSWERS, QUESTIONS, answered
 
 from workshop_helpers.core.errors import WorkshopError
-from workshop_helpers.evaluation.comparison import Candidate, Comparison, Row, compare, percent
-from workshop_helpers.metrics.scoring import Question, score_answer, summarise
-from workshop_helpers.models.chat import Answer
-
-QUESTIONS = [
-    Question("How much is shipping?", facts=("$6.99",)),
-    Question("返金は？", facts=("5〜7営業日",)),
-    Question("Hello <b>there</b> & you?"),
-]
-ANSWERS = {
-    "base": ["It depends.", "場合によります。", "Hello!"],
-    "tuned [10]": ["It is $9.99.", "５～７営業日です。", "Hi!"],
-    "tuned": ["It is $6.99 <now>.", "5-7営業日です。", "Hi!"],
-}
-
-
-def answer(text: str) -> Answer:
-    return Answer(text, tokens=3, prompt_tokens=5, seconds=0.25, stopped=True)
-
-
-def make(answers: dict[str, list[str]] = ANSWERS) -> Comparison:
-    rows = []
-    for label, texts in answers.items():
-        scores = [score_answer(t, q) for t, q in zip(texts, QUESTIONS, strict=True)]
-        candidate = Candidate(label, "mame")
-        rows.append(Row(candidate, [answer(t) for t in texts], scores, summarise(scores), 1.5))
-    return Comparison(QUESTIONS, rows)
-
-
-def printed(comparison: Comparison, language: str = "en", width: int = 100) -> str:
-    console = Console(width=width, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
-    console.print(comparison.table(language))
-    return console.export_text()
-
-
-# -- with a real model -------------------------------------------------------------------------
+from workshop_helpers.evaluation.candidates import Candidate, candidate_name
+from workshop_helpers.evaluation.comparison import CandidateResult, compare
+from workshop_helpers.evaluation.shop import Shop
+from workshop_helpers.metrics.scoring import Question
 
 
 def test_real_model_is_asked_every_question_and_the_system_prompt_reaches_it(
     tiny_model: Path,
 ) -> None:
     questions = [Question("How much?", facts=("$6.99",)), Question("Hi", system="Be brief.")]
+    told: list[CandidateResult] = []
     comparison = compare(
         [
             Candidate("base", tiny_model),
@@ -59,8 +28,9 @@ def test_real_model_is_asked_every_question_and_the_system_prompt_reaches_it(
         questions,
         device="cpu",
         max_new_tokens=6,
-        progress=False,
+        progress=told.append,
     )
+    assert told == comparison.rows
     base, prompted = comparison.rows
     assert [len(row.answers) for row in comparison.rows] == [2, 2]
     assert all(a.tokens <= 6 for row in comparison.rows for a in row.answers)
@@ -74,6 +44,41 @@ def test_same_model_answers_the_same_twice(tiny_model: Path) -> None:
     candidates = [Candidate("one", tiny_model), Candidate("two", str(tiny_model))]
     one, two = compare(candidates, QUESTIONS, device="cpu", max_new_tokens=5, progress=False).rows
     assert [a.text for a in one.answers] == [a.text for a in two.answers]
+
+
+def test_a_mapping_names_its_candidates_in_the_language_of_the_questions(tiny_model: Path) -> None:
+    shop = Shop("ja")
+    models = {"base": tiny_model, "prompt": shop.prompted(tiny_model), "Q8_0": str(tiny_model)}
+    found = compare(models, shop.questions[:1], device="cpu", max_new_tokens=2)
+    assert found.language == "ja"
+    assert found.shop is shop.facts
+    assert [row.label for row in found.rows] == list(models)
+    names = ["ベースモデル", "ベースモデル＋プロンプトに事実", "Q8_0"]
+    assert [row.name for row in found.rows] == names
+    assert found.row("prompt").candidate.system == shop.system_prompt
+
+
+@pytest.mark.parametrize(
+    ("label", "name"),
+    [
+        ("10", "tuned on 10 rows"),
+        ("1", "tuned on 1 row"),
+        ("100+general", "tuned on 100 rows + general rows"),
+        ("10 rows", "10 rows"),
+    ],
+)
+def test_a_number_of_rows_is_a_tuned_model(label: str, name: str) -> None:
+    assert candidate_name(label, "en") == name
+
+
+def test_the_shop_holds_one_language() -> None:
+    shop = Shop("en")
+    assert [len(shop.train), len(shop.general), len(shop.questions)] == [500, 120, 90]
+    assert len(shop.validation) == 58
+    assert shop.questions[3:5].facts is shop.facts
+    assert shop.questions[0] in list(shop.questions)
+    with pytest.raises(WorkshopError, match="en, ja"):
+        Shop("fr")
 
 
 def test_questions_file_is_read_before_any_model_is_opened(tmp_path: Path) -> None:
@@ -92,65 +97,27 @@ def test_unusable_input_is_refused_at_once() -> None:
         compare([Candidate("x", "mame"), Candidate("x", "other")], QUESTIONS)
 
 
-# -- showing -----------------------------------------------------------------------------------
-
-
-def test_table_has_a_line_per_candidate_and_fits_a_terminal() -> None:
-    text = printed(make(), width=80)
-    lines = [line for line in text.splitlines() if "%" in line]
-    assert len(lines) == 3
-    assert "tuned [10]" in lines[1]  # square brackets are not rich's markup
-    assert "…" not in text
-    assert "再現率" in printed(make(), "ja", width=80)
-
-
-def test_politeness_has_no_column_where_nobody_spoke_japanese() -> None:
-    assert "polite" in printed(make())
-    english = {"base": ["It depends.", "It depends.", "Hello!"]}
-    assert "polite" not in printed(make(english))
-
-
-def test_html_table_escapes_and_names_every_candidate() -> None:
-    comparison = make({"<base>": ANSWERS["base"], "tuned": ANSWERS["tuned"]})
-    html = comparison.to_html()
-    assert "&lt;base&gt;" in html
-    assert "<base>" not in html
-    assert html.count("<tr>") == 3
-
-
-def test_side_by_side_marks_facts_and_wrong_figures_and_escapes() -> None:
-    html = make().side_by_side([0, 2])._repr_html_()
-    assert '<mark class="found"' in html
-    assert '<mark class="wrong"' in html
-    assert "&lt;now&gt;" in html
-    assert "Hello &lt;b&gt;there&lt;/b&gt; &amp; you?" in html
-    assert "返金" not in html
-
-
 def test_side_by_side_takes_the_questions_where_candidates_differ() -> None:
-    comparison = make()
+    comparison = answered()
     assert comparison.side_by_side(2).indices == (0, 1)
     assert comparison.side_by_side([-1]).indices == (2,)
-    text = str(comparison.side_by_side(1))
-    assert "How much is shipping?" in text
-    assert "tuned: It is $6.99 <now>." in text
 
 
 def test_learned_names_what_was_gained_and_lost() -> None:
-    comparison = make()
+    comparison = answered()
     learned = comparison.learned("tuned")
     assert (learned.before, learned.after) == (0, 1)
     assert learned.gained == tuple(QUESTIONS[:2])
     assert learned.lost == ()
     back = comparison.learned("base", than="tuned [10]")
     assert back.lost == (QUESTIONS[1],)
-    assert "50 % → 0 %" in str(back)
+    assert (back.before, back.after) == (0.5, 0)
     with pytest.raises(WorkshopError, match="there are: base, tuned"):
         comparison.learned("tunde")
 
 
 def test_answers_are_written_one_object_a_line(tmp_path: Path) -> None:
-    path = make().answers_jsonl(tmp_path / "答え 1.jsonl")
+    path = answered().answers_jsonl(tmp_path / "答え 1.jsonl")
     lines = path.read_text(encoding="utf-8").splitlines()
     assert len(lines) == 9
     record = json.loads(lines[3])
@@ -161,20 +128,8 @@ def test_answers_are_written_one_object_a_line(tmp_path: Path) -> None:
 
 
 def test_dict_goes_through_json_and_holds_every_answer() -> None:
-    document = json.loads(json.dumps(make().to_dict(), ensure_ascii=False))
+    document = json.loads(json.dumps(answered().to_dict(), ensure_ascii=False))
     assert [c["label"] for c in document["candidates"]] == list(ANSWERS)
     assert document["candidates"][1]["answers"][0]["contradicted"] == ["$9.99"]
     assert document["candidates"][2]["summary"]["recall"] == 1
     assert len(document["questions"]) == 3
-
-
-@pytest.mark.parametrize(
-    ("share", "text"),
-    [(None, "–"), (0, "0 %"), (1, "100 %"), (0.934, "93 %"), (0.997, "99.7 %"), (0.004, "0.4 %")],
-)
-def test_percent_calls_only_all_a_hundred_and_only_none_zero(
-    share: float | None, text: str
-) -> None:
-    assert percent(share) == text
-    assert percent(0.99999) == "> 99.9 %"
-    assert percent(0.00001) == "< 0.1 %"

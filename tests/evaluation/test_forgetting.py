@@ -8,7 +8,13 @@ import pytest
 
 from workshop_helpers.core.artifacts import data_path
 from workshop_helpers.core.errors import WorkshopError
-from workshop_helpers.evaluation.forgetting import KINDS, Probe, _right, probe, probe_questions
+from workshop_helpers.evaluation.forgetting import (
+    KINDS,
+    ForgettingReport,
+    _right,
+    probe,
+    probe_questions,
+)
 from workshop_helpers.metrics.scoring import Question
 
 LANGUAGES = ("en", "ja")
@@ -57,17 +63,18 @@ def test_a_model_is_probed_and_shown_in_both_languages(tiny_model):
     found = probe({"tiny <1>": tiny_model}, "ja", per_kind=2, device="cpu", max_new_tokens=4)
     assert found.questions == dict.fromkeys(KINDS, 2)
     assert set(found.shares["tiny <1>"]) == set(KINDS)
-    assert "tiny &lt;1&gt;" in found.to_html()
-    assert "一般知識" in found.to_html()
+    shown = found._repr_mimebundle_()
+    assert "tiny &lt;1&gt;" in shown["text/html"]
+    assert "一般知識 (n=2)" in shown["text/plain"]
     assert json.dumps(found.to_dict())
 
 
 def test_two_probes_join_only_when_they_asked_the_same():
-    one = Probe({"a": {"general_knowledge": 1.0}}, {"general_knowledge": 2}, "en")
-    other = Probe({"b": {"general_knowledge": 0.5}}, {"general_knowledge": 2}, "en")
+    one = ForgettingReport({"a": {"general_knowledge": 1.0}}, {"general_knowledge": 2}, "en")
+    other = ForgettingReport({"b": {"general_knowledge": 0.5}}, {"general_knowledge": 2}, "en")
     assert list((one | other).shares) == ["a", "b"]
     with pytest.raises(WorkshopError):
-        one | Probe({}, {"general_knowledge": 3}, "en")
+        one | ForgettingReport({}, {"general_knowledge": 3}, "en")
 
 
 def test_an_unknown_language_and_no_model_are_refused():

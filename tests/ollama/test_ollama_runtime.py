@@ -218,7 +218,8 @@ def test_a_closed_runtime_says_so(mame_name: str) -> None:
 
 
 def test_models_of_ollama_are_compared_like_any_other(mame_name: str, mame_gguf: Path) -> None:
-    from workshop_helpers.evaluation.comparison import Candidate, compare
+    from workshop_helpers.evaluation.candidates import Candidate
+    from workshop_helpers.evaluation.comparison import compare
 
     asked = read_questions(data_path("shop", "questions.en.jsonl"))[:4]
     found = compare([Candidate("a", f"ollama:{mame_name}"), Candidate("b", mame_gguf)], asked)

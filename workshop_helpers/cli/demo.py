@@ -193,7 +193,7 @@ class _Job:
 
     def tuned(self, rows: int, *more: str) -> str:
         """What the model that was tuned on so many rows is called."""
-        return ", ".join([self.say("tuned", n=rows), *more])
+        return ", ".join([say("candidates.tuned", self.language, n=rows), *more])
 
     @contextlib.contextmanager
     def step(self, code: str, **values: Any) -> Iterator[None]:
@@ -226,12 +226,13 @@ class _Job:
             return train(self.model, rows, out, recipe, **again)
 
     def compare(self) -> Comparison:
-        from ..evaluation.comparison import Candidate, compare
+        from ..evaluation.candidates import Candidate
+        from ..evaluation.comparison import compare
 
         facts = self.facts.system_prompt(self.language)
         candidates = [
-            Candidate(self.say("base"), self.model),
-            Candidate(self.say("prompted"), self.model, system=facts),
+            Candidate(say("candidates.base", self.language), self.model),
+            Candidate(say("candidates.prompt", self.language), self.model, system=facts),
             Candidate(self.tuned(FEW), self.few.adapter),
             Candidate(self.tuned(MANY), self.many.adapter),
         ]
@@ -306,8 +307,10 @@ class _Job:
         from rich import box
         from rich.text import Text
 
-        self.screen.print(self.comparison.table(self.language))
-        self.screen.print(self.quantization.table(self.language))
+        from ..display import as_table
+
+        for measured in (self.comparison, self.quantization):
+            self.screen.print(as_table(measured, self.language).rich())
         rows = [(Text(label, style="dim"), answer) for label, answer in self.answers]
         title, plain = Text(self.question.question), box.SIMPLE_HEAD
         self.screen.print(

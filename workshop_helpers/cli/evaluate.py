@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..core.errors import WorkshopError
 from .arguments import (
@@ -20,6 +20,9 @@ from .arguments import (
     system_text,
 )
 from .output import OK, show
+
+if TYPE_CHECKING:
+    from ..evaluation.comparison import CandidateResult
 
 
 def add_evaluate_verbs(verbs: Any) -> None:
@@ -62,7 +65,9 @@ def _ask(args: argparse.Namespace) -> int:
 
 def _verify(args: argparse.Namespace) -> int:
     from ..dataset.questions import read_questions
-    from ..evaluation.comparison import Candidate, compare
+    from ..display import as_table
+    from ..evaluation.candidates import Candidate
+    from ..evaluation.comparison import compare
 
     questions = read_questions(args.questions)[: args.limit]
     if args.out is not None:
@@ -72,13 +77,20 @@ def _verify(args: argparse.Namespace) -> int:
         questions,
         device=args.device,
         max_new_tokens=args.max_new_tokens,
-        progress=not args.json,
+        progress=False if args.json else _told,
     )
     if args.out is not None:
         comparison.answers_jsonl(args.out)
     where = None if args.out is None else f"Every answer: {args.out}"
-    show(args, comparison, comparison.table(), where)
+    show(args, comparison, as_table(comparison, "en").rich(), where)
     return OK
+
+
+def _told(row: CandidateResult) -> None:
+    from ..display import percent
+
+    told = f"{row.label}: {len(row.answers)} answers in {row.seconds:.1f} s"
+    print(f"{told}, facts stated {percent(row.summary.recall)}", file=sys.stderr)
 
 
 def _check_writable(path: Path, *, not_over: Path) -> None:

@@ -1,29 +1,40 @@
-"""What people look at: plots, answers side by side, the report. The only place that knows a
-notebook.
+"""What people look at: plots, tables, answers side by side, the report. The only room that knows a
+notebook or writes HTML.
 """
 
 from __future__ import annotations
 
-from .html import Html, diff, report_html, side_by_side, write_report
-from .labels import LABELS, label
-from .plots import Plot, loss_curve, recall_bars, size_against_quality
-from .tables import ResultTable, as_table
+from typing import Any
 
-view = as_table
+from ..evaluation.comparison import SideBySide
+from ..training.report import TrainingReport
+from .answers import answers_side_by_side, diff
+from .html import Html
+from .plots import Plot, loss_curve, recall_bars, size_against_quality
+from .report import report_html, write_report
+from .tables import ResultTable, as_table, percent
 
 __all__ = [
-    "LABELS",
     "Html",
     "Plot",
     "ResultTable",
+    "answers_side_by_side",
     "as_table",
     "diff",
-    "label",
     "loss_curve",
+    "percent",
     "recall_bars",
     "report_html",
-    "side_by_side",
     "size_against_quality",
     "view",
     "write_report",
 ]
+
+
+def view(result: Any) -> Html | Plot | ResultTable:
+    """What shows a result best, in the result's own language. TypeError for what has no view."""
+    if isinstance(result, SideBySide):
+        return answers_side_by_side(result)
+    if isinstance(result, TrainingReport):
+        return loss_curve(result) if result.losses else Html("", repr(result))
+    return as_table(result)

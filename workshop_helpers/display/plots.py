@@ -4,20 +4,26 @@ gives SVG for a page that may be light or dark, and is kept out of pyplot's glob
 
 from __future__ import annotations
 
+import base64
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.artifacts import atomic_file
 from ..core.errors import WorkshopError
+from ..core.wordings import say
+from ..evaluation.candidates import candidate_name
 from ..evaluation.comparison import Comparison
-from .labels import label
+from ..evaluation.quantization import QuantizationTable
+from ..training.report import TrainingReport
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 SERIES = ("#3b82c4", "#d9822b", "#2da44e", "#8a63d2", "#c2487e", "#7a8288")
@@ -69,9 +75,11 @@ class Plot:
                 temporary.write_text(self.svg(), encoding="utf-8")
         return path
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        import base64
+    def rich(self) -> str:
+        """What a terminal shows."""
+        return self.description
 
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         picture = base64.b64encode(self.png()).decode("ascii")
         return {"text/plain": self.description, "image/png": picture}
 
@@ -141,32 +149,24 @@ def _new(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def _get(thing: Any, name: str, default: Any = None) -> Any:
-    """A field of a dataclass or of the dict it became in a JSON report."""
-    if isinstance(thing, Mapping):
-        return thing.get(name, default)
-    return getattr(thing, name, default)
+def loss_curve(
+    reports: TrainingReport | Mapping[str, TrainingReport], language: str | None = None
+) -> Plot:
+    """Training loss against the step, of one report or of several under labels.
 
-
-def _is_report(thing: Any) -> bool:
-    return not isinstance(thing, Mapping) or "losses" in thing
-
-
-def loss_curve(reports: Any, language: str = "en") -> Plot:
-    """Training loss against the step.
-
-    reports: a TrainingReport, or a mapping of label → TrainingReport (or their dicts); each has
-    `losses`, a list of (step, epoch, loss). Raises WorkshopError where no loss was logged.
+    Raises WorkshopError where no loss was logged.
     """
-    named: Mapping[str, Any] = {"": reports} if _is_report(reports) else reports
-    curves = {name: [tuple(point) for point in _get(r, "losses", [])] for name, r in named.items()}
-    curves = {name: points for name, points in curves.items() if points}
+    named = {"": reports} if isinstance(reports, TrainingReport) else reports
+    curves = {label: report.losses for label, report in named.items() if report.losses}
     if not curves:
         raise WorkshopError("No loss was logged, so there is no curve to draw.")
+    language = language or next(iter(named.values())).language
+    curves = {candidate_name(label, language): points for label, points in curves.items()}
+    title = say("display.loss-curve", language)
     with _style(language):
         figure = _new(6.4, 3.2)
         axes = figure.add_subplot()
-        for colour, (name, points) in zip(_cycle(len(curves)), curves.items(), strict=True):
+        for colour, (name, points) in zip(cycle(SERIES), curves.items(), strict=False):
             steps, losses = [p[0] for p in points], [p[2] for p in points]
             axes.plot(steps, losses, color=colour, linewidth=1.8, label=name or None)
             axes.plot(steps[-1:], losses[-1:], "o", color=colour, markersize=5)
@@ -175,90 +175,86 @@ def loss_curve(reports: Any, language: str = "en") -> Plot:
             )
         axes.set_ylim(bottom=0)
         axes.margins(x=0.06)
-        axes.set_xlabel(label("step", language))
-        axes.set_ylabel(label("loss", language))
-        axes.set_title(label("loss curve", language))
+        axes.set_xlabel(say("display.step", language))
+        axes.set_ylabel(say("display.loss", language))
+        axes.set_title(title)
         if any(curves):
             axes.legend()
     ends = "; ".join(
         f"{name + ': ' if name else ''}{points[0][2]:.2f} → {points[-1][2]:.2f}"
         for name, points in curves.items()
     )
-    return Plot(figure, f"{label('loss curve', language)} ({ends})")
+    return Plot(figure, f"{title} ({ends})")
 
 
-def size_against_quality(table: Any, language: str = "en") -> Plot:
+def size_against_quality(table: QuantizationTable, language: str | None = None) -> Plot:
     """Facts stated, and KL divergence to F16, against the file size of each type.
 
-    table: a QuantizationTable, or its dict; `rows` with type, size_bytes, recall, kl_to_f16.
+    Raises WorkshopError where the table has no rows.
     """
-    rows = [row for row in _get(table, "rows", []) if _get(row, "size_bytes")]
+    rows = sorted(table.rows, key=lambda row: row.size_bytes)
     if not rows:
         raise WorkshopError("The quantization table has no rows, so there is nothing to draw.")
-    rows.sort(key=lambda row: _get(row, "size_bytes"))
-    sizes = [_get(row, "size_bytes") / 1e6 for row in rows]
-    unit, scale = ("GB", 1e-3) if max(sizes) >= 1000 else ("MB", 1.0)
-    sizes = [size * scale for size in sizes]
-    panels = [
-        ("recall", [_percentage(_get(row, "recall")) for row in rows], SERIES[2], " %"),
-        ("kl", [_get(row, "kl_to_f16") for row in rows], WRONG, ""),
-    ]
-    panels = [panel for panel in panels if any(value is not None for value in panel[1])]
+    language = language or table.language
+    unit, scale = ("GB", 1e9) if rows[-1].size_bytes >= 1e9 else ("MB", 1e6)
+    sizes = [row.size_bytes / scale for row in rows]
+    measured = list(zip(sizes, rows, strict=True))
+    recalls = [(size, 100 * r.recall, r.type) for size, r in measured if r.recall is not None]
+    divergences = [(size, row.kl_to_f16, row.type) for size, row in measured]
+    title = say("display.size-against-quality", language)
     with _style(language):
         figure = _new(7.6, 3.3)
-        for place, (name, values, colour, suffix) in enumerate(panels, start=1):
-            axes = figure.add_subplot(1, len(panels), place)
-            points = [
-                (s, v, r) for s, v, r in zip(sizes, values, rows, strict=True) if v is not None
-            ]
-            axes.plot([p[0] for p in points], [p[1] for p in points], "o-", color=colour, alpha=0.9)
-            for number, (size, value, row) in enumerate(points):
-                # By turns below and above: neighbours in size would write over each other. The
-                # smallest, which as a rule lies lowest, begins below: its name above it would stand
-                # beside the next one's point.
-                below = number % 2 == 0 and name == "recall"
-                axes.annotate(
-                    _get(row, "type"),
-                    (size, value),
-                    (0, -15 if below else 8),
-                    textcoords="offset points",
-                    ha="center",
-                    fontsize=9,
-                )
-            axes.set_xlabel(f"{label('size', language)} ({unit})")
-            axes.set_ylabel(label(name, language) + (" (%)" if suffix else ""))
-            axes.set_xlim(left=0, right=max(sizes) * 1.12)
-            if name == "recall":
-                axes.set_ylim(-8, 114)
-                axes.set_yticks(range(0, 101, 20))
-            else:
-                axes.set_ylim(bottom=0)
-                axes.margins(y=0.2)
-        figure.suptitle(label("size against quality", language), x=0.01, ha="left", fontsize=12)
+        panels = figure.subplots(1, 2 if recalls else 1, squeeze=False)[0]
+        for axes in panels:
+            axes.set_xlabel(f"{say('display.file-size', language)} ({unit})")
+            axes.set_xlim(left=0, right=sizes[-1] * 1.12)
+        if recalls:
+            _points(panels[0], recalls, SERIES[2], below=True)
+            panels[0].set_ylabel(f"{say('display.recall', language)} (%)")
+            panels[0].set_ylim(-8, 114)
+            panels[0].set_yticks(range(0, 101, 20))
+        _points(panels[-1], divergences, WRONG)
+        panels[-1].set_ylabel(say("display.divergence", language))
+        panels[-1].set_ylim(bottom=0)
+        panels[-1].margins(y=0.2)
+        figure.suptitle(title, x=0.01, ha="left", fontsize=12)
     told = "; ".join(
-        f"{_get(row, 'type')} {size:.3g} {unit}, {_percentage(_get(row, 'recall')):.0f} %"
-        if _get(row, "recall") is not None
-        else f"{_get(row, 'type')} {size:.3g} {unit}"
-        for row, size in zip(rows, sizes, strict=True)
+        f"{row.type} {size:.3g} {unit}"
+        + ("" if row.recall is None else f", {100 * row.recall:.0f} %")
+        for size, row in measured
     )
-    return Plot(figure, f"{label('size against quality', language)} ({told})")
+    return Plot(figure, f"{title} ({told})")
 
 
-def recall_bars(comparison: Comparison, language: str = "en") -> Plot:
-    """Two bars per candidate: facts stated, and answers with an invented or contradicting figure."""
-    rows = comparison.rows
-    right = [_percentage(row.summary.recall) or 0.0 for row in rows]
+def _points(
+    axes: Axes, points: Sequence[tuple[float, float, str]], colour: str, below: bool = False
+) -> None:
+    """A line through (x, y, name), each point's name above it, or by turns `below` and above:
+    neighbours in size would write over each other. The smallest, which as a rule lies lowest,
+    begins below: its name above it would stand beside the next one's point.
+    """
+    axes.plot([x for x, _, _ in points], [y for _, y, _ in points], "o-", color=colour, alpha=0.9)
+    for number, (x, y, name) in enumerate(points):
+        shift = (0, -15 if below and number % 2 == 0 else 8)
+        axes.annotate(name, (x, y), shift, textcoords="offset points", ha="center", fontsize=9)
+
+
+def recall_bars(comparison: Comparison, language: str | None = None) -> Plot:
+    """Two bars per candidate: facts stated, and answers with a wrong figure."""
+    rows, language = comparison.rows, language or comparison.language
+    right = [100 * (row.summary.recall or 0.0) for row in rows]
     wrong = [
         100 * sum(bool(s.unsupported or s.contradicted) for s in row.scores) / len(row.scores)
         for row in rows
     ]
+    title = say("display.recall-by-model", language)
     with _style(language):
         figure = _new(6.8, 0.9 + 0.62 * len(rows))
         axes = figure.add_subplot()
         places = range(len(rows))
         for values, shift, colour, name in (
-            (right, -0.19, SERIES[2], label("recall", language)),
-            (wrong, 0.19, WRONG, label("wrong figures", language)),
+            (right, -0.19, SERIES[2], say("display.recall", language)),
+            (wrong, 0.19, WRONG, say("display.wrong-figures", language)),
         ):
             axes.barh([p + shift for p in places], values, 0.36, color=colour, label=name)
             for place, value in zip(places, values, strict=True):
@@ -270,23 +266,15 @@ def recall_bars(comparison: Comparison, language: str = "en") -> Plot:
                     va="center",
                     fontsize=9,
                 )
-        axes.set_yticks(list(places), [row.label for row in rows])
+        axes.set_yticks(list(places), [row.name for row in rows])
         axes.invert_yaxis()
         axes.set_xlim(0, 109)
         axes.grid(axis="y", visible=False)
         axes.set_xlabel("%")
-        axes.set_title(label("recall by model", language), pad=26)
+        axes.set_title(title, pad=26)
         axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=2, fontsize=9)
     told = "; ".join(
-        f"{row.label}: {good:.0f} %, {bad:.0f} %"
+        f"{row.name}: {good:.0f} %, {bad:.0f} %"
         for row, good, bad in zip(rows, right, wrong, strict=True)
     )
-    return Plot(figure, f"{label('recall by model', language)} ({told})")
-
-
-def _percentage(share: float | None) -> float | None:
-    return None if share is None else 100 * share
-
-
-def _cycle(count: int) -> list[str]:
-    return [SERIES[i % len(SERIES)] for i in range(count)]
+    return Plot(figure, f"{title} ({told})")

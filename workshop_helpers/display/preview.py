@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import WorkshopError
+from ..core.wordings import LANGUAGES, say
 from ..dataset.formats import Conversation, Fault, open_rows
 from ..models.chat import chat_prompt
 from ..models.load import load_tokenizer, model_folder, pick_device, quiet_libraries
@@ -24,36 +25,7 @@ from ..training.recipe import LoraRecipe
 from ..training.rows import examples
 from ..training.trainer import course_trainer, trainer_arguments
 from .html import Html
-from .tokens import Token, token_boxes, token_text, visible
-
-LABELS = {
-    "en": {
-        "read": "read, no loss",
-        "learned": "learned: carries loss",
-        "cut": "cut off, never seen",
-        "row": "Row {number}",
-        "row of": "{file}, line {line}",
-        "tokens": "{tokens} tokens, {loss} with loss",
-        "truncated": "{cut} tokens of the end are cut off at max_length {length}: the answer is learned without it.",
-        "dropped": "The row is dropped: nothing of its answer lies within the {length} tokens of max_length.",
-        "end": "The token that ends an answer is cut off too, so this row does not teach the model to stop.",
-        "faults": "{count} of the rows before cannot be read:",
-        "model": "as {model} sees them, max_length {length}",
-    },
-    "ja": {
-        "read": "読むだけ（損失なし）",
-        "learned": "学習する（損失あり）",
-        "cut": "切り捨て（モデルには見えない）",
-        "row": "{number}行目",
-        "row of": "{file} の{line}行目",
-        "tokens": "{tokens}トークン、うち損失あり{loss}",
-        "truncated": "max_length {length} を超えた末尾の{cut}トークンは切り捨てられ、回答は途中までしか学べません。",
-        "dropped": "この行は使われません。max_length の{length}トークンに回答がまったく入らないためです。",
-        "end": "回答の終わりを示すトークンも切り捨てられるので、この行からは終わり方を学べません。",
-        "faults": "ここまでに読めない行が{count}行あります。",
-        "model": "{model} から見た姿、max_length {length}",
-    },
-}
+from .tokens import GROUNDS, KINDS, SHADES, Token, rich_tokens, safe, token_boxes, token_text
 
 
 @dataclass(frozen=True)
@@ -89,25 +61,24 @@ class PreviewedRow:
 
     def remarks(self, language: str = "en") -> list[str]:
         """What the reader should know about the row, in sentences; none where it fits."""
-        words, cut = LABELS[language], self.cut
+        cut, length = self.cut, self.max_length
         if not cut:
             return []
         if self.dropped:
-            return [words["dropped"].format(length=self.max_length)]
-        remarks = [words["truncated"].format(cut=len(cut), length=self.max_length)]
+            return [say("display.row-dropped", language, length=length)]
+        remarks = [say("display.row-truncated", language, cut=len(cut), length=length)]
         # Behind the token that ends the answer, a template may put a line end that nobody misses.
-        return remarks + ([words["end"]] if any(token.text.strip() for token in cut) else [])
+        if any(token.text.strip() for token in cut):
+            remarks.append(say("display.row-end", language))
+        return remarks
 
     def heading(self, language: str = "en") -> str:
         """Where the row stands and how long it is."""
-        words, row = LABELS[language], self.conversation
-        where = (
-            words["row of"].format(file=Path(row.file).name, line=row.line)
-            if row.file is not None and row.line is not None
-            else words["row"].format(number=self.number)
-        )
-        counted = words["tokens"].format(tokens=len(self.tokens), loss=self.learned)
-        return f"{where} · {counted}"
+        row, where = self.conversation, say("display.row", language, number=self.number)
+        if row.file is not None and row.line is not None:
+            where = say("display.row-of", language, file=Path(row.file).name, line=row.line)
+        tokens = len(self.tokens)
+        return f"{where} · {say('display.row-tokens', language, tokens=tokens, loss=self.learned)}"
 
     def to_dict(self) -> dict[str, Any]:
         """Everything, as JSON takes it."""
@@ -150,44 +121,46 @@ class Preview(list[PreviewedRow]):
         from rich.console import Group
         from rich.text import Text
 
-        words = LABELS[self.language]
-        title = Text(_safe(words["model"].format(model=self.model, length=self.max_length)))
         legend = Text()
-        for kind in ("read", "learned", "cut"):
-            legend.append(f" {words[kind]} ", style=_SHADES[kind][0])
+        for kind in KINDS:
+            legend.append(f" {say(f'display.{kind}', self.language)} ", style=SHADES[kind][0])
             legend.append("  ")
-        parts: list[Any] = [title, legend, Text()]
+        parts: list[Any] = [Text(safe(self.title)), legend, Text()]
         for row in self:
-            parts.append(Text(_safe(row.heading(self.language)), style="bold"))
-            parts.append(rich_tokens(row.tokens))
+            parts += [Text(safe(row.heading(self.language)), style="bold"), rich_tokens(row.tokens)]
             parts += [Text(f"⚠ {remark}", style="yellow") for remark in row.remarks(self.language)]
             parts.append(Text())
         if self.faults:
-            parts.append(Text(words["faults"].format(count=len(self.faults)), style="yellow"))
-            parts += [Text(f"  {_safe(str(fault))}") for fault in self.faults[:3]]
+            first, *faults = self.told_faults()
+            parts += [Text(first, style="yellow"), *(Text(f"  {safe(one)}") for one in faults)]
         return Group(*parts)
+
+    @property
+    def title(self) -> str:
+        """Which model sees the rows, and how much of them."""
+        return say("display.seen-by", self.language, model=self.model, length=self.max_length)
+
+    def told_faults(self) -> list[str]:
+        """How many rows cannot be read, and the first of them."""
+        told = say("display.row-faults", self.language, count=len(self.faults))
+        return [told, *map(str, self.faults[:3])]
 
     def html(self) -> Html:
         """The rows as boxes, for a notebook or a page; as text: those with loss between ⟦ and ⟧."""
-        words = LABELS[self.language]
         legend = "".join(
-            f'<span style="background:{ground};border-radius:3px;padding:.1em .4em;margin-right:.6em">'
-            f"{escape(words[kind])}</span>"
-            for kind, ground in (("read", "#8882"), ("learned", "#2da44e44"), ("cut", "#e5534b3d"))
+            f'<span style="background:{GROUNDS[kind]};border-radius:3px;padding:.1em .4em;'
+            f'margin-right:.6em">{escape(say(f"display.{kind}", self.language))}</span>'
+            for kind in KINDS
         )
-        title = words["model"].format(model=self.model, length=self.max_length)
-        out = [f"<p>{escape(title)} &ensp; {legend}</p>"]
-        text = [title]
+        out, text = [f"<p>{escape(self.title)} &ensp; {legend}</p>"], [self.title]
         for row in self:
             boxes, heading = token_boxes(row.tokens), row.heading(self.language)
-            remarks = row.remarks(self.language)
-            out.append(f"<h4>{escape(heading)}</h4>{boxes.html}")
-            out += [f'<p style="color:#b35900">⚠ {escape(remark)}</p>' for remark in remarks]
-            text += [_safe(heading), boxes.text, *(f"⚠ {remark}" for remark in remarks)]
+            remarks = [f"⚠ {remark}" for remark in row.remarks(self.language)]
+            out += [f"<h4>{escape(heading)}</h4>{boxes.html}", *map(_warning, remarks)]
+            text += [safe(heading), boxes.text, *remarks]
         if self.faults:
-            said = [words["faults"].format(count=len(self.faults)), *map(str, self.faults[:3])]
-            out.append(f'<p style="color:#b35900">{"<br>".join(map(escape, said))}</p>')
-            text += [_safe(line) for line in said]
+            out.append(_warning("\n".join(self.told_faults())))
+            text += map(safe, self.told_faults())
         return Html("".join(out), "\n".join(text))
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
@@ -215,15 +188,16 @@ def preview(
         raise WorkshopError(f"rows is {rows}; ask for at least one row.")
     if max_length is not None and max_length < 8:
         raise WorkshopError(f"max_length is {max_length}; it must be at least 8, as in training.")
-    if language not in LABELS:
+    if language not in LANGUAGES:
         raise WorkshopError(
-            f'There are no labels in "{language}"; choose from {", ".join(LABELS)}.'
+            f'There are no labels in "{language}"; choose from {", ".join(LANGUAGES)}.'
         )
     conversations, faults = _first_rows(path, rows)
     ref = resolve(model)
     if ref.kind not in ("catalogue", "folder"):
         raise WorkshopError(
-            f"{ref.name} cannot be trained, so there is nothing to preview. Give a catalogue name or a model folder."
+            f"{ref.name} cannot be trained, so there is nothing to preview. Give a catalogue name "
+            "or a model folder."
         )
     tokenizer = load_tokenizer(ref)
     length = _length(ref, max_length)
@@ -317,26 +291,5 @@ def _length(ref: ModelRef, max_length: int | None) -> int:
     return min(wanted, window or wanted)
 
 
-# Neighbours in two shades, so that the borders of the tokens can be seen.
-_SHADES = {
-    "read": ("on grey23", "on grey35"),
-    "learned": ("black on green3", "black on spring_green3"),
-    "cut": ("strike on dark_red", "strike on red3"),
-}
-
-
-def rich_tokens(tokens: Sequence[Token]) -> Any:
-    """The tokens as a rich Text."""
-    from rich.text import Text
-
-    text = Text()
-    for at, token in enumerate(tokens):
-        kind = "cut" if token.cut else "learned" if token.loss else "read"
-        text.append(token.shown, style=_SHADES[kind][at % 2])
-        if token.text.endswith("\n"):
-            text.append("\n")
-    return text
-
-
-def _safe(text: str) -> str:
-    return "".join(c if c in " \n\t\u3000" else visible(c) for c in text)
+def _warning(text: str) -> str:
+    return f'<p style="color:#b35900">{escape(text).replace(chr(10), "<br>")}</p>'

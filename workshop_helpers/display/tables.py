@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import singledispatch
 from html import escape
 from typing import Any
 
-from ..evaluation.comparison import Comparison
-from ..evaluation.forgetting import Probe
-from ..evaluation.quantization import QuantizationTable
+from ..core.wordings import say
+from ..evaluation.candidates import candidate_name
+from ..evaluation.comparison import CandidateResult, Comparison
+from ..evaluation.forgetting import ForgettingReport
+from ..evaluation.quantization import QuantizationRow, QuantizationTable
 from ..runtimes.ollama.layers import Proof
-from .html import Html
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,51 @@ def as_table(result: Any, language: str | None = None) -> ResultTable:
 
 
 @as_table.register
+def _comparison(comparison: Comparison, language: str | None = None) -> ResultTable:
+    language = language or comparison.language
+    columns = [
+        # No politeness where nobody spoke Japanese.
+        column
+        for column in COMPARED
+        if column == "seconds"
+        or any(getattr(row.summary, column) is not None for row in comparison.rows)
+    ]
+    rows = [[row.name, *(_compared(row, column) for column in columns)] for row in comparison.rows]
+    head, short = _headings(columns, language)
+    model = say("display.model", language)
+    below = say("display.comparison-below", language)
+    return ResultTable("comparison", [model, *head], rows, "", [model, *short], below)
+
+
+@as_table.register
+def _forgetting(report: ForgettingReport, language: str | None = None) -> ResultTable:
+    language = language or report.language
+    kinds = [f"{say(f'display.{kind}', language)} (n={n})" for kind, n in report.questions.items()]
+    rows = [
+        [candidate_name(label, language), *(percent(shares[kind]) for kind in report.questions)]
+        for label, shares in report.shares.items()
+    ]
+    return ResultTable("probe", [say("display.model", language), *kinds], rows)
+
+
+@as_table.register
+def _quantization(table: QuantizationTable, language: str | None = None) -> ResultTable:
+    language = language or table.language
+    head, short = _headings(QUANTIZED, language)
+    rows = [[cell(row) for cell in QUANTIZED.values()] for row in table.rows]
+    note = say(
+        "display.quantization-note",
+        language,
+        questions=table.questions,
+        tokens=table.held_out_tokens,
+        method=table.method,
+        threads=table.threads,
+    )
+    below = f"{say('display.quantization-below', language)} {note}"
+    return ResultTable("quantization", head, rows, note, short, below)
+
+
+@as_table.register
 def _proof(proof: Proof, language: str | None = None) -> ResultTable:
     language = language or "en"
     head = (proof.part(language), *proof.models)
@@ -96,19 +142,46 @@ def _proof(proof: Proof, language: str | None = None) -> ResultTable:
     return ResultTable("proof", head, proof.cells(language), said)
 
 
-def show_table(result: Comparison | QuantizationTable | Probe, language: str = "en") -> Html:
-    """The table of a comparison, of a quantization or of a probe, with headings in `language` ("en"
-    or "ja").
-    """
-    if isinstance(result, Probe):
-        return Html(result.to_html(), repr(result))
-    return Html(result.to_html(language), _as_text(result.table(language)))
+# What is measured of each candidate: shares, but for the length in characters and the seconds.
+COMPARED = (
+    "recall", "full", "contradicted", "unsupported", "language", "polite", "length", "seconds",
+)  # fmt: skip
+
+# What it costs before how fast it is.
+QUANTIZED: dict[str, Callable[[QuantizationRow], str]] = {
+    "type": lambda row: row.type + (f" ({row.fallback}*)" if row.fallback else ""),
+    "size": lambda row: f"{row.size_bytes / 1e6:,.1f}",
+    "bits": lambda row: f"{row.bits_per_weight:.2f}",
+    "recall": lambda row: percent(row.recall),
+    "perplexity": lambda row: f"{row.perplexity:.3f}",
+    "kl": lambda row: f"{row.kl_to_f16:.4f}",
+    "top": lambda row: f"{row.same_top_token:.1%}",
+    "load": lambda row: f"{row.load_seconds:.2f}",
+    "prompt-speed": lambda row: f"{row.prompt_tokens_per_second:,.0f}",
+    "answer-speed": lambda row: f"{row.generation_tokens_per_second:,.0f}",
+}
 
 
-def _as_text(table: Any) -> str:
-    from rich.console import Console
+def _compared(row: CandidateResult, column: str) -> str:
+    if column == "seconds":
+        return f"{row.seconds:.1f}"
+    value = getattr(row.summary, column)
+    return f"{value:.0f}" if column == "length" else percent(value)
 
-    console = Console(width=120, color_system=None, force_jupyter=False)
-    with console.capture() as captured:
-        console.print(table)
-    return "\n".join(line.rstrip() for line in captured.get().strip("\n").splitlines())
+
+def _headings(columns: Iterable[str], language: str) -> tuple[list[str], list[str]]:
+    """The headings of a page, and those of a terminal."""
+    head = [say(f"display.{column}", language) for column in columns]
+    return head, [say(f"display.{column}-short", language) for column in columns]
+
+
+def percent(share: float | None) -> str:
+    """A share from 0 to 1 as "93 %"; "–" for None. Only all is 100 %, only none is 0 %."""
+    if share is None:
+        return "–"
+    rounded = round(100 * share)
+    if rounded not in (0, 100) or share in (0, 1):
+        return f"{rounded} %"
+    if 0.0005 < share < 0.9995:
+        return f"{100 * share:.1f} %"
+    return "< 0.1 %" if share < 0.5 else "> 99.9 %"

@@ -12,6 +12,10 @@ from ..dataset.formats import Conversation
 from ..models.chat import chat_prompt
 from .html import Html
 
+# What becomes of a token in training, and its ground on a page.
+KINDS = ("read", "learned", "cut")
+GROUNDS = {"read": "#8882", "learned": "#2da44e44", "cut": "#e5534b3d"}
+
 
 @dataclass(frozen=True)
 class Token:
@@ -27,10 +31,13 @@ class Token:
     cut: bool = False
 
     @property
+    def kind(self) -> str:
+        """One of `KINDS`."""
+        return "cut" if self.cut else "learned" if self.loss else "read"
+
+    @property
     def shown(self) -> str:
-        """The text with what cannot be seen made visible: spaces, line ends, control and direction
-        characters.
-        """
+        """The text with spaces, line ends, control and direction characters made visible."""
         return "".join(_VISIBLE.get(character) or visible(character) for character in self.text)
 
 
@@ -50,7 +57,7 @@ def row_tokens(tokenizer: Any, conversation: Conversation) -> list[Token]:
 
 
 def show_tokens(tokenizer: Any, conversation: Conversation) -> Html:
-    """The row's tokens as boxes; those that carry loss are green. As text: those between ⟦ and ⟧."""
+    """The row's tokens as boxes; green ones carry loss. As text: those between ⟦ and ⟧."""
     return token_boxes(row_tokens(tokenizer, conversation))
 
 
@@ -61,22 +68,41 @@ def token_boxes(tokens: Sequence[Token]) -> Html:
     """
     boxes, text, open_mark = [], [], ""
     for token in tokens:
-        ground = "#e5534b3d" if token.cut else "#2da44e44" if token.loss else "#8882"
         line = ";text-decoration:line-through" if token.cut else ""
         boxes.append(
-            f'<span title="{token.id}" style="background:{ground};border-radius:3px;padding:.1em .25em;margin:1px;'
-            f'display:inline-block;white-space:pre{line}">{escape(token.shown)}</span>'
-            f"{'<br>' if token.text.endswith(chr(10)) else ''}"
+            f'<span title="{token.id}" style="background:{GROUNDS[token.kind]};border-radius:3px;'
+            f'padding:.1em .25em;margin:1px;display:inline-block;white-space:pre{line}">'
+            f"{escape(token.shown)}</span>{'<br>' if token.text.endswith(chr(10)) else ''}"
         )
-        mark = "✂" if token.cut else "⟦" if token.loss else ""
+        mark = {"cut": "✂", "learned": "⟦", "read": ""}[token.kind]
         if mark != open_mark:
             text += [_CLOSING[open_mark], mark]
             open_mark = mark
-        text.append("".join(c if c in " \n\t\u3000" else visible(c) for c in token.text))
+        text.append(safe(token.text))
     text.append(_CLOSING[open_mark])
     return Html(
         f'<div style="font-family:monospace;line-height:1.9">{"".join(boxes)}</div>', "".join(text)
     )
+
+
+# Neighbours in two shades, so that the borders of the tokens can be seen.
+SHADES = {
+    "read": ("on grey23", "on grey35"),
+    "learned": ("black on green3", "black on spring_green3"),
+    "cut": ("strike on dark_red", "strike on red3"),
+}
+
+
+def rich_tokens(tokens: Sequence[Token]) -> Any:
+    """The tokens as a rich Text."""
+    from rich.text import Text
+
+    text = Text()
+    for at, token in enumerate(tokens):
+        text.append(token.shown, style=SHADES[token.kind][at % 2])
+        if token.text.endswith("\n"):
+            text.append("\n")
+    return text
 
 
 _CLOSING = {"": "", "⟦": "⟧", "✂": "✂"}
@@ -89,11 +115,13 @@ def visible(character: str) -> str:
     """
     if character < " ":
         return chr(0x2400 + ord(character))
-    return (
-        f"⟨U+{ord(character):04X}⟩"
-        if unicodedata.category(character) in ("Cc", "Cf")
-        else character
-    )
+    controls = unicodedata.category(character) in ("Cc", "Cf")
+    return f"⟨U+{ord(character):04X}⟩" if controls else character
+
+
+def safe(text: str) -> str:
+    """A text of several lines that may be printed: nothing in it controls a terminal."""
+    return "".join(c if c in " \n\t\u3000" else visible(c) for c in text)
 
 
 def _ids(tokenizer: Any, text: str) -> list[int]:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from ..core.cards import equal_card, write_card
 from ..core.device import machine, versions
 from ..core.errors import WorkshopError
+from ..core.showing import Shown
 from ..models.resolve import ModelRef
 from .recipe import LoraRecipe
 
@@ -27,7 +28,7 @@ class Progress:
 
 
 @dataclass
-class TrainingReport:
+class TrainingReport(Shown):
     """What a training run did.
 
     `losses`: (step, epoch, mean loss of the step's answer tokens). `tokens`: prompt and answer
@@ -35,7 +36,8 @@ class TrainingReport:
     or else their place from 1, whose answer was cut or cut away entirely at `max_length`.
     `peak_memory_bytes`: of the process on a CPU, of torch on a GPU. `resumed_from`: the step of the
     checkpoint that a killed run had left. `reused`: nothing was trained, the adapter of an equal
-    run was there. `seconds`: without importing libraries; of this run only.
+    run was there. `seconds`: without importing libraries; of this run only. `language`: of the rows,
+    in which the report shows itself; not stored.
     """
 
     adapter: Path
@@ -55,6 +57,7 @@ class TrainingReport:
     target_modules: tuple[str, ...] = ()
     resumed_from: int | None = None
     reused: bool = False
+    language: str = "en"
 
     @property
     def final_loss(self) -> float:
@@ -63,8 +66,9 @@ class TrainingReport:
         return sum(last) / len(last)
 
     def to_dict(self) -> dict[str, Any]:
+        """All fields but the language, as JSON takes them."""
         return {
-            **{f.name: getattr(self, f.name) for f in fields(self)},
+            **{f.name: getattr(self, f.name) for f in fields(self) if f.name != "language"},
             "adapter": str(self.adapter),
             "losses": [list(point) for point in self.losses],
             "recipe": self.recipe.to_dict(),

@@ -24,6 +24,7 @@ from ..core.jsonio import read_json
 from ..core.memory import PeakMemory, explain_full_memory, keep_freed_memory
 from ..core.progress import Bar
 from ..dataset.formats import Conversation
+from ..metrics.language import detect_language
 from ..models.files import stored_tensors
 from ..models.identity import identity
 from ..models.load import load_model, load_tokenizer, pick_device, quiet_libraries
@@ -86,12 +87,13 @@ def train(
         "general": rows_hash(extra),
         "recipe": recipe.to_dict(),
     }
+    language = "ja" if detect_language(conversations[0].question) == "ja" else "en"
     with claim(out):
         stored = None if overwrite else _stored(out, inputs)
         if stored is not None:
             # Left over where a run was killed after its adapter had got its name.
             shutil.rmtree(work_folder(out), ignore_errors=True)
-            return stored
+            return replace(stored, language=language)
         chosen = training_device(device, ref)
         run = _Run(ref, conversations, extra, out, recipe, inputs, chosen)
         with explain_os_errors("train", out):
@@ -100,7 +102,7 @@ def train(
             import torch
 
             torch.cuda.empty_cache()
-        return report
+        return replace(report, language=language)
 
 
 def training_device(device: Device | str | None, ref: ModelRef) -> Device:

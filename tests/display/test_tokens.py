@@ -1,13 +1,9 @@
-"""What notebooks show: the tokens of a row with the ones that carry loss, and tables in the
-reader's language.
-"""
+"""A training row, token by token: those marked are those that carry loss in training."""
 
 from __future__ import annotations
 
 from workshop_helpers.dataset.formats import Conversation, Message
-from workshop_helpers.display.tables import show_table
 from workshop_helpers.display.tokens import row_tokens, show_tokens
-from workshop_helpers.evaluation.quantization import QuantizationRow, QuantizationTable
 from workshop_helpers.models.load import load_tokenizer
 
 ROW = Conversation((Message("user", "送料は？"), Message("assistant", "500円です😀。")))
@@ -46,13 +42,3 @@ def test_a_cut_character_is_shown_as_its_bytes(tiny_model):
     shown = show_tokens(load_tokenizer(tiny_model), ROW)
     assert "⟨F0⟩" in shown.html
     assert "\ufffd" not in shown.html
-
-
-def test_a_quantization_table_has_headings_in_both_languages(tmp_path):
-    row = QuantizationRow(
-        "Q8_0", tmp_path / "m.gguf", 6_300_000, 8.53, 0.03, 100, 50, None, 1.5, 0.01, 0.99
-    )
-    table = QuantizationTable([row], 90, 100, 1, "in one go")
-    assert "6.3" in show_table(table, "en").html
-    assert "perplexity" in show_table(table, "en").html
-    assert "パープレキシティ" in str(show_table(table, "ja"))

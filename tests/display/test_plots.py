@@ -1,0 +1,92 @@
+"""Plots show what was measured, in both languages, with glyphs and names that can be read."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+from comparisons import answered
+from well_formed import parsed
+
+from results import MEASURED, quantized, trained
+from workshop_helpers.core.errors import WorkshopError
+from workshop_helpers.display import loss_curve, recall_bars, size_against_quality
+from workshop_helpers.metrics.scoring import Question
+
+COMPARISON = answered({"ベース": ["980円です。"]}, [Question("送料は？", facts=("500円",))])
+
+
+def test_plots_render_in_both_languages_as_svg_and_png() -> None:
+    for language in ("en", "ja"):
+        for plot in (
+            loss_curve(trained(), language),
+            loss_curve({"10": trained(), "100": trained()}, language),
+            size_against_quality(quantized(), language),
+            recall_bars(COMPARISON, language),
+        ):
+            svg = plot.svg()
+            assert parsed(svg).wrong == []
+            assert "currentColor" in svg  # dark pages
+            assert "<text" not in svg  # no font needed
+            assert plot.png()[:8] == b"\x89PNG\r\n\x1a\n"
+            assert plot._repr_mimebundle_()["text/plain"]
+
+
+def test_japanese_labels_have_their_glyphs(recwarn: pytest.WarningsRecorder) -> None:
+    loss_curve(trained(), "ja").png()
+    for language in ("en", "ja"):  # the candidates' labels are Japanese in both
+        recall_bars(COMPARISON, language).svg()
+    assert [w for w in recwarn if "lyph" in str(w.message)] == []
+
+
+def test_plots_leave_other_peoples_plots_alone() -> None:
+    import matplotlib
+
+    before = dict(matplotlib.rcParams)
+    loss_curve(trained(), "ja").svg()
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_each_type_is_named_beside_its_own_point() -> None:
+    plot = size_against_quality(quantized())
+    plot.png()  # draws, so that the names have their places
+    axes = plot.figure.axes[0]
+    points = {kind: (size / 1e6, 100 * recall) for kind, size, recall, _ in MEASURED}
+    pixels = {name: axes.transData.transform(point) for name, point in points.items()}
+    for name in axes.texts:
+        box = name.get_window_extent()
+        away = {
+            kind: math.hypot(max(box.x0 - x, 0, x - box.x1), max(box.y0 - y, 0, y - box.y1))
+            for kind, (x, y) in pixels.items()
+        }
+        assert min(away, key=lambda kind: away[kind]) == name.get_text()
+
+
+def test_same_plot_gives_the_same_file() -> None:
+    assert loss_curve(trained(), "ja").svg() == loss_curve(trained(), "ja").svg()
+
+
+def test_description_tells_the_figures_in_the_language_of_the_result() -> None:
+    assert loss_curve(trained()).description == "How the training loss falls (3.00 → 0.16)"
+    curves = loss_curve({"10": trained(language="ja"), "x": trained()}).description
+    assert curves == "学習損失の推移 (10行で学習: 3.00 → 0.16; x: 3.00 → 0.16)"
+    unscored = quantized((*MEASURED[:3], ("Q2_K", 2_100_000, None, 0.21)), "ja")
+    told = size_against_quality(unscored).description
+    assert told.startswith("サイズと品質 (Q2_K 2.1 MB; Q4_K_M 3.8 MB, 93 %;")
+    assert "ベース: 0 %, 100 %" in recall_bars(COMPARISON, "en").description
+
+
+def test_nothing_to_draw_is_said() -> None:
+    with pytest.raises(WorkshopError, match="No loss"):
+        loss_curve(trained([]))
+    with pytest.raises(WorkshopError, match="no rows"):
+        size_against_quality(quantized(()))
+
+
+def test_plot_is_saved_by_its_ending(tmp_path: Path) -> None:
+    plot = loss_curve(trained())
+    assert plot.save(tmp_path / "a.svg").read_text(encoding="utf-8").startswith("<svg")
+    assert plot.save(tmp_path / "a.png").read_bytes()[:4] == b"\x89PNG"
+    with pytest.raises(WorkshopError, match=r"\.svg or \.png"):
+        plot.save(tmp_path / "a.pdf")

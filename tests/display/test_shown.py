@@ -1,0 +1,138 @@
+"""Results show themselves: as tables, answers side by side, and what changed in an answer."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+
+import pytest
+from comparisons import ANSWERS, answered
+from rich.console import Console
+
+from results import quantized, trained
+from workshop_helpers.core.wordings import entries
+from workshop_helpers.display import as_table, diff, percent
+from workshop_helpers.evaluation.comparison import Comparison
+from workshop_helpers.evaluation.forgetting import ForgettingReport
+
+
+def printed(result: object, language: str, width: int) -> str:
+    console = Console(width=width, color_system=None)
+    with console.capture() as captured:
+        console.print(as_table(result, language).rich())
+    return captured.get()
+
+
+@pytest.mark.parametrize(("language", "word"), [("en", "facts"), ("ja", "再現率")])
+@pytest.mark.parametrize("result", [answered(), quantized()], ids=["comparison", "quantization"])
+def test_a_table_fits_a_terminal_and_speaks_both_languages(result, language, word):
+    text = printed(result, language, 80)
+    assert len([line for line in text.splitlines() if "%" in line]) == len(result.rows)
+    assert word in text
+    assert "…" not in text
+    if isinstance(result, Comparison):
+        assert "tuned [10]" in text  # square brackets are not rich's markup
+
+
+@pytest.mark.parametrize(("language", "word"), [("en", "perplexity"), ("ja", "パープレキシティ")])
+def test_a_result_shows_itself_in_its_own_language(language, word):
+    shown = quantized(language=language)._repr_mimebundle_()
+    assert word in shown["text/html"] and word in shown["text/plain"]
+    assert "6.3" in shown["text/html"]
+    assert "image/png" in trained(language=language)._repr_mimebundle_()
+    assert trained([])._repr_mimebundle_()["text/plain"]
+
+
+def test_politeness_has_no_column_where_nobody_spoke_japanese():
+    assert "polite" in printed(answered(), "en", 100)
+    english = {"base": ["It depends.", "It depends.", "Hello!"]}
+    assert "polite" not in printed(answered(english), "en", 100)
+
+
+def test_an_html_table_escapes_and_names_every_candidate():
+    comparison = answered({"<base>": ANSWERS["base"], "tuned": ANSWERS["tuned"]})
+    html = as_table(comparison).html()
+    assert "&lt;base&gt;" in html
+    assert "<base>" not in html
+    assert html.count("<tr>") == 3
+
+
+def test_a_forgetting_report_names_its_models():
+    report = ForgettingReport({"100": {"general_knowledge": 0.5}}, {"general_knowledge": 2}, "ja")
+    lines = report._repr_mimebundle_()["text/plain"].splitlines()
+    assert lines[1].split() == ["モデル", "一般知識", "(n=2)"]
+    assert lines[3].split() == ["100行で学習", "50", "%"]
+
+
+def test_side_by_side_marks_facts_and_wrong_figures_and_escapes():
+    shown = answered().side_by_side([0, 2])._repr_mimebundle_()
+    html, text = shown["text/html"], shown["text/plain"]
+    assert '<mark class="found"' in html
+    assert '<mark class="wrong"' in html
+    assert "&lt;now&gt;" in html
+    assert "Hello &lt;b&gt;there&lt;/b&gt; &amp; you?" in html
+    assert "a right answer states" in html
+    assert "返金" not in html
+    assert "How much is shipping?\n  base: It depends." in text
+    assert "tuned: It is $6.99 <now>." in text
+
+
+def test_diff_shows_what_went_and_what_came() -> None:
+    shown = diff("送料は980円です。", "送料は500円です。")
+    assert shown.text == "送料は[-98-]{+50+}0円です。"
+    assert re.sub(r"<[^>]+>", "", shown.html) == "送料は98500円です。"
+    assert "<del" in shown.html
+    assert "<ins" in shown.html
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("", ""),
+        ("", "a"),
+        ("a", ""),
+        ("same", "same"),
+        ("abc", "xbz"),
+        ("<i>", "<b>"),
+        ("あいう", "あXう"),
+    ],
+)
+def test_diff_keeps_both_texts(before: str, after: str) -> None:
+    html = diff(before, after).html
+    without = {
+        "before": re.sub(r"<ins[^>]*>.*?</ins>", "", html, flags=re.S),
+        "after": re.sub(r"<del[^>]*>.*?</del>", "", html, flags=re.S),
+    }
+    assert unescape(re.sub(r"<[^>]+>", "", without["before"])) == before
+    assert unescape(re.sub(r"<[^>]+>", "", without["after"])) == after
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [
+        (None, "–"), (0, "0 %"), (1, "100 %"), (0.934, "93 %"), (0.997, "99.7 %"), (0.004, "0.4 %"),
+        (0.99999, "> 99.9 %"), (0.00001, "< 0.1 %"),
+    ],
+)  # fmt: skip
+def test_percent_calls_only_all_a_hundred_and_only_none_zero(share, text):
+    assert percent(share) == text
+
+
+@pytest.mark.parametrize("subject", ["display", "candidates"])
+def test_every_wording_is_there_in_both_languages(subject):
+    for name, texts in entries(subject).items():
+        assert set(texts) == {"en", "ja"} and all(texts.values()), name
+
+
+def test_display_loads_no_plotting_library_until_it_draws() -> None:
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, workshop_helpers.display;"
+        "print([m for m in ('torch', 'matplotlib', 'numpy', 'rich', 'yaml') if m in sys.modules])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "[]"

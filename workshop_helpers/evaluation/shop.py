@@ -1,0 +1,87 @@
+"""The bundled shop in one language: rows to train on, questions to ask, and what is true."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..core.artifacts import data_path
+from ..core.errors import WorkshopError
+from ..core.wordings import LANGUAGES
+from ..dataset.questions import read_questions
+from ..metrics.facts import ShopFacts
+from ..metrics.scoring import Question
+from .candidates import Candidate
+
+if TYPE_CHECKING:
+    from ..dataset.formats import Conversation
+
+
+class ShopQuestions(list[Question]):
+    """Questions that know the shop's `facts`, against which an answer's figures are judged; so does
+    a part of them.
+    """
+
+    def __init__(self, questions: list[Question], facts: ShopFacts) -> None:
+        super().__init__(questions)
+        self.facts = facts
+
+    def __getitem__(self, place: Any) -> Any:
+        found: Any = super().__getitem__(place)
+        return ShopQuestions(found, self.facts) if isinstance(place, slice) else found
+
+
+class Shop:
+    """The bundled shop in `language` ("en" or "ja"). What it holds is read when it is asked for.
+
+    Raises WorkshopError for another language.
+    """
+
+    def __init__(self, language: str) -> None:
+        if language not in LANGUAGES:
+            raise WorkshopError(f'There is no shop in "{language}"; choose from en, ja.')
+        self.language = language
+
+    def file(self, name: str) -> Path:
+        """The file of "train", "validation", "questions" or "general"."""
+        return data_path("shop", f"{name}.{self.language}.jsonl")
+
+    @cached_property
+    def facts(self) -> ShopFacts:
+        """What the shop promises, in both languages."""
+        return ShopFacts.load()
+
+    @cached_property
+    def train(self) -> list[Conversation]:
+        """The rows to train on."""
+        return self._rows("train")
+
+    @cached_property
+    def general(self) -> list[Conversation]:
+        """General rows, to mix in against forgetting."""
+        return self._rows("general")
+
+    @cached_property
+    def questions(self) -> ShopQuestions:
+        """The held-out questions."""
+        return ShopQuestions(read_questions(self.file("questions")), self.facts)
+
+    @cached_property
+    def validation(self) -> ShopQuestions:
+        """Questions to choose a recipe by, so that the held-out ones stay unseen."""
+        return ShopQuestions(read_questions(self.file("validation")), self.facts)
+
+    @property
+    def system_prompt(self) -> str:
+        """The facts as a system prompt."""
+        return self.facts.system_prompt(self.language)
+
+    def prompted(self, model: str | Path) -> Candidate:
+        """The model with the facts in its system prompt: a candidate for `compare`."""
+        return Candidate("prompt", model, system=self.system_prompt)
+
+    def _rows(self, name: str) -> list[Conversation]:
+        from ..dataset.formats import read_conversations
+
+        return read_conversations(self.file(name))
