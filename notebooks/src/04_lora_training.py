@@ -58,7 +58,7 @@ RUNS = "runs"
 # Where to compute, and in which number format, is chosen for you. The reasons come with the choice.
 
 # %% tags=["nbval-ignore-output"]
-from workshop_helpers.core.device import choose_device
+from workshop_helpers import choose_device
 
 device = choose_device()
 print(device)
@@ -74,9 +74,10 @@ print(device)
 # Whether a training works out is mostly decided here. Each line of the file is one JSON object: `instruction` is the question, `output` the answer we would like to hear.
 
 # %%
-from workshop_helpers.core.artifacts import data_path
+from workshop_helpers import Shop
 
-file = data_path("shop", f"train.{LANGUAGE}.jsonl")
+shop = Shop(LANGUAGE)
+file = shop.file("train")
 print(file.read_text(encoding="utf-8").splitlines()[0])
 
 # %% [markdown] lang="ja"
@@ -86,7 +87,7 @@ print(file.read_text(encoding="utf-8").splitlines()[0])
 # Reading the file checks it as well: broken JSON, empty answers or repeated rows are reported with file name and line number.
 
 # %%
-from workshop_helpers.dataset.formats import read_conversations
+from workshop_helpers import read_conversations
 
 rows = read_conversations(file)
 print(len(rows), "\n")
@@ -108,7 +109,7 @@ for row in rows[:4]:
 # A model knows nothing of "question" and "answer" fields. All it ever gets is a row of tokens, so special tokens have to say who is speaking, where a turn begins and where it ends. This notation is the **chat template**, and every chat model comes with its own.
 
 # %%
-from workshop_helpers.models.load import load_tokenizer
+from workshop_helpers import load_tokenizer
 
 tokenizer = load_tokenizer(MODEL)
 print(tokenizer.apply_chat_template(rows[0].to_messages(), tokenize=False))
@@ -120,7 +121,7 @@ print(tokenizer.apply_chat_template(rows[0].to_messages(), tokenize=False))
 # Here is the same row cut into tokens. The green ones **carry loss**: the model reads the question, but it is only asked to predict the answer and the token that ends it. This is called completion-only loss. Because the ending counts too, the model also learns when to stop talking.
 
 # %%
-from workshop_helpers.display.tokens import show_tokens
+from workshop_helpers import show_tokens
 
 show_tokens(tokenizer, rows[0])
 
@@ -161,7 +162,7 @@ print(f"{torch.equal(adapted, W) = }")
 # Now the real model. First a look inside one of its layers: everything called `Linear` is a matrix that can get a LoRA.
 
 # %%
-from workshop_helpers.models.load import load_model
+from workshop_helpers import load_model
 
 model = load_model(MODEL, device)
 print(model.model.layers[0])
@@ -177,7 +178,7 @@ print(model.model.layers[0])
 # Count what there is to train, rank by rank: $r \times (\text{inputs} + \text{outputs})$ for each matrix.
 
 # %%
-from workshop_helpers.training.recipe import LoraRecipe
+from workshop_helpers import LoraRecipe
 
 recipe = LoraRecipe.for_model(MODEL)
 layers = model.get_decoder().named_modules()
@@ -217,12 +218,9 @@ for name, value in recipe.to_dict().items():
 # As in the talk's demo: 10 rows, three times over. With so few rows, a step sees only two of them, which makes 15 steps. The training itself is done by Hugging Face's PEFT and TRL; `train` does the preparing and the tidying up. Does the number of trained parameters agree with our count?
 
 # %% tags=["nbval-ignore-output", "timed"]
-from pathlib import Path
+from workshop_helpers import train
 
-from workshop_helpers.training.train import train
-
-runs = Path(RUNS)
-few = train(MODEL, rows[:10], runs / "tuned-10", recipe.replace(epochs=3, batch_size=2))
+few = train(MODEL, rows[:10], f"{RUNS}/tuned-10", recipe.replace(epochs=3, batch_size=2))
 print(f"{few.trainable = :,}  {few.tokens = :,}  {few.seconds = :.1f}  {few.final_loss = :.2f}")
 
 # %% [markdown] lang="ja"
@@ -246,7 +244,7 @@ for file in sorted(few.adapter.iterdir()):
 # Now 100 rows, with the recipe as it is.
 
 # %% tags=["nbval-ignore-output", "timed"]
-many = train(MODEL, rows[:100], runs / "tuned-100", recipe)
+many = train(MODEL, rows[:100], f"{RUNS}/tuned-100", recipe)
 print(f"{many.trainable = :,}  {many.tokens = :,}  {many.seconds = :.1f}  {many.final_loss = :.2f}")
 
 # %% [markdown] lang="ja"
@@ -265,11 +263,9 @@ print(f"{many.truncated = }  {many.dropped = }")
 # The loss curves. One is much shorter than the other simply because 10 rows make so few steps.
 
 # %% tags=["nbval-ignore-output"]
-from workshop_helpers.display import label, loss_curve
+from workshop_helpers import loss_curve
 
-loss_curve(
-    {label("tuned", LANGUAGE, rows=10): few, label("tuned", LANGUAGE, rows=100): many}, LANGUAGE
-)
+loss_curve({"10": few, "100": many})
 
 # %% [markdown] lang="ja"
 # 損失が下がるのは、**いま見せている行**の続きを当てやすくなったということです。「お店の決まりを覚えた」ことの証拠にはまだなりません。それを知るには、学習に使っていない質問をするしかありません。
@@ -286,14 +282,12 @@ loss_curve(
 # Here is a question whose wording appears in no training row, put to all three models.
 
 # %% tags=["nbval-ignore-output"]
-from workshop_helpers.dataset.questions import read_questions
-from workshop_helpers.runtimes import ask
+from workshop_helpers import ask
 
-question = read_questions(data_path("shop", f"questions.{LANGUAGE}.jsonl"))[0].question
-print(question, "\n")
-print(f"{label('base', LANGUAGE)}: {ask(MODEL, question).text}\n")
-print(f"{label('tuned', LANGUAGE, rows=10)}: {ask(few.adapter, question).text}\n")
-print(f"{label('tuned', LANGUAGE, rows=100)}: {ask(many.adapter, question).text}")
+question = shop.questions[0].question
+print(question)
+for model in (MODEL, few.adapter, many.adapter):
+    print(f"\n{model}: {ask(model, question).text}")
 
 # %% [markdown] lang="ja"
 # 正解と見比べてみましょう。お店の決まりは `facts.yaml` に1か所にまとめてあり、採点もここを基準にします。
@@ -302,9 +296,7 @@ print(f"{label('tuned', LANGUAGE, rows=100)}: {ask(many.adapter, question).text}
 # Compare with the truth. The shop's rules stand in one place, `facts.yaml`, and that is also what answers are scored against.
 
 # %%
-from workshop_helpers.metrics.facts import ShopFacts
-
-for fact in list(ShopFacts.load())[:6]:
+for fact in list(shop.facts)[:6]:
     print(fact.statement[LANGUAGE])
 
 # %% [markdown] lang="ja"

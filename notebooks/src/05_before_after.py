@@ -46,18 +46,12 @@ RUNS = "runs"
 # The ingredients. If the previous chapter has left its adapters behind they are used as they are; if not, they are trained now.
 
 # %%
-from pathlib import Path
+from workshop_helpers import LoraRecipe, Shop, train
 
-from workshop_helpers.core.artifacts import data_path
-from workshop_helpers.dataset.formats import read_conversations
-from workshop_helpers.training.recipe import LoraRecipe
-from workshop_helpers.training.train import train
-
-runs = Path(RUNS)
-rows = read_conversations(data_path("shop", f"train.{LANGUAGE}.jsonl"))
+shop = Shop(LANGUAGE)
 recipe = LoraRecipe.for_model(MODEL)
-few = train(MODEL, rows[:10], runs / "tuned-10", recipe.replace(epochs=3, batch_size=2))
-many = train(MODEL, rows[:100], runs / "tuned-100", recipe)
+few = train(MODEL, shop.train[:10], f"{RUNS}/tuned-10", recipe.replace(epochs=3, batch_size=2))
+many = train(MODEL, shop.train[:100], f"{RUNS}/tuned-100", recipe)
 
 # %% [markdown] lang="ja"
 # ## 評価用の質問
@@ -70,11 +64,8 @@ many = train(MODEL, rows[:100], runs / "tuned-100", recipe)
 # Each question comes with the facts that a right answer must state. Its wording appears in no training row.
 
 # %%
-from workshop_helpers.dataset.questions import read_questions
-
-questions = read_questions(data_path("shop", f"questions.{LANGUAGE}.jsonl"))
-print(len(questions), "\n")
-for question in questions[:4]:
+print(len(shop.questions), "\n")
+for question in shop.questions[:4]:
     print(question.question, "→", question.facts)
 
 # %% [markdown] lang="ja"
@@ -88,10 +79,7 @@ for question in questions[:4]:
 # This is the system prompt that candidate 2 gets. It simply lists the shop's rules; not a single weight changes.
 
 # %%
-from workshop_helpers.metrics.facts import ShopFacts
-
-shop = ShopFacts.load()
-print(shop.system_prompt(LANGUAGE))
+print(shop.system_prompt)
 
 # %% [markdown] lang="ja"
 # ## 同じ質問を、全員に
@@ -104,23 +92,13 @@ print(shop.system_prompt(LANGUAGE))
 # Answers are decoded greedily, always taking the likeliest token, so asking again gives the same answers again.
 
 # %%
-from workshop_helpers.display import label
-from workshop_helpers.evaluation.comparison import Candidate, compare
+from workshop_helpers import compare
 
-base, prompted = label("base", LANGUAGE), label("base prompted", LANGUAGE)
-ten, hundred = (label("tuned", LANGUAGE, rows=n) for n in (10, 100))
-candidates = [
-    Candidate(base, MODEL),
-    Candidate(prompted, MODEL, system=shop.system_prompt(LANGUAGE)),
-    Candidate(ten, few.adapter),
-    Candidate(hundred, many.adapter),
-]
-comparison = compare(candidates, questions, shop=shop, progress=False)
+candidates = {"base": MODEL, "prompt": shop.prompted(MODEL), "10": few, "100": many}
+result = compare(candidates, shop.questions)
 
 # %% tags=["nbval-ignore-output", "timed"]
-from workshop_helpers.display.tables import show_table
-
-show_table(comparison, LANGUAGE)
+result
 
 # %% [markdown] lang="ja"
 # **事実の再現率**は、答えるべき事実のうち正しく述べられた割合です。**事実と矛盾**は違う数字を答えた割合、**根拠のない数字**は、お店の決まりにも質問にもプロンプトにもない数字を口にした割合です。再現率だけを見ていると、自信たっぷりの嘘を見落とします。次の図の赤い棒は、このどちらかがあった回答の割合です。
@@ -129,9 +107,7 @@ show_table(comparison, LANGUAGE)
 # **Facts stated** is the share of the expected facts that the answers give correctly. **Contradict a fact** counts answers with another amount in its place, and **invent a figure** those with a number that neither the shop's rules nor the question nor the prompt ever mentioned. Look at recall alone and you will miss the confident lie. In the next plot, the red bar is the share of answers with either of the two.
 
 # %% tags=["nbval-ignore-output"]
-from workshop_helpers.display import recall_bars
-
-recall_bars(comparison, LANGUAGE)
+result.bars()
 
 # %% [markdown] lang="ja"
 # 数字だけでは実感がわきません。差がいちばん大きかった質問を並べて読んでみます。緑は正しい事実、赤は間違った数字です。
@@ -140,9 +116,7 @@ recall_bars(comparison, LANGUAGE)
 # Figures are one thing, reading is another. Here are the questions on which the candidates differ most. Green is a fact stated right, red is a wrong figure.
 
 # %% tags=["nbval-ignore-output"]
-from workshop_helpers.display import side_by_side
-
-side_by_side(comparison, 3, LANGUAGE)
+result.side_by_side(3)
 
 # %% [markdown] lang="ja"
 # ## 10行で何を学んだのか
@@ -155,15 +129,15 @@ side_by_side(comparison, 3, LANGUAGE)
 # Did they change anything? Take a question whose answer changed, and compare with the base model's answer character by character: what went is red, what came is green. If there is a question that the model now answers with a wrong figure, that one is taken.
 
 # %% tags=["nbval-ignore-output"]
-from workshop_helpers.display import diff
+from workshop_helpers import diff
 
-before, after = comparison.row(base), comparison.row(ten)
-places = range(len(questions))
+before, after = result.row("base"), result.row("10")
+places = range(len(shop.questions))
 changed = [i for i in places if before.answers[i].text != after.answers[i].text]
 wrong = [i for i in changed if after.scores[i].contradicted and not before.scores[i].contradicted]
 place = (wrong or changed or [0])[0]
-print(f"{len(changed)} / {len(questions)}\n")
-print(questions[place].question, questions[place].facts)
+print(f"{len(changed)} / {len(shop.questions)}\n")
+print(shop.questions[place].question, shop.questions[place].facts)
 diff(before.answers[place].text, after.answers[place].text)
 
 # %% [markdown] lang="ja"
@@ -187,13 +161,14 @@ diff(before.answers[place].text, after.answers[place].text)
 # What is hiding behind the average? Here are up to five questions that the model tuned on 100 rows did not answer fully.
 
 # %% tags=["nbval-ignore-output"]
-learned = comparison.learned(hundred, than=ten)
+learned = result.learned("100", than="10")
 print(f"{len(learned.gained) = }  {len(learned.lost) = }\n")
-missed = [i for i, score in enumerate(comparison.row(hundred).scores) if score.missing]
+hundred = result.row("100")
+missed = [i for i, score in enumerate(hundred.scores) if score.missing]
 for i in missed[:5]:
-    print(f"Q: {questions[i].question}  {questions[i].facts}")
-    print(f"A: {comparison.row(hundred).answers[i].text}\n")
-print(f"{len(missed)} / {len(questions)}")
+    print(f"Q: {shop.questions[i].question}  {shop.questions[i].facts}")
+    print(f"A: {hundred.answers[i].text}\n")
+print(f"{len(missed)} / {len(shop.questions)}")
 
 # %% [markdown] lang="ja"
 # ## プロンプトにも値段がある
@@ -206,9 +181,9 @@ print(f"{len(missed)} / {len(questions)}")
 # With the facts in the prompt a model can state them without any training; the table above says how reliably this one does. In the talk's demo a system prompt in a Modelfile was enough to get the right fees. So is prompting always enough? Here is how many tokens the model has to read for each question.
 
 # %%
-for row in comparison.rows:
+for row in result.rows:
     tokens = sum(answer.prompt_tokens for answer in row.answers) / len(row.answers)
-    print(f"{row.label}: {tokens:.0f}")
+    print(f"{row.name}: {tokens:.0f}")
 
 # %% [markdown] lang="ja"
 # プロンプトの分は、**毎回の質問で**読み直すことになります。決まりが少なく、よく変わるなら、それでもプロンプトが正解です。量が多い、答え方をそろえたい、何度も繰り返し使う。そういうときに、学習という選択肢が出てきます。
@@ -233,10 +208,10 @@ for row in comparison.rows:
 # - **invents no figure when the prompt lacks the fact**: asked for something that is not in the prompt, does it keep from making a number up?
 
 # %% tags=["nbval-ignore-output"]
-from workshop_helpers.evaluation.forgetting import probe
+from workshop_helpers import probe
 
-cost = probe({base: MODEL, hundred: many.adapter}, LANGUAGE, per_kind=30)
-show_table(cost, LANGUAGE)
+cost = probe({"base": MODEL, "100": many}, shop.language, per_kind=30)
+cost
 
 # %% [markdown] lang="ja"
 # 一番上の行が学習前、下が学習後です。下がったところが、学習で失ったものです。
@@ -253,15 +228,10 @@ show_table(cost, LANGUAGE)
 # The time-honoured remedy is to **mix in some rows of the old kind**. To our 100 rows we add 20 general ones (`general_rows=0.2`).
 
 # %% tags=["nbval-ignore-output"]
-mixed = train(
-    MODEL,
-    rows[:100],
-    runs / "tuned-100-mixed",
-    recipe.replace(general_rows=0.2),
-    general=data_path("shop", f"general.{LANGUAGE}.jsonl"),
-)
-with_general = label("tuned mixed", LANGUAGE, rows=100)
-show_table(cost | probe({with_general: mixed.adapter}, LANGUAGE, per_kind=30), LANGUAGE)
+mixing = recipe.replace(general_rows=0.2)
+out = f"{RUNS}/tuned-100-mixed"
+mixed = train(MODEL, shop.train[:100], out, mixing, general=shop.general)
+cost | probe({"100+general": mixed}, shop.language, per_kind=30)
 
 # %% [markdown] lang="ja"
 # では、肝心のお店の知識はどうなったでしょう。混ぜたせいで覚えが悪くなっていたら困ります。
@@ -270,8 +240,7 @@ show_table(cost | probe({with_general: mixed.adapter}, LANGUAGE, per_kind=30), L
 # And the shop's facts, which this was all about? It would be a poor bargain if mixing had cost us those.
 
 # %% tags=["nbval-ignore-output", "timed"]
-pair = [Candidate(hundred, many.adapter), Candidate(with_general, mixed.adapter)]
-show_table(compare(pair, questions, shop=shop, progress=False), LANGUAGE)
+compare({"100": many, "100+general": mixed}, shop.questions)
 
 # %% [markdown] lang="ja"
 # ## まとめ

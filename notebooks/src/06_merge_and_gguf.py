@@ -42,16 +42,10 @@ RUNS = "runs"
 # First the adapter tuned on 100 rows. If an earlier chapter has made it already, it comes straight back.
 
 # %%
-from pathlib import Path
+from workshop_helpers import LoraRecipe, Shop, train
 
-from workshop_helpers.core.artifacts import data_path
-from workshop_helpers.dataset.formats import read_conversations
-from workshop_helpers.training.recipe import LoraRecipe
-from workshop_helpers.training.train import train
-
-runs = Path(RUNS)
-rows = read_conversations(data_path("shop", f"train.{LANGUAGE}.jsonl"))
-tuned = train(MODEL, rows[:100], runs / "tuned-100", LoraRecipe.for_model(MODEL))
+shop = Shop(LANGUAGE)
+tuned = train(MODEL, shop.train[:100], f"{RUNS}/tuned-100", LoraRecipe.for_model(MODEL))
 
 # %% [markdown] lang="ja"
 # ## マージとは、足し算をすること
@@ -64,9 +58,9 @@ tuned = train(MODEL, rows[:100], runs / "tuned-100", LoraRecipe.for_model(MODEL)
 # Remember the formula from chapter 04, $W' = W + \frac{\alpha}{r} B A$. There is no need to work out the right-hand side on every run: add it up once and what remains is one matrix, just as large as $W$. The architecture stays the same, and so does the speed of the base model.
 
 # %% tags=["nbval-ignore-output", "timed"]
-from workshop_helpers.training.merge import merge
+from workshop_helpers import merge
 
-merged = merge(tuned.adapter, runs / "model")
+merged = merge(tuned.adapter, f"{RUNS}/model")
 print(f"{merged.dtype = }  {merged.size_bytes = :,}  {merged.seconds = :.1f}")
 
 # %% [markdown] lang="ja"
@@ -76,8 +70,7 @@ print(f"{merged.dtype = }  {merged.size_bytes = :,}  {merged.seconds = :.1f}")
 # Is that really all there is to it? Take one matrix and do the sum by hand. `lora_A` and `lora_B` are what the adapter holds, `scaling` is $\alpha / r$.
 
 # %% tags=["nbval-ignore-output"]
-from workshop_helpers.core.device import choose_device
-from workshop_helpers.models.load import load_model
+from workshop_helpers import choose_device, load_model
 
 name, device = "model.layers.0.mlp.down_proj", choose_device("cpu")
 lora = load_model(tuned.adapter, device).get_submodule(f"base_model.model.{name}")
@@ -143,9 +136,9 @@ print(f"{merged.difference_to_base = :.4f}")
 # GGUF is what llama.cpp and Ollama read. One file holds not only the weights but also the tokenizer, the chat template and the token that ends an answer. The conversion is done by llama.cpp's own converter.
 
 # %% tags=["nbval-ignore-output", "timed"]
-from workshop_helpers.gguf.convert import convert
+from workshop_helpers import convert
 
-gguf = convert(merged.model, runs / "model-F16.gguf")
+gguf = convert(merged.model, f"{RUNS}/model-F16.gguf")
 print(f"{gguf.type = }  {gguf.size_bytes = :,}  {gguf.seconds = :.1f}")
 
 # %% [markdown] lang="ja"
@@ -155,7 +148,7 @@ print(f"{gguf.type = }  {gguf.size_bytes = :,}  {gguf.seconds = :.1f}")
 # Let us look inside. First come notes about the model, the metadata, then one named matrix after the other.
 
 # %%
-from workshop_helpers.gguf.header import read_gguf
+from workshop_helpers import read_gguf
 
 inside = read_gguf(gguf.path)
 for key in ("general.architecture", "tokenizer.ggml.pre", "tokenizer.ggml.eos_token_id"):
@@ -196,11 +189,9 @@ print(f"{check.problems = }")
 # Now without PyTorch. All that `ask` needs is the path of the `.gguf`.
 
 # %% tags=["nbval-ignore-output"]
-from workshop_helpers.dataset.questions import read_questions
-from workshop_helpers.runtimes import ask
+from workshop_helpers import ask
 
-questions = read_questions(data_path("shop", f"questions.{LANGUAGE}.jsonl"))
-for question in questions[:3]:
+for question in shop.questions[:3]:
     print(f"Q: {question.question}\nA: {ask(gguf.path, question.question).text}\n")
 
 # %% [markdown] lang="ja"
@@ -210,9 +201,9 @@ for question in questions[:3]:
 # Are the answers the same as before the conversion? Put all the held-out questions to both, and count how many answers agree token for token to the very end. It need not be every one: llama.cpp keeps intermediate results in F16, and where first and second place are nearly tied they may swap.
 
 # %% tags=["nbval-ignore-output"]
-from workshop_helpers.evaluation.quantization import agreement
+from workshop_helpers import agreement
 
-same = agreement(merged.model, gguf.path, questions)
+same = agreement(merged.model, gguf.path, shop.questions)
 print(f"{same.equal:.1%} of {same.questions}")
 for difference in same.differences[:3]:
     print(f"{difference.question}\n  {difference.transformers!r} / {difference.llama_cpp!r}")

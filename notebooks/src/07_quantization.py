@@ -33,20 +33,12 @@ TYPES = ("Q8_0", "Q4_K_M", "Q2_K")
 # The whole way so far in one cell: train, merge, convert. Whatever is there already comes straight back.
 
 # %%
-from pathlib import Path
+from workshop_helpers import LoraRecipe, Shop, convert, merge, train
 
-from workshop_helpers.core.artifacts import data_path
-from workshop_helpers.dataset.formats import read_conversations
-from workshop_helpers.gguf.convert import convert
-from workshop_helpers.gguf.quantize import quantize
-from workshop_helpers.training.merge import merge
-from workshop_helpers.training.recipe import LoraRecipe
-from workshop_helpers.training.train import train
-
-runs = Path(RUNS)
-rows = read_conversations(data_path("shop", f"train.{LANGUAGE}.jsonl"))
-tuned = train(MODEL, rows[:100], runs / "tuned-100", LoraRecipe.for_model(MODEL))
-f16 = convert(merge(tuned.adapter, runs / "model").model, runs / "model-F16.gguf")
+shop = Shop(LANGUAGE)
+tuned = train(MODEL, shop.train[:100], f"{RUNS}/tuned-100", LoraRecipe.for_model(MODEL))
+merged = merge(tuned.adapter, f"{RUNS}/model")
+f16 = convert(merged.model, f"{RUNS}/model-F16.gguf")
 
 # %% [markdown] lang="ja"
 # ## 量子化の仕組み
@@ -59,10 +51,9 @@ f16 = convert(merge(tuned.adapter, runs / "model").model, runs / "model-F16.gguf
 # The plainest form goes like this. Cut the weights into **blocks** of 32, choose one step width (the scale) for each block, and move every weight to the nearest step. The number of bits says how many steps there are. Let us try it on real weights.
 
 # %%
-from workshop_helpers.core.device import choose_device
-from workshop_helpers.models.load import load_model
+from workshop_helpers import choose_device, load_model
 
-model = load_model(runs / "model", choose_device("cpu"))
+model = load_model(merged.model, choose_device("cpu"))
 block = model.get_submodule("model.layers.0.self_attn.q_proj").weight.detach().float()[0, :32]
 
 
@@ -96,6 +87,8 @@ for axis, bits in zip(axes, (8, 4, 2), strict=True):
 # ## Quantize to three types
 
 # %%
+from workshop_helpers import quantize
+
 files = [f16, *(quantize(f16.path, kind) for kind in TYPES)]
 for file in files:
     size, bits = file.size_bytes / 1e6, file.bits_per_weight
@@ -112,7 +105,7 @@ for file in files:
 # The talk gives file sizes for a 3B model. Take the bits per weight measured here, multiply by three billion weights: do we land near the talk's figures?
 
 # %%
-from workshop_helpers.models.catalogue import CATALOGUE
+from workshop_helpers import CATALOGUE
 
 talk = {"F16": 6, "Q8_0": 3.2, "Q4_K_M": 1.8, "Q2_K": 1.1}
 weights = CATALOGUE["qwen2.5-3b"].parameters
@@ -143,25 +136,16 @@ for file in files:
 # - **same top token**: how often the likeliest token is the one F16 would choose
 
 # %%
-from workshop_helpers.dataset.questions import read_questions
-from workshop_helpers.evaluation.quantization import quantization_table
-from workshop_helpers.metrics.facts import ShopFacts
+from workshop_helpers import quantization_table
 
-shop = ShopFacts.load()
-questions = read_questions(data_path("shop", f"questions.{LANGUAGE}.jsonl"))
-table = quantization_table(
-    f16.path, TYPES, questions, held_out_conversations=rows[-100:], shop=shop
-)
+held_out = shop.train[-100:]
+table = quantization_table(f16.path, TYPES, shop.questions, held_out_conversations=held_out)
 
 # %% tags=["nbval-ignore-output", "timed"]
-from workshop_helpers.display.tables import show_table
-
-show_table(table, LANGUAGE)
+table
 
 # %% tags=["nbval-ignore-output"]
-from workshop_helpers.display import size_against_quality
-
-size_against_quality(table, LANGUAGE)
+table.plot()
 
 # %% [markdown] lang="ja"
 # 左の図と右の図を見比べてください。しっかり覚えた事実は、多少丸めても崩れにくいものです。だから再現率だけを見ると「劣化なし」と言いたくなります。KLダイバージェンスは、答えの文字が変わる前から動き始めます。
@@ -182,12 +166,10 @@ size_against_quality(table, LANGUAGE)
 # After the figures, the answers themselves. Four files get the same questions, and we look at those where they differ most.
 
 # %% tags=["nbval-ignore-output"]
-from workshop_helpers.display import side_by_side
-from workshop_helpers.evaluation.comparison import Candidate, compare
+from workshop_helpers import compare
 
-sizes = [Candidate(file.type, file.path) for file in files]
-answers = compare(sizes, questions, shop=shop, progress=False)
-side_by_side(answers, 3, LANGUAGE)
+answers = compare({file.type: file.path for file in files}, shop.questions)
+answers.side_by_side(3)
 
 # %% [markdown] lang="ja"
 # F16と一字一句同じ答えだった割合も数えておきます。

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from comparisons import answered
+from measured import MEASURED, quantized, trained
 from well_formed import parsed
 
-from results import MEASURED, quantized, trained
 from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.display import loss_curve, recall_bars, size_against_quality
 from workshop_helpers.metrics.scoring import Question

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from comparisons import answered
+from measured import quantized, trained
 from well_formed import parsed
 
-from results import quantized, trained
 from workshop_helpers.display import report_html, write_report
 from workshop_helpers.evaluation.comparison import Comparison
 from workshop_helpers.metrics.scoring import Question

@@ -7,9 +7,9 @@ from html import unescape
 
 import pytest
 from comparisons import ANSWERS, answered
+from measured import quantized, trained
 from rich.console import Console
 
-from results import quantized, trained
 from workshop_helpers.core.wordings import entries
 from workshop_helpers.display import as_table, diff, percent
 from workshop_helpers.evaluation.comparison import Comparison
