@@ -840,11 +840,11 @@ def test_ollama_stopped(ollama_binary: Path, mame_gguf: Path, tmp_path: Path) ->
 
 @reproduces("ollama-gibberish")
 def test_ollama_gibberish(own: OllamaServer, api: Ollama, mame: Path, tmp_path: Path) -> None:
-    from workshop_helpers.runtimes.ollama.modelfile import check, parse
+    from workshop_helpers.runtimes.ollama.modelfile import check_modelfile, parse
 
     modelfile = tmp_path / "Modelfile"
     modelfile.write_text(f"FROM {mame}\n", encoding="utf-8")
-    quoted("ollama-gibberish", "\n".join(check(parse(modelfile.read_text()), tmp_path)))
+    quoted("ollama-gibberish", "\n".join(check_modelfile(parse(modelfile.read_text()), tmp_path)))
     as_tested(api)
     assert "success" in ollama(own, "create", "folder", "-f", modelfile)
     answers = []
@@ -888,12 +888,12 @@ def test_system_twice(own: OllamaServer, api: Ollama, mame_gguf: Path, tmp_path:
 
 @reproduces("modelfile-name")
 def test_modelfile_name(own: OllamaServer, api: Ollama, tmp_path: Path) -> None:
-    from workshop_helpers.runtimes.ollama.modelfile import check, parse
+    from workshop_helpers.runtimes.ollama.modelfile import check_modelfile, parse
 
     modelfile = tmp_path / "Modelfile"
     for which, base in ((1, "mame        # the base model"), (2, "./nothing.gguf")):
         modelfile.write_text(f"FROM {base}\n", encoding="utf-8")
-        quoted("modelfile-name", "\n".join(check(parse(modelfile.read_text()), tmp_path)), which)
+        quoted("modelfile-name", "\n".join(check_modelfile(parse(modelfile.read_text()), tmp_path)), which)
         as_tested(api)
         quoted("modelfile-name", ollama(own, "create", "m", "-f", modelfile))
 

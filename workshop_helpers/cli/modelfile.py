@@ -60,7 +60,7 @@ def add_modelfile_verb(verbs: Any) -> None:
 
 
 def _modelfile(args: argparse.Namespace) -> int:
-    from ..runtimes.ollama.modelfile import build, check, write
+    from ..runtimes.ollama.modelfile import build, check_modelfile, write
     from ..runtimes.ollama.prompted import prompted
 
     if args.shots < 1 and args.from_data:
@@ -78,7 +78,7 @@ def _modelfile(args: argparse.Namespace) -> int:
         )
         if out is not None:
             write(modelfile, out)
-        elif problems := check(modelfile, Path.cwd()):
+        elif problems := check_modelfile(modelfile, Path.cwd()):
             raise WorkshopError("\n".join(problems))
         made.append((out, modelfile))
     if args.json:

@@ -1,26 +1,41 @@
-"""`workshop ollama …`: look after the models of an Ollama server, ask them, and put them side by
-side.
-"""
+"""`workshop ollama …`: look after an Ollama server's models, ask them, put them side by side."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..core.errors import WorkshopError
-from ..core.jsonio import to_json
-from .arguments import Run, add_group, add_longest_answer, add_verb, at_least_one
-from .output import OK, WRONG, console, megabytes
+from ..core.errors import Closing, WorkshopError
+from ..core.progress import Bar
+from .arguments import (
+    Run,
+    add_group,
+    add_longest_answer,
+    add_verb,
+    at_least_one,
+    flag,
+    option,
+    several,
+)
+from .output import OK, WRONG, console, megabytes, show, table
 
 if TYPE_CHECKING:
-    from ..runtimes.ollama.client import Layer, Ollama
+    from ..models.chat import Messages
+    from ..runtimes.ollama.client import Ollama, Stream
+    from ..runtimes.ollama.facts import Layer
+    from ..runtimes.ollama.runtime import Chat
 
 CHAT_HELP = (
     "/reset forgets the conversation, /system TEXT sets the system text, /bye or Ctrl-D ends; "
     "Ctrl-C stops an answer"
+)
+PLAIN_HELP = (
+    "of a .gguf: set no template, stop texts and num_predict, but leave them to Ollama, which "
+    "takes the template of its own that is most like the file's"
 )
 
 
@@ -33,81 +48,66 @@ def add_ollama_verbs(verbs: Any) -> None:
         " (OLLAMA_HOST, else this machine's).",
     )
 
-    def verb(name: str, run: Run, summary: str, more: str = "") -> argparse.ArgumentParser:
+    def verb(
+        name: str, run: Run, summary: str, more: str = "", *, asks: bool = False
+    ) -> argparse.ArgumentParser:
         added = add_verb(inner, name, run, summary, more, json=name != "chat")
-        added.add_argument("--host", metavar="URL", help="the server (default: OLLAMA_HOST)")
+        option(added, "--host", "URL", "the server (default: OLLAMA_HOST)")
+        if asks:
+            add_longest_answer(added)
+        if asks or name == "create":
+            option(added, "--system", "TEXT", "system text: instructions or facts")
         return added
 
     verb("doctor", _doctor, "is Ollama there, and new enough", "Exit code 1 when it is not.")
 
     add = verb(
         "create", _create, "make a model from a GGUF, a Modelfile or a model that is there",
-        "Over the HTTP API: files are uploaded only where the server does not have them, and texts may hold anything.",
+        "Over the HTTP API: files are uploaded only where the server does not have them, and texts "
+        "may hold anything.",
     )  # fmt: skip
-    add.add_argument("name", metavar="NAME", help="the new model's name, such as shop-bot")
-    add.add_argument(
-        "source",
-        metavar="SOURCE",
-        help="a .gguf file, a Modelfile, or the name of a model of the server",
+    option(add, "name", "NAME", "the new model's name, such as shop-bot")
+    option(
+        add, "source", "SOURCE", "a .gguf file, a Modelfile, or the name of a model of the server"
     )
-    add.add_argument("--adapter", type=Path, metavar="FILE.gguf", help="a GGUF adapter to put on")
-    add.add_argument(
-        "--plain",
-        action="store_true",
-        help="of a .gguf: set no template, stop texts and num_predict, but leave them to Ollama, which takes the "
-        "template of its own that is most like the file's",
-    )
-    _system(add)
+    option(add, "--adapter", "FILE.gguf", "a GGUF adapter to put on", Path)
+    flag(add, "--plain", PLAIN_HELP)
 
     add = verb(
         "pull", _pull, "fetch a model from Ollama's library",
-        "The server fetches it. What it has is not fetched again, and a fetch that broke off goes on where it can.",
+        "The server fetches it. What it has is not fetched again, and a fetch that broke off goes "
+        "on where it can.",
     )  # fmt: skip
-    add.add_argument(
-        "name",
-        metavar="NAME",
-        help="such as llama3.2:1b, or HOST/NAMESPACE/NAME for another registry",
-    )
-    add.add_argument(
-        "--insecure", action="store_true", help="the registry speaks plain HTTP (a local one)"
-    )
+    option(add, "name", "NAME", "such as llama3.2:1b, or HOST/NAMESPACE/NAME for another registry")
+    flag(add, "--insecure", "the registry speaks plain HTTP (a local one)")
 
     verb("list", _list, "the models that the server has")
 
     add = verb("show", _show, "what a model is made of")
-    add.add_argument("name", metavar="NAME")
-    add.add_argument("--modelfile", action="store_true", help="print its Modelfile")
-    add.add_argument("--against", metavar="NAME", help="show which parts it shares with this model")
+    option(add, "name", "NAME", "its name")
+    flag(add, "--modelfile", "print its Modelfile")
+    option(add, "--against", "NAME", "show which parts it shares with this model")
 
-    add = verb("rm", _remove, "remove models")
-    add.add_argument("names", nargs="+", metavar="NAME")
+    several(verb("rm", _remove, "remove models"), "names", "NAME", "their names")
 
-    add = verb("ask", _ask, "ask a model one question", "The same question gives the same answer.")
-    add.add_argument("name", metavar="NAME")
-    add.add_argument("question", metavar="QUESTION", help="the question, in quotes")
-    _system(add)
-    add_longest_answer(add)
+    add = verb(
+        "ask", _ask, "ask a model one question", "The same question gives the same answer.",
+        asks=True,
+    )  # fmt: skip
+    option(add, "name", "NAME", "its name")
+    option(add, "question", "QUESTION", "the question, in quotes")
 
-    add = verb("chat", _chat, "talk with a model", CHAT_HELP)
-    add.add_argument("name", metavar="NAME")
-    _system(add)
-    add_longest_answer(add)
+    option(
+        verb("chat", _chat, "talk with a model", CHAT_HELP, asks=True), "name", "NAME", "its name"
+    )
 
-    add = verb("compare", _compare, "the same questions to several models, side by side")
-    add.add_argument("names", nargs="+", metavar="NAME", help="two models or more")
+    add = verb("compare", _compare, "the same questions to several models, side by side", asks=True)
+    several(add, "names", "NAME", "two models or more")
     add.add_argument(
         "-q", "--question", action="append", default=[], metavar="TEXT", help="may be repeated"
     )
-    add.add_argument(
-        "--questions", type=Path, metavar="FILE", help="questions, one JSON object a line"
-    )
-    add.add_argument("--limit", type=at_least_one, metavar="N", help="only the first N questions")
-    _system(add)
-    add_longest_answer(add)
-
-
-def _system(added: argparse.ArgumentParser) -> None:
-    added.add_argument("--system", metavar="TEXT", help="system text: instructions or facts")
+    option(add, "--questions", "FILE", "questions, one JSON object a line", Path)
+    option(add, "--limit", "N", "only the first N questions", at_least_one)
 
 
 def _plain_name(name: str) -> str:
@@ -115,9 +115,6 @@ def _plain_name(name: str) -> str:
     from ..models.resolve import OLLAMA, check_ollama_name
 
     return check_ollama_name(name.removeprefix(OLLAMA))
-
-
-# --- looking --------------------------------------------------------------------------------------
 
 
 def _doctor(args: argparse.Namespace) -> int:
@@ -134,20 +131,16 @@ def _doctor(args: argparse.Namespace) -> int:
             found["models"] = [model.name for model in server.models()]
         except WorkshopError as error:
             found["problems"].append(str(error))
-    if args.json:
-        print(to_json(found))
-    else:
-        oldest = ".".join(map(str, OLDEST))
-        print(
-            f"command    {found['command'] or 'not on the PATH (it is not needed: the HTTP API is)'}"
-        )
-        print(f"server     {found['host']}")
-        if "version" in found:
-            print(f"version    {found['version']} (needed: {oldest} or newer)")
-        if "models" in found:
-            print(f"models     {', '.join(found['models']) or 'none yet'}")
-        for problem in found["problems"]:
-            print(f"problem    {problem}")
+    oldest = ".".join(map(str, OLDEST))
+    lines = [
+        ("command", found["command"] or "not on the PATH (it is not needed: the HTTP API is)"),
+        ("server", found["host"]),
+    ]
+    if "version" in found:
+        lines.append(("version", f"{found['version']} (needed: {oldest} or newer)"))
+    if "models" in found:
+        lines.append(("models", ", ".join(found["models"]) or "none yet"))
+    show(args, found, *lines, *(("problem", problem) for problem in found["problems"]))
     return WRONG if found["problems"] else OK
 
 
@@ -156,18 +149,6 @@ def _list(args: argparse.Namespace) -> int:
 
     with Ollama(args.host) as server:
         models = server.models()
-    if args.json:
-        print(to_json(models))
-        return OK
-    if not models:
-        print(
-            "No models yet. `workshop ollama create NAME FILE.gguf` makes one, `workshop ollama pull NAME` fetches one."
-        )
-        return OK
-    from rich import box
-    from rich.measure import Measurement
-    from rich.table import Table
-
     columns = {
         "name": [one.name for one in models],
         "family": [one.family for one in models],
@@ -177,70 +158,78 @@ def _list(args: argparse.Namespace) -> int:
         "digest": [one.digest[:12] for one in models],
         "changed": [one.modified[:16].replace("T", " ") for one in models],
     }
+    none = (
+        "No models yet. `workshop ollama create NAME FILE.gguf` makes one, "
+        "`workshop ollama pull NAME` fetches one."
+    )
+    show(args, models, _fitting(columns) if models else none)
+    return OK
+
+
+def _fitting(columns: dict[str, list[str]]) -> Any:
+    """A table of as many columns as the terminal has room for: fewer ones, not pieces of names."""
+    from rich import box
+    from rich.measure import Measurement
+
     screen = console()
     wide = screen.options.update(max_width=10_000)
-    # a narrow terminal gets fewer columns, not pieces of names
     for dropped in (None, "digest", "family", "parameters", "changed"):
         columns.pop(dropped or "", None)
-        table = Table(box=box.SIMPLE_HEAD)
-        for heading in columns:
-            right = heading in ("parameters", "size")
-            table.add_column(heading, justify="right" if right else "left", overflow="fold")
-        for row in zip(*columns.values(), strict=True):
-            table.add_row(*row)
-        if Measurement.get(screen, wide, table).maximum <= screen.width:
+        rows = zip(*columns.values(), strict=True)
+        made = table(list(columns), rows, right=("parameters", "size"), box=box.SIMPLE_HEAD)
+        if Measurement.get(screen, wide, made).maximum <= screen.width:
             break
-    screen.print(table)
-    return OK
+    return made
 
 
 def _show(args: argparse.Namespace) -> int:
     from ..runtimes.ollama.client import Ollama
-    from ..runtimes.ollama.layers import proof
 
     name = _plain_name(args.name)
     if args.against:
+        from ..runtimes.ollama.layers import proof
+
         found = proof(_plain_name(args.against), name, host=args.host)
-        if args.json:
-            print(to_json(found.to_dict()))
-        else:
-            console().print(found)
+        show(args, found, found)
         return OK
     with Ollama(args.host) as server:
         facts, layers = server.show(name), server.layers(name)
-    if args.json:
-        print(to_json({**vars(facts), "layers": layers}))
-    elif args.modelfile:
-        print(facts.modelfile, end="" if facts.modelfile.endswith("\n") else "\n")
-    else:
-        print(
-            f"model      {facts.name}: {facts.family}, {facts.parameter_size}, {facts.quantization}"
-        )
-        print(f"context    {facts.context_length or 'unknown'} tokens")
-        print(f"can        {', '.join(facts.capabilities) or 'unknown'}")
-        for key, value in facts.parameters.items():
-            for one in [value] if isinstance(value, str) else value:
-                print(f"parameter  {key} {one}")
-        if facts.system:
-            print(f"system     {_below(facts.system)}")
-        print(f"template   {_below(facts.template)}")
-        for layer in layers:
-            size = "" if layer.size_bytes is None else f"  {layer.size_bytes:,} bytes"
-            print(f"layer      {layer.kind:<9} {layer.digest or 'digest unknown'}{size}")
+    told = [facts.modelfile.removesuffix("\n")] if args.modelfile else _facts_lines(facts, layers)
+    show(args, {**vars(facts), "layers": layers}, *told)
     return OK
 
 
-def _below(text: str) -> str:
-    """A text of several lines, all of them below its first one."""
-    return "\n".join(text.splitlines()).replace("\n", "\n" + " " * 11)
+def _facts_lines(facts: Any, layers: Sequence[Layer]) -> list[tuple[str, str]]:
+    about = f"{facts.name}: {facts.family}, {facts.parameter_size}, {facts.quantization}"
+    lines = [
+        ("model", about),
+        ("context", f"{facts.context_length or 'unknown'} tokens"),
+        ("can", ", ".join(facts.capabilities) or "unknown"),
+    ]
+    for key, value in facts.parameters.items():
+        values = [value] if isinstance(value, str) else value
+        lines += [("parameter", f"{key} {one}") for one in values]
+    texts = {"system": facts.system, "template": facts.template}
+    # a text of several lines stands below its first one
+    lines += [
+        (name, f"\n{'':11}".join(text.splitlines()))
+        for name, text in texts.items()
+        if text or name == "template"
+    ]
+    return lines + _layer_lines(layers, sizes=True)
 
 
-# --- making and removing --------------------------------------------------------------------------
+def _layer_lines(layers: Sequence[Layer], *, sizes: bool = False) -> list[tuple[str, str]]:
+    def line(one: Layer) -> str:
+        size = f"  {one.size_bytes:,} bytes" if sizes and one.size_bytes is not None else ""
+        return f"{one.kind:<9} {one.digest or 'digest unknown'}{size}"
+
+    return [("layer", line(one)) for one in layers]
 
 
 def _create(args: argparse.Namespace) -> int:
     from ..runtimes.ollama.client import Ollama
-    from ..runtimes.ollama.modelfile import Modelfile, check
+    from ..runtimes.ollama.modelfile import Modelfile, check_modelfile
 
     name = _plain_name(args.name)
     with Ollama(args.host) as server, _Progress(not args.json) as progress:
@@ -251,32 +240,22 @@ def _create(args: argparse.Namespace) -> int:
             source, told = _with_its_chat(source)
         elif isinstance(source, Modelfile):
             # the server takes what it does not know, and does nothing with it
-            problems = [one for one in check(source) if one.startswith(("PARAMETER ", "SYSTEM "))]
+            found = check_modelfile(source)
+            problems = [one for one in found if one.startswith(("PARAMETER ", "SYSTEM "))]
         server.create(name, source, adapter=args.adapter, system=args.system, progress=progress)
-        layers = server.layers(name)
-    if args.json:
-        made = {"model": name, "host": server.host, "layers": layers}
-        print(to_json({**made, "set": told, "problems": problems}))
-    else:
-        _made(name, server.host, layers, told, problems)
+        made = {"model": name, "host": server.host, "layers": server.layers(name)}
+    beside = [*([("set", told)] if told else []), *(("problem", one) for one in problems)]
+    show(args, {**made, "set": told, "problems": problems}, *_made_lines(made, beside))
     return WRONG if problems else OK
 
 
-def _made(
-    name: str,
-    host: str,
-    layers: Sequence[Layer],
-    told: str | None = None,
-    problems: Sequence[str] = (),
-) -> None:
-    print(f"model      {name}, on {host}")
-    for layer in layers:
-        print(f"layer      {layer.kind:<9} {layer.digest or 'digest unknown'}")
-    if told:
-        print(f"set        {told}")
-    for problem in problems:
-        print(f"problem    {problem}")
-    print(f'ask it     workshop ask ollama:{name} "…"')
+def _made_lines(made: dict[str, Any], beside: Sequence[tuple[str, str]] = ()) -> list[Any]:
+    return [
+        ("model", f"{made['model']}, on {made['host']}"),
+        *_layer_lines(made["layers"]),
+        *beside,
+        ("ask it", f'workshop ask ollama:{made["model"]} "…"'),
+    ]
 
 
 def _with_its_chat(path: Path) -> tuple[Any, str]:
@@ -312,11 +291,8 @@ def _pull(args: argparse.Namespace) -> int:
     name = _plain_name(args.name)
     with Ollama(args.host) as server, _Progress(not args.json) as progress:
         server.pull(name, progress=progress, insecure=args.insecure)
-        layers = server.layers(name)
-    if args.json:
-        print(to_json({"model": name, "host": server.host, "layers": layers}))
-    else:
-        _made(name, server.host, layers)
+        made = {"model": name, "host": server.host, "layers": server.layers(name)}
+    show(args, made, *_made_lines(made))
     return OK
 
 
@@ -346,8 +322,8 @@ def _source(given: str, server: Ollama) -> Any:
         return name
     if path.suffix.lower() in (*PICKLES, ".safetensors"):
         raise WorkshopError(
-            f"{path} is no GGUF. Convert the model that it belongs to: `workshop gguf {path.parent} --out "
-            "model-F16.gguf`."
+            f"{path} is no GGUF. Convert the model that it belongs to: "
+            f"`workshop gguf {path.parent} --out model-F16.gguf`."
         )
     with path.open("rb") as file:
         if file.read(4) == b"GGUF":
@@ -355,7 +331,7 @@ def _source(given: str, server: Ollama) -> Any:
     return read(path)
 
 
-class _Progress:
+class _Progress(Closing):
     """What `Ollama.create` and `pull` report, on stderr: a bar for what is measured, a line for
     each other step.
     """
@@ -363,37 +339,25 @@ class _Progress:
     def __init__(self, wanted: bool) -> None:
         self._wanted = wanted and sys.stderr.isatty()
         self._doing = ""
-        self._bar: Any = None
+        self._bar: Bar | None = None
 
     def __call__(self, doing: str, done: int, total: int) -> None:
         if not self._wanted:
             return
+        if doing != self._doing:
+            self.close()
+            self._doing = doing
+            if not total:
+                print(doing, file=sys.stderr)
         if total:
-            if doing != self._doing:
-                self._end()
-            if self._bar is None:
-                from tqdm import tqdm
+            self._bar = self._bar or Bar(doing, total, "bytes")
+            # the total grows: further parts of a model come into sight while it is fetched
+            self._bar.reach(done, total)
 
-                self._bar = tqdm(
-                    total=total, unit="B", unit_scale=True, desc=doing, leave=False, file=sys.stderr
-                )
-            self._bar.total = total  # further parts of a model come into sight while it is fetched
-            self._bar.update(done - self._bar.n)
-        elif doing != self._doing:
-            self._end()
-            print(doing, file=sys.stderr)
-        self._doing = doing
-
-    def _end(self) -> None:
+    def close(self) -> None:
         if self._bar is not None:
             self._bar.close()
             self._bar = None
-
-    def __enter__(self) -> _Progress:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._end()
 
 
 def _remove(args: argparse.Namespace) -> int:
@@ -407,39 +371,59 @@ def _remove(args: argparse.Namespace) -> int:
             server.remove(name)
             if not args.json:
                 print(f"removed    {name}")
-    if args.json:
-        print(to_json({"removed": names}))
+    show(args, {"removed": names})
     return OK
 
 
-# --- asking ---------------------------------------------------------------------------------------
+# Streams by the names of the models; iterating over one lets its model write.
+Streams = dict[str, "Stream"]
 
 
-def _messages(question: str, system: str | None) -> list[dict[str, str]]:
-    if not question.strip():
-        raise WorkshopError("The question is empty.")
-    first = [{"role": "system", "content": system}] if system else []
-    return [*first, {"role": "user", "content": question}]
+def _answers(
+    args: argparse.Namespace,
+    names: Sequence[str],
+    asked: Sequence[Messages],
+    watch: Callable[[str, Streams], None],
+) -> Iterator[tuple[str, Streams]]:
+    """Each question with the models' answers to it, which are written while `watch` iterates."""
+    from ..runtimes.ollama.runtime import OllamaRuntime
+
+    with ExitStack() as stack:
+        runtimes = {
+            name: stack.enter_context(OllamaRuntime(name, host=args.host)) for name in names
+        }
+        for messages in asked:
+            question = messages[-1]["content"]
+            streams = {
+                name: runtime.stream(messages, max_new_tokens=args.max_new_tokens)
+                for name, runtime in runtimes.items()
+            }
+            watch(question, streams)
+            for name, runtime in runtimes.items():
+                runtime.finished(streams[name], messages)
+            yield question, streams
+
+
+def _told(stream: Stream) -> dict[str, Any]:
+    return {"answer": stream.text.strip(), "stopped": stream.stopped, "timings": stream.timings}
 
 
 def _ask(args: argparse.Namespace) -> int:
-    from ..runtimes.ollama.runtime import OllamaRuntime
+    from ..models.chat import conversation
 
-    name, messages = _plain_name(args.name), _messages(args.question, args.system)
-    with OllamaRuntime(name, host=args.host) as runtime:
-        stream = runtime.stream(messages, max_new_tokens=args.max_new_tokens)
-        for piece in stream:
+    name, asked = _plain_name(args.name), conversation(args.question, args.system)
+
+    def write(question: str, streams: Streams) -> None:
+        for piece in streams[name]:
             if not args.json:
                 print(piece, end="", flush=True)
-        runtime.finished(stream, messages)
-    if args.json:
-        print(to_json({
-            "model": name, "question": args.question, "system": args.system, "answer": stream.text.strip(),
-            "stopped": stream.stopped, "timings": stream.timings,
-        }))  # fmt: skip
-        return OK
-    print()
-    print(f"({stream.timings}{'' if stream.stopped else '; cut off'})", file=sys.stderr)
+
+    ((question, streams),) = _answers(args, [name], [asked], write)
+    told = {"model": name, "question": question, "system": args.system, **_told(streams[name])}
+    show(args, told, "")
+    if not args.json:
+        cut = "" if told["stopped"] else "; cut off"
+        print(f"({told['timings']}{cut})", file=sys.stderr)
     return OK
 
 
@@ -469,10 +453,8 @@ def _chat(args: argparse.Namespace) -> int:
                 _turn(chat, line)
 
 
-def _turn(chat: Any, line: str) -> None:
-    """One answer on the terminal. Ctrl-C ends the answer, not the conversation; nor does an error
-    of the server.
-    """
+def _turn(chat: Chat, line: str) -> None:
+    """One answer on the terminal. Ctrl-C and a server's error end the answer, not the chat."""
     pieces = chat.say(line)
     try:
         for piece in pieces:
@@ -487,68 +469,41 @@ def _turn(chat: Any, line: str) -> None:
 
 
 def _compare(args: argparse.Namespace) -> int:
-    from contextlib import ExitStack
-
-    from ..runtimes.ollama.runtime import OllamaRuntime
+    from ..models.chat import conversation
 
     names = [_plain_name(name) for name in dict.fromkeys(args.names)]
-    asked = [_messages(text, args.system) for text in args.question]
+    asked = [conversation(text, args.system) for text in args.question]
     if args.questions is not None:
         from ..dataset.questions import read_questions
 
-        for question in read_questions(args.questions):
-            asked.append(
-                _messages(question.question, args.system) if args.system else question.messages()
-            )
+        for one in read_questions(args.questions):
+            asked.append(conversation(one.question, args.system) if args.system else one.messages())
     if not asked:
         raise WorkshopError("There is nothing to ask: give --question TEXT or --questions FILE.")
-    results = []
-    with ExitStack() as stack:
-        runtimes = {
-            name: stack.enter_context(OllamaRuntime(name, host=args.host)) for name in names
-        }
-        for messages in asked[: args.limit]:
-            streams = {
-                name: runtime.stream(messages, max_new_tokens=args.max_new_tokens)
-                for name, runtime in runtimes.items()
-            }
-            _side_by_side(messages[-1]["content"], streams, show=not args.json)
-            for name, runtime in runtimes.items():
-                runtime.finished(streams[name], messages)
-            results.append(
-                {
-                    "question": messages[-1]["content"],
-                    "answers": {
-                        name: {
-                            "answer": stream.text.strip(),
-                            "stopped": stream.stopped,
-                            "timings": stream.timings,
-                        }
-                        for name, stream in streams.items()
-                    },
-                }
-            )
-    if args.json:
-        print(to_json(results))
+    watch = _wait if args.json else _side_by_side
+    results = [
+        {"question": question, "answers": {n: _told(stream) for n, stream in streams.items()}}
+        for question, streams in _answers(args, names, asked[: args.limit], watch)
+    ]
+    show(args, results)
     return OK
 
 
-def _side_by_side(question: str, streams: dict[str, Any], *, show: bool) -> None:
-    """Writes the answers into columns as they come, one model after the other: at the same time
+def _wait(question: str, streams: Streams) -> None:
+    for stream in streams.values():
+        for _ in stream:
+            pass
+
+
+def _side_by_side(question: str, streams: Streams) -> None:
+    """Write the answers into columns as they come, one model after the other: at the same time
     they would share the processor, and each would look slow.
     """
-    if not show:
-        for stream in streams.values():
-            for _ in stream:
-                pass
-        return
     from rich.live import Live
 
     screen = console()
     if not screen.is_terminal:
-        for stream in streams.values():
-            for _ in stream:
-                pass
+        _wait(question, streams)
         screen.print(_columns(question, streams))
         return
     with Live(console=screen, refresh_per_second=12, vertical_overflow="visible") as live:
@@ -558,20 +513,17 @@ def _side_by_side(question: str, streams: dict[str, Any], *, show: bool) -> None
         live.update(_columns(question, streams))
 
 
-def _columns(question: str, streams: dict[str, Any]) -> Any:
+def _columns(question: str, streams: Streams) -> Any:
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=box.ROUNDED, title=Text(question), title_justify="left", show_footer=True)
     for name, stream in streams.items():
-        timings = stream.timings
-        speed = (
-            f"{timings.tokens} tokens, {timings.tokens_per_second:,.0f}/s"
-            + ("" if stream.stopped else ", cut off")
-            if timings
-            else ""
-        )
+        speed = ""
+        if timings := stream.timings:
+            cut = "" if stream.stopped else ", cut off"
+            speed = f"{timings.tokens} tokens, {timings.tokens_per_second:,.0f}/s{cut}"
         table.add_column(Text(name), Text(speed), ratio=1, overflow="fold")
     table.add_row(*(Text(stream.text.strip()) for stream in streams.values()))
     return table

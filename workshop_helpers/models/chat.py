@@ -43,6 +43,14 @@ class Sampling:
             raise WorkshopError(f"The temperature is {self.temperature}; it must be above 0.")
 
 
+def conversation(question: str, system: str | None = None) -> list[dict[str, str]]:
+    """The messages of one question, after a system text. WorkshopError for an empty question."""
+    if not question.strip():
+        raise WorkshopError("The question is empty.")
+    first = [{"role": "system", "content": system}] if system else []
+    return [*first, {"role": "user", "content": question}]
+
+
 def chat_prompt(tokenizer: Any, messages: Messages, *, answer: bool = False) -> str:
     """The text the model sees for these messages, by its own template, ready for an answer.
 

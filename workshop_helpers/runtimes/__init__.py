@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..core.errors import WorkshopError
-from ..models.chat import Answer
+from ..models.chat import Answer, conversation
 from ..models.resolve import ModelRef, resolve
 from .base import Runtime
 
@@ -52,9 +51,6 @@ def ask(
     device: Device | str | None = None,
 ) -> Answer:
     """Open the model, ask one question, close it. For many questions open a runtime once."""
-    if not question.strip():
-        raise WorkshopError("The question is empty.")
-    messages = [{"role": "system", "content": system}] if system else []
-    messages.append({"role": "user", "content": question})
+    messages = conversation(question, system)
     with open_runtime(model, device=device, batch_size=1) as runtime:
         return runtime.answer([messages], max_new_tokens=max_new_tokens)[0]

@@ -15,7 +15,7 @@ from workshop_helpers.runtimes.ollama.modelfile import (
     PARAMETERS,
     Modelfile,
     build,
-    check,
+    check_modelfile,
     is_path,
     parse,
     read,
@@ -224,7 +224,7 @@ def test_three_quotation_marks_are_refused_with_the_way_out() -> None:
     ):
         with pytest.raises(WorkshopError, match=r'holds """.*HTTP API'):
             build(modelfile)
-        assert any("HTTP API" in problem for problem in check(modelfile))
+        assert any("HTTP API" in problem for problem in check_modelfile(modelfile))
 
 
 def test_a_role_that_is_none_is_refused() -> None:
@@ -255,7 +255,7 @@ def folder(tmp_path: Path) -> Path:
     ],
 )
 def test_weights_that_are_there_and_names_pass(folder: Path, base: str) -> None:
-    assert check(Modelfile(base), folder) == []
+    assert check_modelfile(Modelfile(base), folder) == []
 
 
 @pytest.mark.parametrize(
@@ -276,7 +276,7 @@ def test_weights_that_are_there_and_names_pass(folder: Path, base: str) -> None:
 def test_weights_that_are_not_there_are_told(folder: Path, base: str, said: str) -> None:
     import re
 
-    (problem,) = check(Modelfile(base), folder)
+    (problem,) = check_modelfile(Modelfile(base), folder)
     assert re.search(said, problem)
 
 
@@ -299,7 +299,7 @@ def test_weights_that_are_not_there_are_told(folder: Path, base: str, said: str)
     ],
 )
 def test_parameters_out_of_range_are_told(name: str, value: object, said: str) -> None:
-    (problem,) = check(Modelfile("m", parameters={name: value}))
+    (problem,) = check_modelfile(Modelfile("m", parameters={name: value}))
     assert said in problem
 
 
@@ -313,7 +313,7 @@ def test_edges_of_the_ranges_pass() -> None:
         "num_gpu": -1,
         "top_k": 0,
     }
-    assert check(Modelfile("m", parameters=edges)) == []
+    assert check_modelfile(Modelfile("m", parameters=edges)) == []
 
 
 def test_a_comment_behind_an_opened_text_is_told() -> None:
@@ -321,11 +321,11 @@ def test_a_comment_behind_an_opened_text_is_told() -> None:
         'FROM m\nSYSTEM """                    # システムプロンプト\nあなたは親切です。\n"""\n'
     )
     assert "システムプロンプト" in (found.system or "")
-    assert any("no comment" in problem for problem in check(found))
+    assert any("no comment" in problem for problem in check_modelfile(found))
 
 
 def test_a_missing_adapter_and_a_strange_release_are_told(folder: Path) -> None:
-    problems = check(Modelfile("m", adapter="./none.gguf", requires="newest"), folder)
+    problems = check_modelfile(Modelfile("m", adapter="./none.gguf", requires="newest"), folder)
     assert len(problems) == 2
     assert "ADAPTER ./none.gguf" in problems[0] and "REQUIRES newest" in problems[1]
 
@@ -355,14 +355,14 @@ def test_a_modelfile_that_was_read_knows_where_its_paths_count_from(
     (folder / "elsewhere").mkdir()
     monkeypatch.chdir(folder / "elsewhere")
     found = read("../Modelfile")
-    assert check(found) == []
+    assert check_modelfile(found) == []
     assert found.path(found.base).samefile(folder / "豆 model.gguf")
     assert found == parse(build(found))  # where it lies is not what it says
     built = Modelfile("./豆 model.gguf")
     assert built.path(built.base) == Path("豆 model.gguf")
-    assert "no such file" in check(built)[0]
+    assert "no such file" in check_modelfile(built)[0]
     monkeypatch.chdir(folder)
-    assert check(built) == []
+    assert check_modelfile(built) == []
 
 
 def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from workshop_helpers.core.artifacts import data_path
 from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.dataset.formats import Conversation, Message, read_conversations
 from workshop_helpers.metrics.facts import ShopFacts
-from workshop_helpers.runtimes.ollama.modelfile import build, check, parse, read
+from workshop_helpers.runtimes.ollama.modelfile import build, check_modelfile, parse, read
 from workshop_helpers.runtimes.ollama.prompted import (
     LIBRARY,
     NUM_PREDICT,
@@ -76,7 +76,7 @@ def test_a_prompted_gguf(mame_gguf: Path, tmp_path: Path) -> None:
         "top_p": 0.9,
     }
     assert [m.role for m in found.messages] == ["user", "assistant"] * 2
-    assert check(found, tmp_path) == []
+    assert check_modelfile(found, tmp_path) == []
     assert parse(build(found)) == found
 
 
@@ -91,7 +91,7 @@ def test_models_that_ollama_has_keep_their_own_template() -> None:
         found = prompted(model, system="Be brief.")
         assert (found.base, found.template) == (base, None)
         assert found.parameters == {"num_predict": NUM_PREDICT}
-        assert check(found) == []
+        assert check_modelfile(found) == []
 
 
 def test_every_hub_model_of_the_catalogue_has_its_name_in_ollamas_library() -> None:

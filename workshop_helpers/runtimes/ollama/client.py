@@ -111,7 +111,7 @@ class Ollama(Closing):
         self._http = httpx.Client(base_url=self.host, **settings)
 
     def close(self) -> None:
-        """Let the connections go. The server, and the models it holds in memory, stay as they are."""
+        """Let the connections go. The server, and the models in its memory, stay as they are."""
         self._client.close()
         self._http.close()
 
@@ -132,7 +132,8 @@ class Ollama(Closing):
             with suppress(ValueError, KeyError, TypeError):
                 return str(reply.json()["version"])
         raise WorkshopError(
-            f"Something answers at {self.host}, but it is no Ollama. Look at OLLAMA_HOST, or what uses that port."
+            f"Something answers at {self.host}, but it is no Ollama. Look at OLLAMA_HOST, or what "
+            "uses that port."
         )
 
     def need(self, oldest: tuple[int, ...] = OLDEST, what: str = "make models from files") -> str:
@@ -141,8 +142,9 @@ class Ollama(Closing):
         numbers = version_numbers(version)
         if any(numbers) and numbers < oldest:
             raise WorkshopError(
-                f"The Ollama at {self.host} is version {version}; to {what}, {'.'.join(map(str, oldest))} or newer is "
-                f"needed. Update it ({INSTALL}) and start it again."
+                f"The Ollama at {self.host} is version {version}; to {what}, "
+                f"{'.'.join(map(str, oldest))} or newer is needed. Update it ({INSTALL}) and start "
+                "it again."
             )
         return version
 
@@ -377,7 +379,8 @@ def address(host: str | None = None) -> str:
         name, port = parts.hostname or "127.0.0.1", parts.port
     except ValueError as error:
         raise WorkshopError(
-            f"{named!r} is no address of a server ({error}). Write OLLAMA_HOST like 127.0.0.1:11434."
+            f"{named!r} is no address of a server ({error}). Write OLLAMA_HOST like "
+            "127.0.0.1:11434."
         ) from error
     if name in ("0.0.0.0", "::"):
         name = "127.0.0.1"

@@ -1,5 +1,4 @@
-"""Proof that Ollama does not train: what a prompted model shares with its base, and what a tuned
-one does not.
+"""Proof that Ollama does not train: what a prompted and a tuned model share with their base.
 
 Ollama keeps each part of a model under the SHA-256 of its content. Equal digests are equal files: a
 model made with a Modelfile's SYSTEM, PARAMETER and MESSAGE lines has the very weights of its base,
@@ -12,52 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...core.showing import Shown
+from ...core.wordings import entries, say
 from .client import Layer, Ollama
-
-_TEXTS = {
-    "en": {
-        "part": "part",
-        "same": "same",
-        "none": "none",
-        "model": "weights",
-        "adapter": "adapter",
-        "projector": "projector",
-        "template": "template",
-        "system": "system text",
-        "params": "parameters",
-        "messages": "messages",
-        "license": "licence",
-        "shares": "{name}: the same weights as {base}, byte for byte. Nothing was trained; only what stands around the "
-        "weights is new.",
-        "differs": "{name}: other weights than {base}. This model was trained.",
-        "adapts": "{name}: the weights of {base} and an adapter. The adapter was trained, outside Ollama.",
-        "unknown": "{name}: the server does not name its weights.",
-    },
-    "ja": {
-        "part": "部品",
-        "same": "同じ",
-        "none": "なし",
-        "model": "重み",
-        "adapter": "アダプター",
-        "projector": "プロジェクター",
-        "template": "テンプレート",
-        "system": "システム文",
-        "params": "パラメーター",
-        "messages": "例の会話",
-        "license": "ライセンス",
-        "shares": "{name}：重みは{base}とバイト単位で同じです。学習は行われておらず、新しいのは重みの周りだけです。",
-        "differs": "{name}：重みが{base}と違います。学習したモデルです。",
-        "adapts": "{name}：{base}の重みとアダプターです。アダプターはOllamaの外で学習したものです。",
-        "unknown": "{name}：重みのダイジェストをサーバーが返しません。",
-    },
-}
 
 
 @dataclass(frozen=True)
 class Proof(Shown):
-    """The parts of each model, the base's first; tables and sentences in English ("en") or Japanese
-    ("ja").
-    """
+    """The parts of each model, the base's first; said in English ("en") or Japanese ("ja")."""
 
     models: dict[str, list[Layer]]
 
@@ -76,48 +36,47 @@ class Proof(Shown):
 
     def shared(self, name: str) -> bool:
         """Whether nothing of the model was trained beyond the base."""
-        same = self.weights(name) is not None and self.weights(name) == self.weights(self.base)
-        return same and not self.adapted(name)
+        return self._verdict(name) == "shares"
 
     def sentences(self, language: str = "en") -> list[str]:
         """What the digests say of each model but the base."""
-        texts, said = _TEXTS[language], []
-        for name in list(self.models)[1:]:
-            if self.weights(name) is None or self.weights(self.base) is None:
-                key = "unknown"
-            elif self.shared(name):
-                key = "shares"
-            else:
-                key = "adapts" if self.weights(name) == self.weights(self.base) else "differs"
-            said.append(texts[key].format(name=name, base=self.base))
-        return said
+        names = list(self.models)[1:]
+        return [
+            say(f"ollama.{self._verdict(name)}", language, name=name, base=self.base)
+            for name in names
+        ]
+
+    def _verdict(self, name: str) -> str:
+        if self.weights(name) is None or self.weights(self.base) is None:
+            return "unknown"
+        if self.weights(name) != self.weights(self.base):
+            return "differs"
+        return "adapts" if self.adapted(name) else "shares"
 
     def cells(self, language: str = "en") -> list[list[str]]:
         """One row a part: its name, then each model's digest (shortened) and size, or that it is
         the base's.
         """
-        texts = _TEXTS[language]
-        kinds = list(dict.fromkeys(one.kind for parts in self.models.values() for one in parts))
-        rows = []
-        for kind in kinds:
-            row, first = [texts.get(kind, kind)], self._of(self.base, kind)
-            for name in self.models:
-                found = self._of(name, kind)
-                if not found:
-                    row.append(texts["none"])
-                    continue
-                known = all(one.digest for one in found)
-                same = name != self.base and known and found == first
-                row.append(" ".join(map(_short, found)) + (f" = {texts['same']}" if same else ""))
-            rows.append(row)
-        return rows
+        kinds = dict.fromkeys(one.kind for parts in self.models.values() for one in parts)
+        return [
+            [
+                say(f"ollama.{kind}", language) if kind in entries("ollama") else kind,
+                *(self._cell(name, kind, language) for name in self.models),
+            ]
+            for kind in kinds
+        ]
 
-    def _of(self, name: str, kind: str) -> list[Layer]:
-        return [one for one in self.models[name] if one.kind == kind]
+    def _cell(self, name: str, kind: str, language: str) -> str:
+        found, base = ([p for p in self.models[n] if p.kind == kind] for n in (name, self.base))
+        if not found:
+            return say("ollama.none", language)
+        digests = " ".join(map(_short, found))
+        same = name != self.base and found == base and all(one.digest for one in found)
+        return say("ollama.same", language, digests=digests) if same else digests
 
     def part(self, language: str = "en") -> str:
         """The heading of the column that names the parts."""
-        return _TEXTS[language]["part"]
+        return say("ollama.part", language)
 
     def to_dict(self) -> dict[str, Any]:
         """Parts and verdicts, as JSON takes them."""
@@ -131,8 +90,7 @@ class Proof(Shown):
 
 
 def proof(base: str, prompted: str, tuned: str | None = None, *, host: str | None = None) -> Proof:
-    """Looks at what models of an Ollama server are made of: a base, one made from it by prompting,
-    one that was tuned.
+    """What models of an Ollama server are made of: a base, one prompted, one tuned.
 
     Raises WorkshopError when no server answers or a model is not there.
     """

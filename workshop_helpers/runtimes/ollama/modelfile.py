@@ -1,9 +1,8 @@
-"""Modelfile: read, check, build. Ollama's recipe for a model: which weights, and what is put around
-them.
+"""The Modelfile, Ollama's recipe for a model: which weights, and what is put around them.
 
 A Modelfile trains nothing. Its grammar has no escapes, so there are texts that it cannot hold;
 `build` refuses those and names the way out. The reader follows Ollama's own: what it drops is
-dropped here too, and said by `check`.
+dropped here too, and said by `check_modelfile`.
 """
 
 from __future__ import annotations
@@ -23,16 +22,14 @@ from ...dataset.formats import ROLES, Message
 Value = bool | int | float | str | tuple[str, ...]
 
 WAY_OUT = (
-    "Ollama's HTTP API (/api/create) takes any text: create the model with `workshop ollama create`, "
-    "or change the text."
+    "Ollama's HTTP API (/api/create) takes any text: create the model with "
+    "`workshop ollama create`, or change the text."
 )
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """What a PARAMETER may be: its type, and the least and the greatest value that make sense
-    (None: no bound).
-    """
+    """What a PARAMETER may be: its type, the least and the greatest value that make sense."""
 
     type: type
     least: float | None = None
@@ -81,11 +78,14 @@ RETIRED: dict[str, Parameter] = {
     "rope_frequency_scale": Parameter(float, 0),
 }
 
+_KINDS = {int: "a whole number", float: "a number", bool: "true or false"}
 # Go's strconv.ParseBool
 _TRUE, _FALSE = ("1", "t", "T", "TRUE", "true", "True"), ("0", "f", "F", "FALSE", "false", "False")
 _TEXTS = ("system", "template", "adapter", "requires", "renderer", "parser", "draft")
 _INSTRUCTIONS = ("from", "parameter", "message", "license", *_TEXTS)
-_SPACE, _LINE_END = " \t", "\r\n"
+# Between instructions; a # begins a comment there only.
+_SKIPPED = re.compile(r"(?:[ \t\r\n]|#[^\r\n]*)*")
+_LINE_END = re.compile(r"[\r\n]|\Z")
 
 
 @dataclass(frozen=True)
@@ -121,9 +121,7 @@ class Modelfile:
         return _path(source, self.folder or Path())
 
     def create_options(self) -> dict[str, Any]:
-        """All but the weights (FROM, ADAPTER) as /api/create takes it: system, template,
-        parameters, messages, …
-        """
+        """All but the weights (FROM, ADAPTER), as /api/create takes it."""
         options: dict[str, Any] = {
             "system": self.system,
             "template": self.template,
@@ -140,16 +138,13 @@ class Modelfile:
         return {name: value for name, value in options.items() if value or value == ""}
 
 
-# --- Reading --------------------------------------------------------------------------------------
-
-
 def parse(text: str) -> Modelfile:
     """The Modelfile written in `text`, as Ollama reads it: of SYSTEM, TEMPLATE and so on the last
     one counts.
 
-    Reads what `ollama show --modelfile` prints. Unknown parameters are kept as texts, and `check`
-    names them. Raises WorkshopError, with the line, for an unknown instruction, a role or a number
-    that is none, a quotation mark without its partner, and a Modelfile without FROM.
+    Reads what `ollama show --modelfile` prints. Unknown parameters are kept as texts, which
+    `check_modelfile` names. Raises WorkshopError, with the line, for an unknown instruction, a role
+    or a number that is none, a quotation mark without its partner, and a Modelfile without FROM.
     """
     found: dict[str, Any] = {}
     sources: list[str] = []
@@ -174,7 +169,8 @@ def parse(text: str) -> Modelfile:
             found[name] = value
     if not sources:
         raise WorkshopError(
-            "The Modelfile has no FROM line. Add one: FROM ./model.gguf, or FROM and a model's name."
+            "The Modelfile has no FROM line. Add one: FROM ./model.gguf, or FROM and a model's "
+            "name."
         )
     return Modelfile(
         base=sources[0],
@@ -201,19 +197,14 @@ def read(path: str | Path) -> Modelfile:
 
 
 def _instructions(text: str) -> Iterator[tuple[int, str, str, str]]:
-    """(line, instruction in lower case, parameter's name or message's role, value) of each
-    instruction.
-    """
+    """(line, instruction in lower case, parameter's name or message's role, value) of each one."""
     at = 0
     while True:
-        while at < len(text) and text[at] in _SPACE + _LINE_END:
-            at += 1
+        skipped = _SKIPPED.match(text, at)
+        assert skipped is not None
+        at = skipped.end()
         if at == len(text):
             return
-        if text[at] == "#":
-            while at < len(text) and text[at] not in _LINE_END:
-                at += 1
-            continue
         line = len(re.findall(r"\r\n?|\n", text[:at])) + 1
         name, at = _word(text, at, line)
         name = name.lower()
@@ -228,46 +219,40 @@ def _instructions(text: str) -> Iterator[tuple[int, str, str, str]]:
             key, at = _word(text, at, line)
             if name == "message" and key not in ROLES:
                 raise WorkshopError(
-                    f"line {line}: {key!r} is no role of a MESSAGE; write {', '.join(ROLES)}, one space before it."
+                    f"line {line}: {key!r} is no role of a MESSAGE; write {', '.join(ROLES)}, one "
+                    "space before it."
                 )
         value, at = _value(text, at, line)
         yield line, name, key, value
 
 
 def _word(text: str, at: int, line: int) -> tuple[str, int]:
-    end = at
-    while end < len(text) and text[end] not in _SPACE + _LINE_END:
-        end += 1
-    word = text[at:end]
-    if end == len(text) or text[end] in _LINE_END:
+    word, space, _ = re.split(r"([ \t\r\n]|\Z)", text[at:], maxsplit=1)
+    if space not in (" ", "\t"):
         raise WorkshopError(f"line {line}: nothing stands after {word or 'the instruction'}.")
     if not re.fullmatch(r"[A-Za-z0-9_]+", word):
         raise WorkshopError(
-            f"line {line}: {word!r} is no word that a Modelfile knows. An instruction and its value stand on a line, "
-            'with one space between; a text of several lines stands between """ and """.'
+            f"line {line}: {word!r} is no word that a Modelfile knows. An instruction and its "
+            "value stand on a line, with one space between; a text of several lines stands between "
+            '""" and """.'
         )
-    return word, end + 1
+    return word, at + len(word) + 1
 
 
 def _value(text: str, at: int, line: int) -> tuple[str, int]:
     """A value ends with its line, if its quotation marks are closed there; else on the first line
     where they are.
     """
-    end = at
-    while True:
-        while end < len(text) and text[end] not in _LINE_END:
-            end += 1
-        raw = "".join(c for c in text[at:end] if c.isprintable() or c in _SPACE + _LINE_END).strip()
-        for mark in ('"""', '"'):
-            if raw.startswith(mark):
-                if len(raw) >= 2 * len(mark) and raw.endswith(mark):
-                    return raw[len(mark) : -len(mark)], end
-                break
-        else:
+    mark = None
+    for found in _LINE_END.finditer(text, at):
+        end = found.start()
+        raw = "".join(c for c in text[at:end] if c.isprintable() or c in " \t\r\n").strip()
+        mark = next((mark for mark in ('"""', '"') if raw.startswith(mark)), None)
+        if mark is None:
             return raw, end
-        if end == len(text):
-            raise WorkshopError(f"line {line}: the quotation mark {mark} is never closed.")
-        end += 1
+        if len(raw) >= 2 * len(mark) and raw.endswith(mark):
+            return raw[len(mark) : -len(mark)], end
+    raise WorkshopError(f"line {line}: the quotation mark {mark} is never closed.")
 
 
 def _typed(name: str, value: str, line: int) -> Value:
@@ -284,13 +269,10 @@ def _typed(name: str, value: str, line: int) -> Value:
             raise ValueError(value)
         return int(value) if known.type is int else float(value)
     except ValueError as error:
-        kind = {int: "a whole number", float: "a number", bool: "true or false"}[known.type]
+        kind = _KINDS[known.type]
         raise WorkshopError(
             f"line {line}: PARAMETER {name} takes {kind}, not {value!r}."
         ) from error
-
-
-# --- Writing --------------------------------------------------------------------------------------
 
 
 def build(modelfile: Modelfile) -> str:
@@ -323,12 +305,11 @@ def build(modelfile: Modelfile) -> str:
 def write(modelfile: Modelfile, path: str | Path) -> Path:
     """Writes the Modelfile to `path`, whole or not at all, and gives the path back.
 
-    Raises WorkshopError for what `build` refuses and for every problem that `check` finds.
+    Raises WorkshopError for what `build` refuses and `check_modelfile` finds.
     """
     path = Path(path)
     text = build(modelfile)
-    problems = check(modelfile, path.parent)
-    if problems:
+    if problems := check_modelfile(modelfile, path.parent):
         raise WorkshopError("\n".join(problems))
     with atomic_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
@@ -342,9 +323,7 @@ def _key(name: str) -> str:
 
 
 def _written(text: str, where: str) -> str:
-    """A value as a Modelfile holds it: bare where that is safe, else between triple quotation
-    marks.
-    """
+    """A value as a Modelfile holds it: bare where that is safe, else between three marks."""
     if '"""' in text:
         raise WorkshopError(
             f'The text of {where} holds """, and a Modelfile has no way to write that. {WAY_OUT}'
@@ -353,18 +332,15 @@ def _written(text: str, where: str) -> str:
     if lost:
         named = ", ".join(f"U+{ord(c):04X}" for c in lost[:5])
         raise WorkshopError(
-            f"The text of {where} holds {named}: Ollama drops such characters from a Modelfile without a word "
-            f"(the full-width space U+3000 is one of them). {WAY_OUT}"
+            f"The text of {where} holds {named}: Ollama drops such characters from a Modelfile "
+            f"without a word (the full-width space U+3000 is one of them). {WAY_OUT}"
         )
     # the quotation marks of a text would be taken for the value's own
-    plain = text == text.strip() and text and text[0] != '"' and not set(text) & set(_LINE_END)
+    plain = text == text.strip() and text and text[0] != '"' and not set(text) & set("\r\n")
     return text if plain else f'"""{text}"""'
 
 
-# --- Checking -------------------------------------------------------------------------------------
-
-
-def check(modelfile: Modelfile, folder: str | Path | None = None) -> list[str]:
+def check_modelfile(modelfile: Modelfile, folder: str | Path | None = None) -> list[str]:
     """What is wrong with `modelfile` lying in `folder` (its own where none is given), a sentence
     each; empty when all is well.
 
@@ -373,29 +349,23 @@ def check(modelfile: Modelfile, folder: str | Path | None = None) -> list[str]:
     texts that `build` refuses.
     """
     folder = Path(folder) if folder is not None else modelfile.folder or Path()
-    problems = []
-    for source in (modelfile.base, *modelfile.projectors):
-        problems += _source_problems(source, folder)
+    found = [_source_problem(one, folder) for one in (modelfile.base, *modelfile.projectors)]
     if modelfile.adapter is not None and not _path(modelfile.adapter, folder).exists():
-        problems.append(f"ADAPTER {modelfile.adapter}: there is no such file in {folder}.")
-    for name, value in modelfile.parameters.items():
-        problems += _parameter_problems(name, value)
+        found.append(f"ADAPTER {modelfile.adapter}: there is no such file in {folder}.")
+    found += [_parameter_problem(name, value) for name, value in modelfile.parameters.items()]
     if modelfile.system is not None and re.match(r"[ \t]+#", modelfile.system):
-        problems.append(
-            'SYSTEM begins with #: after """ that is no comment, the model would read it. Put comments on lines of '
-            "their own."
+        found.append(
+            'SYSTEM begins with #: after """ that is no comment, the model would read it. Put '
+            "comments on lines of their own."
         )
-    if modelfile.requires is not None and not re.fullmatch(
-        r"v?\d+\.\d+\.\d+([-+][0-9A-Za-z.+-]+)?", modelfile.requires
-    ):
-        problems.append(
-            f"REQUIRES {modelfile.requires}: write a release of Ollama, such as 0.14.0."
-        )
+    release = r"v?\d+\.\d+\.\d+([-+][0-9A-Za-z.+-]+)?"
+    if modelfile.requires is not None and not re.fullmatch(release, modelfile.requires):
+        found.append(f"REQUIRES {modelfile.requires}: write a release of Ollama, such as 0.14.0.")
     try:
         build(modelfile)
     except WorkshopError as error:
-        problems.append(str(error))
-    return problems
+        found.append(str(error))
+    return [problem for problem in found if problem is not None]
 
 
 def is_path(source: str) -> bool:
@@ -415,71 +385,69 @@ def _path(source: str, folder: Path) -> Path:
 
 # host/namespace/name:tag, of which only the name must be there (Ollama's `types/model`)
 _NAME = re.compile(
-    r"([A-Za-z0-9_][\w.:-]{0,349}/)?([A-Za-z0-9_][\w-]{0,79}/)?[A-Za-z0-9_][\w.-]{0,79}(:[A-Za-z0-9_][\w.-]{0,79})?",
+    r"([A-Za-z0-9_][\w.:-]{0,349}/)?([A-Za-z0-9_][\w-]{0,79}/)?"
+    r"[A-Za-z0-9_][\w.-]{0,79}(:[A-Za-z0-9_][\w.-]{0,79})?",
     re.ASCII,
 )
 
 
-def _source_problems(source: str, folder: Path) -> list[str]:
+def _source_problem(source: str, folder: Path) -> str | None:
     path = _path(source, folder)
     if not source.strip():
-        return ["FROM is empty: name a GGUF or a model."]
+        return "FROM is empty: name a GGUF or a model."
     if path.is_dir():
-        return [
-            f"FROM {source} is a folder. Ollama reads safetensors of transformers 5 wrongly and answers gibberish: "
-            f"convert it first (`workshop gguf {source} --out model.gguf`) and write FROM ./model.gguf."
-        ]
+        return (
+            f"FROM {source} is a folder. Ollama reads safetensors of transformers 5 wrongly and "
+            f"answers gibberish: convert it first (`workshop gguf {source} --out model.gguf`) and "
+            "write FROM ./model.gguf."
+        )
     if path.is_file():
         with path.open("rb") as file:
-            if file.read(4) != b"GGUF":
-                return [f"FROM {source} is no GGUF file: it does not begin with GGUF."]
-        return []
+            whole = file.read(4) == b"GGUF"
+        return None if whole else f"FROM {source} is no GGUF file: it does not begin with GGUF."
     if re.search(r"\s#", source):
-        return [
-            f"FROM {source}: a # after a value begins no comment, it is part of the name. Put the comment on a line "
-            "of its own."
-        ]
+        return (
+            f"FROM {source}: a # after a value begins no comment, it is part of the name. Put the "
+            "comment on a line of its own."
+        )
     if is_path(source):
-        return [
-            f"FROM {source}: there is no such file in {folder}, and Ollama would take it for a model's name. Correct "
-            "the path (it counts from the Modelfile's folder), or send the file over the HTTP API "
-            "(`workshop ollama create`)."
-        ]
+        return (
+            f"FROM {source}: there is no such file in {folder}, and Ollama would take it for a "
+            "model's name. Correct the path (it counts from the Modelfile's folder), or send the "
+            "file over the HTTP API (`workshop ollama create`)."
+        )
     if not _NAME.fullmatch(source):
-        return [f"FROM {source} is neither a file nor a name that Ollama allows."]
-    return []
+        return f"FROM {source} is neither a file nor a name that Ollama allows."
+    return None
 
 
-def _parameter_problems(name: str, value: Value) -> list[str]:
-    where = f"PARAMETER {name} {value if not isinstance(value, tuple) else ', '.join(value)}"
+def _parameter_problem(name: str, value: Value) -> str | None:
+    problem = _value_problem(name, value)
+    shown = ", ".join(map(str, value)) if isinstance(value, tuple) else value
+    return problem and f"PARAMETER {name} {shown}: {problem}"
+
+
+def _value_problem(name: str, value: Value) -> str | None:
     known = PARAMETERS.get(name)
     if known is None:
         if name in RETIRED:
-            return [f"{where}: Ollama has given this parameter up. Delete the line."]
+            return "Ollama has given this parameter up. Delete the line."
         near = difflib.get_close_matches(name, PARAMETERS, n=2, cutoff=0.5)
         hint = f" Did you mean {' or '.join(near)}?" if near else ""
-        return [f"{where}: there is no such parameter.{hint}"]
+        return f"there is no such parameter.{hint}"
     if known.type is tuple:
         if not isinstance(value, tuple) or not all(isinstance(text, str) for text in value):
-            return [f"{where}: give stop as a tuple of texts."]
-        return [f"{where}: an empty text would stop every answer at once."] if "" in value else []
-    fits = (
-        isinstance(value, bool)
-        if known.type is bool
-        else (
-            isinstance(value, int | float)
-            and not isinstance(value, bool)
-            and (known.type is float or isinstance(value, int))
-        )
-    )
-    if not fits:
-        kind = {int: "a whole number", float: "a number", bool: "true or false"}[known.type]
-        return [f"{where}: it takes {kind}."]
+            return "give stop as a tuple of texts."
+        return "an empty text would stop every answer at once." if "" in value else None
+    # for Python True is an int, and an int is as good as a float
+    kinds = (int, float) if known.type is float else known.type
+    if not isinstance(value, kinds) or isinstance(value, bool) is not (known.type is bool):
+        return f"it takes {_KINDS[known.type]}."
     assert isinstance(value, int | float)
     if known.least is not None and not (
         value > known.least if known.above else value >= known.least
     ):
-        return [f"{where}: it must be {'above' if known.above else 'at least'} {known.least:g}."]
+        return f"it must be {'above' if known.above else 'at least'} {known.least:g}."
     if known.most is not None and not value <= known.most:
-        return [f"{where}: it must be at most {known.most:g}."]
-    return []
+        return f"it must be at most {known.most:g}."
+    return None

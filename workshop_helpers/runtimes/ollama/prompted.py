@@ -1,5 +1,4 @@
-"""Prompted models: the same weights with a system text and a few examples put before every
-question.
+"""Prompted models: the same weights, with a system text and examples before every question.
 
 This is what a Modelfile can do, and all that it can do. Nothing is learned: the examples are read
 again with every question, and what stands neither in them nor in the system text the model does not
@@ -22,12 +21,10 @@ from ...models.resolve import ModelRef, resolve
 from .modelfile import Modelfile, Value
 from .template import chat_format
 
-NUM_PREDICT = (
-    512  # the longest answer in tokens: a model that misses its end token must stop somewhere
-)
-MOST_ROWS = (
-    1000  # rows that examples are chosen among; comparing each with each takes a second for so many
-)
+# The longest answer in tokens: a model that misses its end token must stop somewhere.
+NUM_PREDICT = 512
+# Rows that examples are chosen among; comparing each with each takes a second for so many.
+MOST_ROWS = 1000
 
 # The same models in Ollama's library, by the names it gives them. Ollama fetches them itself,
 # quantized to about four bits a weight, with a template of its own.

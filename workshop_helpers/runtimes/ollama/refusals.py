@@ -1,4 +1,4 @@
-"""What goes wrong with an Ollama server, in sentences: what happened, where, and what to do next."""
+"""What goes wrong with an Ollama server, in sentences: what, where, and what to do next."""
 
 from __future__ import annotations
 
@@ -146,9 +146,9 @@ def broken(host: str, error: Exception, doing: str, timeout: float) -> str:
             f"if it is not installed, get it at {INSTALL}; if it runs elsewhere, set OLLAMA_HOST."
         )
     return (
-        f"The connection to the Ollama at {host} broke while {doing}: the server has stopped or was "
-        f"stopped ({str(error) or type(error).__name__}). Start it again and repeat the command; "
-        "nothing half-made was kept."
+        f"The connection to the Ollama at {host} broke while {doing}: the server has stopped or "
+        f"was stopped ({str(error) or type(error).__name__}). Start it again and repeat the "
+        "command; nothing half-made was kept."
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -24,9 +24,8 @@ GREEDY: dict[str, Any] = {
     "presence_penalty": 0.0,
     "frequency_penalty": 0.0,
 }
-CONTEXT = (
-    4096  # tokens of question and answer together, where neither model nor caller says otherwise
-)
+# Tokens of question and answer together, where neither model nor caller says otherwise.
+CONTEXT = 4096
 
 
 class OllamaRuntime(Closing):
@@ -71,7 +70,7 @@ class OllamaRuntime(Closing):
 
     @property
     def load_seconds(self) -> float:
-        """The longest time that Ollama took to load the model for an answer of the last `answer`."""
+        """The longest time that loading the model took in the last `answer`."""
         return max((timings.load_seconds for timings in self.timings), default=0.0)
 
     def answer(
@@ -130,8 +129,9 @@ class OllamaRuntime(Closing):
         if timings.prompt_tokens >= self.context:
             question = messages[-1]["content"][:40]
             raise WorkshopError(
-                f"The conversation that ends in {question!r} does not fit into the {self.context} tokens of "
-                f"{self.model}: Ollama cut it. Shorten it (or its system prompt), or set a larger num_ctx."
+                f"The conversation that ends in {question!r} does not fit into the {self.context} "
+                f"tokens of {self.model}: Ollama cut it. Shorten it (or its system prompt), or set "
+                "a larger num_ctx."
             )
         return Answer(
             text=stream.text.strip(),
@@ -176,7 +176,7 @@ class Chat:
         self._think = False if "thinking" in facts.capabilities else None
         self._composes = facts.composes
 
-    def say(self, text: str) -> Iterator[str]:
+    def say(self, text: str) -> Generator[str, None, None]:
         """The answer to `text`, piece by piece.
 
         An answer that is broken off (the iterator closed, Ctrl-C, an error of the server) stays in

@@ -162,7 +162,7 @@ def chat_format(model: str | Path | ModelRef) -> ChatFormat:
 
 
 def gguf_render(file: GgufFile) -> Render:
-    """What renders conversations by a GGUF's chat template as transformers does, without thinking."""
+    """What renders chats by a GGUF's template as transformers does, without thinking."""
     template = file.metadata.get("tokenizer.chat_template")
     if not template:
         raise WorkshopError(
