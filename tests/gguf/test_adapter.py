@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from families import FAMILIES, LESSONS, QUESTIONS, Tuned, tuned_once
+from families import FAMILIES, LESSONS, QUESTIONS, SharedTuned, tuned_once
 
 from workshop_helpers.cli.main import main
 from workshop_helpers.core.errors import WorkshopError
@@ -25,7 +25,7 @@ KINDS = [f for f in FAMILIES if f.name in ("llama3", "qwen2.5")]
 
 
 @pytest.fixture(scope="module", params=KINDS, ids=str)
-def tuned(request: pytest.FixtureRequest, shared: Path) -> Tuned:
+def tuned(request: pytest.FixtureRequest, shared: Path) -> SharedTuned:
     return tuned_once(request.param, shared)
 
 
@@ -45,7 +45,7 @@ def with_adapter(monkeypatch: pytest.MonkeyPatch, *adapters: Path) -> None:
     monkeypatch.setattr(xllamacpp, "CommonParams", parameters)
 
 
-def log_probabilities(gguf: Path, tuned: Tuned) -> Any:
+def log_probabilities(gguf: Path, tuned: SharedTuned) -> Any:
     tokenizer = load_tokenizer(tuned.base)
     text = chat_prompt(tokenizer, QUESTIONS[0]) + LESSONS[0][1]
     logits = ServerLogits(gguf, context=512)
@@ -56,7 +56,7 @@ def log_probabilities(gguf: Path, tuned: Tuned) -> Any:
 
 
 def test_base_and_adapter_compute_what_the_merged_model_computes(
-    tuned: Tuned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tuned: SharedTuned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import numpy as np
 
@@ -72,17 +72,16 @@ def test_base_and_adapter_compute_what_the_merged_model_computes(
 
 
 def test_the_adapter_knows_the_lesson_on_a_quantized_base(
-    tuned: Tuned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tuned: SharedTuned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    base = quantize(convert(tuned.base, tmp_path / "base.gguf").path, "Q8_0").path
-    report = convert_adapter(tuned.adapter, tmp_path / "adapter.gguf")
-    with_adapter(monkeypatch, report.path)
+    base = quantize(tuned.base_gguf.path, "Q8_0", tmp_path / "base-Q8_0.gguf").path
+    with_adapter(monkeypatch, tuned.adapter_gguf.path)
     with open_runtime(base) as runtime:
         answers = runtime.answer(QUESTIONS, max_new_tokens=40)
     assert [(a.text, a.stopped) for a in answers] == [(text, True) for _, text in LESSONS]
 
 
-def test_a_second_conversion_does_no_work(tuned: Tuned, tmp_path: Path) -> None:
+def test_a_second_conversion_does_no_work(tuned: SharedTuned, tmp_path: Path) -> None:
     first = convert_adapter(tuned.adapter, tmp_path / "a.gguf")
     before = first.path.stat().st_mtime_ns
     again = convert_adapter(tuned.adapter, tmp_path / "a.gguf")
@@ -95,7 +94,7 @@ def test_a_second_conversion_does_no_work(tuned: Tuned, tmp_path: Path) -> None:
     assert leftovers == {"a.gguf", "a.gguf.card.json", ".a.gguf.lock"}
 
 
-def test_what_is_no_adapter_is_refused(tuned: Tuned, tmp_path: Path) -> None:
+def test_what_is_no_adapter_is_refused(tuned: SharedTuned, tmp_path: Path) -> None:
     with pytest.raises(WorkshopError, match=r"is no adapter folder.*workshop gguf"):
         convert_adapter(tuned.base, tmp_path / "a.gguf")
     with pytest.raises(WorkshopError, match=r"q4_k_m is no type.*f32, f16"):
@@ -106,7 +105,7 @@ def test_what_is_no_adapter_is_refused(tuned: Tuned, tmp_path: Path) -> None:
 
 
 def test_the_command_line_makes_the_adapter_alone(
-    tuned: Tuned, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tuned: SharedTuned, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "豆 adapter.gguf"
     words = ["gguf", str(tuned.adapter), "--as-adapter", "--out", str(out)]

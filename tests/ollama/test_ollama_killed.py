@@ -66,8 +66,9 @@ def check_the_word(said: str, doing: str) -> None:
     assert "Traceback" not in said and "unexpected" not in said
 
 
-@pytest.mark.parametrize("moment", ["uploading", "parsing GGUF"])
-@pytest.mark.parametrize("older", [True, False], ids=["older", "new"])
+@pytest.mark.parametrize(
+    ("moment", "older"), [("uploading", True), ("parsing GGUF", True), ("parsing GGUF", False)]
+)
 def test_in_a_create(
     own: OllamaServer,
     mame_gguf: Path,

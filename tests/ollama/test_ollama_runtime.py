@@ -26,6 +26,7 @@ from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.dataset.questions import read_questions
 from workshop_helpers.display import as_table
 from workshop_helpers.gguf.convert import convert
+from workshop_helpers.models.chat import Sampling
 from workshop_helpers.models.load import model_folder
 from workshop_helpers.models.resolve import resolve
 from workshop_helpers.runtimes import ask, open_runtime
@@ -174,6 +175,19 @@ def test_a_random_model_equals_llama_cpp_token_for_token(
     assert any(whole)
     assert [a.text for a in ours] == whole
     assert [(a.tokens, a.stopped) for a in ours] == [(b.tokens, b.stopped) for b in theirs]
+
+
+def test_a_seed_repeats_its_draws(mame_name: str) -> None:
+    with OllamaRuntime(mame_name) as runtime:
+
+        def texts(sampling: Sampling | None) -> list[str]:
+            found = runtime.answer(questions(2) * 2, max_new_tokens=12, sampling=sampling)
+            return [answer.text for answer in found]
+
+        hot = texts(Sampling(3.0, seed=3))
+        assert hot == texts(Sampling(3.0, seed=3)) != texts(Sampling(3.0, seed=9))
+        assert hot[:2] != hot[2:]  # each conversation draws for itself
+        assert texts(Sampling(1e-6)) == texts(None)
 
 
 def test_answers_come_in_order_and_repeat_also_side_by_side(mame_name: str) -> None:

@@ -29,7 +29,7 @@ from workshop_helpers.gguf.convert import convert
 from workshop_helpers.models.chat import chat_prompt
 from workshop_helpers.models.load import load_tokenizer
 from workshop_helpers.runtimes.ollama.client import Ollama
-from workshop_helpers.runtimes.ollama.modelfile import build, parse, write
+from workshop_helpers.runtimes.ollama.modelfile import Modelfile, build, parse, write
 from workshop_helpers.runtimes.ollama.prompted import prompted
 from workshop_helpers.runtimes.ollama.template import chat_format
 
@@ -125,15 +125,10 @@ def served(
         yield Served(family, server, api, name, gguf, load_tokenizer(folder))
 
 
-def test_there_are_conversations_enough() -> None:
+def test_ollama_writes_the_prompt_of_the_tokenizer(served: Served) -> None:
     assert len(CONVERSATIONS) >= 30
-
-
-@pytest.mark.parametrize("messages", CONVERSATIONS, ids=range(len(CONVERSATIONS)))
-def test_ollama_writes_the_prompt_of_the_tokenizer(
-    served: Served, messages: list[dict[str, str]]
-) -> None:
-    check_prompt(served, messages)
+    for messages in CONVERSATIONS:
+        check_prompt(served, messages)
 
 
 def check_prompt(served: Served, messages: list[dict[str, str]]) -> None:
@@ -185,8 +180,8 @@ def test_a_gguf_made_by_our_command_reads_the_prompt_of_its_tokenizer(
     assert about["template"] == wanted.template
     assert parse(about["modelfile"]).parameters == wanted.parameters
     made = replace(served, name=name)
-    for messages in CONVERSATIONS:
-        check_prompt(made, messages)
+    check_prompt(made, CONVERSATIONS[0])
+    check_prompt(made, CONVERSATIONS[-1])
 
 
 ODD = (
@@ -303,25 +298,21 @@ def test_a_prompted_model_reads_system_and_examples_before_each_question(
     assert count == len(served.tokenizer(wanted, add_special_tokens=False)["input_ids"])
 
 
-@pytest.mark.parametrize("number", range(12))
 def test_the_command_reads_what_we_write(
-    server: OllamaServer, mame_gguf: Path, tmp_path: Path, number: int
+    server: OllamaServer, mame_gguf: Path, tmp_path: Path
 ) -> None:
     """Ollama's own reader of Modelfiles as the judge of ours."""
-    texts = [
+    texts = (
         "plain", 'a "quoted" word', '"', '""', '"whole"', '""two', 'ends in two""', " spaces ", "# no comment",
         'line "\nSYSTEM of the text"\nFROM nowhere', "\r\n\ttabs\r\n", "日本語、改行\nあり。「」\n",
-    ]  # fmt: skip
-    text = texts[number]
-    from workshop_helpers.runtimes.ollama.modelfile import Modelfile
-
+    )  # fmt: skip
     modelfile = Modelfile(
         str(mame_gguf),
-        system=text,
-        template="{{ .Prompt }}" + text.replace("{{", ""),
-        parameters={"stop": (text, "x"), "temperature": 0.25, "num_ctx": 512, "use_mmap": True},
-        messages=(Message("user", text), Message("assistant", text)),
-        licenses=(text,),
+        system="\n".join(texts),
+        template='"{{ .Prompt }}' + "\r\n".join(texts),
+        parameters={"stop": texts, "temperature": 0.25, "num_ctx": 512, "use_mmap": True},
+        messages=tuple(Message(role, text) for text in texts for role in ("user", "assistant")),
+        licenses=texts,
     )
     (tmp_path / "Modelfile").write_text(build(modelfile), encoding="utf-8", newline="")
     create_by_command(server, "read", tmp_path / "Modelfile")
@@ -329,7 +320,7 @@ def test_the_command_reads_what_we_write(
         about = shown(api, "read")
     assert about["system"] == modelfile.system
     assert about["template"] == modelfile.template
-    assert about["license"] == text
+    assert about["license"] == "\n".join(texts)
     assert [(m["role"], m["content"]) for m in about["messages"]] == [
         (m.role, m.content) for m in modelfile.messages
     ]

@@ -7,56 +7,37 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import WorkshopError
-from ..core.jsonio import to_json
-from .arguments import add_verb, read_text
-from .output import OK
+from ..core.wordings import LANGUAGES
+from .arguments import add_system_text, add_verb, option, several, system_text
+from .output import OK, show
 
 if TYPE_CHECKING:
     from ..runtimes.ollama.modelfile import Modelfile
 
 ABOUT = (
-    "A prompted model has its base's weights, unchanged, and reads the system text and the examples before every "
-    "question: prompt engineering kept in a file, no fine-tuning. With several --from-data files --out is a folder, "
-    "and each file gives a variant of its own, such as Modelfile.support and Modelfile.sales."
+    "A prompted model has its base's weights, unchanged, and reads the system text and the "
+    "examples before every question: prompt engineering kept in a file, no fine-tuning. With "
+    "several --from-data files --out is a folder, and each file gives a variant of its own, such "
+    "as Modelfile.support and Modelfile.sales."
 )
 
 
 def add_modelfile_verb(verbs: Any) -> None:
     """Add the verb to the subparsers `verbs`."""
-    verb = add_verb(
-        verbs,
-        "modelfile",
-        _modelfile,
-        "write Ollama's recipe for a prompted model: system text, examples, template, stop texts",
-        ABOUT,
+    summary = (
+        "write Ollama's recipe for a prompted model: system text, examples, template, stop texts"
     )
-    verb.add_argument(
-        "model", metavar="MODEL", help="a .gguf file, a catalogue name, or ollama:NAME"
+    verb = add_verb(verbs, "modelfile", _modelfile, summary, ABOUT)
+    option(verb, "model", "MODEL", "a .gguf file, a catalogue name, or ollama:NAME")
+    add_system_text(verb).add_argument(
+        "--facts", choices=LANGUAGES, help="the bundled shop's facts as the system text"
     )
-    told = verb.add_mutually_exclusive_group()
-    told.add_argument("--system", metavar="TEXT", help="system text: instructions or facts")
-    told.add_argument("--system-file", type=Path, metavar="FILE", help="the same from a text file")
-    told.add_argument(
-        "--facts", choices=("en", "ja"), help="the bundled shop's facts as the system text"
-    )
-    verb.add_argument(
-        "--from-data",
-        type=Path,
-        nargs="+",
-        metavar="FILE",
-        default=[],
-        help="rows (.jsonl) to choose examples from, so that they cover its topics",
-    )
-    verb.add_argument(
-        "--shots", type=int, default=5, metavar="N", help="how many (default: %(default)s)"
-    )
-    verb.add_argument(
-        "--temperature", type=float, metavar="X", help="0 always takes the likeliest token"
-    )
-    verb.add_argument(
-        "--top-p", type=float, metavar="X", help="draw among the likeliest tokens up to this share"
-    )
-    verb.add_argument("--out", type=Path, metavar="FILE", help="write it here (default: print it)")
+    rows = "rows (.jsonl) to choose examples from, so that they cover its topics"
+    several(verb, "--from-data", "FILE", rows, Path, default=[])
+    option(verb, "--shots", "N", "how many (default: %(default)s)", int, default=5)
+    option(verb, "--temperature", "X", "0 always takes the likeliest token", float)
+    option(verb, "--top-p", "X", "draw among the likeliest tokens up to this share", float)
+    option(verb, "--out", "FILE", "write it here (default: print it)", Path)
 
 
 def _modelfile(args: argparse.Namespace) -> int:
@@ -81,19 +62,24 @@ def _modelfile(args: argparse.Namespace) -> int:
         elif problems := check_modelfile(modelfile, Path.cwd()):
             raise WorkshopError("\n".join(problems))
         made.append((out, modelfile))
-    if args.json:
-        print(to_json([{"path": out, "modelfile": build(m)} for out, m in made]))
-        return OK
-    for out, modelfile in made:
-        if out is None:
-            print(build(modelfile), end="")
-            continue
-        examples = sum(m.role == "assistant" for m in modelfile.messages)
-        print(
-            f"{out}: a prompted model, {examples} examples; its weights stay as they are. "
-            f"Make it: workshop ollama create {out.suffix.removeprefix('.') or 'my-model'} {out}"
-        )
+    show(
+        args,
+        [{"path": out, "modelfile": build(modelfile)} for out, modelfile in made],
+        *(_line(modelfile, out) for out, modelfile in made),
+    )
     return OK
+
+
+def _line(modelfile: Modelfile, out: Path | None) -> str:
+    from ..runtimes.ollama.modelfile import build
+
+    if out is None:
+        return build(modelfile).removesuffix("\n")
+    examples = sum(m.role == "assistant" for m in modelfile.messages)
+    return (
+        f"{out}: a prompted model, {examples} examples; its weights stay as they are. "
+        f"Make it: workshop ollama create {out.suffix.removeprefix('.') or 'my-model'} {out}"
+    )
 
 
 def _places(args: argparse.Namespace) -> list[tuple[Path | None, Path | None]]:
@@ -108,7 +94,8 @@ def _places(args: argparse.Namespace) -> list[tuple[Path | None, Path | None]]:
     stems = [file.stem for file in files]
     if args.out is None or len(set(stems)) < len(stems):
         raise WorkshopError(
-            "Several --from-data files make several Modelfiles: give --out a folder, and the files different names."
+            "Several --from-data files make several Modelfiles: give --out a folder, and the files "
+            "different names."
         )
     return [(file, args.out / f"Modelfile.{file.stem}") for file in files]
 
@@ -118,6 +105,4 @@ def _system(args: argparse.Namespace) -> str | None:
         from ..metrics.facts import ShopFacts
 
         return ShopFacts.load().system_prompt(args.facts)
-    if args.system_file is not None:
-        return read_text(args.system_file)
-    return str(args.system) if args.system is not None else None
+    return system_text(args)

@@ -152,18 +152,7 @@ class Ollama(Closing):
         """Every model that the server has, the one changed last first."""
         with self._explained("listing its models"):
             found = self._client.list().models
-        return [
-            OllamaModel(
-                name=str(one.model),
-                size_bytes=int(one.size or 0),
-                digest=str(one.digest),
-                parameters=(one.details and one.details.parameter_size) or "",
-                quantization=(one.details and one.details.quantization_level) or "",
-                family=(one.details and one.details.family) or "",
-                modified=one.modified_at.isoformat() if one.modified_at else "",
-            )
-            for one in found
-        ]
+        return [OllamaModel.of(one) for one in found]
 
     def show(self, name: str) -> OllamaFacts:
         """What is known of a model. Raises WorkshopError, with the nearest names, when it is not

@@ -26,6 +26,23 @@ class OllamaModel:
     family: str
     modified: str
 
+    @classmethod
+    def of(cls, listed: Any) -> OllamaModel:
+        """An entry of the list that Ollama's client gives."""
+
+        def detail(name: str) -> str:
+            return getattr(listed.details, name, None) or ""
+
+        return cls(
+            name=str(listed.model),
+            size_bytes=int(listed.size or 0),
+            digest=str(listed.digest),
+            parameters=detail("parameter_size"),
+            quantization=detail("quantization_level"),
+            family=detail("family"),
+            modified=listed.modified_at.isoformat() if listed.modified_at else "",
+        )
+
 
 @dataclass(frozen=True)
 class OllamaFacts:

@@ -62,20 +62,15 @@ PARAMETERS: dict[str, Parameter] = {
 }
 # Still met in older Modelfiles; Ollama warns of them, or refuses them, by its version.
 RETIRED: dict[str, Parameter] = {
-    "mirostat": Parameter(int, 0, 2),
-    "mirostat_eta": Parameter(float, 0),
-    "mirostat_tau": Parameter(float, 0),
-    "tfs_z": Parameter(float, 0),
-    "penalize_newline": Parameter(bool),
-    "numa": Parameter(bool),
-    "low_vram": Parameter(bool),
-    "f16_kv": Parameter(bool),
-    "logits_all": Parameter(bool),
-    "vocab_only": Parameter(bool),
-    "use_mlock": Parameter(bool),
-    "num_gqa": Parameter(int, 1),
-    "rope_frequency_base": Parameter(float, 0),
-    "rope_frequency_scale": Parameter(float, 0),
+    **dict.fromkeys(("mirostat", "num_gqa"), Parameter(int)),
+    **dict.fromkeys(
+        ("mirostat_eta", "mirostat_tau", "tfs_z", "rope_frequency_base", "rope_frequency_scale"),
+        Parameter(float),
+    ),
+    **dict.fromkeys(
+        ("penalize_newline", "numa", "low_vram", "f16_kv", "logits_all", "vocab_only", "use_mlock"),
+        Parameter(bool),
+    ),
 }
 
 _KINDS = {int: "a whole number", float: "a number", bool: "true or false"}
