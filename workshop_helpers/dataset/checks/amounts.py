@@ -58,6 +58,10 @@ class Topics(SetCheck):
             self._first[topic] = row.number
         return ()
 
+    def summary(self) -> dict[str, Any]:
+        """The rows of each topic."""
+        return {"topics": self.counted}
+
     def finish(self) -> list[Finding]:
         if not 2 <= len(self.counted) < MOST_TOPICS:
             return []

@@ -181,11 +181,6 @@ class Checker:
     million rows take seconds.
     """
 
-    # Which rows of a large set a check gets: the first so many, and then one in so many.
-    ALL = (0, 1)
-    FORMATS = (10_000, 100)
-    AMOUNTS = (1_000, 1_000)
-
     def __init__(
         self,
         *,
@@ -201,28 +196,20 @@ class Checker:
         self._counts: Counter[tuple[str, str]] = Counter()
         self._large = large
         self._ref = resolve(model) if model is not None else None
-        self._openings, self._manners = Openings(places), Manners(places)
-        self._languages, self._topics = Languages(places), Topics(places)
-        self._formats, self._statements = NumberFormats(places), Statements(places)
-        self._leakage: Leakage | None = None
         self._tokens: Tokens | None = None
-        self._every: list[SetCheck] = [
-            Answers(places), self._openings, self._manners, self._languages, self._topics,
-        ]  # fmt: skip
-        self._sampled: list[tuple[SetCheck, tuple[int, int]]] = [
-            (self._formats, self.FORMATS), (self._statements, self.AMOUNTS),
-        ]  # fmt: skip
+        self._formats, self._statements = NumberFormats(places), Statements(places)
+        self._sampled: list[SetCheck] = [self._formats, self._statements]
         if facts is not None:
-            self._sampled.append((KnownFacts(places, facts), self.AMOUNTS))
+            self._sampled.append(KnownFacts(places, facts))
+        kinds = (Answers, Languages, Manners, Openings, Topics)
+        self._every: list[SetCheck] = [kind(places) for kind in kinds]
         if held_out is not None:
-            self._leakage = Leakage(places, held_out, near=model is not None)
-            self._every.append(self._leakage)
+            self._every.append(Leakage(places, held_out, near=model is not None))
         if self._ref is not None:
-            self._every.append(NearDuplicates(places))
             recipe = self._ref.origin.recipe if self._ref.origin else {}
             most = max_length or int(recipe.get("max_length", DEFAULT_MAX_LENGTH))
             self._tokens = Tokens(places, self._ref, most)
-            self._sampled.insert(0, (self._tokens, self.ALL))
+            self._every += [NearDuplicates(places), self._tokens]
         self._checks: tuple[Callable[[CheckedRow], Iterable[Finding]], ...] = (
             check_texts, check_short, check_repeated, check_leftovers, check_language,
             *[one.add for one in self._every],
@@ -256,9 +243,10 @@ class Checker:
                 found = check(row)
                 if found:
                     self.keep(found)
-        for sampled, (first, every) in self._sampled:
+        for sampled in self._sampled:
+            first, every = sampled.SAMPLE if self._large else SetCheck.SAMPLE
             for row in rows:
-                if not self._large or row.number < first or row.number % every == 0:
+                if row.number < first or row.number % every == 0:
                     self.keep(sampled.add(row))
 
     def finish(
@@ -268,22 +256,15 @@ class Checker:
         price_per_hour: float | None = None,
     ) -> CheckReport:
         """What only the whole set shows, and the report. Call it once, after the last row."""
-        for check in (*self._every, *[check for check, _ in self._sampled]):
+        checks, files, tokens = (*self._every, *self._sampled), self.places.files, self._tokens
+        for check in checks:
             self.keep(check.finish())
-        files, tokens = self.places.files, self._tokens
         if files and self.rows:
             self.keep(enough(self.rows, aim, files[0]))
-        summary: dict[str, Any] = {
-            "tokens": tokens.total if tokens else None,
-            "examined": {"amounts": self._statements.rows, "number formats": self._formats.rows},
-            "lengths": tokens.summary() if tokens else {},
-            "languages": self._languages.summary(),
-            "manners": self._manners.summary(),
-            "openings": self._openings.summary(),
-            "topics": self._topics.counted,
-        }
-        if self._leakage is not None:
-            summary["held_out"] = self._leakage.questions
+        examined = {"amounts": self._statements.rows, "number formats": self._formats.rows}
+        summary: dict[str, Any] = {"tokens": None, "examined": examined, "lengths": {}}
+        for check in checks:
+            summary |= check.summary()
         if tokens is not None and self._ref is not None and self.rows:
             summary["estimate"] = estimate(
                 tokens.total,

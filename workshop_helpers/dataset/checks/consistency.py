@@ -194,6 +194,8 @@ class Statements(SetCheck):
     questions do not bring amounts, an order or another case of their own.
     """
 
+    SAMPLE = (1_000, 1_000)
+
     def __init__(self, places: Places) -> None:
         super().__init__(places)
         self._known: dict[int, list[_Said]] = {}
@@ -259,6 +261,7 @@ class KnownFacts(SetCheck):
     fact that is alike.
     """
 
+    SAMPLE = Statements.SAMPLE
     LIKE = 0.6  # share of the smaller text's pieces that both have, to be about the same thing
     NEAR = 0.35  # to be a fact that might be meant as well
 

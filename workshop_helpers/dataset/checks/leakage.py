@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...core.errors import WorkshopError
 from .findings import Finding, Place
@@ -157,6 +157,10 @@ class Leakage(SetCheck):
                 self._held.append(held.place)
                 self._near.add(held.question)
                 self._like.add(content(held.question))
+
+    def summary(self) -> dict[str, Any]:
+        """How many questions were held out."""
+        return {"held_out": self.questions}
 
     def add(self, row: CheckedRow) -> Iterable[Finding]:
         question = asked(row.conversation)

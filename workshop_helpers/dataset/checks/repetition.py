@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import Any
 
 from .findings import Finding
 from .row import CheckedRow, Places, SetCheck
@@ -61,16 +62,14 @@ class Openings(SetCheck):
             self._first[opening] = row.number
         return ()
 
-    def summary(self) -> dict[str, object]:
+    def summary(self) -> dict[str, Any]:
         """How many openings there are for each row (1: all differ), and the commonest."""
         if not self.rows:
-            return {}
+            return {"openings": {}}
         opening = max(self._counted, key=self._counted.__getitem__)
-        return {
-            "different": round(len(self._counted) / self.rows, 4),
-            "commonest": opening,
-            "share": round(self._counted[opening] / self.rows, 4),
-        }
+        different = round(len(self._counted) / self.rows, 4)
+        share = round(self._counted[opening] / self.rows, 4)
+        return {"openings": {"different": different, "commonest": opening, "share": share}}
 
     def finish(self) -> list[Finding]:
         if self.rows < FEWEST_ROWS:

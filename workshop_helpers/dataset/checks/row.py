@@ -78,7 +78,12 @@ class Places:
 
 
 class SetCheck:
-    """A check of the set as a whole: it is fed row by row, and speaks of a row, or in the end."""
+    """A check of the set as a whole: it takes row after row, and finds faults then or at the end.
+
+    SAMPLE: which rows of a large set it is given: the first so many, then one in so many.
+    """
+
+    SAMPLE = (0, 1)
 
     def __init__(self, places: Places) -> None:
         self.places = places
@@ -97,3 +102,7 @@ class SetCheck:
     def finish(self) -> Iterable[Finding]:
         """What only the whole set shows."""
         return ()
+
+    def summary(self) -> dict[str, Any]:
+        """What was measured, by its name in the report's summary."""
+        return {}

@@ -60,15 +60,12 @@ class Tokens(SetCheck):
         return self.finish() if len(self._waiting) >= BATCH else ()
 
     def summary(self) -> dict[str, Any]:
-        """Least, median and greatest length of a row in tokens."""
+        """The tokens that are trained on; least, median and greatest length of a row."""
         if not self.lengths:
-            return {}
-        return {
-            "shortest": min(self.lengths),
-            "median": median(self.lengths),
-            "longest": max(self.lengths),
-            "max_length": self.max_length,
-        }
+            return {"tokens": self.total}
+        least, greatest = min(self.lengths), max(self.lengths)
+        lengths = {"shortest": least, "median": median(self.lengths), "longest": greatest}
+        return {"tokens": self.total, "lengths": {**lengths, "max_length": self.max_length}}
 
     def finish(self) -> list[Finding]:
         found: list[Finding] = []

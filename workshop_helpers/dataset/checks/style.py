@@ -159,13 +159,12 @@ class Manners(SetCheck):
         if len(self._shown[polite]) < SHOWN:
             self._shown[polite].append(shorten(answer))
 
-    def summary(self) -> dict[str, int]:
+    def summary(self) -> dict[str, Any]:
         """How many Japanese answers are in each manner."""
-        return {"polite": len(self._rows[True]), "plain": len(self._rows[False])}
+        return {"manners": {"polite": len(self._rows[True]), "plain": len(self._rows[False])}}
 
     def finish(self) -> list[Finding]:
-        counted = self.summary()
-        polite, plain = counted.values()
+        polite, plain = len(self._rows[True]), len(self._rows[False])
         if not polite or not plain or polite + plain < FEWEST_ROWS:
             return []
         usual = plain <= polite
@@ -178,7 +177,7 @@ class Manners(SetCheck):
             "usual": _MANNERS[usual],
             "n": len(common),
         }
-        values |= counted
+        values |= {"polite": polite, "plain": plain}
         return [
             self.finding("mixed-politeness", code, number, common[0], excerpt=text, **values)
             for number, text in zip(rare, shown, strict=False)
@@ -213,12 +212,12 @@ class Languages(SetCheck):
         alike.append(row.number)
         return ()
 
-    def summary(self) -> dict[str, int]:
+    def summary(self) -> dict[str, Any]:
         """How many questions are in each language."""
         counted: Counter[str] = Counter()
         for rows in self._rows.values():
             counted.update({language: len(numbers) for language, numbers in rows.items()})
-        return {language: count for language, count in counted.items() if count}
+        return {"languages": {language: n for language, n in counted.items() if n}}
 
     def finish(self) -> Iterable[Finding]:
         for rows in self._rows.values():
@@ -282,6 +281,8 @@ class NumberFormats(SetCheck):
 
     English and Japanese answers are two sets: each has ways of its own.
     """
+
+    SAMPLE = (10_000, 100)
 
     def __init__(self, places: Places) -> None:
         super().__init__(places)
