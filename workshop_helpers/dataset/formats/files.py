@@ -46,8 +46,7 @@ def open_rows(
     columns: Mapping[str, str] | None = None,
     encoding: str | None = None,
 ) -> RowReader:
-    """Open a file of training rows; iterate over the reader for a Conversation or a Fault each, in
-    file order.
+    """Open a file of training rows; the reader gives a Conversation or a Fault each, in file order.
 
     format: a name of FORMATS, to read every row as that; columns: the fields of "question",
     "answer" and, if wanted, "system" and "input", by name; encoding: as Python names it. None finds
@@ -78,8 +77,7 @@ def _known_columns(columns: Mapping[str, str] | None) -> Columns | None:
 
 
 class RowReader(Closing):
-    """Iterates over Conversation and Fault in file order, in bounded memory; each iteration reads
-    the file anew.
+    """Gives Conversation and Fault in file order, in bounded memory; each iteration reads anew.
 
     `source` says how the file is read and why. A context manager; leaving it closes the file.
     """
@@ -214,9 +212,7 @@ def _row_text(row: Fields) -> str:
 
 
 def _texts(cut: Iterator[bytes], encoding: str) -> Iterator[str]:
-    """Lines as text, with their ends. What is not in the encoding becomes half characters, and a
-    fault of its row.
-    """
+    """Lines as text, with their ends. Bytes not in the encoding become a fault of their row."""
     # The codec with the mark would take one away at the start of every line.
     codec = "utf-8" if encoding == "utf-8-sig" else encoding
     mark = "\ufeff"

@@ -49,9 +49,8 @@ def line_rows(lines: Iterator[bytes], encoding: str) -> Iterator[Item]:
                         continue
                 except (ValueError, RecursionError):
                     pass  # said in words below
-            if not line.strip():
-                continue
-            yield number, *_line_row(line, encoding, first=number == 1)
+            if line.strip():
+                yield number, *_line_row(line, encoding, first=number == 1)
     except RowFault as fault:
         yield number + 1, fault, ""
 

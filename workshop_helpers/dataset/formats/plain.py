@@ -85,9 +85,7 @@ def _pair(parts: dict[str, list[str]]) -> dict[str, str] | RowFault:
 
 
 def write_plain(messages: Messages) -> str:
-    """A conversation as plain text with an empty line behind it; RowFault for what would be read
-    otherwise.
-    """
+    """A conversation as plain text; RowFault for what would be read back otherwise."""
     require_pair(messages, "plain")
     marks = {"system": "System", "user": "Q", "assistant": "A"}
     pieces = []

@@ -18,8 +18,7 @@ T = TypeVar("T")
 
 
 def read_conversations(path: str | Path, *, limit: int | None = None) -> list[Conversation]:
-    """Read a file of training rows, in file order; every container, format and encoding that
-    `open_rows` reads.
+    """Read a file of training rows, in file order, of any kind that `open_rows` reads.
 
     limit: keep the first so many conversations; the whole file is checked all the same. Raises
     WorkshopError that lists up to ten faults with file and line: what `open_rows` finds, equal

@@ -115,8 +115,8 @@ def _format_for(container: str, format: str | None, columns: Mapping[str, str] |
     name = format or ("question/answer" if container in TABLES else "messages")
     if container in TABLES and name not in _IN_CELLS:
         raise WorkshopError(
-            f"{container_name(container)} has columns of text and cannot hold the lists of turns of "
-            f"{name}. Choose {', '.join(_IN_CELLS)}, or write .jsonl."
+            f"{container_name(container)} has columns of text and cannot hold the lists of turns "
+            f"of {name}. Choose {', '.join(_IN_CELLS)}, or write .jsonl."
         )
     return name
 
