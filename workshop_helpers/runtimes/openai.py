@@ -183,11 +183,11 @@ class ChatServer(Closing):
             try:
                 found = self._read(chat, **body, **{self._limit_name: max_tokens})
             except openai.BadRequestError as error:
-                if "max_completion_tokens" not in error.response.text:
-                    raise
                 # Newer OpenAI models know the limit under another name only.
-                self._limit_name = "max_completion_tokens"
-                found = self._read(chat, **body, **{self._limit_name: max_tokens})
+                if (name := "max_completion_tokens") not in error.response.text:
+                    raise
+                self._limit_name = name
+                found = self._read(chat, **body, **{name: max_tokens})
         except openai.APIError as error:
             raise self._in_words(error) from None
         return self._answer(found)
@@ -226,88 +226,76 @@ class ChatServer(Closing):
         """What an error of the `openai` client means for people."""
         import openai
 
-        if isinstance(error, openai.APITimeoutError):
-            return WorkshopError(
-                f"{self.address} gave no answer within {self.timeout:g} s, {self.retries + 1} "
-                "times. A large model on a small machine may need longer: raise the time-out, or "
-                "take a smaller model."
-            )
-        if isinstance(error, openai.APIStatusError):
-            return WorkshopError(f"{self.address}{self._refusal(error)}")
         cause = _cause(error)
-        host = urlsplit(self.address).hostname
-        if isinstance(cause, ssl.SSLError):
-            return WorkshopError(
-                f"No safe connection to {self.address}: {cause.reason or cause}. Is the server's "
-                "address right, and does it speak https?"
-            )
-        if isinstance(cause, socket.gaierror):
-            return WorkshopError(
-                f"There is no machine {host}, or this one is offline. Check the address "
-                f"{self.address}; without a network, use a local server or the model `mame`."
-            )
-        reason = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
-        if isinstance(cause, ConnectionRefusedError):
-            reason = "the connection is refused"
-        elif isinstance(cause, ConnectionResetError) or "disconnected" in reason:
-            reason = "the connection breaks off"
-        start = (
-            "Start it (`ollama serve`, or llama.cpp's `llama-server -m model.gguf`), give another "
-            "address, or work without a server: the model `mame`."
-            if is_local(self.address)
-            else "Check the address and the network."
-        )
-        return WorkshopError(f"No server answers at {self.address} ({reason}). {start}")
-
-    def _refusal(self, error: Any) -> str:
-        """What a status that is no success means, to be said after the address."""
-        status = error.status_code
-        message, code = _message(self._key.hide(error.response.text[:100_000]))
-        said = f" It says: {message}" if message else ""
-        if status == 401 and self._key:
-            return f" refuses: the key in {self._key_name} is not accepted (401).{said}"
-        if status == 401:
+        values = {"where": self.address, "tries": self.retries + 1, "cause": cause}
+        if isinstance(error, openai.APIStatusError):
+            message, code = _message(self._key.hide(error.response.text[:100_000]))
+            status = error.status_code
+            kind: Any = {4: 400, 5: 500}.get(status // 100, 300)
+            if status in _ERRORS:
+                kind = status
+            if status == 401 and not self._key:
+                kind = "no key"
+            elif status == 404 and "model" in message.lower():
+                return WorkshopError(f"{self._unknown_model([])} It says: {message}")
+            elif status == 429 and code in _SPENT:
+                kind = "spent"
             named = "" if self.address.startswith("https:") else " and name it (--key-env)"
-            return (
-                " refuses: a key is needed, and none was sent: put it into the environment "
-                f"variable {self._key_name}{named} (401).{said}"
-            )
-        if status == 403:
-            return f" does not allow this with the given key (403).{said}"
-        if status == 404 and "model" in message.lower():
-            return self._unknown_model([]).removeprefix(self.address) + said
-        if status == 404:
-            return f" knows no /chat/completions (404).{said} The address usually ends in /v1."
-        if status == 429 and code in _SPENT:
-            return f": the account's quota is used up (429).{said} Look at the account."
-        if status == 429:
-            return (
-                f": too many requests, still after {self.retries} pauses (429).{said} Wait a "
-                "while, and run it again."
-            )
-        if status < 400:
-            return (
-                f" sends on to another address ({status}), and a key must not follow. Give the "
-                "address it means."
-            )
-        if status >= 500:
-            return (
-                f" failed {self.retries + 1} times ({status}).{said} Look at the server's own log."
-            )
-        return f" refuses the request ({status}).{said}"
+            values |= {"said": f" It says: {message}" if message else "", "status": status}
+            values |= {"key": self._key_name, "named": named}
+        elif isinstance(error, openai.APITimeoutError):
+            kind = "silent"
+            values["seconds"] = f"{self.timeout:g}"
+        elif isinstance(cause, ssl.SSLError | socket.gaierror):
+            kind = "no tls" if isinstance(cause, ssl.SSLError) else "no host"
+            values["host"] = urlsplit(self.address).hostname
+        else:
+            kind = "down here" if is_local(self.address) else "down"
+            reason = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
+            if isinstance(cause, ConnectionRefusedError):
+                reason = "the connection is refused"
+            elif isinstance(cause, ConnectionResetError) or "disconnected" in reason:
+                reason = "the connection breaks off"
+            values["cause"] = reason
+        return WorkshopError(_ERRORS[kind].format(**values))
 
     def _unknown_model(self, names: list[str]) -> str:
         near = difflib.get_close_matches(self.model, names, n=3, cutoff=0.4)
-        has = f" Near ones: {', '.join(near)}." if near else ""
-        if not near and names:
-            has = f" It has: {', '.join(names[:20])}."
-        pull = f" With Ollama: `workshop ollama pull {self.model}`."
-        return (
-            f"{self.address} has no model {self.model!r}.{has}"
-            f"{pull if ':11434' in self.address else ''}"
-        )
+        told = f"{self.address} has no model {self.model!r}."
+        if near:
+            told += f" Near ones: {', '.join(near)}."
+        elif names:
+            told += f" It has: {', '.join(names[:20])}."
+        if ":11434" in self.address:
+            told += f" With Ollama: `workshop ollama pull {self.model}`."
+        return told
 
 
+# What an error means, by the status or the kind.
+_ERRORS: dict[Any, str] = {
+    300: "{where} sends on to another address ({status}), and a key must not follow. Give the "
+    "address it means.",
+    400: "{where} refuses the request ({status}).{said}",
+    401: "{where} refuses: the key in {key} is not accepted (401).{said}",
+    "no key": "{where} refuses: a key is needed, and none was sent: put it into the environment "
+    "variable {key}{named} (401).{said}",
+    403: "{where} does not allow this with the given key (403).{said}",
+    404: "{where} knows no /chat/completions (404).{said} The address usually ends in /v1.",
+    429: "{where}: too many requests, still after {tries} tries (429).{said} Wait a while, and run "
+    "it again.",
+    "spent": "{where}: the account's quota is used up (429).{said} Look at the account.",
+    500: "{where} failed {tries} times ({status}).{said} Look at the server's own log.",
+    "silent": "{where} gave no answer within {seconds} s, {tries} times. A large model on a small "
+    "machine may need longer: raise the time-out, or take a smaller model.",
+    "no tls": "No safe connection to {where}: {cause}. Is the server's address right, and does it "
+    "speak https?",
+    "no host": "There is no machine {host}, or this one is offline. Check the address {where}; "
+    "without a network, use a local server or the model `mame`.",
+    "down": "No server answers at {where} ({cause}). Check the address and the network.",
+    "down here": "No server answers at {where} ({cause}). Start it (`ollama serve`, or llama.cpp's "
+    "`llama-server -m model.gguf`), give another address, or work without a server: the model "
+    "`mame`.",
+}
 _NOBODY = (ConnectionRefusedError, socket.gaierror, ssl.SSLError)
 
 
