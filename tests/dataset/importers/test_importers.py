@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import json
 import textwrap
 from pathlib import Path
 
@@ -213,7 +212,8 @@ def test_code_and_tables_survive_as_plain_text(page):
     )
     (row,) = rows_from_faq(path)
     assert row.answer == (
-        '```python\nwith open("a.txt") as f:\n    print(f.read())\n```\n\nUse `open`.\n\nmode | for\nr | reading'
+        '```python\nwith open("a.txt") as f:\n    print(f.read())\n```\n\n'
+        "Use `open`.\n\nmode | for\nr | reading"
     )
 
 
@@ -281,32 +281,15 @@ def test_details_definitions_and_headings_of_a_page(page):
 
 
 def test_the_pages_own_faq_data_is_preferred(page):
-    data = {
-        "@context": "https://schema.org",
-        "@graph": [
-            {"@type": "WebSite", "name": "x"},
-            {
-                "@type": ["WebPage", "FAQPage"],
-                "mainEntity": [
-                    {
-                        "@type": "Question",
-                        "name": "How much is shipping?",
-                        "acceptedAnswer": {
-                            "@type": "Answer",
-                            "text": "<p>$6.99.</p><ul><li>a</li></ul>",
-                        },
-                    },
-                    {
-                        "@type": "Question",
-                        "name": "返品は？",
-                        "acceptedAnswer": {"text": "14日以内\n未使用"},
-                    },
-                    {"@type": "Question", "name": "No answer?"},
-                ],
-            },
-        ],
-    }
-    script = f'<script type="application/ld+json">{json.dumps(data)}</script>'
+    data = """{"@context": "https://schema.org", "@graph": [
+        {"@type": "WebSite", "name": "x"},
+        {"@type": ["WebPage", "FAQPage"], "mainEntity": [
+            {"@type": "Question", "name": "How much is shipping?", "acceptedAnswer":
+                {"@type": "Answer", "text": "<p>$6.99.</p><ul><li>a</li></ul>"}},
+            {"@type": "Question", "name": "返品は？",
+                "acceptedAnswer": {"text": "14日以内\\n未使用"}},
+            {"@type": "Question", "name": "No answer?"}]}]}"""
+    script = f'<script type="application/ld+json">{data}</script>'
     rows = rows_from_faq(page(f"{script}<h2>How much is it?</h2><p>$6.99.</p>", "faq.html"))
     assert pairs(rows) == [
         ("How much is shipping?", "$6.99.\n\n- a"),
@@ -321,6 +304,27 @@ def test_broken_page_data_is_told_and_the_visible_page_read(page):
     rows = rows_from_faq(page(f"{script}<h2>How much is it?</h2><p>$6.99.</p>", "faq.html"))
     assert pairs(rows) == [("How much is it?", "$6.99.")]
     assert rows.faults[0].rule == "invalid-json" and rows.faults[0].line == 1
+
+
+@pytest.mark.parametrize(
+    ("html", "answer"),
+    [
+        ("<h2>Q?</h2><p>2 * 3_4 * 5 # [x] **y</p>", "2 * 3_4 * 5 # [x] **y"),
+        ("<h2>Q?</h2><?php echo 1 ?><!-- c --><ol start='²'><li>a</ol>", "1. a"),
+        ("<h2>Q?</h2><pre>a\n\n\n  ```b</pre>", "````\na\n\n\n  ```b\n````"),
+        ("<h2>Q?</h2>全角　空白</br>x&nbsp; y", "全角　空白\nx y"),
+        ("<h2>Q?</h2><div>a <b> b</b><p>c <svg>d</svg></div>", "a b\n\nc"),
+    ],
+)
+def test_an_answer_is_the_text_of_the_page_without_marks_that_it_does_not_have(page, html, answer):
+    assert pairs(rows_from_faq(page(html, "faq.html"))) == [("Q?", answer)]
+
+
+def test_half_a_character_in_the_pages_data_is_told(page):
+    data = '{"@type": "FAQPage", "mainEntity": {"@type": "Question", "name": "A \\ud800?", '
+    data += '"acceptedAnswer": {"text": "<p>Yes"}}}'
+    with pytest.raises(WorkshopError, match="half of a character"):
+        rows_from_faq(page(f'<script type="application/ld+json">{data}</script>', "faq.html"))
 
 
 def test_microdata_of_a_page(page):
@@ -362,9 +366,9 @@ def test_random_pages_are_never_a_traceback(page):
     import random
 
     pieces = [
-        "<h2>", "</h2>", "<p>", "</p>", "<details>", "<summary>", "</details>", "<dl>", "<dt>", "<dd>", "</dl>", "<ul>",
-        "<li>", "</ul>", "What?", "Yes.", "\n\n", "## ", "**", "Q: ", "A: ", "- ", "1. ", "```", "|", "<!--", "-->",
-        "&amp;", "&#0;", "\x00", "質問：", "<a href=x>", "<br>",
+        "<h2>", "</h2>", "<p>", "</p>", "<details>", "<summary>", "</details>", "<dl>", "<dt>",
+        "<dd>", "</dl>", "<ul>", "<li>", "</ul>", "What?", "Yes.", "\n\n", "## ", "**", "Q: ", "A: ",
+        "- ", "1. ", "```", "|", "<!--", "-->", "&amp;", "&#0;", "\x00", "質問：", "<a href=x>", "<br>",
         "<script type='application/ld+json'>", "{", "</script>",
     ]  # fmt: skip
     chance = random.Random(0)
@@ -475,7 +479,8 @@ def test_functions_become_rows_in_source_order_without_their_docstring(page):
         (node,) = ast.parse(row.answer).body
         assert ast.get_docstring(node) is None
     assert rows[0].question == (
-        "Write a Python function `add` that does the following.\n\nAdd two numbers and return the sum.\n\n"
+        "Write a Python function `add` that does the following.\n\n"
+        "Add two numbers and return the sum.\n\n"
         "Signature: `def add(a: int, b: int=0) -> int`"
     )
     assert rows[0].answer == (

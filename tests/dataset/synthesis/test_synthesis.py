@@ -14,6 +14,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -46,7 +47,8 @@ def gguf(mame: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return convert(mame, tmp_path_factory.mktemp("served") / "mame-F16.gguf").path
 
 
-def serve(gguf: Path, **settings: object):
+@contextmanager
+def serving(gguf: Path, key: str = "", **settings: object) -> Iterator[str]:
     import xllamacpp
 
     parameters = xllamacpp.CommonParams()
@@ -58,26 +60,21 @@ def serve(gguf: Path, **settings: object):
     parameters.verbosity = -1
     for name, value in settings.items():
         setattr(parameters, name, value)
-    return xllamacpp.Server(parameters)
-
-
-def settle(address: str, key: str = "") -> None:
-    """One request that goes through its queue: a server that is closed before the queue turns never
-    ends.
-    """
-    parts = urlsplit(address)
+    running = xllamacpp.Server(parameters)
+    # One request through its queue: a server that is closed before the queue turns never ends.
+    parts = urlsplit(running.listening_address)
     connection = HTTPConnection(parts.hostname or "", parts.port)
     connection.request("GET", "/slots", headers={"Authorization": f"Bearer {key}"})
     connection.getresponse().read()
     connection.close()
+    yield f"{running.listening_address}/v1"
+    del running
 
 
 @pytest.fixture(scope="module")
 def server(gguf: Path) -> Iterator[str]:
-    running = serve(gguf, model_alias={"mame-f16"})
-    settle(running.listening_address)
-    yield f"{running.listening_address}/v1"
-    del running
+    with serving(gguf, model_alias={"mame-f16"}) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
@@ -88,18 +85,16 @@ def key() -> str:
 @pytest.fixture(scope="module")
 def locked(gguf: Path, key: str) -> Iterator[str]:
     """The same server, which wants a key."""
-    running = serve(gguf, api_keys=[key])
-    settle(running.listening_address, key)
-    yield f"{running.listening_address}/v1"
-    del running
+    with serving(gguf, key, api_keys=[key]) as address:
+        yield address
 
 
 def make(
     out: Path,
     *,
-    language: str,
+    language: str = "en",
     source: str | Path | None = None,
-    facts: Path | None = None,
+    facts: Path | None = FACTS,
     use: Callable[[Writer], Writer] = lambda writer: writer,
     **more: Any,
 ) -> SynthesisReport:
@@ -111,6 +106,7 @@ def make(
     return synthesize(out, sources, use(writer), asking=Asking(**asked), progress=False, **more)
 
 
+HELLO = [{"role": "user", "content": "Hello"}]
 Trouble = Callable[[BaseHTTPRequestHandler], bool]
 
 
@@ -175,6 +171,10 @@ def first(times: int, answer: Callable[[BaseHTTPRequestHandler], bool]) -> Troub
     return trouble
 
 
+def row_of(question: str, answer: str) -> Conversation:
+    return Conversation((Message("user", question), Message("assistant", answer)))
+
+
 def check_kept(report: SynthesisReport, language: str) -> list[Conversation]:
     """Every kept row is right: judged here by the facts themselves, not by what synthesis says."""
     rows = read_conversations(report.path)
@@ -196,7 +196,7 @@ def check_kept(report: SynthesisReport, language: str) -> list[Conversation]:
 @pytest.mark.parametrize("language", ["en", "ja"])
 def test_mame_writes_rows_from_the_facts_offline(tmp_path, language):
     out = tmp_path / "rows.jsonl"
-    report = make(out, facts=FACTS, language=language, count=10, model="mame")
+    report = make(out, language=language, count=10, model="mame")
     assert report.kept == 10 and report.tries >= 10
     assert report.tries >= 10 + len(report.rejected)
     rows = check_kept(report, language)
@@ -210,13 +210,7 @@ def test_mame_writes_rows_from_the_facts_offline(tmp_path, language):
 def test_rows_grow_from_rows_with_their_facts(tmp_path):
     source = data_path("shop", "train.en.jsonl")
     report = make(
-        tmp_path / "rows.jsonl",
-        source=source,
-        facts=FACTS,
-        language="en",
-        count=6,
-        offline_model="mame",
-        prices=(1.0, 2.0),
+        tmp_path / "rows.jsonl", source=source, count=6, offline_model="mame", prices=(1.0, 2.0)
     )
     rows = check_kept(report, "en")
     old = {row.question: row.answer for row in read_conversations(source)}
@@ -227,7 +221,7 @@ def test_rows_grow_from_rows_with_their_facts(tmp_path):
 def test_equal_calls_give_equal_rows_and_the_second_asks_nothing(tmp_path, monkeypatch):
     def run(name: str, seed: int = 3) -> SynthesisReport:
         out = tmp_path / name
-        return make(out, facts=FACTS, language="en", count=4, model="mame", seed=seed)
+        return make(out, count=4, model="mame", seed=seed)
 
     assert not run("a.jsonl").reused
     run("b.jsonl")
@@ -244,15 +238,7 @@ def test_a_model_that_cannot_ask_has_everything_rejected_and_told(tmp_path):
     with pytest.raises(
         WorkshopError, match=r"None of 32 rows by mame could be kept: \d+ no-question"
     ):
-        make(
-            tmp_path / "rows.jsonl",
-            facts=FACTS,
-            language="en",
-            count=5,
-            model="mame",
-            rewrite="both",
-            tries=32,
-        )
+        make(tmp_path / "rows.jsonl", count=5, model="mame", rewrite="both", tries=32)
     assert not (tmp_path / "rows.jsonl").exists()
 
 
@@ -284,14 +270,7 @@ def test_the_noise_draws_from_the_softmax(mame):
 
 
 def test_a_gguf_file_is_served_in_this_process(tmp_path, gguf):
-    report = make(
-        tmp_path / "rows.jsonl",
-        facts=FACTS,
-        language="en",
-        count=3,
-        offline_model=gguf,
-        rewrite="answer",
-    )
+    report = make(tmp_path / "rows.jsonl", count=3, offline_model=gguf, rewrite="answer")
     assert len(check_kept(report, "en")) == 3
 
 
@@ -302,7 +281,6 @@ def test_a_gguf_file_is_served_in_this_process(tmp_path, gguf):
 def test_rows_come_from_a_server_and_are_checked(tmp_path, server, language):
     report = make(
         tmp_path / "rows.jsonl",
-        facts=FACTS,
         language=language,
         count=8,
         server=server,
@@ -330,7 +308,7 @@ def test_a_run_that_is_stopped_goes_on_and_loses_nothing(tmp_path, server):
         return writer
 
     def run(**more: object) -> SynthesisReport:
-        arguments = {"facts": FACTS, "language": "en", "count": 9, "rewrite": "answer"}
+        arguments = {"count": 9, "rewrite": "answer"}
         return make(out, server=server, parallel=2, **(arguments | more))
 
     with pytest.raises(KeyboardInterrupt):
@@ -362,8 +340,6 @@ def test_a_server_that_dies_leaves_the_rows_so_far(tmp_path, relay):
     ):
         make(
             tmp_path / "rows.jsonl",
-            facts=FACTS,
-            language="en",
             count=30,
             server=relay(dies),
             rewrite="answer",
@@ -380,7 +356,7 @@ def test_a_busy_server_is_asked_again_after_the_time_it_names(relay):
     client = ChatServer(relay(first(2, busy)))
     client.start()
     started = time.monotonic()
-    answer = client.complete([{"role": "user", "content": "Hello"}], max_tokens=4)
+    answer = client.complete(HELLO, max_tokens=4)
     assert answer.tokens > 0
     assert 0.4 <= time.monotonic() - started < 20
 
@@ -392,7 +368,7 @@ def test_a_connection_that_breaks_off_is_tried_again(relay):
 
     client = ChatServer(relay(first(2, breaks)))
     client.start()
-    assert client.complete([{"role": "user", "content": "Hello"}], max_tokens=4).tokens > 0
+    assert client.complete(HELLO, max_tokens=4).tokens > 0
 
 
 @pytest.mark.parametrize(
@@ -413,6 +389,7 @@ def test_a_connection_that_breaks_off_is_tried_again(relay):
         (lambda h: reply(h, 400, {"error": "bad"}), r"refuses the request \(400\).*bad"),
         (lambda h: reply(h, 302, b"", Location="http://example.com/"), "sends on to another"),
         (lambda h: reply(h, 200, b"<html>hello"), r"not JSON.*/v1"),
+        (lambda h: reply(h, 200, b" " * (2**24 + 1)), "more than 16 MB"),
         (lambda h: reply(h, 200, {"data": []}), "not as an OpenAI-compatible"),
         (lambda h: (time.sleep(1.5), reply(h, 200, {}))[1], "no answer within 0.3 s"),
     ],
@@ -420,7 +397,7 @@ def test_a_connection_that_breaks_off_is_tried_again(relay):
 def test_what_a_server_does_wrong_is_said_in_words(relay, trouble, message):
     client = ChatServer(relay(trouble), "x", retries=1, timeout=0.3)
     with pytest.raises(WorkshopError, match=message):
-        client.complete([{"role": "user", "content": "Hello"}])
+        client.complete(HELLO)
 
 
 def test_the_newer_name_of_the_token_limit_is_learned(relay):
@@ -431,7 +408,7 @@ def test_the_newer_name_of_the_token_limit_is_learned(relay):
 
     client = ChatServer(relay(first(1, picky)))
     client.start()
-    assert client.complete([{"role": "user", "content": "Hello"}], max_tokens=3).tokens <= 3
+    assert client.complete(HELLO, max_tokens=3).tokens <= 3
 
 
 def test_no_server_at_the_address_says_how_to_start_one(tmp_path):
@@ -442,7 +419,7 @@ def test_no_server_at_the_address_says_how_to_start_one(tmp_path):
         address = f"127.0.0.1:{free.getsockname()[1]}"
     started = time.monotonic()
     with pytest.raises(WorkshopError, match=r"connection is refused.*ollama serve.*mame"):
-        make(tmp_path / "x.jsonl", facts=FACTS, language="en", count=1, server=address, model="m")
+        make(tmp_path / "x.jsonl", count=1, server=address, model="m")
     assert time.monotonic() - started < 15
 
 
@@ -464,8 +441,6 @@ def test_a_key_from_the_environment_opens_the_server_and_is_written_nowhere(
 ):
     caplog.set_level(logging.DEBUG)
     arguments = {
-        "facts": FACTS,
-        "language": "en",
         "count": 2,
         "server": locked,
         "rewrite": "answer",
@@ -527,7 +502,7 @@ def test_the_default_key_does_not_go_to_a_local_server(relay, key, monkeypatch):
 
     client = ChatServer(relay(look))
     client.start()
-    client.complete([{"role": "user", "content": "Hello"}], max_tokens=2)
+    client.complete(HELLO, max_tokens=2)
     assert seen == [None]
     assert HIDDEN in repr(vars(ChatServer("https://example.com/v1", "m")))
 
@@ -576,7 +551,7 @@ def judge(shop: ShopFacts, question: str, answer: str, rewrite: str = "both", **
         "en": ("What will I pay for normal delivery?", "Standard shipping costs $6.99."),
         "ja": ("普通に送ってもらうといくらかかりますか？", "送料は500円です。"),
     }[str(more.pop("seed_language", language))]
-    rows = [Conversation((Message("user", row[0]), Message("assistant", row[1])))]
+    rows = [row_of(row[0], row[1])]
     held = [str(text) for text in more.pop("held", [])]  # type: ignore[attr-defined]
     material = Material(str(more.pop("language", language)), rows, shop, held)
     keeper = Keeper(material, rewrite, True)
@@ -622,16 +597,10 @@ def test_an_answer_that_was_cut_is_not_kept(shop):
 
 def test_without_facts_a_new_row_must_bring_the_figures_of_the_old_one_back():
     rows = [
-        Conversation(
-            (Message("user", "When do you open?"), Message("assistant", "At 9:00 daily."))
-        ),
-        Conversation(
-            (
-                Message("user", "What is a list in Python?"),
-                Message(
-                    "assistant", "A list holds several values in order, and it can be changed."
-                ),
-            )
+        row_of("When do you open?", "At 9:00 daily."),
+        row_of(
+            "What is a list in Python?",
+            "A list holds several values in order, and it can be changed.",
         ),
     ]
     keeper = Keeper(Material("en", rows), "both", True)
@@ -685,7 +654,7 @@ def test_a_system_prompt_and_earlier_turns_stay_with_the_new_row(shop):
 
 
 def test_a_new_question_alone_keeps_the_answer_and_is_tried_out_on_the_facts(shop):
-    rows = [Conversation((Message("user", "Shipping fee?"), Message("assistant", "It is $6.99.")))]
+    rows = [row_of("Shipping fee?", "It is $6.99.")]
     keeper = Keeper(Material("en", rows, shop), "question", True)
     (seed,) = keeper.material.seeds
     drifted = Draft(seed, "How long does delivery take?", "It takes 2-4 business days.")
@@ -698,7 +667,7 @@ def test_a_new_question_alone_keeps_the_answer_and_is_tried_out_on_the_facts(sho
 def test_the_meant_fact_stands_among_others_when_the_answer_is_asked_for(shop):
     import random
 
-    rows = [Conversation((Message("user", "Shipping fee?"), Message("assistant", "It is $6.99.")))]
+    rows = [row_of("Shipping fee?", "It is $6.99.")]
     material = Material("en", rows, shop)
     messages = answer_request(material.seeds[0], "Fee?", material, random.Random(0))
     assert states(messages[0]["content"], "$6.99") and len(messages[0]["content"].split("\n")) > 20
@@ -707,18 +676,18 @@ def test_the_meant_fact_stands_among_others_when_the_answer_is_asked_for(shop):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({}, "give rows=, facts= or both"),
-        ({"facts": FACTS, "count": 0}, "count is 0"),
-        ({"facts": FACTS, "language": "fr"}, "language"),
-        ({"facts": FACTS, "temperature": 3}, "temperature"),
-        ({"facts": FACTS, "rewrite": "all"}, "rewrite"),
+        ({"facts": None}, "give rows=, facts= or both"),
+        ({"count": 0}, "count is 0"),
+        ({"language": "fr"}, "language"),
+        ({"temperature": 3}, "temperature"),
+        ({"rewrite": "all"}, "rewrite"),
         ({"source": data_path("shop", "train.ja.jsonl")}, "no row in 'en'"),
         ({"source": "missing.jsonl"}, "no file"),
     ],
 )
 def test_what_cannot_work_is_refused_before_anything_is_asked(tmp_path, arguments, message):
     with pytest.raises(WorkshopError, match=message):
-        make(tmp_path / "o.jsonl", **({"language": "en", "count": 1, "model": "mame"} | arguments))
+        make(tmp_path / "o.jsonl", **({"count": 1, "model": "mame"} | arguments))
 
 
 def test_the_source_is_not_written_over(tmp_path):
