@@ -23,7 +23,7 @@ _SUFFIXES = {
     "parquet": "parquet",
     "txt": "txt text md",
 }
-CONTAINERS = {f".{s}": container for container, all in _SUFFIXES.items() for s in all.split()}
+CONTAINERS = {f".{s}": container for container, names in _SUFFIXES.items() for s in names.split()}
 # How files begin that are no rows: what they are in formats.yaml, and with what they are packed.
 _FOREIGN = (
     (b"\xd0\xcf\x11\xe0", "xls", ""),
