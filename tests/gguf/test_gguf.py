@@ -10,10 +10,12 @@ import struct
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from gguf_files import patch_number
+from gguf_files import patch_bytes, patch_number
 
 from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.gguf.check import check_gguf
@@ -22,6 +24,8 @@ from workshop_helpers.gguf.header import read_gguf
 from workshop_helpers.gguf.quantize import quantize
 
 ROOT = Path(__file__).parents[2]
+UNKNOWN = (b"\x05\0\0\0\0\0\0\0qwen2", b"\x05\0\0\0\0\0\0\0qwex2")  # an architecture
+needs_kill = pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
 
 
 @pytest.fixture(scope="session")
@@ -37,9 +41,9 @@ def model_copy(tiny_model: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(tiny_model, tmp_path / "model"))
 
 
-def edit_json(path: Path, **changes: object) -> None:
+def edit_json(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
     found = json.loads(path.read_text(encoding="utf-8"))
-    found.update(changes)
+    change(found)
     path.write_text(json.dumps(found), encoding="utf-8")
 
 
@@ -56,9 +60,6 @@ def children_of(pid: int) -> list[int]:
     import psutil
 
     return [child.pid for child in psutil.Process(pid).children(recursive=True)]
-
-
-# --- What is made ---------------------------------------------------------------------------------
 
 
 def test_f16_keeps_tokens_template_end_and_answers(f16: Path, tiny_model: Path) -> None:
@@ -90,24 +91,22 @@ def test_a_second_conversion_does_no_work(f16: Path, tiny_model: Path) -> None:
     assert f16.stat().st_mtime_ns == before
 
 
-def test_a_changed_model_is_converted_anew(model_copy: Path, tmp_path: Path) -> None:
+def test_a_changed_model_is_converted_anew(f16: Path, model_copy: Path, tmp_path: Path) -> None:
     out = tmp_path / "m.gguf"
-    first = convert(model_copy, out, type="F32")
-    edit_json(
-        model_copy / "config.json", rope_parameters={"rope_theta": 5000.0, "rope_type": "default"}
-    )
-    second = convert(model_copy, out, type="f32")
-    assert (first.type, second.type, second.reused) == ("F32", "F32", False)
+    for name in ("", ".card.json"):
+        shutil.copyfile(f"{f16}{name}", f"{out}{name}")
+    assert convert(model_copy, out, type="F16").reused
+    rope = {"rope_theta": 5000.0, "rope_type": "default"}
+    edit_json(model_copy / "config.json", lambda config: config.update(rope_parameters=rope))
+    report = convert(model_copy, out, type="f16")
+    assert (report.type, report.reused) == ("F16", False)
     assert read_gguf(out).metadata["qwen2.rope.freq_base"] == 5000.0
 
 
 def test_quantized_files_shrink_and_say_their_bits(f16: Path) -> None:
     reports = [quantize(f16, kind) for kind in ("Q8_0", "q4_k_m", "Q2_K")]
-    assert [r.path.name for r in reports] == [
-        "豆 モデル-Q8_0.gguf",
-        "豆 モデル-Q4_K_M.gguf",
-        "豆 モデル-Q2_K.gguf",
-    ]
+    names = [f"豆 モデル-{kind}.gguf" for kind in ("Q8_0", "Q4_K_M", "Q2_K")]
+    assert [r.path.name for r in reports] == names
     sizes = [f16.stat().st_size, *(r.size_bytes for r in reports)]
     assert sizes == sorted(sizes, reverse=True)
     assert reports[0].bits_per_weight == pytest.approx(8.5, abs=0.2)
@@ -115,8 +114,8 @@ def test_quantized_files_shrink_and_say_their_bits(f16: Path) -> None:
         assert report.check.problems == []
         assert (report.check.loads, report.check.token_ids_equal) == (True, True)
         assert report.fallback == []
-        stored = sum(t.size_bytes for t in read_gguf(report.path).tensors)
-        weights = sum(t.weights for t in read_gguf(report.path).tensors)
+        tensors = read_gguf(report.path).tensors
+        stored, weights = sum(t.size_bytes for t in tensors), sum(t.weights for t in tensors)
         assert report.bits_per_weight == pytest.approx(8 * stored / weights, abs=1e-3)
 
 
@@ -126,43 +125,37 @@ def test_tensors_that_cannot_take_a_k_quant_are_named(model_copy: Path, tmp_path
     report = quantize(source, "Q2_K")
     types = {t.name: t.type for t in read_gguf(report.path).tensors}
     assert ("blk.0.attn_q.weight", "Q2_K", "Q4_0") in report.fallback
-    assert (
-        "token_embd.weight",
-        "Q6_K",
-        "Q8_0",
-    ) in report.fallback  # llama.cpp does this one without a word
+    # llama.cpp does this one without a word
+    assert ("token_embd.weight", "Q6_K", "Q8_0") in report.fallback
     assert all(types[name] == got for name, _, got in report.fallback)
     assert len(report.fallback) == 15
     assert report.bits_per_weight > 4.5  # and not the 2.6 that the name promises
     assert quantize(source, "Q2_K").fallback == report.fallback
 
 
-def test_a_checkout_named_by_the_user_is_used(tiny_model: Path, tmp_path: Path) -> None:
+def test_a_checkout_named_by_the_user_is_used_without_a_word(
+    tiny_model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     checkout = tmp_path / "my llama.cpp"
     checkout.mkdir()
     for name in ("convert_hf_to_gguf.py", "conversion", "gguf-py"):
         source = find_converter() / name
         (shutil.copytree if source.is_dir() else shutil.copy)(source, checkout / name)
     script = checkout / "convert_hf_to_gguf.py"
-    script.write_text(
-        script.read_text(encoding="utf-8").replace(
-            "def main() -> None:",
-            "def main() -> None:\n    (Path(__file__).parent / 'used').touch()",
-        ),
-        encoding="utf-8",
-    )
+    begin = "def main() -> None:\n"
+    used = f"{begin}    (Path(__file__).parent / 'used').touch()\n"
+    script.write_text(script.read_text(encoding="utf-8").replace(begin, used), encoding="utf-8")
     report = convert(tiny_model, tmp_path / "m.gguf", converter=checkout)
     assert report.check.problems == []
     assert (checkout / "used").exists()
-
-
-# --- What is refused ------------------------------------------------------------------------------
+    assert capfd.readouterr() == ("", "")
 
 
 def test_unknown_architecture_is_refused_by_name_before_work(
     model_copy: Path, tmp_path: Path
 ) -> None:
-    edit_json(model_copy / "config.json", architectures=["Qwen2ForCausalLN"])
+    unknown = ["Qwen2ForCausalLN"]
+    edit_json(model_copy / "config.json", lambda config: config.update(architectures=unknown))
     with pytest.raises(WorkshopError, match=r"cannot convert a Qwen2ForCausalLN.*Qwen2ForCausalLM"):
         convert(model_copy, tmp_path / "out" / "m.gguf")
     assert not (tmp_path / "out").exists()
@@ -205,10 +198,10 @@ def test_quantizing_twice_is_refused(f16: Path) -> None:
 
 
 def test_a_tokenizer_of_unknown_splitting_is_refused(model_copy: Path, tmp_path: Path) -> None:
-    path = model_copy / "tokenizer.json"
-    tokenizer = json.loads(path.read_text(encoding="utf-8"))
-    tokenizer["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"] = r"\p{L}+|\p{N}+|\s+"
-    path.write_text(json.dumps(tokenizer), encoding="utf-8")
+    def change(tokenizer: dict[str, Any]) -> None:
+        tokenizer["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"] = r"\p{L}+|\p{N}+|\s+"
+
+    edit_json(model_copy / "tokenizer.json", change)
     with pytest.raises(WorkshopError, match="does not know how the tokenizer"):
         convert(model_copy, tmp_path / "m.gguf")
     assert [p.name for p in tmp_path.iterdir() if p.name.endswith("gguf")] == []
@@ -239,45 +232,34 @@ def test_a_missing_file_says_how_to_make_one(tmp_path: Path) -> None:
         check_gguf(tmp_path / "none.gguf")
 
 
-# --- What goes wrong in silence -------------------------------------------------------------------
-
-
-def test_a_stray_stop_token_in_the_template_is_reported(model_copy: Path, tmp_path: Path) -> None:
-    template = model_copy / "chat_template.jinja"
-    template.write_text(
-        template.read_text(encoding="utf-8").replace("<|im_end|>", "<|eot_id|>"), encoding="utf-8"
-    )
-    problems = convert(model_copy, tmp_path / "m.gguf").check.problems
+def test_a_stray_stop_token_in_the_template_is_reported(f16: Path, tmp_path: Path) -> None:
+    stray = patch_bytes(f16, tmp_path / "m.gguf", b"'<|im_end|>'", b"'<|eot_id|>'")
+    problems = check_gguf(stray).problems
     assert any("writes <|eot_id|>, which is no token of this model" in p for p in problems)
 
 
 def test_a_template_that_ends_turns_with_another_token_is_reported(
     f16: Path, tmp_path: Path
 ) -> None:
-    wrong = patch_number(f16, tmp_path / "wrong.gguf", "tokenizer.ggml.eos_token_id", 0)
-    found = check_gguf(wrong)
+    found = check_gguf(patch_number(f16, tmp_path / "m.gguf", "tokenizer.ggml.eos_token_id", 0))
     assert found.eos == "<|endoftext|>"
-    assert any(
-        "ends an answer with <|im_end|>, but the model stops at <|endoftext|>" in p
-        for p in found.problems
-    )
+    wanted = "ends an answer with <|im_end|>, but the model stops at <|endoftext|>"
+    assert any(wanted in p for p in found.problems)
 
 
 def test_a_missing_template_is_reported(f16: Path, tmp_path: Path) -> None:
-    data = f16.read_bytes().replace(b"tokenizer.chat_template", b"tokenizer.chat_tomplate")
-    (tmp_path / "m.gguf").write_bytes(data)
-    found = check_gguf(tmp_path / "m.gguf")
+    key = b"tokenizer.chat_template", b"tokenizer.chat_tomplate"
+    found = check_gguf(patch_bytes(f16, tmp_path / "m.gguf", *key))
     assert (found.loads, found.template) == (True, False)
     assert any("no chat template" in p for p in found.problems)
 
 
-def test_other_token_ids_are_reported(f16: Path, tiny_model: Path, tmp_path: Path) -> None:
-    folder = Path(shutil.copytree(tiny_model, tmp_path / "other"))
-    path = folder / "tokenizer.json"
-    tokenizer = json.loads(path.read_text(encoding="utf-8"))
-    tokenizer["model"]["merges"] = tokenizer["model"]["merges"][:20]
-    path.write_text(json.dumps(tokenizer), encoding="utf-8")
-    found = check_gguf(f16, folder)
+def test_other_token_ids_are_reported(f16: Path, model_copy: Path) -> None:
+    def change(tokenizer: dict[str, Any]) -> None:
+        del tokenizer["model"]["merges"][20:]
+
+    edit_json(model_copy / "tokenizer.json", change)
+    found = check_gguf(f16, model_copy)
     assert found.token_ids_equal is False
     assert any("Token ids differ" in p for p in found.problems)
 
@@ -286,10 +268,8 @@ def test_another_end_token_and_context_length_than_the_models_are_reported(
     f16: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
     wrong = patch_number(f16, tmp_path / "end.gguf", "tokenizer.ggml.eos_token_id", 0)
-    assert any(
-        "end token is <|endoftext|>, the tokenizer's is <|im_end|>" in p
-        for p in check_gguf(wrong, tiny_model).problems
-    )
+    problems = check_gguf(wrong, tiny_model).problems
+    assert any("end token is <|endoftext|>, the tokenizer's is <|im_end|>" in p for p in problems)
     wrong = patch_number(f16, tmp_path / "length.gguf", "qwen2.context_length", 512)
     assert check_gguf(wrong, tiny_model).problems == [
         "It says that it was made for 512 tokens of context, the model for 1024."
@@ -303,12 +283,9 @@ def test_what_is_computed_otherwise_is_reported(
     assert right.problems == []
     assert right.divergence is not None and right.divergence < 1e-4
     # norms with another epsilon: the weights are the same, and all else that is looked at
-    wrong = patch_number(
-        f16,
-        tmp_path / "wrong.gguf",
-        "qwen2.attention.layer_norm_rms_epsilon",
-        struct.unpack("<I", struct.pack("<f", 1.0))[0],
-    )
+    one = struct.unpack("<I", struct.pack("<f", 1.0))[0]
+    key = "qwen2.attention.layer_norm_rms_epsilon"
+    wrong = patch_number(f16, tmp_path / "wrong.gguf", key, one)
     (problem,) = check_gguf(wrong, tiny_model).problems
     assert "llama.cpp computes otherwise than transformers" in problem
     # a folder with no weights has nothing to compare with
@@ -327,33 +304,18 @@ def test_a_model_that_fills_the_memory_is_converted_without_a_second_copy(
     assert (found.problems, found.divergence) == ([], None)
 
 
-def test_a_model_llama_cpp_refuses_is_reported_with_its_reason(f16: Path, tmp_path: Path) -> None:
-    data = f16.read_bytes().replace(b"\x05\0\0\0\0\0\0\0qwen2", b"\x05\0\0\0\0\0\0\0qwex2", 1)
-    (tmp_path / "m.gguf").write_bytes(data)
-    found = check_gguf(tmp_path / "m.gguf")
+def test_what_llama_cpp_refuses_is_reported_with_its_reason_and_not_on_the_terminal(
+    f16: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    quantize(f16, "Q4_K_M", tmp_path / "small.gguf")
+    found = check_gguf(patch_bytes(f16, tmp_path / "m.gguf", *UNKNOWN))
     assert not found.loads
     assert any("unknown model architecture: 'qwex2'" in p for p in found.problems)
-
-
-def test_native_code_says_nothing_on_the_terminal(
-    tiny_model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    report = convert(tiny_model, tmp_path / "m.gguf")
-    quantize(report.path, "Q4_K_M")
-    (tmp_path / "bad.gguf").write_bytes(
-        report.path.read_bytes().replace(b"\x05\0\0\0\0\0\0\0qwen2", b"\x05\0\0\0\0\0\0\0qwex2", 1)
-    )
-    assert not check_gguf(tmp_path / "bad.gguf").loads
     assert capfd.readouterr() == ("", "")
 
 
-# --- Whole or absent ------------------------------------------------------------------------------
-
-
 def run_and_kill(code: str, folder: Path) -> set[str]:
-    """Runs `code`, kills it with SIGKILL as soon as a temporary file of it holds something; names
-    of the files left.
-    """
+    """Runs `code`, kills it as soon as a temporary file of it holds something; the files left."""
     process = subprocess.Popen(
         [sys.executable, "-c", code], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}
     )
@@ -382,38 +344,28 @@ def _alive(pid: int) -> bool:
     return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
+@needs_kill
 def test_kill_in_converting_leaves_nothing_and_a_rerun_succeeds(
     tiny_model: Path, tmp_path: Path
 ) -> None:
-    model, out = tiny_model, tmp_path / "out"
-    out.mkdir()
-    left = run_and_kill(
-        "from workshop_helpers.gguf.convert import convert; "
-        f"convert({str(model)!r}, {str(out / 'm.gguf')!r}, type='f32')",
-        out,
-    )
+    out = tmp_path / "m.gguf"
+    code = "from workshop_helpers.gguf.convert import convert; "
+    left = run_and_kill(f"{code}convert({str(tiny_model)!r}, {str(out)!r}, type='f32')", tmp_path)
     assert "m.gguf" not in left
-    assert convert(model, out / "m.gguf", type="f32").check.problems == []
-    assert {p.name for p in out.iterdir()} == {"m.gguf", "m.gguf.card.json", ".m.gguf.lock"}
+    assert convert(tiny_model, out, type="f32").check.problems == []
+    assert {p.name for p in tmp_path.iterdir()} == {"m.gguf", "m.gguf.card.json", ".m.gguf.lock"}
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
-def test_kill_in_quantizing_leaves_nothing_and_a_rerun_succeeds(big_f16: Path) -> None:
-    out = big_f16.parent / "killed" / "m-Q2_K.gguf"
-    out.parent.mkdir()
-    left = run_and_kill(
-        "from workshop_helpers.gguf.quantize import quantize; "
-        f"quantize({str(big_f16)!r}, 'Q2_K', {str(out)!r})",
-        out.parent,
-    )
-    assert "m-Q2_K.gguf" not in left
+@needs_kill
+def test_kill_in_quantizing_leaves_nothing_and_a_rerun_succeeds(
+    big_f16: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "m.gguf"
+    code = "from workshop_helpers.gguf.quantize import quantize; "
+    left = run_and_kill(f"{code}quantize({str(big_f16)!r}, 'Q2_K', {str(out)!r})", tmp_path)
+    assert "m.gguf" not in left
     assert quantize(big_f16, "Q2_K", out).check.loads
-    assert {p.name for p in out.parent.iterdir()} == {
-        "m-Q2_K.gguf",
-        "m-Q2_K.gguf.card.json",
-        ".m-Q2_K.gguf.lock",
-    }
+    assert {p.name for p in tmp_path.iterdir()} == {"m.gguf", "m.gguf.card.json", ".m.gguf.lock"}
 
 
 @pytest.fixture(scope="session")
@@ -459,12 +411,8 @@ def test_a_full_disk_leaves_the_old_file_and_says_so(
 def test_a_real_full_disk_is_explained(tiny_model: Path, f16: Path, tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
-    if (
-        os.name == "nt"
-        or subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(disk)], capture_output=True
-        ).returncode
-    ):
+    mount = ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(disk)]
+    if os.name == "nt" or subprocess.run(mount, capture_output=True).returncode:
         pytest.skip("may not mount a small disk")
     try:
         with pytest.raises(WorkshopError, match="disk"):

@@ -18,6 +18,7 @@ from workshop_helpers.models.files import stored_dtype
 from workshop_helpers.models.identity import identity
 from workshop_helpers.models.load import load_model, load_tokenizer, model_folder
 from workshop_helpers.models.resolve import resolve
+from workshop_helpers.training.recipe import LoraRecipe
 
 ISSUE_MODELS = {
     "mame", "tinyllama-1.1b", "gemma3-1b", "llama3.2-1b", "llama3.2-3b",
@@ -34,25 +35,17 @@ def test_catalogue_pins_every_hub_model_to_a_commit() -> None:
     assert set(CATALOGUE) == ISSUE_MODELS
     for name, entry in CATALOGUE.items():
         assert entry.name == name
-        assert entry.licence
-        assert entry.template
-        assert entry.languages
-        assert entry.parameters > 0
-        assert entry.lora_memory_gb > 0
+        assert entry.licence and entry.template and entry.languages
+        assert entry.parameters > 0 < entry.lora_memory_gb
         if entry.hub_id:
             assert re.fullmatch(r"[0-9a-f]{40}", entry.revision or "")
             assert entry.page == f"https://huggingface.co/{entry.hub_id}"
         json.dumps(entry.to_dict())
-    assert {name for name, entry in CATALOGUE.items() if entry.gated} == {
-        "gemma3-1b",
-        "llama3.2-1b",
-        "llama3.2-3b",
-    }
+    gated = {name for name, entry in CATALOGUE.items() if entry.gated}
+    assert gated == {"gemma3-1b", "llama3.2-1b", "llama3.2-3b"}
 
 
 def test_catalogue_recipes_are_recipes() -> None:
-    from workshop_helpers.training.recipe import LoraRecipe
-
     for entry in CATALOGUE.values():
         LoraRecipe(**entry.recipe)
 
@@ -130,14 +123,13 @@ def test_pickled_weights_are_refused(copy: Path) -> None:
             resolve(what)
 
 
-def test_pickled_adapter_is_refused(tmp_path: Path) -> None:
+def test_pickled_adapter_is_refused_and_a_trainers_leftovers_are_not(
+    tmp_path: Path, copy: Path
+) -> None:
     (tmp_path / "adapter_config.json").write_text('{"base_model_name_or_path": "mame"}')
     (tmp_path / "adapter_model.bin").write_bytes(b"\x80\x02")
     with pytest.raises(WorkshopError, match="pickle"):
         resolve(tmp_path)
-
-
-def test_trainer_leftovers_do_not_make_a_folder_a_pickle(copy: Path) -> None:
     (copy / "training_args.bin").write_bytes(b"\x80\x02")
     assert resolve(copy).kind == "folder"
 
@@ -184,11 +176,10 @@ def test_gguf_must_exist_and_begin_as_one(tmp_path: Path) -> None:
 
 def test_model_that_wants_its_own_code_is_refused(copy: Path) -> None:
     config = json.loads((copy / "config.json").read_text())
-    config.update(
-        model_type="wonder",
-        auto_map={"AutoModelForCausalLM": "wonder.Wonder", "AutoConfig": "wonder.C"},
+    code = {"AutoModelForCausalLM": "wonder.Wonder", "AutoConfig": "wonder.C"}
+    (copy / "config.json").write_text(
+        json.dumps({**config, "model_type": "wonder", "auto_map": code})
     )
-    (copy / "config.json").write_text(json.dumps(config))
     (copy / "wonder.py").write_text("raise SystemExit('ran')")
     with pytest.raises(WorkshopError, match="cannot be loaded"):
         load_model(copy, choose_device("cpu"))
@@ -225,18 +216,16 @@ def test_template_that_refuses_roles_is_an_error_in_words() -> None:
 def test_stop_tokens_come_from_the_template_too() -> None:
     tokenizer = make_tokenizer()
     end = tokenizer.convert_tokens_to_ids("<|im_end|>")
-    tokenizer.eos_token = (
-        "<|endoftext|>"  # as in Qwen's base models: the turn ends with another token
-    )
+    # as in Qwen's base models: the turn ends with another token
+    tokenizer.eos_token = "<|endoftext|>"
     assert stop_token_ids(tokenizer) == [tokenizer.convert_tokens_to_ids("<|endoftext|>"), end]
 
 
 def test_stray_stop_token_of_a_template_stops_nothing_else() -> None:
     tokenizer = make_tokenizer()
     before = stop_token_ids(tokenizer)
-    tokenizer.chat_template = tokenizer.chat_template.replace(
-        "<|im_end|>", "</s>"
-    )  # not in the vocabulary
+    # not in the vocabulary
+    tokenizer.chat_template = tokenizer.chat_template.replace("<|im_end|>", "</s>")
     assert stop_token_ids(tokenizer) == before
 
 
@@ -264,12 +253,8 @@ def test_stored_dtype_is_read_from_the_header(copy: Path) -> None:
 
 def test_a_model_on_ollama_is_named_and_not_looked_for():
     ref = resolve("ollama:me/shop-bot:q4_K_M")
-    assert (ref.kind, ref.name, ref.path, ref.origin) == (
-        "ollama",
-        "me/shop-bot:q4_K_M",
-        None,
-        None,
-    )
+    assert (ref.kind, ref.name) == ("ollama", "me/shop-bot:q4_K_M")
+    assert ref.path is ref.origin is None
     for name in ("", "日本", "a b", "x" * 81, "-x", "m:", "m\n"):
         with pytest.raises(WorkshopError, match="no name for a model on Ollama"):
             resolve(f"ollama:{name}")

@@ -17,4 +17,4 @@ def rows(count: int) -> list[Conversation]:
     ]
 
 
-LONG = LoraRecipe(epochs=15, batch_size=4, learning_rate=1e-3, dropout=0.1)
+LONG = LoraRecipe(epochs=9, batch_size=4, learning_rate=1e-3, dropout=0.1)

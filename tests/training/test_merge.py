@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 from tiny_models import make_model
+from training_rows import talk
 
 from workshop_helpers.core.device import choose_device
 from workshop_helpers.core.errors import WorkshopError
-from workshop_helpers.dataset.formats import Conversation, Message
 from workshop_helpers.models.files import stored_dtype
 from workshop_helpers.models.load import load_model, load_tokenizer
 from workshop_helpers.models.resolve import resolve
@@ -25,12 +25,7 @@ from workshop_helpers.training.merge import merge
 from workshop_helpers.training.recipe import LoraRecipe
 from workshop_helpers.training.train import train
 
-ROWS = [
-    Conversation(
-        (Message("user", f"How much is parcel {i}?"), Message("assistant", f"It costs ${i}.99."))
-    )
-    for i in range(8)
-]
+ROWS = [talk(f"How much is parcel {i}?", f"It costs ${i}.99.") for i in range(8)]
 ASK = [[{"role": "user", "content": row.question}] for row in ROWS]
 
 
@@ -81,42 +76,40 @@ def test_fp32_merge_differs_by_rounding_only(tiny_model: Path, tmp_path: Path) -
     assert report.difference_to_adapter < 1e-4
 
 
-def test_equal_merge_is_not_repeated(adapter: Path, tmp_path: Path) -> None:
+def test_equal_merge_is_not_repeated_and_the_terminal_stays_clean(
+    adapter: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     first = merge(adapter, tmp_path / "merged")
     again = merge(adapter, tmp_path / "merged")
-    assert again.reused
-    assert not first.reused
+    assert (first.reused, again.reused) == (False, True)
     assert again.difference_to_adapter == first.difference_to_adapter
+    assert capfd.readouterr() == ("", "")
     weights = tmp_path / "merged" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1])
     assert not merge(adapter, tmp_path / "merged").reused
 
 
-def test_adapter_that_does_nothing_is_an_error(adapter: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("factor", "word"), [(0, "no effect"), (1e-3, "bf16")])
+def test_adapter_that_does_nothing_or_is_lost_in_16_bits_is_an_error(
+    factor: float, word: str, adapter: Path, tmp_path: Path
+) -> None:
     from safetensors.torch import load_file, save_file
 
-    folder = Path(shutil.copytree(adapter, tmp_path / "empty"))
-    tensors = load_file(folder / "adapter_model.safetensors")
-    save_file(
-        {name: tensor * 0 for name, tensor in tensors.items()}, folder / "adapter_model.safetensors"
-    )
-    with pytest.raises(WorkshopError, match="no effect"):
-        merge(folder, tmp_path / "merged")
+    weights = Path(shutil.copytree(adapter, tmp_path / "faint")) / "adapter_model.safetensors"
+    tensors = load_file(weights)
+    save_file({name: tensor * factor for name, tensor in tensors.items()}, weights)
+    with pytest.raises(WorkshopError, match=word):
+        merge(weights.parent, tmp_path / "merged")
     assert not (tmp_path / "merged").exists()
 
 
-def test_adapter_lost_in_16_bits_is_an_error(adapter: Path, tmp_path: Path) -> None:
-    from safetensors.torch import load_file, save_file
-
-    folder = Path(shutil.copytree(adapter, tmp_path / "faint"))
-    tensors = load_file(folder / "adapter_model.safetensors")
-    save_file(
-        {name: tensor * 1e-3 for name, tensor in tensors.items()},
-        folder / "adapter_model.safetensors",
-    )
-    with pytest.raises(WorkshopError, match="bf16"):
-        merge(folder, tmp_path / "merged")
-    assert not (tmp_path / "merged").exists()
+def moved(adapter: Path, folder: Path, base: str) -> Path:
+    """A copy of the adapter that names another base."""
+    shutil.copytree(adapter, folder)
+    about = json.loads((folder / "adapter_config.json").read_text())
+    about["base_model_name_or_path"] = base
+    (folder / "adapter_config.json").write_text(json.dumps(about))
+    return folder
 
 
 @pytest.mark.parametrize("other", ["another width", "fewer layers"])
@@ -132,44 +125,36 @@ def test_adapter_of_another_model_is_refused(
         model.config.layer_types = model.config.layer_types[:1]
         base = Path(shutil.copytree(tiny_model, tmp_path / "base"))
         model.save_pretrained(base)
-    folder = Path(shutil.copytree(adapter, tmp_path / "strange"))
-    about = json.loads((folder / "adapter_config.json").read_text())
-    about["base_model_name_or_path"] = str(base)
-    (folder / "adapter_config.json").write_text(json.dumps(about))
     with pytest.raises(WorkshopError, match="does not fit its base"):
-        merge(folder, tmp_path / "merged")
+        merge(moved(adapter, tmp_path / "strange", str(base)), tmp_path / "merged")
 
 
 def test_missing_base_is_named_and_found_beside_a_moved_adapter(
     adapter: Path, base: Path, tmp_path: Path
 ) -> None:
-    folder = Path(shutil.copytree(adapter, tmp_path / "moved" / "adapter"))
-    about = json.loads((folder / "adapter_config.json").read_text())
-    about["base_model_name_or_path"] = "/nowhere/my base"
-    (folder / "adapter_config.json").write_text(json.dumps(about))
+    folder = moved(adapter, tmp_path / "moved" / "adapter", "/nowhere/my base")
     with pytest.raises(WorkshopError, match="my base"):
         merge(folder, tmp_path / "merged")
     shutil.copytree(base, tmp_path / "moved" / "my base")
     assert merge(folder, tmp_path / "merged").difference_to_base > 0
 
 
-def test_only_adapters_are_merged(base: Path, tmp_path: Path) -> None:
+def test_only_whole_adapters_are_merged(adapter: Path, base: Path, tmp_path: Path) -> None:
     with pytest.raises(WorkshopError, match="no adapter"):
         merge(base, tmp_path / "merged")
-
-
-def test_truncated_adapter_is_named(adapter: Path, tmp_path: Path) -> None:
-    folder = Path(shutil.copytree(adapter, tmp_path / "cut"))
-    weights = folder / "adapter_model.safetensors"
+    weights = Path(shutil.copytree(adapter, tmp_path / "cut")) / "adapter_model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
     with pytest.raises(WorkshopError, match=r"adapter_model\.safetensors"):
-        merge(folder, tmp_path / "merged")
+        merge(weights.parent, tmp_path / "merged")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no kill -9")
 def test_killed_merge_leaves_no_model_and_a_rerun_makes_one(adapter: Path, tmp_path: Path) -> None:
     out = tmp_path / "merged"
-    code = "import sys; from workshop_helpers.training.merge import merge; merge(sys.argv[1], sys.argv[2])"
+    code = (
+        "import sys; from workshop_helpers.training.merge import merge; "
+        "merge(sys.argv[1], sys.argv[2])"
+    )
     child = subprocess.Popen(
         [sys.executable, "-c", code, str(adapter), str(out)],
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
@@ -186,10 +171,3 @@ def test_killed_merge_leaves_no_model_and_a_rerun_makes_one(adapter: Path, tmp_p
     assert not out.exists() or resolve(out).kind == "folder"
     assert merge(adapter, out).model == out
     assert sorted(p.name for p in tmp_path.iterdir()) == [".merged.lock", "merged"]
-
-
-def test_terminal_stays_clean(
-    adapter: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    merge(adapter, tmp_path / "merged")
-    assert capfd.readouterr() == ("", "")
