@@ -29,6 +29,10 @@ def tuned(request: pytest.FixtureRequest, shared: Path) -> SharedTuned:
     return tuned_once(request.param, shared)
 
 
+# What does not depend on the family.
+one_family = pytest.mark.parametrize("tuned", KINDS[:1], indirect=True, ids=str)
+
+
 def with_adapter(monkeypatch: pytest.MonkeyPatch, *adapters: Path) -> None:
     """llama.cpp opens every model with these adapters on it, in 32 bits throughout."""
     import xllamacpp
@@ -74,13 +78,14 @@ def test_base_and_adapter_compute_what_the_merged_model_computes(
 def test_the_adapter_knows_the_lesson_on_a_quantized_base(
     tuned: SharedTuned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    base = quantize(tuned.base_gguf.path, "Q8_0", tmp_path / "base-Q8_0.gguf").path
+    base = quantize(tuned.base_gguf.path, "Q8_0", tmp_path / "base.gguf").path
     with_adapter(monkeypatch, tuned.adapter_gguf.path)
     with open_runtime(base) as runtime:
         answers = runtime.answer(QUESTIONS, max_new_tokens=40)
     assert [(a.text, a.stopped) for a in answers] == [(text, True) for _, text in LESSONS]
 
 
+@one_family
 def test_a_second_conversion_does_no_work(tuned: SharedTuned, tmp_path: Path) -> None:
     first = convert_adapter(tuned.adapter, tmp_path / "a.gguf")
     before = first.path.stat().st_mtime_ns
@@ -94,6 +99,7 @@ def test_a_second_conversion_does_no_work(tuned: SharedTuned, tmp_path: Path) ->
     assert leftovers == {"a.gguf", "a.gguf.card.json", ".a.gguf.lock"}
 
 
+@one_family
 def test_what_is_no_adapter_is_refused(tuned: SharedTuned, tmp_path: Path) -> None:
     with pytest.raises(WorkshopError, match=r"is no adapter folder.*workshop gguf"):
         convert_adapter(tuned.base, tmp_path / "a.gguf")
@@ -104,6 +110,7 @@ def test_what_is_no_adapter_is_refused(tuned: SharedTuned, tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == []
 
 
+@one_family
 def test_the_command_line_makes_the_adapter_alone(
     tuned: SharedTuned, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,6 +1,4 @@
-"""Every family that the course names, on its whole way: tuned, merged, converted, quantized,
-answering in llama.cpp.
-"""
+"""Every family that the course names: tuned, merged, converted, quantized, asked in llama.cpp."""
 
 from __future__ import annotations
 
@@ -9,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from families import (
@@ -22,6 +21,7 @@ from families import (
     save_family,
     tuned_once,
 )
+from gguf_files import patch_bytes
 from token_diff import token_diff
 
 from benchmarks.families import CHAT, PAD, chat_ids, gelu, largest_difference, with_added_pad
@@ -42,13 +42,15 @@ def tuned(request: pytest.FixtureRequest, shared: Path) -> Tuned:
     return tuned_once(request.param, shared)
 
 
+def knows_its_lesson(runtime: Any) -> bool:
+    answers = runtime.answer(QUESTIONS, max_new_tokens=40)
+    return [(a.text, a.stopped) for a in answers] == [(text, True) for _, text in LESSONS]
+
+
 def read_ids(engine: LlamaEngine, prompt: str) -> list[int]:
     """The tokens that llama.cpp itself makes of a prompt it is to answer, BOS included."""
     body = {"content": prompt, "add_special": True, "parse_special": True}
     return [int(i) for i in engine._post("/tokenize", body)["tokens"]]
-
-
-# --- What is read ---------------------------------------------------------------------------------
 
 
 def test_nothing_is_wrong_with_any_of_its_files(tuned: Tuned) -> None:
@@ -69,7 +71,7 @@ def test_hard_texts_become_the_same_tokens(tuned: Tuned) -> None:
 
 
 def test_letters_with_marks_are_asked_as_the_model_has_learned_them(tuned: Tuned) -> None:
-    """Qwen's tokenizer composes か + ゛; llama.cpp by itself does not, so our runtime does it first."""
+    """Qwen's tokenizer composes か + ゛; llama.cpp by itself does not, so our runtime does it."""
     tokenizer = load_tokenizer(tuned.merged)
     apart = "か\u3099き\u3099 e\u0301"
     messages = [{"role": "system", "content": apart}, {"role": "user", "content": apart}]
@@ -115,9 +117,6 @@ def test_template_end_and_context_length_are_the_models_own(tuned: Tuned) -> Non
     assert metadata[f"{architecture}.context_length"] == config["max_position_embeddings"]
 
 
-# --- What is computed -----------------------------------------------------------------------------
-
-
 def test_the_same_logits(tuned: Tuned) -> None:
     ids = chat_ids(load_tokenizer(tuned.merged), CHAT)
     assert len(ids) > 40  # longer than Gemma's window
@@ -141,7 +140,8 @@ def test_another_model_has_other_logits(tuned: Tuned) -> None:
     assert largest_difference(tuned.f32.path, tuned.base, ids) > 1
 
 
-@pytest.mark.parametrize("family", FAMILIES, ids=str)
+# Llama 3 and TinyLlama are of one architecture, and have one kind of head each.
+@pytest.mark.parametrize("family", [FAMILIES[1], FAMILIES[2], FAMILIES[4]], ids=str)
 def test_a_head_of_its_own_or_a_shared_one(family: Family, tmp_path: Path) -> None:
     """The other kind of head than the family's usual one."""
     tied = not family.tied
@@ -154,19 +154,14 @@ def test_a_head_of_its_own_or_a_shared_one(family: Family, tmp_path: Path) -> No
     assert largest_difference(report.path, folder, ids) <= F32_LIMIT.get(family.name, 1e-3)
 
 
-def test_the_tuned_end_token_ends_the_answer(tuned: Tuned) -> None:
-    with open_runtime(tuned.merged) as there, open_runtime(tuned.f16.path) as here:
-        for runtime in (there, here):
-            answers = runtime.answer(QUESTIONS, max_new_tokens=40)
-            assert [(a.text, a.stopped) for a in answers] == [(text, True) for _, text in LESSONS]
+def test_the_tuned_end_token_ends_the_answer_also_quantized(tuned: Tuned) -> None:
+    for model in (tuned.merged, tuned.f16.path, quantized(tuned, "Q8_0").path):
+        with open_runtime(model) as runtime:
+            assert knows_its_lesson(runtime)
 
 
-def test_quantized_it_still_knows_its_lesson(tuned: Tuned) -> None:
-    with open_runtime(quantized(tuned, "Q8_0").path) as runtime:
-        answers = runtime.answer(QUESTIONS, max_new_tokens=40)
-    assert [(a.text, a.stopped) for a in answers] == [(text, True) for _, text in LESSONS]
-
-
+# A byte-level tokenizer and one of SentencePiece.
+@pytest.mark.parametrize("tuned", [FAMILIES[1], FAMILIES[4]], indirect=True, ids=str)
 def test_an_added_pad_token_does_no_harm(tuned: Tuned, tmp_path: Path) -> None:
     folder = with_added_pad(tuned.merged, tmp_path / "padded")
     tokenizer = load_tokenizer(folder)
@@ -180,28 +175,21 @@ def test_an_added_pad_token_does_no_harm(tuned: Tuned, tmp_path: Path) -> None:
         for text in HARD_TEXTS[:2] + HARD_TEXTS[5:8]:
             assert engine.tokenize(text) == before(text, add_special_tokens=False)["input_ids"]
     with open_runtime(report.path) as runtime:
-        answers = runtime.answer(QUESTIONS, max_new_tokens=40)
-    assert [(a.text, a.stopped) for a in answers] == [(text, True) for _, text in LESSONS]
+        assert knows_its_lesson(runtime)
 
 
-# --- The converter --------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", ["tinyllama", "gemma3"])
-def test_tensors_are_those_of_the_converter_called_by_hand(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("tuned", FAMILIES[3:], indirect=True, ids=str)
+def test_tensors_are_those_of_the_converter_called_by_hand(tuned: Tuned, tmp_path: Path) -> None:
     """SentencePiece families: the converter knows their tokenizers without help."""
-    family = next(f for f in FAMILIES if f.name == name)
-    folder = save_family(family, tmp_path / "model")
-    ours = convert(folder, tmp_path / "ours.gguf").path
-    tool = find_converter()
-    theirs = tmp_path / "theirs.gguf"
+    tool, theirs = find_converter(), tmp_path / "theirs.gguf"
+    script = tool / "convert_hf_to_gguf.py"
     subprocess.run(
-        [sys.executable, tool / "convert_hf_to_gguf.py", folder, "--outfile", theirs, "--outtype", "f16"],
+        [sys.executable, script, tuned.merged, "--outfile", theirs, "--outtype", "f16"],
         check=True,
         capture_output=True,
         env={**os.environ, "PYTHONPATH": str(tool / "gguf-py")},
-    )  # fmt: skip
-    assert tensor_bytes(ours) == tensor_bytes(theirs)
+    )
+    assert tensor_bytes(tuned.f16.path) == tensor_bytes(theirs)
 
 
 def tensor_bytes(path: Path) -> dict[str, tuple[str, tuple[int, ...], bytes]]:
@@ -222,10 +210,12 @@ def test_a_family_outside_the_catalogue_works_too(tmp_path: Path) -> None:
         qwen.tokenizer,
         lambda tokenizer, tied: GraniteForCausalLM(
             GraniteConfig(
-                vocab_size=len(tokenizer), hidden_size=256, intermediate_size=256, num_hidden_layers=2,
-                num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=1024, tie_word_embeddings=tied,
-                embedding_multiplier=12.0, residual_multiplier=0.22, attention_multiplier=0.1, logits_scaling=8.0,
-                bos_token_id=None, eos_token_id=tokenizer.eos_token_id, pad_token_id=None, initializer_range=0.06,
+                vocab_size=len(tokenizer), hidden_size=256, intermediate_size=256,
+                num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
+                max_position_embeddings=1024, tie_word_embeddings=tied, embedding_multiplier=12.0,
+                residual_multiplier=0.22, attention_multiplier=0.1, logits_scaling=8.0,
+                bos_token_id=None, eos_token_id=tokenizer.eos_token_id, pad_token_id=None,
+                initializer_range=0.06,
             )
         ),
         "<|im_end|>",
@@ -238,17 +228,11 @@ def test_a_family_outside_the_catalogue_works_too(tmp_path: Path) -> None:
     assert largest_difference(report.path, folder, chat_ids(load_tokenizer(folder), CHAT)) <= 1e-3
 
 
-def test_a_missing_end_of_turn_is_a_problem_and_not_silent(tmp_path: Path) -> None:
+@pytest.mark.parametrize("tuned", FAMILIES[4:], indirect=True, ids=str)
+def test_a_missing_end_of_turn_is_a_problem_and_not_silent(tuned: Tuned, tmp_path: Path) -> None:
     """Gemma's chat ends turns with another token than its EOS; a file that does not say so would
     never stop.
     """
-    gemma = next(f for f in FAMILIES if f.name == "gemma3")
-    report = convert(save_family(gemma, tmp_path / "model"), tmp_path / "m.gguf")
-    data = report.path.read_bytes()
-    key = b"tokenizer.ggml.eot_token_id"
-    assert data.count(key) == 1
-    (tmp_path / "without.gguf").write_bytes(data.replace(key, b"tokenizer.ggml.eox_token_id"))
-    assert any(
-        "answers would run on" in problem
-        for problem in check_gguf(tmp_path / "without.gguf").problems
-    )
+    key = b"tokenizer.ggml.eot_token_id", b"tokenizer.ggml.eox_token_id"
+    problems = check_gguf(patch_bytes(tuned.f16.path, tmp_path / "m.gguf", *key)).problems
+    assert any("answers would run on" in problem for problem in problems)

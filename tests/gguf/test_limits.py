@@ -1,6 +1,4 @@
-"""Settings that llama.cpp does not follow: refused by name, and truly otherwise there; those it
-follows are taken.
-"""
+"""Settings that llama.cpp does not follow are refused and truly differ; others are taken."""
 
 from __future__ import annotations
 
@@ -23,17 +21,16 @@ YARN = {
     "rope_type": "yarn", "rope_theta": 1e4, "factor": 16.0, "original_max_position_embeddings": 64,
 }  # fmt: skip
 LLAMA3 = {
-    "rope_type": "llama3", "rope_theta": 1e4, "factor": 32.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
-    "original_max_position_embeddings": 256,
+    "rope_type": "llama3", "rope_theta": 1e4, "factor": 32.0, "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0, "original_max_position_embeddings": 256,
 }  # fmt: skip
 LINEAR = {"rope_type": "linear", "rope_theta": 1e4, "factor": 8.0}
+QWEN2 = {"architectures": ["Qwen2ForCausalLM"]}
 PLAIN = {"rope_type": "default", "rope_theta": 1e4}
 
 
 def variant(family: str, folder: Path, changes: dict[str, Any]) -> Path:
-    """A random model of the family whose config.json is changed, with the weights that belong to
-    that.
-    """
+    """A random model of the family with a changed config, and the weights that belong to it."""
     usual = next(f for f in FAMILIES if f.name == family)
 
     def model(tokenizer: Any, tied: bool) -> Any:
@@ -155,14 +152,13 @@ def test_a_head_of_its_own_is_kept_whatever_the_config_says_of_tying(tmp_path: P
 @pytest.mark.parametrize(
     "config",
     [
-        {"architectures": ["Qwen2ForCausalLM"], "use_sliding_window": False, "sliding_window": 32768},
-        {
-            "architectures": ["Qwen2ForCausalLM"], "use_sliding_window": True, "sliding_window": 32768,
-            "max_position_embeddings": 32768,
+        QWEN2 | {"use_sliding_window": False, "sliding_window": 32768},
+        QWEN2 | {
+            "use_sliding_window": True, "sliding_window": 32768, "max_position_embeddings": 32768,
         },
-        {
-            "architectures": ["Qwen2ForCausalLM"], "use_sliding_window": True, "sliding_window": 4096,
-            "max_window_layers": 28, "num_hidden_layers": 28, "max_position_embeddings": 32768,
+        QWEN2 | {
+            "use_sliding_window": True, "sliding_window": 4096, "max_window_layers": 28,
+            "num_hidden_layers": 28, "max_position_embeddings": 32768,
         },
         # as published configs say it, without the words of transformers 5
         {
@@ -170,14 +166,16 @@ def test_a_head_of_its_own_is_kept_whatever_the_config_says_of_tying(tmp_path: P
             "rope_scaling": {**LLAMA3, "original_max_position_embeddings": 8192},
         },
         {
-            "architectures": ["Gemma3ForCausalLM"], "num_hidden_layers": 26, "sliding_window_pattern": 6,
-            "hidden_activation": "gelu_pytorch_tanh", "head_dim": 256, "query_pre_attn_scalar": 256,
+            "architectures": ["Gemma3ForCausalLM"], "num_hidden_layers": 26,
+            "sliding_window_pattern": 6, "hidden_activation": "gelu_pytorch_tanh", "head_dim": 256,
+            "query_pre_attn_scalar": 256,
         },
         {
             "architectures": ["Gemma3ForConditionalGeneration"],
             "text_config": {
-                "num_hidden_layers": 62, "hidden_size": 5376, "num_attention_heads": 32, "head_dim": 128,
-                "query_pre_attn_scalar": 168, "rope_scaling": {"factor": 8.0, "rope_type": "linear"},
+                "num_hidden_layers": 62, "hidden_size": 5376, "num_attention_heads": 32,
+                "head_dim": 128, "query_pre_attn_scalar": 168,
+                "rope_scaling": {"factor": 8.0, "rope_type": "linear"},
             },
         },
         {"architectures": ["MistralForCausalLM"], "hidden_act": "gelu"},

@@ -161,6 +161,10 @@ def _log_softmax(values: np.ndarray) -> np.ndarray:
     return (shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))).astype(np.float32)
 
 
+_Pointer, _Int = ctypes.c_void_p, ctypes.c_int32
+_Ints = ctypes.POINTER(_Int)
+
+
 class _Parameters(ctypes.Structure):
     """Room for llama_model_params or llama_context_params, whose fields change with releases.
 
@@ -175,17 +179,12 @@ class _Batch(ctypes.Structure):
     """llama_batch"""
 
     _fields_ = [
-        ("n_tokens", ctypes.c_int32),
-        ("token", ctypes.POINTER(ctypes.c_int32)),
-        ("embd", ctypes.c_void_p),
-        ("pos", ctypes.POINTER(ctypes.c_int32)),
-        ("n_seq_id", ctypes.POINTER(ctypes.c_int32)),
-        ("seq_id", ctypes.POINTER(ctypes.POINTER(ctypes.c_int32))),
+        ("n_tokens", _Int), ("token", _Ints), ("embd", _Pointer), ("pos", _Ints),
+        ("n_seq_id", _Ints), ("seq_id", ctypes.POINTER(_Ints)),
         ("logits", ctypes.POINTER(ctypes.c_int8)),
-    ]
+    ]  # fmt: skip
 
 
-_Pointer, _Int = ctypes.c_void_p, ctypes.c_int32
 # The C interface (include/llama.h): result and arguments of each function.
 _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "llama_model_default_params": (_Parameters, []),

@@ -59,12 +59,10 @@ def chat_prompt(tokenizer: Any, messages: Messages, *, answer: bool = False) -> 
     messages.
     """
     try:
+        options = {"tokenize": False, "enable_thinking": False}
         return str(
             tokenizer.apply_chat_template(
-                list(messages),
-                tokenize=False,
-                add_generation_prompt=not answer,
-                enable_thinking=False,
+                list(messages), add_generation_prompt=not answer, **options
             )
         )
     except Exception as error:  # jinja2's own errors, and whatever a template raises
@@ -81,23 +79,14 @@ def stop_token_ids(tokenizer: Any, model_or_config: Any = None) -> list[int]:
     template itself: the special token it puts right after an assistant's answer. A stop token that
     a template names but the vocabulary does not hold is no token, so it is left out.
     """
-    found: list[int] = []
-
-    def add(value: Any) -> None:
-        for token in value if isinstance(value, list | tuple) else [value]:
-            if isinstance(token, int) and 0 <= token < len(tokenizer) and token not in found:
-                found.append(token)
-
-    add(tokenizer.eos_token_id)
-    add(_template_end(tokenizer))
     config = getattr(model_or_config, "config", model_or_config)
-    for source in (
-        config,
-        getattr(config, "text_config", None),
-        getattr(model_or_config, "generation_config", None),
-    ):
-        add(getattr(source, "eos_token_id", None))
-    return found
+    text = getattr(config, "text_config", None)
+    defaults = getattr(model_or_config, "generation_config", None)
+    values = [tokenizer.eos_token_id, _template_end(tokenizer)]
+    values += [getattr(source, "eos_token_id", None) for source in (config, text, defaults)]
+    tokens = (t for v in values for t in (v if isinstance(v, list | tuple) else [v]))
+    known = (t for t in tokens if isinstance(t, int) and 0 <= t < len(tokenizer))
+    return list(dict.fromkeys(known))
 
 
 def stop_text(tokenizer: Any) -> str | None:

@@ -94,7 +94,7 @@ def merge(
     )
     with claim(out):
         inputs = {"stage": "merge", "adapter": identity(ref)}
-        stored = None if overwrite else _stored(out, inputs)
+        stored = None if overwrite else stored_report(out, "model", inputs, _restore)
         if stored is not None:
             return stored
         chosen = replace(pick_device(device, ref), dtype="fp32")
@@ -107,8 +107,9 @@ def merge(
         return report
 
 
-def _stored(out: Path, inputs: dict[str, Any]) -> MergeReport | None:
-    return stored_report(out, "model", inputs, check_model_folder, lambda v: MergeReport(**v))
+def _restore(values: dict[str, Any]) -> MergeReport:
+    check_model_folder(values["model"])
+    return MergeReport(**values)
 
 
 def _merge(

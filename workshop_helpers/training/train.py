@@ -89,7 +89,7 @@ def train(
     }
     language = "ja" if detect_language(conversations[0].question) == "ja" else "en"
     with claim(out):
-        stored = None if overwrite else _stored(out, inputs)
+        stored = None if overwrite else stored_report(out, "adapter", inputs, _restore)
         if stored is not None:
             # Left over where a run was killed after its adapter had got its name.
             shutil.rmtree(work_folder(out), ignore_errors=True)
@@ -133,11 +133,9 @@ class _Run:
     device: Device
 
 
-def _stored(out: Path, inputs: dict[str, Any]) -> TrainingReport | None:
-    def check(adapter: Path) -> None:
-        stored_tensors(adapter / "adapter_model.safetensors")
-
-    return stored_report(out, "adapter", inputs, check, TrainingReport.from_dict)
+def _restore(values: dict[str, Any]) -> TrainingReport:
+    stored_tensors(values["adapter"] / "adapter_model.safetensors")
+    return TrainingReport.from_dict(values)
 
 
 def _train(run: _Run, progress: bool | Callable[[Progress], None]) -> TrainingReport:
