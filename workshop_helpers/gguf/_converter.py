@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 UNKNOWN, CONTROL, USER_DEFINED = 2, 3, 4  # token types in a GGUF
-NORMALIZER = "workshop.tokenizer.normalizer"  # as in header.py: llama.cpp has no name for it
+_NORMALIZER = "workshop.tokenizer.normalizer"  # as in header.py: llama.cpp has no name for it
 
 # Split regex of a byte-level BPE → the name llama.cpp gives that way of splitting
 # (`llama-vocab.cpp`). Digits are what sets them apart: one by one in Qwen2, up to three together in
@@ -108,7 +108,7 @@ def write_turns(text_model: Any, model: Path) -> None:
         from transformers import AutoTokenizer
 
         tokenizer = AutoTokenizer.from_pretrained(model, local_files_only=True)
-        self.gguf_writer.add_string(NORMALIZER, normalizer(tokenizer))
+        self.gguf_writer.add_string(_NORMALIZER, normalizer(tokenizer))
         if not tokenizer.chat_template:
             return
         bos, end = turns(tokenizer, model)

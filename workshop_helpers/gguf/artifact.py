@@ -19,7 +19,7 @@ from ..core.errors import WorkshopError, explain_os_errors
 from .check import Expected, GgufCheck, check_gguf
 from .header import GgufFile, read_gguf
 
-R = TypeVar("R")
+_R = TypeVar("_R")
 # What a K-quant becomes where rows do not divide by 256 (`tensor_type_fallback` in
 # llama-quant.cpp), read backwards.
 _FELL_FROM = {"Q4_0": "Q2_K", "Q5_0": "Q4_K", "Q5_1": "Q5_K", "Q8_0": "Q6_K"}
@@ -87,11 +87,11 @@ def find_or_make(
     kind: str,
     inputs: dict[str, Any],
     write: Callable[[Path], dict[str, Any]],
-    restore: Callable[..., R],
+    restore: Callable[..., _R],
     *,
     needs_bytes: int,
     overwrite: bool,
-) -> R:
+) -> _R:
     """The report of the GGUF `out`: found made of equal `inputs` (unless `overwrite`), else made.
 
     `write` writes the file that it is given, checks it, and returns the report's figures as a card

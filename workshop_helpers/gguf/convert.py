@@ -24,7 +24,7 @@ from .header import FLOAT_TYPES
 from .limits import silent_differences
 
 _SCRIPT = "convert_hf_to_gguf.py"
-_RUNNER = Path(__file__).with_name("_converter.py")
+RUNNER = Path(__file__).with_name("_converter.py")
 
 
 def find_converter(converter: str | Path | None = None) -> Path:
@@ -105,7 +105,7 @@ def convert(
             "model": identity(ref),
             "type": kind,
             "converter": file_hash(tool / _SCRIPT),
-            "runner": file_hash(_RUNNER),
+            "runner": file_hash(RUNNER),
         },
         write,
         folder,
@@ -151,7 +151,7 @@ def run_script(script: Path, *arguments: object, out: Path, failed: str, **envir
 def _run_converter(tool: Path, folder: Path, out: Path, kind: str) -> None:
     try:
         run_script(
-            _RUNNER,
+            RUNNER,
             *(tool, folder.resolve(), "--outfile", out.resolve(), "--outtype", kind.lower()),
             out=out,
             failed=f"The conversion of {folder} failed",

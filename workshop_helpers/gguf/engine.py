@@ -24,7 +24,7 @@ from ..core.errors import Closing, WorkshopError, from_extra
 from ..models.chat import Answer, Messages, Sampling
 from .header import GgufFile, composed, read_gguf
 
-CONTEXT = 2048  # tokens a question and its answer may take, where the model has room for so many
+_CONTEXT = 2048  # tokens a question and its answer may take, where the model has room for so many
 CACHE_BYTES = 2**30  # what the key-value cache of all slots together may take
 
 
@@ -55,7 +55,7 @@ class LlamaEngine(Closing):
         exact: bool = False,
     ) -> None:
         self.file = read_gguf(gguf)
-        wanted = context or min(self.file.context_length or CONTEXT, CONTEXT)
+        wanted = context or min(self.file.context_length or _CONTEXT, _CONTEXT)
         self.context = -(-wanted // 256) * 256  # llama.cpp rounds up to this too
         room = CACHE_BYTES // max(1, _cache_bytes(self.file) * self.context)
         self.slots = max(1, min(slots, room))

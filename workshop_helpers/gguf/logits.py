@@ -23,7 +23,7 @@ from .header import read_gguf
 if TYPE_CHECKING:
     import numpy as np
 
-BATCH = 256  # positions whose logits are held at a time (× vocabulary × 4 bytes)
+_BATCH = 256  # positions whose logits are held at a time (× vocabulary × 4 bytes)
 
 
 class Logits(Closing):
@@ -97,7 +97,7 @@ class NativeLogits(Logits):
                 raise WorkshopError(f"llama.cpp does not load {path}: {' '.join(said)}")
             parameters = library.llama_context_default_params()
             numbers = _first_numbers(parameters)
-            numbers[0], numbers[1], numbers[2] = context, BATCH, BATCH
+            numbers[0], numbers[1], numbers[2] = context, _BATCH, _BATCH
             self._context = library.llama_init_from_model(self._model, parameters)
             if not self._context or library.llama_n_ctx(self._context) < context:
                 self.close()
@@ -119,8 +119,8 @@ class NativeLogits(Logits):
         self._c.llama_memory_clear(self._c.llama_get_memory(self._context), True)
         found = []
         with _overheard(self._c) as said:
-            for first in range(0, len(ids) - 1, BATCH):
-                piece = ids[first:-1][:BATCH]  # nothing follows the last token: it is not read
+            for first in range(0, len(ids) - 1, _BATCH):
+                piece = ids[first:-1][:_BATCH]  # nothing follows the last token: it is not read
                 wanted = self._decode(piece, first, start - 1, said)
                 if wanted:
                     values = np.ctypeslib.as_array(

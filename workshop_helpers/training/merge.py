@@ -21,7 +21,7 @@ from ..models.files import check_model_folder, stored_dtype
 from ..models.identity import identity
 from ..models.load import load_model, load_tokenizer, model_folder, pick_device, quiet_libraries
 from ..models.resolve import ModelRef, resolve
-from .report import stored_report, write_report
+from .report import store_report, stored_report
 
 if TYPE_CHECKING:
     from ..core.device import Device
@@ -147,7 +147,7 @@ def _merge(
             size_bytes=sum(f.stat().st_size for f in temporary.glob("*.safetensors")),
         )
         _check_written(report, effect)
-        write_report(temporary, "model", base, inputs, report, out.name)
+        store_report(temporary, "model", base, inputs, report, out.name)
     return report
 
 

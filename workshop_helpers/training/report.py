@@ -14,11 +14,11 @@ from ..core.showing import Shown
 from ..models.resolve import ModelRef
 from .recipe import LoraRecipe
 
-R = TypeVar("R")
+_R = TypeVar("_R")
 
 
 @dataclass(frozen=True)
-class Progress:
+class TrainingProgress:
     """Told to a `progress` function after each optimiser step."""
 
     step: int
@@ -85,7 +85,7 @@ class TrainingReport(Shown):
         return cls(**kept)
 
 
-def write_report(
+def store_report(
     folder: Path, kind: str, base: ModelRef, inputs: dict[str, Any], report: Any, name: str
 ) -> None:
     """Write the card of an "adapter" or a "model", of this `name` in the end, with its report."""
@@ -103,8 +103,8 @@ def write_report(
 
 
 def stored_report(
-    out: Path, kind: str, inputs: dict[str, Any], restore: Callable[[dict[str, Any]], R]
-) -> R | None:
+    out: Path, kind: str, inputs: dict[str, Any], restore: Callable[[dict[str, Any]], _R]
+) -> _R | None:
     """The report of `out` if it was made from exactly these inputs; `restore` checks its files."""
     card = equal_card(out, inputs)
     if card is None:

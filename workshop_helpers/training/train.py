@@ -31,7 +31,7 @@ from ..models.load import load_model, load_tokenizer, pick_device, quiet_librari
 from ..models.resolve import ModelRef, resolve
 from .checkpoints import prepare_work, step_of, work_folder
 from .recipe import LoraRecipe
-from .report import Progress, TrainingReport, stored_report, write_report
+from .report import TrainingProgress, TrainingReport, store_report, stored_report
 from .rows import FittingRows, Rows, examples, fit_rows, rows_hash, sample_general, training_rows
 from .trainer import (
     choose_checkpointing,
@@ -55,7 +55,7 @@ def train(
     general: Rows | None = None,
     device: Device | str | None = None,
     overwrite: bool = False,
-    progress: bool | Callable[[Progress], None] = True,
+    progress: bool | Callable[[TrainingProgress], None] = True,
 ) -> TrainingReport:
     """Train a LoRA adapter for `model` on `data` and write it to the folder `out`.
 
@@ -63,8 +63,8 @@ def train(
     to `LoraRecipe.for_model(model)`; `general` are rows to mix in, as many as `recipe.general_rows`
     says. An equal earlier run's adapter in `out` is returned as it is, unless `overwrite`. A run
     that was killed goes on from its last whole checkpoint and ends with the weights of an
-    uninterrupted one. `progress` shows a bar in a terminal, or is called with a `Progress` after
-    each step.
+    uninterrupted one. `progress` shows a bar in a terminal, or is called with a `TrainingProgress`
+    after each step.
 
     Raises WorkshopError for rows, a recipe or a model that cannot be used, when another run is at
     work in `out`, when the loss is no number, and when the disk or memory is full.
@@ -138,7 +138,7 @@ def _restore(values: dict[str, Any]) -> TrainingReport:
     return TrainingReport.from_dict(values)
 
 
-def _train(run: _Run, progress: bool | Callable[[Progress], None]) -> TrainingReport:
+def _train(run: _Run, progress: bool | Callable[[TrainingProgress], None]) -> TrainingReport:
     recipe, device = run.recipe, run.device
     # Importing takes longer than a small training; the report's seconds leave it out.
     with quiet_libraries():
@@ -185,7 +185,7 @@ def _train(run: _Run, progress: bool | Callable[[Progress], None]) -> TrainingRe
             adapted.save_pretrained(str(folder), save_embedding_layers=False)
         _tidy_adapter(folder, run.ref)
         report.seconds = round(time.perf_counter() - started, 3)
-        write_report(folder, "adapter", run.ref, run.inputs, report, run.out.name)
+        store_report(folder, "adapter", run.ref, run.inputs, report, run.out.name)
     shutil.rmtree(work, ignore_errors=True)
     return report
 
@@ -208,7 +208,7 @@ def _run_trainer(
     trainer: Any,
     device: Device,
     checkpoint: Path | None,
-    progress: bool | Callable[[Progress], None],
+    progress: bool | Callable[[TrainingProgress], None],
 ) -> None:
     from peft.helpers import disable_input_dtype_casting
     from transformers import PrinterCallback
@@ -221,7 +221,7 @@ def _run_trainer(
     done = step_of(checkpoint) if checkpoint else 0
     bar = Bar("training", None, "steps", shown=progress is True, completed=done)
 
-    def tell(step: Progress) -> None:
+    def tell(step: TrainingProgress) -> None:
         bar.reach(step.step, step.steps, note=f"loss {step.loss:.3f}, epoch {step.epoch:.1f}")
         if callable(progress):
             progress(step)

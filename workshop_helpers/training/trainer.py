@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .recipe import LoraRecipe
-from .report import Progress
+from .report import TrainingProgress
 
 if TYPE_CHECKING:
     from ..core.device import Device
@@ -165,7 +165,7 @@ def _answer_loss(model: Any, inputs: dict[str, Any], answer_tokens: Any) -> Any:
     return loss / ((wanted != IGNORED).sum() if answer_tokens is None else answer_tokens)
 
 
-def progress_callback(tell: Callable[[Progress], None]) -> Any:
+def progress_callback(tell: Callable[[TrainingProgress], None]) -> Any:
     """A callback that tells of each step, and asks for checkpoints.
 
     Never more than about a tenth of the work can be lost. Saving takes at most about a twentieth of
@@ -195,7 +195,7 @@ def progress_callback(tell: Callable[[Progress], None]) -> Any:
         ) -> None:
             if logs and "loss" in logs:
                 step, steps, epoch = state.global_step, state.max_steps, state.epoch or 0.0
-                tell(Progress(step, steps, epoch, float(logs["loss"])))
+                tell(TrainingProgress(step, steps, epoch, float(logs["loss"])))
 
     return Watch()
 
