@@ -36,7 +36,7 @@ class TrainingReport(Shown):
     or else their place from 1, whose answer was cut or cut away entirely at `max_length`.
     `peak_memory_bytes`: of the process on a CPU, of torch on a GPU. `resumed_from`: the step of the
     checkpoint that a killed run had left. `reused`: nothing was trained, the adapter of an equal
-    run was there. `seconds`: without importing libraries; of this run only. `language`: of the rows,
+    run was there. `seconds`: without importing libraries; of this run only. `language`: the rows',
     in which the report shows itself; not stored.
     """
 
