@@ -132,6 +132,11 @@ def system_text(args: argparse.Namespace) -> str | None:
     return given if args.system_file is None else read_text(args.system_file)
 
 
+def given(args: argparse.Namespace, *names: str) -> dict[str, Any]:
+    """The options of these names, for a function whose parameters have the same names."""
+    return {name: getattr(args, name) for name in names}
+
+
 def at_least_one(text: str) -> int:
     """The type of a number of rows, tokens or the like, for argparse."""
     number = int(text)

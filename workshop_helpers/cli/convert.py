@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.errors import WorkshopError
 from ..core.jsonio import to_json
-from .arguments import DEFAULT_TYPES, add_verb, flag, option, several
+from .arguments import DEFAULT_TYPES, add_verb, flag, given, option, several
 from .output import OK, WRONG, again, megabytes, show
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def _gguf(args: argparse.Namespace) -> int:
     from ..gguf.adapter import convert_adapter
     from ..gguf.convert import convert
 
-    how = {"type": args.type, "converter": args.converter, "overwrite": args.overwrite}
+    how = given(args, "type", "converter", "overwrite")
     if not args.as_adapter:
         report = convert(args.model, args.out, **how)
         show(args, report, *_file_lines(report))

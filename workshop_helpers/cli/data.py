@@ -18,6 +18,7 @@ from .arguments import (
     add_verb,
     at_least_one,
     flag,
+    given,
     option,
     refuse_overwriting,
     several,
@@ -114,18 +115,10 @@ def _check(args: argparse.Namespace) -> int:
     if args.html is not None:
         refuse_overwriting(args.html, [*args.files, *args.against])
     report = check_rows(
-        args.files,
-        against=args.against,
-        model=args.model,
-        max_length=args.max_length,
-        quick=args.quick,
-        facts=args.facts,
-        aim=args.aim,
-        progress=not args.json,
-        tokens_per_second=args.tokens_per_second,
-        price_per_hour=args.price_per_hour,
-        **_read_options(args),
-    )
+        args.files, progress=not args.json, **_read_options(args),
+        **given(args, "against", "model", "max_length", "quick", "facts", "aim",
+                "tokens_per_second", "price_per_hour"),
+    )  # fmt: skip
     language, where = _language(args), None
     if args.html is not None:
         write_findings(report, args.html, language)
@@ -151,14 +144,8 @@ def _add_clean(verb: Any) -> None:
 def _clean(args: argparse.Namespace) -> int:
     from ..dataset.checks import clean
 
-    report = clean(
-        args.file,
-        args.out,
-        mask_personal=args.mask,
-        nfc=not args.no_nfc,
-        skip_faults=args.skip_faults,
-        **_read_options(args),
-    )
+    how = {"mask_personal": args.mask, "nfc": not args.no_nfc, "skip_faults": args.skip_faults}
+    report = clean(args.file, args.out, **how, **_read_options(args))
     changes = [change.diff().removesuffix("\n") for change in report.changes]
     told = ", ".join(f"{count:,} × {rule}" for rule, count in report.counts.items()) or "nothing"
     left_out = f"{len(report.faults):,} rows that cannot be read"
@@ -223,14 +210,8 @@ def _add_convert(verb: Any) -> None:
 def _convert(args: argparse.Namespace) -> int:
     from ..dataset.formats import convert
 
-    report = convert(
-        args.file,
-        args.out,
-        to=args.to,
-        nfc=args.nfc,
-        skip_faults=args.skip_faults,
-        **_read_options(args),
-    )
+    how = given(args, "to", "nfc", "skip_faults")
+    report = convert(args.file, args.out, **how, **_read_options(args))
     left_out = first_ten(report.faults, "… and {} more rows")
     show(
         args,
@@ -255,13 +236,8 @@ def _add_preview(verb: Any) -> None:
 def _preview(args: argparse.Namespace) -> int:
     from ..display.preview import preview
 
-    shown = preview(
-        args.file,
-        model=args.model,
-        rows=args.rows,
-        max_length=args.max_length,
-        language=_language(args),
-    )
+    how = given(args, "model", "rows", "max_length")
+    shown = preview(args.file, language=_language(args), **how)
     show(args, [row.to_dict() for row in shown], shown, width=WIDTH)
     return OK
 

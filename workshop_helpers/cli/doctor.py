@@ -79,13 +79,17 @@ def _doctor(args: argparse.Namespace) -> int:
     return WRONG if any(check.status == "fail" for check in checks) else OK
 
 
+def _noted(name: str, fine: bool, found: str, fix: str) -> Check:
+    """A line on what the course can do without."""
+    return Check(name, "ok", found) if fine else Check(name, "warn", found, fix)
+
+
 def _python() -> Iterator[Check]:
+    inside = sys.prefix != sys.base_prefix or "CONDA_PREFIX" in os.environ
     found = f"{'.'.join(map(str, sys.version_info[:3]))} at {sys.executable}"
-    if sys.prefix != sys.base_prefix or "CONDA_PREFIX" in os.environ:
-        yield Check("python", "ok", found)
-    else:
-        fix = "Better in an environment of its own: `make setup`, or `python3 -m venv .venv`."
-        yield Check("python", "warn", f"{found} (not in a virtual environment)", fix)
+    found += "" if inside else " (not in a virtual environment)"
+    fix = "Better in an environment of its own: `make setup`, or `python3 -m venv .venv`."
+    yield _noted("python", inside, found, fix)
 
 
 def _packages() -> Iterator[Check]:
@@ -270,22 +274,17 @@ def _tried(name: str, find: Callable[[], str], fix: str) -> Check:
 
 
 def _fonts() -> Iterator[Check]:
-    name = "Japanese in plots"
-    if find_spec("matplotlib_fontja") is None:
-        found = "matplotlib-fontja is not installed: boxes for letters"
-        yield Check(name, "warn", found, "pip install matplotlib-fontja")
-    else:
-        yield Check(name, "ok", "matplotlib-fontja")
+    there = find_spec("matplotlib_fontja") is not None
+    found = "matplotlib-fontja" + ("" if there else " is not installed: boxes for letters")
+    yield _noted("Japanese in plots", there, found, "pip install matplotlib-fontja")
 
 
 def _output() -> Iterator[Check]:
-    name = "Japanese in the terminal"
     encoding = (getattr(sys.stdout, "encoding", None) or "unknown").lower()
-    if encoding.replace("-", "") == "utf8":
-        yield Check(name, "ok", encoding)
-    else:
-        fix = "Set PYTHONUTF8=1 (on Windows also: chcp 65001)."
-        yield Check(name, "warn", f"output is {encoding}", fix)
+    fine = encoding.replace("-", "") == "utf8"
+    fix = "Set PYTHONUTF8=1 (on Windows also: chcp 65001)."
+    found = encoding if fine else f"output is {encoding}"
+    yield _noted("Japanese in the terminal", fine, found, fix)
 
 
 def _ollama() -> Iterator[Check]:
@@ -303,14 +302,13 @@ def _ollama() -> Iterator[Check]:
         return
     except (OSError, ValueError, AttributeError):  # nobody, or another program
         program = shutil.which("ollama")
-    found, fix = "not installed, and", "Only the Ollama part needs it: "
-    fix += "https://ollama.com/download, `brew install ollama`, or conda-forge."
     if program:
-        found, fix = (
-            f"{program} is installed, but",
-            "Start it: `ollama serve` (or open the Ollama app).",
-        )
-    yield Check("Ollama", "warn", f"{found} no server answers at {host}", fix)
+        found, fix = "is installed, but", "Start it: `ollama serve` (or open the Ollama app)."
+    else:
+        found, fix = "not installed, and", "Only the Ollama part needs it: "
+        fix += "https://ollama.com/download, `brew install ollama`, or conda-forge."
+    nobody = f"no server answers at {host}"
+    yield Check("Ollama", "warn", " ".join(filter(None, [program, found, nobody])), fix)
 
 
 PARTS = (

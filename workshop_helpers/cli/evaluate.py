@@ -15,6 +15,7 @@ from .arguments import (
     add_system_text,
     add_verb,
     at_least_one,
+    given,
     option,
     several,
     system_text,
@@ -54,7 +55,7 @@ def _ask(args: argparse.Namespace) -> int:
             'The question is empty. Write it in quotes: workshop ask mame "How much is shipping?"'
         )
     asked = {"model": args.model, "question": args.question, "system": system_text(args)}
-    answer = ask(**asked, device=args.device, max_new_tokens=args.max_new_tokens)
+    answer = ask(**asked, **given(args, "device", "max_new_tokens"))
     told = {"tokens": answer.tokens, "seconds": answer.seconds, "stopped": answer.stopped}
     show(args, {**asked, "answer": answer.text, **told}, answer.text)
     if not answer.stopped and not args.json:
@@ -72,13 +73,9 @@ def _verify(args: argparse.Namespace) -> int:
     questions = read_questions(args.questions)[: args.limit]
     if args.out is not None:
         _check_writable(args.out, not_over=args.questions)
-    comparison = compare(
-        [Candidate(model, model) for model in dict.fromkeys(args.models)],
-        questions,
-        device=args.device,
-        max_new_tokens=args.max_new_tokens,
-        progress=False if args.json else _told,
-    )
+    candidates = [Candidate(model, model) for model in dict.fromkeys(args.models)]
+    how = given(args, "device", "max_new_tokens")
+    comparison = compare(candidates, questions, progress=not args.json and _told, **how)
     if args.out is not None:
         comparison.answers_jsonl(args.out)
     where = None if args.out is None else f"Every answer: {args.out}"

@@ -6,10 +6,10 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from .arguments import MODEL_HELP, above_zero, add_verb, at_least_one, option
+from .arguments import MODEL_HELP, above_zero, add_verb, at_least_one, given, option
 from .output import OK, again, megabytes, show
 
-RECIPE_OPTIONS = (
+RECIPE = (
     "epochs", "rank", "learning_rate", "batch_size", "seed", "general_rows", "max_length",
 )  # fmt: skip
 
@@ -50,17 +50,10 @@ def _train(args: argparse.Namespace) -> int:
     from ..training.recipe import LoraRecipe
     from ..training.train import train
 
-    given = {name: value for name in RECIPE_OPTIONS if (value := getattr(args, name)) is not None}
-    report = train(
-        args.model,
-        args.data,
-        args.out,
-        LoraRecipe.for_model(args.model).replace(**given),
-        rows=args.rows,
-        general=args.general,
-        device=args.device,
-        overwrite=args.overwrite,
-    )
+    changes = {name: value for name, value in given(args, *RECIPE).items() if value is not None}
+    recipe = LoraRecipe.for_model(args.model).replace(**changes)
+    how = given(args, "rows", "general", "device", "overwrite")
+    report = train(args.model, args.data, args.out, recipe, **how)
     show(args, report, *_trained(report))
     return OK
 
@@ -91,7 +84,7 @@ def _rows(numbers: list[int]) -> str:
 def _merge(args: argparse.Namespace) -> int:
     from ..training.merge import merge
 
-    report = merge(args.adapter, args.out, device=args.device, overwrite=args.overwrite)
+    report = merge(args.adapter, args.out, **given(args, "device", "overwrite"))
     show(
         args,
         report,
