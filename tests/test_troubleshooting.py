@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import metadata
 from importlib.util import find_spec
@@ -63,18 +64,73 @@ def refusal(call: Callable[..., object], *arguments: Any, **named: Any) -> str:
     return str(caught.value)
 
 
-def workshop(*arguments: object, **environment: str) -> str:
+def execute(command: list[Any], **changes: Any) -> subprocess.CompletedProcess[str]:
+    """Run a program in a process of its own, with the text of what it prints; `env` is added to
+    the environment.
+    """
+    env = {**os.environ, "PYTHONPATH": str(ROOT), **changes.pop("env", {})}
+    words = [str(part) for part in command]
+    kept: dict[str, Any] = {"capture_output": True, "encoding": "utf-8", "env": env}
+    return subprocess.run(words, **{**kept, **changes})
+
+
+def python(code: str, *arguments: object, **env: str) -> subprocess.CompletedProcess[str]:
+    return execute([sys.executable, "-c", code, *arguments], env=env)
+
+
+def workshop(*arguments: object, **env: str) -> str:
     """What a `workshop` command prints, in a process of its own with these variables on top."""
-    done = subprocess.run(
-        [sys.executable, "-m", "workshop_helpers.cli", *map(str, arguments)],
-        capture_output=True,
-        encoding="utf-8",
-        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
-    )
+    done = execute([sys.executable, "-m", "workshop_helpers.cli", *arguments], env=env)
     return done.stdout + done.stderr
 
 
-# --- the page and these tests belong together -----------------------------------------------------
+class Here:
+    """A folder to do wrong in: a model to damage, rows to train on, an adapter, commands to run."""
+
+    def __init__(self, request: pytest.FixtureRequest) -> None:
+        self._get = request.getfixturevalue
+        self.folder: Path = self._get("tmp_path")
+
+    def __truediv__(self, name: str) -> Path:
+        return self.folder / name
+
+    @cached_property
+    def model(self) -> Path:
+        return Path(shutil.copytree(self._get("tiny_model"), self / "model"))
+
+    @cached_property
+    def adapter(self) -> Path:
+        return Path(shutil.copytree(self._get("adapter"), self / "copied"))
+
+    @cached_property
+    def rows(self) -> Path:
+        return write_rows(self / "rows.jsonl")
+
+    def train(self, model: Path | None = None, rows: Path | None = None) -> list[Any]:
+        options = ["--data", rows or self.rows, "--out", self / "out", "--epochs", 1]
+        return ["train", "--model", model or self._get("tiny_model"), *options]
+
+    def ask(self, model: object, *options: str) -> list[Any]:
+        return ["ask", model, "Hello?", *options]
+
+    def told(self, code: int, command: list[Any], *more: object) -> str:
+        """What a command prints that is to end with this exit code."""
+        found, out, err = run(self._get("capfd"), *command, *more)
+        assert found == code, err
+        return out + err
+
+
+def changed(folder: Path, name: str, **changes: Any) -> Path:
+    """The folder, after entries of a JSON file in it were changed; None takes an entry away."""
+    found = {**json.loads((folder / name).read_text(encoding="utf-8")), **changes}
+    found = {key: value for key, value in found.items() if value is not None}
+    (folder / name).write_text(json.dumps(found), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def here(request: pytest.FixtureRequest) -> Here:
+    return Here(request)
 
 
 def test_every_entry_is_brought_about_here_or_marked() -> None:
@@ -105,39 +161,33 @@ def test_a_message_that_is_not_said_is_seen() -> None:
         quoted("unknown-model", "Unknown thing")
 
 
-# --- installing -----------------------------------------------------------------------------------
-
-
 @reproduces("no-python")
 def test_no_python(tmp_path: Path) -> None:
     if shutil.which("make") is None:
         pytest.skip("there is no make here")
     for name in ("Makefile", "pyproject.toml", "constraints.txt"):
         shutil.copy(ROOT / name, tmp_path)
-    done = subprocess.run(
-        ["make", "setup", "PYTHON="], cwd=tmp_path, capture_output=True, text=True
-    )
+    done = execute(["make", "setup", "PYTHON="], cwd=tmp_path)
     assert done.returncode == 2
     quoted("no-python", done.stderr)
 
 
-def without_program(name: str) -> None:
-    """Skips where there is no shell to ask, or the whole system has the program."""
+def in_a_bare_shell(command: str) -> str:
+    """What a shell says of a program that is not there; skips where the whole system has it."""
     if shutil.which("bash", path=os.defpath) is None:
         pytest.skip("there is no bash here")
-    if shutil.which(name, path=os.defpath) is not None:
-        pytest.skip(f"{name} is installed for the whole system")
-
-
-@reproduces("command-not-found")
-def test_command_not_found(tmp_path: Path) -> None:
-    without_program("workshop")
+    if shutil.which(command.split()[0], path=os.defpath) is not None:
+        pytest.skip(f"{command} is installed for the whole system")
     shell = {"PATH": os.defpath, "LC_ALL": "C"}
-    done = subprocess.run(
-        ["bash", "-c", "workshop --help"], env=shell, capture_output=True, text=True
-    )
+    done = subprocess.run(["bash", "-c", command], env=shell, capture_output=True, text=True)
     assert done.returncode == 127
-    quoted("command-not-found", done.stderr)
+    return done.stderr
+
+
+@reproduces("command-not-found", "ollama-not-found")
+def test_commands_that_are_not_installed() -> None:
+    quoted("command-not-found", in_a_bare_shell("workshop --help"))
+    quoted("ollama-not-found", in_a_bare_shell("ollama list"))
 
 
 @reproduces("package-missing")
@@ -150,12 +200,8 @@ def test_package_missing(tmp_path: Path) -> None:
         source = Path(spec.origin)
         source = source.parent if source.name == "__init__.py" else source
         (tmp_path / source.name).symlink_to(source, target_is_directory=source.is_dir())
-    done = subprocess.run(
-        [sys.executable, "-S", "-m", "workshop_helpers.cli", "ask", "mame", "Hello?"],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"},
-    )
+    command = [sys.executable, "-S", "-m", "workshop_helpers.cli", "ask", "mame", "Hello?"]
+    done = execute(command, env={"PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"})
     assert done.returncode == 2
     quoted("package-missing", done.stderr)
 
@@ -168,13 +214,8 @@ def test_llama_cpp_python(tmp_path: Path) -> None:
     (about / "METADATA").write_text(
         "Metadata-Version: 2.1\nName: llama-cpp-python\nVersion: 0.3.16\n"
     )
-    code = "from workshop_helpers.cli.doctor import _conflict; print(_conflict()[0].found)"
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"},
-    )
+    code = "from workshop_helpers.cli.doctor import _conflict; print(*_conflict())"
+    done = python(code, PYTHONPATH=f"{ROOT}{os.pathsep}{tmp_path}")
     quoted("llama-cpp-python", done.stdout + done.stderr)
 
 
@@ -188,26 +229,15 @@ def test_terminal_encoding() -> None:
     code = (
         "import sys; from workshop_helpers.cli.main import readable_output; readable_output()\n"
         "from workshop_helpers.cli.doctor import _output\n"
-        "print(_output()[0].found)\nprint('送料')"
+        "print(*_output())\nprint('送料')"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        stdout=theirs,
-        env={
-            **os.environ,
-            "PYTHONPATH": str(ROOT),
-            "PYTHONUTF8": "0",
-            "PYTHONIOENCODING": "cp1252",
-        },
-    )
+    env = {"PYTHONUTF8": "0", "PYTHONIOENCODING": "cp1252"}
+    done = execute([sys.executable, "-c", code], env=env, capture_output=False, stdout=theirs)
     said = os.read(ours, 4096).decode("cp1252")
     os.close(ours)
     os.close(theirs)
     assert done.returncode == 0 and "??" in said
     quoted("terminal-encoding", said)
-
-
-# --- files ----------------------------------------------------------------------------------------
 
 
 @reproduces("disk-full")
@@ -219,34 +249,10 @@ def test_disk_full(tmp_path: Path) -> None:
     quoted("disk-full", refusal(write))
 
 
-@reproduces("other-files")
-def test_other_files(tmp_path: Path, capfd: pytest.CaptureFixture[str], tiny_model: Path) -> None:
-    (tmp_path / "thesis.txt").write_text("years of work")
-    rows = write_rows(tmp_path.parent / "rows.jsonl")
-    options = ("--data", rows, "--out", tmp_path, "--epochs", 1)
-    code, _, said = run(capfd, "train", "--model", tiny_model, *options)
-    assert code == 2 and (tmp_path / "thesis.txt").exists()
-    quoted("other-files", said)
-
-
 @reproduces("another-run")
-def test_another_run(tmp_path: Path, capfd: pytest.CaptureFixture[str], tiny_model: Path) -> None:
-    rows = write_rows(tmp_path / "rows.jsonl")
-    with claim(tmp_path / "adapter"):
-        options = ("--data", rows, "--out", tmp_path / "adapter")
-        code, _, said = run(capfd, "train", "--model", tiny_model, *options)
-    assert code == 2
-    quoted("another-run", said)
-
-
-# --- models ---------------------------------------------------------------------------------------
-
-
-@reproduces("unknown-model")
-def test_unknown_model(capfd: pytest.CaptureFixture[str]) -> None:
-    code, _, said = run(capfd, "ask", "tinylama", "Hello?")
-    assert code == 2
-    quoted("unknown-model", said)
+def test_another_run(here: Here) -> None:
+    with claim(here / "out"):
+        quoted("another-run", here.told(2, here.train()))
 
 
 def without_hub(folder: Path, **changes: str) -> dict[str, str]:
@@ -323,72 +329,105 @@ def test_gated(tmp_path: Path, stand_in: Callable[..., str]) -> None:
     quoted("gated", workshop("ask", "llama3.2-1b", "Hello?", **hub))
 
 
-@reproduces("cut-short")
-def test_cut_short(tmp_path: Path, tiny_model: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    folder = Path(shutil.copytree(tiny_model, tmp_path / "model"))
-    weights = folder / "model.safetensors"
-    weights.write_bytes(weights.read_bytes()[:-1000])
-    code, _, said = run(capfd, "ask", folder, "Hello?")
-    assert code == 2
-    quoted("cut-short", said)
-
-
-@reproduces("pickle")
-def test_pickle(tmp_path: Path, tiny_model: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    folder = Path(shutil.copytree(tiny_model, tmp_path / "model"))
-    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
-    code, _, said = run(capfd, "ask", folder, "Hello?")
-    assert code == 2
-    quoted("pickle", said)
-
-
 @reproduces("device-missing")
-def test_device_missing(capfd: pytest.CaptureFixture[str]) -> None:
+def test_device_missing(here: Here) -> None:
     import torch
 
     missing = "mps" if torch.cuda.is_available() else "cuda"
-    code, _, said = run(capfd, "ask", "mame", "Hello?", "--device", missing)
-    assert code == 2
+    said = here.told(2, here.ask("mame", "--device", missing))
     quoted("device-missing", said.replace("'mps'", "'cuda'"))
 
 
-@reproduces("no-chat-template")
-def test_no_chat_template(
-    tmp_path: Path, tiny_model: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    folder = Path(shutil.copytree(tiny_model, tmp_path / "model"))
-    for file in folder.glob("chat_template*"):
+def other_files(here: Here) -> list[Any]:
+    (here / "out").mkdir()
+    (here / "out" / "thesis.txt").write_text("years of work")
+    return here.train()
+
+
+def cut_short(here: Here) -> list[Any]:
+    weights = here.model / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1000])
+    return here.ask(here.model)
+
+
+def pickle(here: Here) -> list[Any]:
+    (here.model / "model.safetensors").rename(here.model / "pytorch_model.bin")
+    return here.ask(here.model)
+
+
+def no_chat_template(here: Here) -> list[Any]:
+    for file in here.model.glob("chat_template*"):
         file.unlink()
-    config = json.loads((folder / "tokenizer_config.json").read_text())
-    config.pop("chat_template", None)
-    (folder / "tokenizer_config.json").write_text(json.dumps(config))
-    code, _, said = run(capfd, "ask", folder, "Hello?")
-    assert code == 2
-    quoted("no-chat-template", said)
+    return here.ask(changed(here.model, "tokenizer_config.json", chat_template=None))
 
 
-# --- rows -----------------------------------------------------------------------------------------
+def diverged(here: Here) -> list[Any]:
+    """A base with a weight that is no number: from there it spreads as it does from a rate that is
+    too high.
+    """
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(here.model / "model.safetensors")
+    weights["model.norm.weight"][0] = float("nan")
+    save_file(weights, here.model / "model.safetensors", metadata={"format": "pt"})
+    return here.train(here.model)
 
 
-@pytest.mark.parametrize(
-    ("name", "file"),
-    [
-        ("not-utf8", "encoding_broken_byte.jsonl"),
-        ("not-json", "json_single_quotes.jsonl"),
-        ("missing-field", "field_output_misspelt.jsonl"),
-        ("wrong-role", "role_bot.jsonl"),
-        ("control-token", "token_im_end.jsonl"),
-        ("same-row", "duplicate.jsonl"),
-    ],
-)
-@reproduces("not-utf8", "not-json", "missing-field", "wrong-role", "control-token", "same-row")
-def test_rows_that_cannot_be_trained_on(
-    name: str, file: str, tmp_path: Path, tiny_model: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    options = ("--data", BAD / file, "--out", tmp_path / "adapter")
-    code, _, said = run(capfd, "train", "--model", tiny_model, *options)
-    assert code == 2
-    quoted(name, said)
+def not_whole_gguf(here: Here) -> list[Any]:
+    (here / "cut.gguf").write_bytes(here._get("mame_gguf").read_bytes()[:-5000])
+    return here.ask(here / "cut.gguf")
+
+
+def merge_on(base: str) -> Callable[[Here], list[Any]]:
+    about = "adapter_config.json"
+    return lambda here: [
+        "merge", changed(here.adapter, about, base_model_name_or_path=base), "--out", here / "out"
+    ]  # fmt: skip
+
+
+def gguf(here: Here, model: Path) -> list[Any]:
+    return ["gguf", model, "--out", here / "m.gguf"]
+
+
+def train_on(file: str) -> Callable[[Here], list[Any]]:
+    return lambda here: here.train(rows=BAD / f"{file}.jsonl")
+
+
+# Entries of the page, and the command that is refused with what they quote.
+REFUSED: dict[str, Callable[[Here], list[Any]]] = {
+    "other-files": other_files,
+    "unknown-model": lambda here: here.ask("tinylama"),
+    "cut-short": cut_short,
+    "pickle": pickle,
+    "no-chat-template": no_chat_template,
+    "not-utf8": train_on("encoding_broken_byte"),
+    "not-json": train_on("json_single_quotes"),
+    "missing-field": train_on("field_output_misspelt"),
+    "wrong-role": train_on("role_bot"),
+    "control-token": train_on("token_im_end"),
+    "same-row": train_on("duplicate"),
+    "diverged": diverged,
+    "not-trainable": lambda here: here.train(here.adapter),
+    "base-missing": merge_on("my-company/its-model"),
+    "wrong-base": merge_on("mame"),
+    "merge-first": lambda here: gguf(here, here.adapter),
+    "unsupported-architecture": lambda here: gguf(
+        here, changed(here.model, "config.json", architectures=["MyOwnForCausalLM"])
+    ),
+    "not-whole-gguf": not_whole_gguf,
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+@reproduces(*REFUSED)
+def test_what_is_refused(name: str, here: Here) -> None:
+    command = REFUSED[name](here)
+    before = set(here.folder.rglob("*"))
+    quoted(name, here.told(2, command))
+    after = set(here.folder.rglob("*"))
+    assert before <= after, "something of the user's was taken away"
+    made = {path for path in after - before if not path.name.startswith(".")}
+    assert not made, "something was left behind"
 
 
 @pytest.mark.parametrize(
@@ -400,34 +439,23 @@ def test_rows_that_cannot_be_trained_on(
     ],
 )
 @reproduces("mojibake", "leakage", "low-diversity")
-def test_rows_that_the_check_warns_of(
-    name: str, arguments: list[Any], capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_rows_that_the_check_warns_of(name: str, arguments: list[Any], here: Here) -> None:
     file, *options = arguments
-    code, said, _ = run(capfd, "data", "check", BAD / file, *options, "--language", "en")
-    assert code in (1, 2)
+    code = 2 if name == "leakage" else 1
+    said = here.told(code, ["data", "check", BAD / file, *options, "--language", "en"])
     quoted(name, said)
 
 
 @reproduces("too-long")
-def test_rows_that_are_too_long(
-    tmp_path: Path, tiny_model: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_rows_that_are_too_long(here: Here) -> None:
     long = {"instruction": "long " * 2000, "input": "", "output": "Yes."}
-    rows = tmp_path / "rows.jsonl"
-    options = ("--data", rows, "--out", tmp_path / "adapter", "--epochs", 1)
+    rows = here / "rows.jsonl"
     rows.write_text(json.dumps(long) + "\n")
-    code, _, said = run(capfd, "train", "--model", tiny_model, *options)
-    assert code == 2
-    quoted("too-long", said)
+    quoted("too-long", here.told(2, here.train(rows=rows)))
     with rows.open("a") as file:
         file.write(json.dumps({**long, "instruction": "Short?"}) + "\n")
-    code, said, _ = run(capfd, "train", "--model", tiny_model, *options)
-    assert code == 0
-    quoted("too-long", said, 1)
+    quoted("too-long", here.told(0, here.train(rows=rows)), 1)
 
-
-# --- training -------------------------------------------------------------------------------------
 
 CRAMPED = """
 import resource, sys
@@ -441,43 +469,18 @@ sys.exit(main(sys.argv[1:]))
 
 
 @reproduces("out-of-memory")
-def test_out_of_memory(tmp_path: Path, tiny_model: Path) -> None:
+def test_out_of_memory(here: Here) -> None:
     """A process that gets no more than 1 GB, and a batch that needs more."""
     if sys.platform != "linux":
         pytest.skip("a process's memory cannot be limited here")
-    row = {"instruction": "Why?", "input": "", "output": "because " * 400}
-    rows = tmp_path / "rows.jsonl"
-    rows.write_text(
-        "".join(json.dumps({**row, "instruction": f"Why {i}?"}) + "\n" for i in range(256))
-    )
-    command = ["train", "--model", tiny_model, "--data", rows, "--out", tmp_path / "adapter"]
-    done = subprocess.run(
-        [sys.executable, "-c", CRAMPED, *map(str, command), "--batch-size", "256"],
-        capture_output=True,
-        encoding="utf-8",
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
+    row = {"input": "", "output": "because " * 400}
+    rows = here / "rows.jsonl"
+    lines = [json.dumps({"instruction": f"Why {i}?", **row}) + "\n" for i in range(256)]
+    rows.write_text("".join(lines))
+    done = python(CRAMPED, *here.train(rows=rows), "--batch-size", 256)
     assert done.returncode == 2, done.stderr
     quoted("out-of-memory", done.stderr)
-    assert not (tmp_path / "adapter").exists()
-
-
-@reproduces("diverged")
-def test_diverged(tmp_path: Path, tiny_model: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """A base with a weight that is no number: from there it spreads as it does from a rate that is
-    too high.
-    """
-    from safetensors.torch import load_file, save_file
-
-    base = Path(shutil.copytree(tiny_model, tmp_path / "base"))
-    weights = load_file(base / "model.safetensors")
-    weights["model.norm.weight"][0] = float("nan")
-    save_file(weights, base / "model.safetensors", metadata={"format": "pt"})
-    rows = write_rows(tmp_path / "rows.jsonl")
-    options = ("--data", rows, "--out", tmp_path / "adapter", "--epochs", 1)
-    code, _, said = run(capfd, "train", "--model", base, *options)
-    assert code == 2 and not (tmp_path / "adapter").exists()
-    quoted("diverged", said)
+    assert not (here / "out").exists()
 
 
 def _is_json(path: Path) -> bool:
@@ -489,19 +492,17 @@ def _is_json(path: Path) -> bool:
 
 
 @reproduces("killed")
-def test_killed(tmp_path: Path, tiny_model: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_killed(here: Here) -> None:
     if os.name == "nt":
         pytest.skip("there is no kill -9")
-    rows = write_rows(tmp_path / "rows.jsonl", 24)
-    command = ["train", "--model", tiny_model, "--data", rows, "--out", tmp_path / "adapter"]
-    command += ["--epochs", 25, "--device", "cpu"]
+    command = [*here.train(rows=write_rows(here / "more.jsonl", 24)), "--epochs", 25]
     child = subprocess.Popen(
         [sys.executable, "-m", "workshop_helpers.cli", *map(str, command)],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     try:
         deadline = time.monotonic() + 90
-        work = tmp_path / ".adapter.training"
+        work = here / ".out.training"
         # Written last: a kill while it is being written leaves no whole checkpoint to go on from.
         while not any(map(_is_json, work.glob("checkpoint-*/trainer_state.json"))):
             assert child.poll() is None and time.monotonic() < deadline
@@ -509,26 +510,19 @@ def test_killed(tmp_path: Path, tiny_model: Path, capfd: pytest.CaptureFixture[s
     finally:
         child.send_signal(signal.SIGKILL)
         child.wait()
-    assert not (tmp_path / "adapter").exists()
-    code, said, _ = run(capfd, *command)
-    assert code == 0
-    quoted("killed", said)
+    assert not (here / "out").exists()
+    quoted("killed", here.told(0, command))
 
 
 @reproduces("no-effect")
-def test_no_effect(tmp_path: Path, tiny_model: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_no_effect(here: Here, tiny_model: Path) -> None:
     from workshop_helpers.core.device import choose_device
     from workshop_helpers.models.load import load_model
 
-    base = Path(shutil.copytree(tiny_model, tmp_path / "base"))
-    load_model(tiny_model, choose_device("cpu"), dtype="bf16").save_pretrained(base)
-    rows = write_rows(tmp_path / "rows.jsonl")
+    load_model(tiny_model, choose_device("cpu"), dtype="bf16").save_pretrained(here.model)
     for which, rate in enumerate(("1e-30", "1e-12")):
-        adapter = tmp_path / f"adapter {rate}"
-        options = ("--data", rows, "--out", adapter, "--lr", rate, "--epochs", 1)
-        assert run(capfd, "train", "--model", base, *options)[0] == 0
-        code, _, said = run(capfd, "merge", adapter, "--out", tmp_path / "merged")
-        assert code == 2
+        here.told(0, here.train(here.model), "--lr", rate, "--overwrite")
+        said = here.told(2, ["merge", here / "out", "--out", here / "merged"])
         quoted("no-effect", said, which)
 
 
@@ -538,15 +532,6 @@ def adapter(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows = write_rows(folder / "rows.jsonl")
     recipe = LoraRecipe(epochs=1, learning_rate=5e-3)
     return train(tiny_model, rows, folder / "adapter", recipe).adapter
-
-
-@reproduces("not-trainable")
-def test_not_trainable(tmp_path: Path, adapter: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    rows = write_rows(tmp_path / "rows.jsonl")
-    options = ("--data", rows, "--out", tmp_path / "again")
-    code, _, said = run(capfd, "train", "--model", adapter, *options)
-    assert code == 2
-    quoted("not-trainable", said)
 
 
 def measured() -> dict[str, Any]:
@@ -569,69 +554,23 @@ def test_what_tuning_teaches_and_costs() -> None:
             assert costs[milder] > costs["tuned_100"], milder
 
 
-# --- merging and converting -----------------------------------------------------------------------
-
-
-@reproduces("base-missing", "wrong-base")
-def test_an_adapter_without_its_base_and_on_another(
-    tmp_path: Path, adapter: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    folder = Path(shutil.copytree(adapter, tmp_path / "adapter"))
-    about = json.loads((folder / "adapter_config.json").read_text())
-    for name, base in (("base-missing", "my-company/its-model"), ("wrong-base", "mame")):
-        about["base_model_name_or_path"] = base
-        (folder / "adapter_config.json").write_text(json.dumps(about))
-        code, _, said = run(capfd, "merge", folder, "--out", tmp_path / "merged")
-        assert code == 2
-        quoted(name, said)
-
-
-@reproduces("merge-first")
-def test_merge_first(tmp_path: Path, adapter: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    code, _, said = run(capfd, "gguf", adapter, "--out", tmp_path / "m.gguf")
-    assert code == 2
-    quoted("merge-first", said)
-
-
-@reproduces("unsupported-architecture")
-def test_unsupported_architecture(
-    tmp_path: Path, tiny_model: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    folder = Path(shutil.copytree(tiny_model, tmp_path / "model"))
-    config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(
-        json.dumps({**config, "architectures": ["MyOwnForCausalLM"]})
-    )
-    code, _, said = run(capfd, "gguf", folder, "--out", tmp_path / "m.gguf")
-    assert code == 2
-    quoted("unsupported-architecture", said)
-
-
 def llama_cpp_converter(*arguments: object, **environment: str) -> str:
     """What llama.cpp's own converter prints when it is run by hand."""
     script = find_converter() / "convert_hf_to_gguf.py"
-    done = subprocess.run(
-        [sys.executable, script, *map(str, arguments)],
-        capture_output=True,
-        encoding="utf-8",
-        env={**os.environ, **environment},
-    )
+    done = execute([sys.executable, script, *arguments], env=environment)
     return done.stdout + done.stderr
 
 
 @reproduces("pre-tokenizer")
-def test_pre_tokenizer(tmp_path: Path, mame: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    said = llama_cpp_converter(mame, "--outfile", tmp_path / "m.gguf")
-    quoted("pre-tokenizer", said)
-    assert convert(mame, tmp_path / "mame.gguf").check.problems == []  # what the page advises
-    folder = Path(shutil.copytree(mame, tmp_path / "model"))
+def test_pre_tokenizer(here: Here, mame: Path) -> None:
+    quoted("pre-tokenizer", llama_cpp_converter(mame, "--outfile", here / "m.gguf"))
+    assert convert(mame, here / "mame.gguf").check.problems == []  # what the page advises
+    folder = Path(shutil.copytree(mame, here / "mame"))
     described = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
     pieces = described["pre_tokenizer"]["pretokenizers"]
     pieces[0]["pattern"]["Regex"] = r"\p{L}+|\p{N}+|\s+"
     (folder / "tokenizer.json").write_text(json.dumps(described), encoding="utf-8")
-    code, _, said = run(capfd, "gguf", folder, "--out", tmp_path / "m.gguf")
-    assert code == 2
-    quoted("pre-tokenizer", said, 1)
+    quoted("pre-tokenizer", here.told(2, gguf(here, folder)), 1)
 
 
 @reproduces("dflash")
@@ -644,39 +583,24 @@ def test_dflash(tmp_path: Path, mame: Path) -> None:
     quoted("dflash", said)
 
 
-@reproduces("not-whole-gguf")
-def test_not_whole_gguf(tmp_path: Path, mame_gguf: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    cut = tmp_path / "cut.gguf"
-    cut.write_bytes(mame_gguf.read_bytes()[:-5000])
-    code, _, said = run(capfd, "ask", cut, "Hello?")
-    assert code == 2
-    quoted("not-whole-gguf", said)
-
-
 @reproduces("fell-back", "other-tokens")
-def test_what_the_check_of_a_gguf_finds(
-    tmp_path: Path, tiny_model: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_what_the_check_of_a_gguf_finds(here: Here) -> None:
     from transformers import Qwen2Config, Qwen2ForCausalLM
-
-    odd = Path(shutil.copytree(tiny_model, tmp_path / "odd"))
-    sizes = {**Qwen2Config.from_pretrained(odd).to_dict(), "hidden_size": 192}
-    sizes.pop("layer_types")
-    Qwen2ForCausalLM(Qwen2Config(**sizes)).save_pretrained(odd)
-    assert run(capfd, "gguf", odd, "--out", tmp_path / "odd-F16.gguf")[0] == 0
-    _, said, _ = run(capfd, "quantize", tmp_path / "odd-F16.gguf", "--to", "Q2_K")
-    quoted("fell-back", said)
 
     from workshop_helpers.gguf.check import check_gguf
 
+    sizes = {**Qwen2Config.from_pretrained(here.model).to_dict(), "hidden_size": 192}
+    sizes.pop("layer_types")
+    Qwen2ForCausalLM(Qwen2Config(**sizes)).save_pretrained(here.model)
+    here.told(0, gguf(here, here.model))
+    _, said, _ = run(here._get("capfd"), "quantize", here / "m.gguf", "--to", "Q2_K")
+    quoted("fell-back", said)
     # The GGUF of one tokenizer, held against another: what a wrong pre-tokenizer looks like.
-    described = json.loads((odd / "tokenizer.json").read_text(encoding="utf-8"))
+    described = json.loads((here.model / "tokenizer.json").read_text(encoding="utf-8"))
     described["model"]["merges"] = described["model"]["merges"][:20]
-    (odd / "tokenizer.json").write_text(json.dumps(described), encoding="utf-8")
-    quoted("other-tokens", "\n".join(check_gguf(tmp_path / "odd-F16.gguf", odd).problems))
+    (here.model / "tokenizer.json").write_text(json.dumps(described), encoding="utf-8")
+    quoted("other-tokens", "\n".join(check_gguf(here / "m.gguf", here.model).problems))
 
-
-# --- Ollama ---------------------------------------------------------------------------------------
 
 THREAD = {"num_thread": 1}
 ASKED = [{"role": "user", "content": "How much is shipping?"}]
@@ -700,16 +624,10 @@ def api(own: OllamaServer, mame_gguf: Path) -> Iterator[Ollama]:
 def ollama(own: OllamaServer, *arguments: object, host: str | None = None) -> str:
     """What the `ollama` command prints, without the signs that move the cursor."""
     lib = own.binary.parent.parent / "lib"
-    environment = {**os.environ, "OLLAMA_HOST": host or own.host, "HOME": str(own.home)}
+    env = {"OLLAMA_HOST": host or own.host, "HOME": str(own.home)}
     if (lib / "libggml-sycl.so").exists():
-        environment["LD_LIBRARY_PATH"] = str(lib)
-    done = subprocess.run(
-        [own.binary, *map(str, arguments)],
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        encoding="utf-8",
-    )
+        env["LD_LIBRARY_PATH"] = str(lib)
+    done = execute([own.binary, *arguments], env=env, stdin=subprocess.DEVNULL)
     return re.sub(r"\x1b\[[0-9?]*[A-Za-z]", "", done.stdout + done.stderr)
 
 
@@ -729,15 +647,6 @@ def told(own: OllamaServer, since: int) -> list[str]:
     return [json.loads(one) for one in found]
 
 
-@reproduces("ollama-not-found")
-def test_ollama_not_found(tmp_path: Path) -> None:
-    without_program("ollama")
-    shell = {"PATH": os.defpath, "LC_ALL": "C"}
-    done = subprocess.run(["bash", "-c", "ollama list"], env=shell, capture_output=True, text=True)
-    assert done.returncode == 127
-    quoted("ollama-not-found", done.stderr)
-
-
 @reproduces("ollama-down")
 def test_ollama_down(own: OllamaServer, api: Ollama) -> None:
     nobody = "127.0.0.1:9"
@@ -751,36 +660,31 @@ def test_ollama_down(own: OllamaServer, api: Ollama) -> None:
     quoted("ollama-down", ollama(own, "list", host=nobody), 1)
 
 
-class NoOllamaHere(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Length", "6")
-        self.end_headers()
-        self.wfile.write(b"Hello\n")
+def answering(body: bytes) -> type[BaseHTTPRequestHandler]:
+    """A handler that answers everything with `body`."""
 
-    def log_message(self, *_: object) -> None:
-        pass
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
 
+        def log_message(self, *_: object) -> None:
+            pass
 
-@reproduces("ollama-other-program")
-def test_ollama_other_program(stand_in: Callable[..., str]) -> None:
-    said = workshop("ollama", "doctor", OLLAMA_HOST=stand_in(NoOllamaHere))
-    quoted("ollama-other-program", said)
-
-
-class OldOllama(NoOllamaHere):
-    def do_GET(self) -> None:
-        body = b'{"version": "0.4.7"}'
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+    return Handler
 
 
-@reproduces("ollama-too-old")
-def test_ollama_too_old(stand_in: Callable[..., str]) -> None:
-    said = workshop("ollama", "doctor", OLLAMA_HOST=stand_in(OldOllama))
-    quoted("ollama-too-old", said)
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [("ollama-other-program", b"Hello\n"), ("ollama-too-old", b'{"version": "0.4.7"}')],
+)
+@reproduces("ollama-other-program", "ollama-too-old")
+def test_another_program_or_an_old_ollama(
+    name: str, body: bytes, stand_in: Callable[..., str]
+) -> None:
+    quoted(name, workshop("ollama", "doctor", OLLAMA_HOST=stand_in(answering(body))))
 
 
 @reproduces("ollama-no-model")
@@ -858,17 +762,14 @@ def test_ollama_gibberish(own: OllamaServer, api: Ollama, mame: Path, tmp_path: 
 
 
 @reproduces("never-stops")
-def test_never_stops(
-    tmp_path: Path, tiny_model: Path, mame_gguf: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_never_stops(here: Here, tiny_model: Path, mame_gguf: Path) -> None:
     from gguf_files import patch_number
 
     from workshop_helpers.gguf.check import check_gguf
 
-    code, _, said = run(capfd, "ask", tiny_model, "Hello?")  # random weights end nothing
-    assert code == 0
+    said = here.told(0, here.ask(tiny_model))  # random weights end nothing
     quoted("never-stops", said)
-    wrong = patch_number(mame_gguf, tmp_path / "m.gguf", "tokenizer.ggml.eos_token_id", 0)
+    wrong = patch_number(mame_gguf, here / "m.gguf", "tokenizer.ggml.eos_token_id", 0)
     quoted("never-stops", "\n".join(check_gguf(wrong).problems), 1)
 
 
@@ -899,12 +800,11 @@ def test_modelfile_name(own: OllamaServer, api: Ollama, tmp_path: Path) -> None:
 
 
 @reproduces("modelfile-text")
-def test_modelfile_text(tmp_path: Path, mame_gguf: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_modelfile_text(here: Here, mame_gguf: Path) -> None:
     for which, text in enumerate(('Say """hello""".', "1\u00a0000 yen")):
-        code, _, said = run(
-            capfd, "modelfile", mame_gguf, "--system", text, "--out", tmp_path / "Modelfile"
-        )
-        assert code == 2 and not (tmp_path / "Modelfile").exists()
+        out = here / "Modelfile"
+        said = here.told(2, ["modelfile", mame_gguf, "--system", text, "--out", out])
+        assert not out.exists()
         quoted("modelfile-text", said, which)
 
 
@@ -928,9 +828,6 @@ def test_ollama_context(own: OllamaServer, api: Ollama, mame_gguf: Path) -> None
     api.create("short", mame_gguf, parameters={"num_ctx": 256, **THREAD})
     said = workshop("ask", "ollama:short", "shipping " * 400, OLLAMA_HOST=own.host)
     quoted("ollama-context", said)
-
-
-# --- scripts from elsewhere -----------------------------------------------------------------------
 
 
 @reproduces("old-arguments")
@@ -991,11 +888,8 @@ def test_no_cuda() -> None:
 @reproduces("old-converter")
 def test_old_converter() -> None:
     old = find_converter() / "convert-hf-to-gguf.py"
-    done = subprocess.run([sys.executable, old, "model"], capture_output=True, text=True)
+    done = execute([sys.executable, old, "model"])
     quoted("old-converter", done.stderr)
-
-
-# --- notebooks and plots --------------------------------------------------------------------------
 
 
 @reproduces("boxes-in-plots")
@@ -1008,8 +902,7 @@ def test_boxes_in_plots(tmp_path: Path) -> None:
     )
 
     def plot(*more: str) -> str:
-        command = [sys.executable, "-X", "utf8", "-c", code, str(tmp_path / "plot.png"), *more]
-        done = subprocess.run(command, capture_output=True, encoding="utf-8")
+        done = python(code, tmp_path / "plot.png", *more, PYTHONUTF8="1")
         assert done.returncode == 0, done.stderr
         return done.stderr
 

@@ -84,19 +84,9 @@ def test_against_and_facts_are_handed_on(run, tmp_path, capsys):
     held = tmp_path / "held.jsonl"
     question = json.loads(rows.read_text(encoding="utf-8").splitlines()[0])["instruction"]
     held.write_text(json.dumps({"question": question}) + "\n", encoding="utf-8")
-    assert (
-        run(
-            "check",
-            rows,
-            "--quick",
-            "--json",
-            "--against",
-            held,
-            "--facts",
-            data_path("shop", "facts.yaml"),
-        )
-        == 2
-    )
+    facts = data_path("shop", "facts.yaml")
+    command = ["check", rows, "--quick", "--json", "--against", held, "--facts", facts]
+    assert run(*command) == 2
     found = json.loads(capsys.readouterr().out)["findings"]
     assert {f["rule"] for f in found if f["severity"] == "error"} == {"leakage"}
 
@@ -120,18 +110,8 @@ def test_the_report_never_overwrites_the_rows(run, dirty):
 def test_clean_split_and_convert_say_what_they_did(run, tmp_path, dirty, capsys):
     assert run("clean", dirty, tmp_path / "clean.jsonl", "--skip-faults", "--mask") == 0
     assert "4 of 4 rows" in capsys.readouterr().out
-    assert (
-        run(
-            "split",
-            tmp_path / "clean.jsonl",
-            "--out",
-            tmp_path / "parts",
-            "--ratios",
-            "1:1",
-            "--json",
-        )
-        == 0
-    )
+    parts = ["--out", tmp_path / "parts", "--ratios", "1:1", "--json"]
+    assert run("split", tmp_path / "clean.jsonl", *parts) == 0
     assert sum(json.loads(capsys.readouterr().out)["rows"].values()) == 4
     assert run("convert", tmp_path / "clean.jsonl", tmp_path / "rows.csv") == 0
     assert "4 rows" in capsys.readouterr().out
@@ -150,24 +130,12 @@ def test_rows_are_made_from_a_table_and_from_code(run, tmp_path, capsys):
 
 
 def test_every_verb_has_help(parser, capsys):
-    for verb in (
-        "check",
-        "clean",
-        "split",
-        "convert",
-        "preview",
-        "from-csv",
-        "from-faq",
-        "from-python",
-        "synthesize",
-    ):
+    verbs = "check clean split convert preview from-csv from-faq from-python synthesize"
+    for verb in verbs.split():
         with pytest.raises(SystemExit) as stop:
             parser.parse_args(["data", verb, "--help"])
         assert stop.value.code == 0
         assert "usage: workshop data" in capsys.readouterr().out
-
-
-# ---- the report ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("language", ["en", "ja"])

@@ -51,9 +51,9 @@ def named(checks: list[Check], name: str) -> Check:
 
 def test_it_looks_at_everything_the_course_stands_on(no_ollama):
     checks = examine()
-    for name in ("python", "packages [train]", "packages [gguf]", "device", "dtype", "memory", "disk here",
-                 "disk of the model cache", "bundled model", "model cache", "converter", "quantizer",
-                 "llama.cpp runtime", "Ollama"):  # fmt: skip
+    for name in ("python", "packages [train]", "packages [gguf]", "device", "dtype", "memory",
+                 "disk here", "disk of the model cache", "bundled model", "model cache",
+                 "converter", "quantizer", "llama.cpp runtime", "Ollama"):  # fmt: skip
         assert named(checks, name).found
     assert {check.status for check in checks} <= {"ok", "warn", "fail"}
     for check in checks:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from commands import run, write_questions, write_rows
@@ -18,225 +20,16 @@ from workshop_helpers.cli import models
 VERBS = ["demo", "doctor", "models", "train", "ask", "verify", "merge", "gguf", "quantize"]
 
 
-# --- what a newcomer sees -------------------------------------------------------------------------
-
-
-def test_help_names_every_verb_and_bare_command_shows_it(capfd):
-    code, out, _ = run(capfd, "--help")
-    assert code == 0
-    assert all(f"    {verb} " in out for verb in VERBS)
-    assert run(capfd)[:2] == (2, out)
-
-
-@pytest.mark.parametrize("verb", VERBS)
-def test_every_verb_explains_all_its_options(capfd, verb):
-    code, out, _ = run(capfd, verb, "--help")
-    assert code == 0
-    assert "--debug" in out
-    parser = cli.build_parser()
-    (verbs,) = [
-        action for action in parser._actions if hasattr(action, "choices") and action.choices
-    ]
-    for action in verbs.choices[verb]._actions:
-        assert action.help, f"{verb} {action.dest} has no help"
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["no-such-verb"],
-        ["train", "--model", "mame"],
-        ["train", "--model", "m", "--data", "d", "--out", "o", "--rows", "0"],
-        ["train", "--model", "m", "--data", "d", "--out", "o", "--epochs", "-1"],
-        ["train", "--model", "m", "--data", "d", "--out", "o", "--lr", "much"],
-        ["ask", "mame", "?", "--system", "a", "--system-file", "b"],
-    ],
-)
-def test_wrong_arguments_are_the_users_mistake(capfd, arguments):
+def done(capfd, *arguments: object) -> str:
+    """What a command prints that ends well."""
     code, out, err = run(capfd, *arguments)
-    assert code == 2
-    assert out == ""
-    assert "error:" in err
-    assert "Traceback" not in err
+    assert code == 0, err
+    return out
 
 
-# --- the whole way, a verb at a time --------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def way(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Path:
-    """A folder whose name has spaces and Japanese, in which every stage was run by its command."""
-    folder = tmp_path_factory.mktemp("way") / "私の 作業"
-    write_rows(folder / "rows.jsonl")
-    write_questions(folder / "questions.jsonl")
-    common = ["--device", "cpu"]
-    train = [
-        "train",
-        "--model",
-        tiny_model,
-        "--data",
-        folder / "rows.jsonl",
-        "--out",
-        folder / "adapter",
-    ]
-    settings = [
-        "--rows",
-        4,
-        "--epochs",
-        2,
-        "--rank",
-        4,
-        "--lr",
-        0.01,
-        "--batch-size",
-        2,
-        "--max-length",
-        99,
-        "--seed",
-        1,
-    ]
-    commands = [
-        [*train, *settings, *common],
-        ["merge", folder / "adapter", "--out", folder / "model", *common],
-        ["gguf", folder / "model", "--out", folder / "model-F16.gguf"],
-        ["quantize", folder / "model-F16.gguf", "--to", "Q8_0", "q4_k_m"],
-    ]
-    for command in commands:
-        # A random model may well fail the check of its answer (1); what must not happen is a
-        # refusal (2).
-        assert cli.main([str(part) for part in command]) in (0, 1), command
-    return folder
-
-
-def test_every_stage_leaves_its_artifact_and_card(way):
-    made = {path.name for path in way.iterdir() if not path.name.startswith(".")}
-    assert {"adapter", "model", "model-F16.gguf", "model-Q8_0.gguf", "model-Q4_K_M.gguf"} <= made
-    assert (way / "adapter" / "card.json").is_file()
-    assert (way / "model" / "card.json").is_file()
-    assert (way / "model-Q8_0.gguf.card.json").is_file()
-
-
-def test_train_says_what_it_did_and_does_it_once(capfd, way, tiny_model):
-    command = ["train", "--model", tiny_model, "--data", way / "rows.jsonl", "--out", way / "adapter", "--rows", 4,
-               "--epochs", 2, "--rank", 4, "--lr", 0.01, "--batch-size", 2, "--seed", 1, "--max-length", 99,
-               "--device", "cpu"]  # fmt: skip
-    code, out, _ = run(capfd, *command, "--json")
-    report = json.loads(out)
-    assert code == 0
-    assert report["reused"] is True
-    assert report["recipe"]["rank"] == 4
-    assert report["recipe"]["max_length"] == 99
-    assert 0 < report["trainable"] < report["total"]
-    code, out, _ = run(capfd, *command)
-    assert code == 0
-    assert "nothing was done again" in out
-
-
-def test_train_mixes_in_general_rows(capfd, way, tmp_path, tiny_model):
-    general = write_rows(tmp_path / "general.jsonl")
-    command = ["train", "--model", tiny_model, "--data", way / "rows.jsonl", "--out", tmp_path / "a", "--rows", 4,
-               "--epochs", 1, "--device", "cpu", "--general", general]  # fmt: skip
-    assert "general_rows" in refused(capfd, *command)
-    code, out, _ = run(capfd, *command, "--general-rows", 0.5, "--json")
-    assert code == 0
-    assert json.loads(out)["general_rows"] == 2
-
-
-@pytest.mark.parametrize("name", ["adapter", "model", "model-Q8_0.gguf"])
-def test_ask_takes_every_kind_of_model(capfd, way, name):
-    code, out, _ = run(
-        capfd, "ask", way / name, "How much is item A?", "--max-new-tokens", 8, "--json"
-    )
-    assert code == 0
-    answer = json.loads(out)
-    assert set(answer) == {"model", "question", "system", "answer", "tokens", "seconds", "stopped"}
-    assert answer["tokens"] <= 8
-
-
-def test_ask_reads_the_system_prompt_from_a_file(capfd, way, tmp_path):
-    (tmp_path / "system.txt").write_text(
-        "\ufeff次の情報をもとに答えてください。\n", encoding="utf-8"
-    )
-    code, out, _ = run(
-        capfd,
-        "ask",
-        way / "model",
-        "送料は？",
-        "--system-file",
-        tmp_path / "system.txt",
-        "--max-new-tokens",
-        4,
-        "--json",
-    )
-    assert code == 0
-    assert json.loads(out)["system"] == "次の情報をもとに答えてください。"
-
-
-def test_verify_scores_several_models_and_writes_each_answer(capfd, way, tiny_model, tmp_path):
-    out_file = tmp_path / "answers.jsonl"
-    models = [str(tiny_model), str(way / "adapter"), str(way / "model-Q4_K_M.gguf")]
-    code, out, _ = run(
-        capfd,
-        "verify",
-        *models,
-        "--questions",
-        way / "questions.jsonl",
-        "--out",
-        out_file,
-        "--max-new-tokens",
-        8,
-        "--json",
-    )
-    assert code == 0
-    assert [candidate["label"] for candidate in json.loads(out)["candidates"]] == models
-    lines = [json.loads(line) for line in out_file.read_text(encoding="utf-8").splitlines()]
-    assert len(lines) == 6
-    assert all(
-        set(line) == {"model", "question", "answer", "found", "missing", "seconds"}
-        for line in lines
-    )
-    code, out, _ = run(
-        capfd, "verify", tiny_model, "--questions", way / "questions.jsonl", "--max-new-tokens", 4
-    )
-    assert code == 0
-    assert "%" in out
-
-
-def test_quantize_json_is_one_report_a_type(capfd, way):
-    code, out, _ = run(capfd, "quantize", way / "model-F16.gguf", "--to", "Q8_0", "--json")
-    (report,) = json.loads(out)
-    assert code in (0, 1)
-    assert report["type"] == "Q8_0"
-    assert report["reused"] is True
-    assert report["bits_per_weight"] < 16
-
-
-def test_quantize_writes_to_another_folder_when_told(capfd, way, tmp_path):
-    code, _, _ = run(
-        capfd, "quantize", way / "model-F16.gguf", "--to", "Q8_0", "--out-dir", tmp_path
-    )
-    assert code in (0, 1)
-    assert (tmp_path / "model-Q8_0.gguf").is_file()
-
-
-def test_models_lists_the_catalogue(capfd):
-    code, out, _ = run(capfd, "models", "--json")
-    entries = {entry["name"]: entry for entry in json.loads(out)}
-    assert code == 0
-    assert {
-        "mame",
-        "tinyllama-1.1b",
-        "gemma3-1b",
-        "llama3.2-1b",
-        "qwen2.5-0.5b",
-        "qwen3-0.6b",
-    } <= set(entries)
-    code, out, _ = run(capfd, "models")
-    assert code == 0
-    assert all(name in out for name in entries)
-
-
-# --- mistakes: a sentence, exit code 2, nothing written -------------------------------------------
+def report(capfd, *arguments: object) -> Any:
+    """What a command says with --json."""
+    return json.loads(done(capfd, *arguments, "--json"))
 
 
 def refused(capfd, *arguments: object) -> str:
@@ -246,6 +39,158 @@ def refused(capfd, *arguments: object) -> str:
     assert err.startswith("workshop: ")
     assert "Traceback" not in err
     return err
+
+
+def test_help_names_every_verb_and_bare_command_shows_it(capfd):
+    out = done(capfd, "--help")
+    assert all(f"    {verb} " in out for verb in VERBS)
+    assert run(capfd)[:2] == (2, out)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_explains_all_its_options(capfd, verb):
+    assert "--debug" in done(capfd, verb, "--help")
+    (verbs,) = [action for action in cli.build_parser()._actions if action.choices]
+    for action in verbs.choices[verb]._actions:
+        assert action.help, f"{verb} {action.dest} has no help"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no pseudo-terminals here")
+@pytest.mark.parametrize("terminal", [True, False])
+def test_help_has_colours_on_a_terminal_alone(terminal):
+    import pty
+
+    command = [sys.executable, "-m", "workshop_helpers.cli", "gguf", "--help"]
+    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "80"}
+    if terminal:
+        ours, theirs = pty.openpty()
+        subprocess.run(command, check=True, stdout=theirs, env=environment)
+        os.close(theirs)
+        said = os.read(ours, 100_000).decode()
+        os.close(ours)
+    else:
+        said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert ("\x1b[" in said) == terminal
+    assert "--as-adapter" in re.sub(r"\x1b\[[0-9;]*m", "", said)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "no-such-verb",
+        "train --model mame",
+        "train --model m --data d --out o --rows 0",
+        "train --model m --data d --out o --epochs -1",
+        "train --model m --data d --out o --lr much",
+        "ask mame ? --system a --system-file b",
+    ],
+)
+def test_wrong_arguments_are_the_users_mistake(capfd, arguments):
+    code, out, err = run(capfd, *arguments.split())
+    assert (code, out) == (2, "")
+    assert "error:" in err
+    assert "Traceback" not in err
+
+
+SETTINGS = [
+    "--rows", 4, "--epochs", 2, "--rank", 4, "--lr", 0.01, "--batch-size", 2, "--max-length", 99,
+    "--seed", 1, "--device", "cpu",
+]  # fmt: skip
+
+
+def train(model: Path, folder: Path) -> list[object]:
+    return ["train", "--model", model, "--data", folder / "rows.jsonl", "--out", folder / "adapter"]
+
+
+@pytest.fixture(scope="module")
+def way(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Path:
+    """A folder whose name has spaces and Japanese, in which every stage was run by its command."""
+    folder = tmp_path_factory.mktemp("way") / "私の 作業"
+    write_rows(folder / "rows.jsonl")
+    write_questions(folder / "questions.jsonl")
+    for command in (
+        [*train(tiny_model, folder), *SETTINGS],
+        ["merge", folder / "adapter", "--out", folder / "model", "--device", "cpu"],
+        ["gguf", folder / "model", "--out", folder / "model-F16.gguf"],
+        ["quantize", folder / "model-F16.gguf", "--to", "Q8_0", "q4_k_m"],
+    ):
+        # A random model may well fail the check of its answer (1); what must not happen is a
+        # refusal (2).
+        assert cli.main([str(part) for part in command]) in (0, 1), command
+    return folder
+
+
+def test_every_stage_leaves_its_artifact_and_card(way):
+    for name in ("adapter/card.json", "model/card.json", "model-F16.gguf", "model-Q8_0.gguf",
+                 "model-Q8_0.gguf.card.json", "model-Q4_K_M.gguf"):  # fmt: skip
+        assert (way / name).is_file()
+
+
+def test_train_says_what_it_did_and_does_it_once(capfd, way, tiny_model):
+    command = [*train(tiny_model, way), *SETTINGS]
+    told = report(capfd, *command)
+    assert told["reused"] is True
+    assert told["recipe"]["rank"] == 4
+    assert told["recipe"]["max_length"] == 99
+    assert 0 < told["trainable"] < told["total"]
+    assert "nothing was done again" in done(capfd, *command)
+
+
+def test_train_mixes_in_general_rows(capfd, way, tmp_path, tiny_model):
+    general = write_rows(tmp_path / "general.jsonl")
+    options = ["--out", tmp_path / "a", "--epochs", 1, "--rows", 4, "--general", general]
+    command = [*train(tiny_model, way), *options]
+    assert "general_rows" in refused(capfd, *command)
+    assert report(capfd, *command, "--general-rows", 0.5)["general_rows"] == 2
+
+
+@pytest.mark.parametrize("name", ["adapter", "model", "model-Q8_0.gguf"])
+def test_ask_takes_every_kind_of_model(capfd, way, name):
+    answer = report(capfd, "ask", way / name, "How much is item A?", "--max-new-tokens", 8)
+    assert set(answer) == {"model", "question", "system", "answer", "tokens", "seconds", "stopped"}
+    assert answer["tokens"] <= 8
+
+
+def test_ask_reads_the_system_prompt_from_a_file(capfd, way, tmp_path):
+    file = tmp_path / "system.txt"
+    file.write_text("\ufeff次の情報をもとに答えてください。\n", encoding="utf-8")
+    command = ["ask", way / "model", "送料は？", "--system-file", file, "--max-new-tokens", 4]
+    assert report(capfd, *command)["system"] == "次の情報をもとに答えてください。"
+
+
+def test_verify_scores_several_models_and_writes_each_answer(capfd, way, tiny_model, tmp_path):
+    out_file = tmp_path / "answers.jsonl"
+    models = [str(tiny_model), str(way / "adapter"), str(way / "model-Q4_K_M.gguf")]
+    command = ["--questions", way / "questions.jsonl", "--max-new-tokens", 8]
+    told = report(capfd, "verify", *models, *command, "--out", out_file)
+    assert [candidate["label"] for candidate in told["candidates"]] == models
+    lines = [json.loads(line) for line in out_file.read_text(encoding="utf-8").splitlines()]
+    assert len(lines) == 6
+    assert all(
+        set(line) == {"model", "question", "answer", "found", "missing", "seconds"}
+        for line in lines
+    )
+    assert "%" in done(capfd, "verify", tiny_model, *command)
+
+
+def test_quantize_reports_each_type_and_writes_where_told(capfd, way, tmp_path):
+    command = ["quantize", way / "model-F16.gguf", "--to", "Q8_0"]
+    code, out, _ = run(capfd, *command, "--json")
+    (made,) = json.loads(out)
+    assert code in (0, 1)
+    assert made["type"] == "Q8_0" and made["reused"] is True
+    assert made["bits_per_weight"] < 16
+    assert run(capfd, *command, "--out-dir", tmp_path)[0] in (0, 1)
+    assert (tmp_path / "model-Q8_0.gguf").is_file()
+
+
+def test_models_lists_the_catalogue(capfd):
+    names = {entry["name"] for entry in report(capfd, "models")}
+    assert names >= {
+        "mame", "tinyllama-1.1b", "gemma3-1b", "llama3.2-1b", "qwen2.5-0.5b", "qwen3-0.6b",
+    }  # fmt: skip
+    out = done(capfd, "models")
+    assert all(name in out for name in names)
 
 
 def test_unknown_model_is_refused_with_the_nearest_names(capfd, way):
@@ -298,20 +243,8 @@ def test_verify_never_overwrites_the_questions(capfd, way, tiny_model):
 
 def test_train_never_replaces_a_folder_that_is_not_its_own(capfd, tmp_path, tiny_model):
     data = write_rows(tmp_path / "home" / "rows.jsonl")
-    refused(
-        capfd,
-        "train",
-        "--model",
-        tiny_model,
-        "--data",
-        data,
-        "--out",
-        data.parent,
-        "--rows",
-        2,
-        "--epochs",
-        1,
-    )
+    command = ["train", "--model", tiny_model, "--data", data, "--out", data.parent]
+    refused(capfd, *command, "--rows", 2, "--epochs", 1)
     assert data.is_file()
 
 
@@ -375,7 +308,7 @@ def test_a_reader_that_leaves_early_is_no_error():
 
 def test_japanese_can_be_sent_to_a_file_from_any_code_page(tmp_path):
     environment = {**os.environ, "PYTHONIOENCODING": "cp1252", "PYTHONUTF8": "0"}
-    code = "import sys\nfrom workshop_helpers.cli import main as cli\ncli.readable_output()\nprint('送料')"
+    code = "from workshop_helpers.cli import main as cli\ncli.readable_output()\nprint('送料')"
     with open(tmp_path / "out", "wb") as file:
         subprocess.run([sys.executable, "-c", code], check=True, stdout=file, env=environment)
     assert (tmp_path / "out").read_text(encoding="utf-8") == "送料\n"

@@ -71,8 +71,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         extra = next((extra for extra, names in EXTRAS.items() if top in names.split()), None)
         if extra is None:
             return _unexpected(args, error)
-        fix = f"pip install 'llm-finetuning-workshop[{extra}]'"
-        return _fail(args, f"The package {error.name} is not installed. Run: {fix}", MISTAKE)
+        fix = f"`pip install 'llm-finetuning-workshop[{extra}]'`"
+        return _fail(args, f"{error.name} is not installed: {fix}.", MISTAKE)
     except KeyboardInterrupt:
         stopped = "Stopped. What was finished is kept; the same command goes on from there."
         return _fail(args, stopped, STOPPED)
