@@ -42,18 +42,11 @@ def name_of(path: Path) -> str:
 every_page = pytest.mark.parametrize("path", texts(), ids=name_of)
 
 
-def pairs() -> list[tuple[Path, Path]]:
-    """The English and the Japanese page of each text."""
-    readmes = (ROOT / README["en"], ROOT / README["ja"])
-    return [readmes] + [
-        (ROOT / "docs" / "en" / f"{page}.md", ROOT / "docs" / "ja" / f"{page}.md") for page in PAGES
-    ]
-
-
-every_pair = pytest.mark.parametrize(("english", "japanese"), pairs(), ids=lambda p: name_of(p))
-
-
-# --- links ----------------------------------------------------------------------------------------
+# The English and the Japanese page of each text.
+PAIRS = [(ROOT / README["en"], ROOT / README["ja"])] + [
+    (ROOT / "docs" / "en" / f"{page}.md", ROOT / "docs" / "ja" / f"{page}.md") for page in PAGES
+]
+every_pair = pytest.mark.parametrize(("english", "japanese"), PAIRS, ids=name_of)
 
 
 @every_page
@@ -86,9 +79,6 @@ def test_a_guide_leads_back_and_to_its_other_language(page: str) -> None:
         assert f"](../../{README[language]}#" in top
 
 
-# --- both languages -------------------------------------------------------------------------------
-
-
 @every_pair
 def test_both_languages_have_the_same_headings(english: Path, japanese: Path) -> None:
     levels = [[level for level, _ in headings(read(path))] for path in (english, japanese)]
@@ -113,7 +103,7 @@ def test_both_languages_have_the_same_commands(english: Path, japanese: Path) ->
 
 
 # The READMEs were written each on its own, and name a file more or less in their prose.
-@pytest.mark.parametrize(("english", "japanese"), pairs()[1:], ids=lambda p: name_of(p))
+@pytest.mark.parametrize(("english", "japanese"), PAIRS[1:], ids=name_of)
 def test_both_languages_name_the_same_things(english: Path, japanese: Path) -> None:
     """Options, files, variables and commands in the running text."""
 
@@ -121,9 +111,6 @@ def test_both_languages_name_the_same_things(english: Path, japanese: Path) -> N
         return {alike(span) for span in spans(read(path)) if span.isascii()}
 
     assert named(english) == named(japanese)
-
-
-# --- commands -------------------------------------------------------------------------------------
 
 
 @every_page
@@ -188,9 +175,6 @@ def test_variables_of_the_environment_are_read_somewhere(path: Path) -> None:
     )
     for name in set(named) - set(TYPES) - FOREIGN:
         assert re.search(rf"\b{name}\b", code), f"{name} is read nowhere"
-
-
-# --- what was not run -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page != "troubleshooting"])
