@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import MANY, Settings, parser, percent, save, settings, table, train_rows
+from benchmarks.common import MANY, Settings, parser, save, settings, train_rows
 
 TYPES = ("Q8_0", "Q4_K_M", "Q2_K")
 HELD_OUT = 100  # rows at the end of the training file, never trained on here
@@ -58,38 +58,16 @@ def measure(asked: Settings, language: str, types: tuple[str, ...]) -> dict[str,
 
 def report(quantized: dict[str, Any]) -> None:
     """The tables on the terminal."""
+    from rich.console import Console
+
+    from workshop_helpers.display import as_table
+    from workshop_helpers.evaluation.quantization import QuantizationRow, QuantizationTable
+
     for language, found in quantized.items():
-        table(
-            f"{language}: {found['questions']} questions, "
-            f"{found['held_out_tokens']} tokens of held-out answers",
-            (
-                "type",
-                "MB",
-                "bits/weight",
-                "load s",
-                "prompt tok/s",
-                "answer tok/s",
-                "recall",
-                "perplexity",
-                "KL",
-                "top",
-            ),
-            [
-                [
-                    row["type"],
-                    f"{row['size_bytes'] / 1e6:.1f}",
-                    f"{row['bits_per_weight']:.2f}",
-                    f"{row['load_seconds']:.2f}",
-                    f"{row['prompt_tokens_per_second']:,.0f}",
-                    f"{row['generation_tokens_per_second']:,.0f}",
-                    percent(row["recall"]),
-                    f"{row['perplexity']:.3f}",
-                    f"{row['kl_to_f16']:.4f}",
-                    percent(row["same_top_token"]),
-                ]
-                for row in found["rows"]
-            ],
-        )
+        rows = [QuantizationRow(**{"path": Path(), **row}) for row in found["rows"]]
+        about = {"threads": 1, "method": "", **found, "rows": rows}
+        about.pop("merging", None)
+        Console().print(f"{language}:", as_table(QuantizationTable(**about), "en").rich())
 
 
 def main(arguments: list[str]) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 from ..core.artifacts import atomic_file
 from ..core.wordings import Wording, say
 from ..dataset.checks.findings import SEVERITIES, CheckReport, Finding, rule_text
-from .html import _STYLE, _section, _table
+from .html import html_table, page, section
 
 SHOWN = 12  # places of one rule that are open to the eye; the rest is folded
 MOST = 500  # that are in the report at all
@@ -108,7 +108,6 @@ def _written_out(text: str, but: str = "") -> str:
 
 def findings_html(report: CheckReport, language: str = "en") -> str:
     """The report as one HTML document: styles inside, no script, nothing loaded from elsewhere."""
-    title = escape(_word("title", language))
     made = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
     rules = sorted(
         report.counts,
@@ -120,16 +119,9 @@ def findings_html(report: CheckReport, language: str = "en") -> str:
         _figures_section(report, language),
         _files_section(report, language),
     ]
-    return (
-        f'<!DOCTYPE html>\n<html lang="{escape(language)}">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<meta name="color-scheme" content="light dark">\n'
-        f"<title>{title}</title>\n<style>{_STYLE}{_own_style()}</style>\n</head>\n<body>\n<main>\n"
-        f"<header><h1>{title}</h1><p>{escape(headline(report, language))}</p></header>\n"
-        + "\n".join(filter(None, sections))
-        + f"\n<footer>{escape(_word('made', language, when=made))}</footer>\n"
-        "</main>\n</body>\n</html>\n"
-    )
+    title, footer = _word("title", language), _word("made", language, when=made)
+    shown = filter(None, sections)
+    return page(title, headline(report, language), shown, footer, language, _own_style())
 
 
 def _own_style() -> str:
@@ -219,7 +211,7 @@ def _texts(value: Any) -> Iterator[str]:
 def _figures_section(report: CheckReport, language: str) -> str:
     figures = _figures(report.summary, language)
     rows = [(_word(name, language), (escape(value),)) for name, value in figures]
-    return _section(_word("figures", language), "", _table([], rows, "facts"), name="figures")
+    return section(_word("figures", language), "", html_table([], rows, "facts"), name="figures")
 
 
 def _figures(summary: dict[str, Any], language: str) -> Iterator[tuple[str, str]]:
@@ -277,4 +269,4 @@ def _files_section(report: CheckReport, language: str) -> str:
     if not rows:
         return ""
     head = [_word(name, language) for name in ("file", "rows", "format", "encoding", "read-as")]
-    return _section(_word("files", language), "", _table(head, rows, "files"), name="files")
+    return section(_word("files", language), "", html_table(head, rows, "files"), name="files")

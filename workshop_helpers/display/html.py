@@ -102,5 +102,3 @@ summary{cursor:pointer;color:var(--accent);font-weight:600;margin-bottom:1rem}
 footer{font-size:.8rem;margin-top:1.6rem}
 @media print{main>section{break-inside:avoid;border:0;padding:0}}
 """
-
-_STYLE, _section, _table = STYLE, section, html_table
