@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...core.wordings import Wording
 from ..formats import SPECIAL_TOKEN
-from .findings import Finding, around, finding, visible, who, word
+from .findings import EXCERPT, Finding, around, finding, visible, who, word
 from .personal import mask
 from .secrets import find_secrets
 
@@ -46,16 +46,12 @@ def content_findings(conversation: Conversation) -> list[Finding]:
         text = message.content
         turn = who(message.role, number if several else None)
         for fault in _faults(text, about_markup):
-            most = {} if fault.rule == "secret" else {"most": 80}
-            shown = around(text, fault.start, fault.end, **most)
-            values: dict[str, Any] = {
-                # Personal data beside a fault must not stand in the report either.
-                "excerpt": visible(mask(shown)[0]),
-                "severity": fault.severity,
-                "advice": fault.advice,
-                "who": turn,
-            }
-            found.append(finding(fault.rule, conversation, fault.code, **values, **fault.values))
+            most = EXCERPT if fault.rule == "secret" else 80
+            # Personal data beside a fault must not be in the report either.
+            shown, _ = mask(around(text, fault.start, fault.end, most))
+            values = {"who": turn, "excerpt": visible(shown), **fault.values}
+            values |= {"severity": fault.severity, "advice": fault.advice}
+            found.append(finding(fault.rule, conversation, fault.code, **values))
     return found
 
 
@@ -98,13 +94,8 @@ def _control_characters(text: str) -> Iterator[_Fault]:
 
 def _counted(rule: str, kind: str, hits: list[re.Match[str]]) -> _Fault:
     names = [_named(character) for character in dict.fromkeys(hit[0] for hit in hits)]
-    more = " …" if len(names) > 5 else ""
-    values: dict[str, Any] = {
-        "kind": word(kind),
-        "n": len(hits),
-        "codes": names[:5],
-        "more": more,
-    }
+    values: dict[str, Any] = {"kind": word(kind), "n": len(hits), "codes": names[:5]}
+    values["more"] = " …" if len(names) > 5 else ""
     code = "one-unseen" if len(hits) == 1 else "several-unseen"
     return _Fault(rule, *hits[0].span(), code, values)
 
@@ -143,14 +134,9 @@ _LETTER = re.compile("[^\x00-\x7f]+(?:[ -~]{1,2}[^\x00-\x7f]+)*")
 _PRIVATE = re.compile("[\ue000-\uf8ff]")
 # (read with, written in): the pairs that spoil Japanese; ftfy knows those that spoil Western text.
 _READINGS = (
-    ("cp932", "utf-8"),
-    ("gb18030", "utf-8"),
-    ("latin-1", "utf-8"),
-    ("latin-1", "cp932"),
-    ("cp1252", "cp932"),
-    ("latin-1", "euc_jp"),
-    ("cp932", "euc_jp"),
-)
+    ("cp932", "utf-8"), ("gb18030", "utf-8"), ("latin-1", "utf-8"), ("latin-1", "cp932"),
+    ("cp1252", "cp932"), ("latin-1", "euc_jp"), ("cp932", "euc_jp"),
+)  # fmt: skip
 
 
 def _mojibake(text: str) -> Iterator[_Fault]:

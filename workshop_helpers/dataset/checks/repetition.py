@@ -105,7 +105,7 @@ class NearDuplicates(SetCheck):
             return ()
         self._seen.add(key)
         self._numbers.append(row.number)
-        found = self._similar.add_and_nearest(text)
+        found = self._similar.nearest(text, keep=True)
         if found is None:
             return ()
         other = self.places[self._numbers[found[0]]]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from typing import Any
 
 PERMUTATIONS = 128
@@ -26,8 +27,7 @@ def plain(text: str) -> str:
 
 
 def shingles(text: str) -> Any:
-    """The distinct n-grams of a text in its `plain` form, each as a 32-bit number (numpy array,
-    sorted).
+    """The distinct n-grams of a text in its `plain` form: a sorted numpy array of 32-bit numbers.
 
     Three characters each where the text is mostly beyond ASCII (a kanji says more than a letter),
     else five. A text shorter than that is one n-gram.
@@ -74,54 +74,40 @@ class Similar:
         self._bands: dict[bytes, list[int]] = {}
         self._grams: list[Any] = []
 
-    def add(self, text: str) -> int:
-        """Keep a text without comparing; its number, from 0."""
-        grams = shingles(text)
-        self._keep(grams, self._keys(grams))
-        return len(self._grams) - 1
+    def add(self, text: str) -> None:
+        """Keep a text without comparing; the first has the number 0."""
+        self._keep(*self._signed(text))
 
-    def nearest(self, text: str) -> tuple[int, float] | None:
-        """The number of the most similar kept text and its index; None below the threshold."""
-        grams = shingles(text)
-        return self._nearest(grams, self._keys(grams))
+    def nearest(self, text: str, *, keep: bool = False) -> tuple[int, float] | None:
+        """The number of the most similar kept text and its index; None below the threshold.
 
-    def add_and_nearest(self, text: str) -> tuple[int, float] | None:
-        """Both: what is most like the text among those before it, which it then joins."""
-        grams = shingles(text)
-        keys = self._keys(grams)
-        found = self._nearest(grams, keys)
-        self._keep(grams, keys)
-        return found
-
-    def _keys(self, grams: Any) -> list[bytes]:
-        signature = self._fresh.copy()
-        signature.update_batch(grams)
-        raw = signature.hashvalues.tobytes()
-        width = len(raw) // BANDS
-        return [bytes([n]) + raw[n * width : (n + 1) * width] for n in range(BANDS)]
-
-    def _keep(self, grams: Any, keys: list[bytes]) -> None:
-        number = len(self._grams)
-        self._grams.append(grams)
-        for key in keys:
-            rows = self._bands.setdefault(key, [])
-            if len(rows) < NEIGHBOURS:
-                rows.append(number)
-
-    def _nearest(self, grams: Any, keys: list[bytes]) -> tuple[int, float] | None:
-        shared: dict[int, int] = {}
-        for key in keys:
-            for number in self._bands.get(key, ()):
-                shared[number] = shared.get(number, 0) + 1
+        keep: the text then joins them.
+        """
+        grams, keys = self._signed(text)
+        shared = Counter(number for key in keys for number in self._bands.get(key, ()))
         # A pair at 0.7 shares 8 of the 32 bands on average, and at 0.8 13; who shares one or two is
         # not alike.
         likely = [number for number, bands in shared.items() if bands >= FEWEST_BANDS]
         if len(likely) > CANDIDATES:
-            likely.sort(key=lambda number: -shared[number])
-            del likely[CANDIDATES:]
-        best: tuple[int, float] | None = None
-        for number in likely:
-            likeness = jaccard(grams, self._grams[number])
-            if likeness >= self.threshold and (best is None or likeness > best[1]):
-                best = (number, likeness)
-        return best
+            likely = sorted(likely, key=lambda number: -shared[number])[:CANDIDATES]
+        indices = [(number, jaccard(grams, self._grams[number])) for number in likely]
+        best = max(indices, key=lambda pair: pair[1], default=(0, -1.0))
+        if keep:
+            self._keep(grams, keys)
+        return best if best[1] >= self.threshold else None
+
+    def _signed(self, text: str) -> tuple[Any, list[bytes]]:
+        """The n-grams of a text, and the bands of its MinHash signature."""
+        grams = shingles(text)
+        signature = self._fresh.copy()
+        signature.update_batch(grams)
+        raw = signature.hashvalues.tobytes()
+        width = len(raw) // BANDS
+        return grams, [bytes([n]) + raw[n * width : (n + 1) * width] for n in range(BANDS)]
+
+    def _keep(self, grams: Any, keys: list[bytes]) -> None:
+        for key in keys:
+            rows = self._bands.setdefault(key, [])
+            if len(rows) < NEIGHBOURS:
+                rows.append(len(self._grams))
+        self._grams.append(grams)

@@ -149,7 +149,7 @@ def _groups(questions: Sequence[str]) -> list[list[int]]:
         return number
 
     for number, question in enumerate(questions):
-        near = similar.add_and_nearest(question)
+        near = similar.nearest(question, keep=True)
         if near is not None:
             parents[number] = root(near[0])
         for key in (plain(question), content_words(question)):
