@@ -20,7 +20,7 @@ from workshop_helpers.dataset.checks.content import NAMES
 from workshop_helpers.dataset.checks.findings import Place, around, in_order, rule_text, shorten
 from workshop_helpers.dataset.checks.secrets import KEYS
 from workshop_helpers.dataset.checks.style import WAYS
-from workshop_helpers.display.findings import afterword, findings_html
+from workshop_helpers.display.findings import afterword, findings_html, findings_table
 
 # The names that scripts and notebooks rely on.
 STABLE = """
@@ -177,6 +177,17 @@ def test_the_japanese_report_on_a_bad_file_holds_no_english_sentence(name):
 def test_the_english_report_stays_english():
     document = findings_html(report_on("amounts_same_question.jsonl"), "en")
     assert not re.search("[ぁ-んァ-ヶ]", "".join(shown(document)))
+
+
+def test_the_terminal_speaks_japanese_too():
+    from rich.console import Console
+
+    console = Console(width=400)
+    with console.capture() as printed:
+        console.print(findings_table(report_on("amounts_same_question_ja.jsonl"), "ja"))
+    for line in filter(str.strip, printed.get().splitlines()):
+        assert re.search("[ぁ-んァ-ヶ一-龥]", line) or line.strip() in RULES, line
+        assert not ENGLISH.search(NAMED.sub("", line)), line
 
 
 def test_what_a_message_quotes_is_marked_in_the_excerpt():

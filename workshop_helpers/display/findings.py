@@ -14,7 +14,7 @@ from ..core.wordings import Wording, say
 from ..dataset.checks.findings import SEVERITIES, CheckReport, Finding, rule_text
 from .html import html_table, page, section
 
-SHOWN = 12  # places of one rule that are open to the eye; the rest is folded
+SHOWN = 12  # places of one rule that are shown at once; the rest is folded
 MOST = 500  # that are in the report at all
 TERMINAL = 40  # findings that the terminal lists
 _COLOURS = {"error": "red", "warning": "yellow", "note": "cyan"}

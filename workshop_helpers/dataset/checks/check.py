@@ -129,7 +129,7 @@ def _facts(facts: str | Path | None, first: Path) -> ShopFacts | None:
     try:
         return ShopFacts.load(beside) if beside.is_file() else None
     except WorkshopError:
-        return None  # a file of that name that nobody has asked for need not be ours
+        return None  # nobody asked for it, and another tool may use that name
 
 
 def _read(checker: Checker, path: Path, bar: Bar, reading: dict[str, Any]) -> dict[str, Any]:

@@ -221,7 +221,7 @@ def _outside(text: str) -> str:
 
 
 def _difference(before: str, after: str) -> tuple[str, str]:
-    """The pieces in which two texts differ, with a little of what stands around them."""
+    """The pieces in which two texts differ, with a little of their context."""
     if len(before) <= 4 * _AROUND and len(after) <= 4 * _AROUND:
         return before, after
     start = len(commonprefix([before, after]))  # noqa: RUF071

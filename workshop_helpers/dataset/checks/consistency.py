@@ -83,7 +83,7 @@ class Answers(SetCheck):
 
 
 def _same_content(one: str, other: str) -> bool:
-    """Whether two answers only add courtesies: the shorter one stands in the longer one."""
+    """Whether two answers only add courtesies: the shorter one is part of the longer one."""
     a, b = sorted((normalise(one).strip(_EDGES), normalise(other).strip(_EDGES)), key=len)
     return len(a) >= 8 and a in b
 
@@ -179,7 +179,7 @@ def is_general(about: str) -> bool:
 
 @dataclass
 class _Said:
-    """One amount that a sentence is known with: where it stands first, and in how many rows."""
+    """One amount that a sentence is known with: where it is first, and in how many rows."""
 
     statement: Statement
     first: int

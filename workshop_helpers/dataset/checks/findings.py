@@ -94,7 +94,7 @@ class Placed(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A row known only by where it stands; line 0 is the file as a whole."""
+    """A row known only by its file and line; line 0 is the file as a whole."""
 
     file: str
     line: int = 0
@@ -136,7 +136,7 @@ def word(name: str, /, **values: Any) -> Wording:
 
 
 def where(place: Placed, beside: Placed) -> Wording:
-    """The place of a row; its file is named where the row beside it stands in another one."""
+    """The place of a row; its file is named where the row `beside` it is in another one."""
     if place.file == beside.file:
         return word("line", line=place.line)
     file = place.file or ""
@@ -150,7 +150,7 @@ def who(role: str, number: int | None = None) -> Wording:
 
 
 def shorten(text: str, most: int = EXCERPT) -> str:
-    """The text, cut to so many characters with "…" where it is longer."""
+    """The text, cut to `most` characters with "…" where it is longer."""
     return text if len(text) <= most else text[: most - 1].rstrip() + "…"
 
 
@@ -169,7 +169,7 @@ _UNSEEN = re.compile(
 
 
 def visible(text: str) -> str:
-    """The text with characters that nobody sees written as ␀-style pictures or U+XXXX."""
+    """The text with invisible characters written as ␀-style pictures or U+XXXX."""
     return _UNSEEN.sub(lambda found: _picture(ord(found[0])), text)
 
 

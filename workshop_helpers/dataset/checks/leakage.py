@@ -44,7 +44,7 @@ _LATIN = re.compile(r"[a-z0-9]+")
 
 @dataclass(frozen=True)
 class HeldOut:
-    """One question of a validation or test file, and where it stands."""
+    """One question of a validation or test file, and its place."""
 
     place: Place
     question: str
@@ -125,7 +125,7 @@ def content_words(text: str) -> tuple[str, ...]:
 
 
 class Leakage(SetCheck):
-    """`leakage`: training rows whose question stands in a held-out file.
+    """`leakage`: training rows whose question is in a held-out file.
 
     held_out: the questions that must not be trained on; near: also look for near and
     paraphrase-like ones (needs datasketch), not only for equal ones and for the same words in

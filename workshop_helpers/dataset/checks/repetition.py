@@ -1,4 +1,4 @@
-"""Rows that say nearly the same or begin alike, and answers that go round in circles."""
+"""Rows that say nearly the same or begin alike, and answers that repeat themselves."""
 
 from __future__ import annotations
 
@@ -24,8 +24,7 @@ def check_repeated(row: CheckedRow) -> Iterable[Finding]:
         return [row.finding("echo", "echo", excerpt=answer)]
     if len(answer) < 60:
         return ()
-    # What goes round in circles does so to the end, or past the middle: two looks tell the usual
-    # row.
+    # A looping answer loops to its end, or past its middle: two searches clear most rows.
     size = len(answer)
     middle, tail = answer[size // 2 : size // 2 + PIECE], answer[-PIECE - 1 : -1]
     if answer.find(middle, size // 2 + 1) < 0 and answer.find(tail) == size - PIECE - 1:

@@ -80,7 +80,7 @@ class Places:
 class SetCheck:
     """A check of the set as a whole: it takes row after row, and finds faults then or at the end.
 
-    SAMPLE: which rows of a large set it is given: the first so many, then one in so many.
+    SAMPLE: (first, every), which rows of a large set it gets: the first ones, then one in `every`.
     """
 
     SAMPLE = (0, 1)

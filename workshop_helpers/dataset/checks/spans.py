@@ -1,4 +1,4 @@
-"""Pieces of a text that must not be shown, how they are masked, and what stands around a number."""
+"""Pieces of a text that must not be shown, how they are masked, and the context of a number."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ ORDER = re.compile(
 
 
 def text_before(found: re.Match[str], most: int = 40) -> str:
-    """The characters before a match, at most so many."""
+    """Up to `most` characters before a match."""
     return found.string[max(0, found.start() - most) : found.start()]
 
 

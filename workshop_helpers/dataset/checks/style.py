@@ -90,8 +90,8 @@ def check_leftovers(row: CheckedRow) -> Iterable[Finding]:
     """`placeholder`, `boilerplate` and `whitespace` of one row's answer."""
     answer = row.answer
     # A text without these traces holds neither; looking for them first is many times as fast, and
-    # fastest for single letters. Who speaks of himself does so at the beginning; what was to be
-    # filled in stands there, or in brackets.
+    # fastest for single letters. An assistant names itself at the beginning; a placeholder is
+    # there, too, or in brackets.
     head = answer[:_HEAD]
     found: list[Finding] = []
     if (
@@ -172,12 +172,8 @@ class Manners(SetCheck):
         code, shown = "manners-mixed", self._shown[not usual][:1]
         if len(rare) <= FEW * (polite + plain):
             code, shown = "stray-manner", self._shown[not usual]
-        values: dict[str, Any] = {
-            "rare": _MANNERS[not usual],
-            "usual": _MANNERS[usual],
-            "n": len(common),
-        }
-        values |= {"polite": polite, "plain": plain}
+        values: dict[str, Any] = {"rare": _MANNERS[not usual], "usual": _MANNERS[usual]}
+        values |= {"n": len(common), "polite": polite, "plain": plain}
         return [
             self.finding("mixed-politeness", code, number, common[0], excerpt=text, **values)
             for number, text in zip(rare, shown, strict=False)
@@ -205,7 +201,7 @@ class Languages(SetCheck):
             and len(rows["ja"]) > len(rows["en"])
             and _names_something(row.question)
         ):
-            return ()  # an error message or a name, in whatever language it is asked about
+            return ()  # an error message or a name, whichever language asks about it
         alike = rows[language]
         if len(alike) < SHOWN:
             self._shown[row.number] = shorten(row.question)
@@ -226,13 +222,9 @@ class Languages(SetCheck):
             total = len(strays) + len(common)
             if not strays or total < FEWEST_ROWS or len(strays) > FEW / 2 * total:
                 continue
-            values: dict[str, Any] = {
-                "rare": _LANGUAGES[rare],
-                "usual": _LANGUAGES[usual],
-                "n": len(common),
-            }
+            values: dict[str, Any] = {"rare": _LANGUAGES[rare], "usual": _LANGUAGES[usual]}
             for number in strays[:SHOWN]:
-                values["excerpt"] = self._shown.get(number, "")
+                values |= {"n": len(common), "excerpt": self._shown.get(number, "")}
                 yield self.finding("mixed-language", "stray-language", number, common[0], **values)
 
 

@@ -29,7 +29,7 @@ def personal_findings(conversation: Conversation) -> list[Finding]:
     """The personal data in the turns of one row: `pii-email`, `pii-phone`, `pii-card`,
     `pii-my-number`, `pii-ssn`, `pii-postal-code`, `pii-address`, `pii-name`.
 
-    What is found stands masked in message and excerpt.
+    It is masked in message and excerpt.
     """
     messages = conversation.messages
     found: list[Finding] = []

@@ -32,7 +32,7 @@ _SIGNED = re.compile(
 
 
 def english_names(text: str, speaker: str | None) -> Iterator[Span]:
-    """English names; "My name is …" of an assistant or a system prompt is nobody's."""
+    """English names; an assistant's or system prompt's "My name is …" is no person's."""
     for found in _TITLED.finditer(text):
         # "12 Maple Dr. Springfield" is a street.
         if not found[0].startswith("Dr") or not _HOUSE.search(text_before(found)):
