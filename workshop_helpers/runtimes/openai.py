@@ -12,7 +12,8 @@ import os
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from importlib import import_module
 from ipaddress import ip_address
 from typing import Any
@@ -66,40 +67,51 @@ class Stopped(Exception):
 
 
 class ChatServer(Closing):
-    """An OpenAI-compatible server and one of its models.
+    """An OpenAI-compatible server and one of its models, as a writer for synthesis, too.
 
-    `address`: such as "http://localhost:11434/v1"; a missing scheme or "/v1" is added. `model`:
-    None takes the only one the server has. `key_env`: the environment variable with the key; None
-    takes OPENAI_API_KEY, and only for an https server, so that a key for elsewhere does not reach a
-    local one. `timeout`: seconds without a sign of life. `retries`: further tries after a busy,
-    broken or silent server, each after a longer wait.
+    `address`: such as "http://localhost:11434/v1"; a missing scheme or "/v1" is added. `name`: the
+    model's; None takes the only one the server has. `key_env`: the environment variable with the
+    key; None takes OPENAI_API_KEY, and only for an https server, so that a key for elsewhere does
+    not reach a local one. `parallel`: how many requests may run at a time. `timeout`: seconds
+    without a sign of life. `retries`: further tries after a busy, broken or silent server, each
+    after a longer wait.
 
-    `start` asks for the models once and raises WorkshopError when the server is down, the key is
-    refused or the model is not there.
+    `start` (or `with`) asks for the models once and raises WorkshopError when the server is down,
+    the key is refused or the model is not there.
     """
+
+    batch = 1
+    can_ask = True
 
     def __init__(
         self,
         address: str = DEFAULT_SERVER,
-        model: str | None = None,
+        name: str | None = None,
         *,
         key_env: str | None = None,
+        parallel: int = 4,
         timeout: float = 120.0,
         retries: int = 4,
     ) -> None:
         self.address = normal_address(address)
-        self.model = model or ""
+        self.name = name or ""
+        self.inputs: Mapping[str, Any] = {"model": self.name, "server": address}
+        self.parallel = parallel
         self.timeout = timeout
         self.retries = retries
         self.stop = threading.Event()
         self._limit_name = "max_tokens"
-        self._key_name = key_env or DEFAULT_KEY
-        self._key = _key(key_env, self.address)
-        self._client = self._open()
+        self._key_env = key_env
 
-    def _open(self) -> Any:
+    @cached_property
+    def _key(self) -> Secret:
+        return _key(self._key_env, self.address)
+
+    @cached_property
+    def _client(self) -> Any:
         import openai
 
+        _ = self._key  # where it is missing, nothing is sent
         hooks = {"request": [self._before_request], "response": [_limit]}
         # No redirects: a POST becomes a GET, and the key might follow it to a stranger.
         http = openai.DefaultHttpxClient(
@@ -110,6 +122,10 @@ class ChatServer(Closing):
             base_url=self.address, api_key="none", http_client=http,
             timeout=self.timeout, max_retries=self.retries,
         )  # fmt: skip
+
+    def __enter__(self) -> ChatServer:
+        self.start()
+        return self
 
     def _before_request(self, request: Any) -> None:
         if self.stop.is_set():
@@ -124,23 +140,24 @@ class ChatServer(Closing):
     def close(self) -> None:
         """Start no request any more."""
         self.stop.set()
-        self._client.close()
+        if "_client" in vars(self):
+            self._client.close()
 
     def start(self) -> str:
         """Look whether the server answers and has the model; returns the model's name."""
         names = self._models()
-        if not self.model:
+        if not self.name:
             if len(names) != 1:
                 listed = f"It has: {', '.join(names[:20])}." if names else "It names none."
                 raise WorkshopError(
                     f"Which model of {self.address}? {listed} Give one with model=."
                 )
-            self.model = names[0]
+            self.name = names[0]
         # Ollama lists "llama3.2:latest" for what people call "llama3.2"; Gemini says "models/…".
-        known = {self.model, f"{self.model}:latest", f"models/{self.model}"}
+        known = {self.name, f"{self.name}:latest", f"models/{self.name}"}
         if len(names) > 1 and known.isdisjoint(names):
             raise WorkshopError(self._unknown_model(names))
-        return self.model
+        return self.name
 
     def _models(self) -> list[str]:
         """The models that the server lists; some list none, and answer all the same."""
@@ -161,6 +178,17 @@ class ChatServer(Closing):
         except (KeyError, TypeError):
             return []
 
+    def write(
+        self, requests: Sequence[Messages], *, temperature: float | None, max_tokens: int, seed: int
+    ) -> list[Answer]:
+        """An answer to each request, one after the other."""
+        return [
+            self.complete(
+                request, temperature=temperature, seed=(seed + n) % 2**31, max_tokens=max_tokens
+            )
+            for n, request in enumerate(requests)
+        ]
+
     def complete(
         self,
         messages: Messages,
@@ -174,7 +202,7 @@ class ChatServer(Closing):
         """
         import openai
 
-        body: dict[str, Any] = {"model": self.model, "messages": [dict(m) for m in messages]}
+        body: dict[str, Any] = {"model": self.name, "messages": [dict(m) for m in messages]}
         for name, value in (("temperature", temperature), ("seed", seed)):
             if value is not None:
                 body[name] = value
@@ -242,7 +270,7 @@ class ChatServer(Closing):
                 kind = "spent"
             named = "" if self.address.startswith("https:") else " and name it (--key-env)"
             values |= {"said": f" It says: {message}" if message else "", "status": status}
-            values |= {"key": self._key_name, "named": named}
+            values |= {"key": self._key_env or DEFAULT_KEY, "named": named}
         elif isinstance(error, openai.APITimeoutError):
             kind = "silent"
             values["seconds"] = f"{self.timeout:g}"
@@ -260,14 +288,14 @@ class ChatServer(Closing):
         return WorkshopError(_ERRORS[kind].format(**values))
 
     def _unknown_model(self, names: list[str]) -> str:
-        near = difflib.get_close_matches(self.model, names, n=3, cutoff=0.4)
-        told = f"{self.address} has no model {self.model!r}."
+        near = difflib.get_close_matches(self.name, names, n=3, cutoff=0.4)
+        told = f"{self.address} has no model {self.name!r}."
         if near:
             told += f" Near ones: {', '.join(near)}."
         elif names:
             told += f" It has: {', '.join(names[:20])}."
         if ":11434" in self.address:
-            told += f" With Ollama: `workshop ollama pull {self.model}`."
+            told += f" With Ollama: `workshop ollama pull {self.name}`."
         return told
 
 

@@ -18,16 +18,14 @@ def writer_for(
     server: str | None = DEFAULT_SERVER,
     model: str | Path | None = None,
     offline_model: str | Path | None = None,
-    *,
-    key_env: str | None = None,
     **settings: Any,
-) -> ServerWriter | LocalWriter:
+) -> ChatServer | LocalWriter:
     """A writer of rows, not yet opened (`with` does that).
 
     `server`: any OpenAI-compatible one; `model`: its name there, None for the only one. Without a
     server (`server` is None, `model` is "mame" at the default address, or `offline_model` names a
-    catalogue model, a folder or a GGUF file) the model runs in this process. `key_env` and
-    `settings`: see `ServerWriter`.
+    catalogue model, a folder or a GGUF file) the model runs in this process. `settings`:
+    see `ChatServer`.
     """
     if offline_model is None and server is None:
         offline_model = model or "mame"
@@ -35,57 +33,7 @@ def writer_for(
         offline_model = "mame"
     if offline_model is not None:
         return LocalWriter(offline_model)
-    return ServerWriter(server or DEFAULT_SERVER, model, key_env=key_env, **settings)
-
-
-class ServerWriter(Closing):
-    """A model on an OpenAI-compatible server, asked `parallel` requests at a time; for the other
-    settings see `ChatServer`.
-    """
-
-    batch = 1
-    can_ask = True
-
-    def __init__(
-        self,
-        address: str,
-        model: str | Path | None = None,
-        *,
-        parallel: int = 4,
-        key_env: str | None = None,
-        timeout: float = 120.0,
-        retries: int = 4,
-    ) -> None:
-        self.name = str(model or "")
-        self.inputs: Mapping[str, Any] = {"model": self.name, "server": address}
-        self.parallel = parallel
-        self._settings: dict[str, Any] = {
-            "key_env": key_env,
-            "timeout": timeout,
-            "retries": retries,
-        }
-        self._server: ChatServer | None = None
-
-    def __enter__(self) -> ServerWriter:
-        self._server = ChatServer(self.inputs["server"], self.name or None, **self._settings)
-        self.name = self._server.start()
-        return self
-
-    def write(
-        self, requests: Sequence[Messages], *, temperature: float | None, max_tokens: int, seed: int
-    ) -> list[Answer]:
-        """An answer to each request, one after the other."""
-        assert self._server is not None
-        return [
-            self._server.complete(
-                request, temperature=temperature, seed=(seed + n) % 2**31, max_tokens=max_tokens
-            )
-            for n, request in enumerate(requests)
-        ]
-
-    def close(self) -> None:
-        if self._server is not None:
-            self._server.close()
+    return ChatServer(server or DEFAULT_SERVER, str(model) if model else None, **settings)
 
 
 class LocalWriter(Closing):

@@ -367,9 +367,9 @@ def test_random_pages_are_never_a_traceback(page):
 
     pieces = [
         "<h2>", "</h2>", "<p>", "</p>", "<details>", "<summary>", "</details>", "<dl>", "<dt>",
-        "<dd>", "</dl>", "<ul>", "<li>", "</ul>", "What?", "Yes.", "\n\n", "## ", "**", "Q: ", "A: ",
-        "- ", "1. ", "```", "|", "<!--", "-->", "&amp;", "&#0;", "\x00", "質問：", "<a href=x>", "<br>",
-        "<script type='application/ld+json'>", "{", "</script>",
+        "<dd>", "</dl>", "<ul>", "<li>", "</ul>", "What?", "Yes.", "\n\n", "## ", "**", "Q: ",
+        "A: ", "- ", "1. ", "```", "|", "<!--", "-->", "&amp;", "&#0;", "\x00", "質問：",
+        "<a href=x>", "<br>", "<script type='application/ld+json'>", "{", "</script>",
     ]  # fmt: skip
     chance = random.Random(0)
     made = 0

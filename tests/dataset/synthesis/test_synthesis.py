@@ -448,8 +448,8 @@ def test_a_key_from_the_environment_opens_the_server_and_is_written_nowhere(
     with pytest.raises(WorkshopError, match=r"a key is needed.*\(401\)"):
         make(tmp_path / "rows.jsonl", **arguments)
     monkeypatch.setenv("MY_KEY", key)
-    client = ChatServer(locked, key_env="MY_KEY")
-    assert HIDDEN in repr(vars(client)) and key not in repr(vars(client))
+    with ChatServer(locked, key_env="MY_KEY") as client:
+        assert HIDDEN in repr(vars(client)) and key not in repr(vars(client))
     make(tmp_path / "rows.jsonl", **arguments, key_env="MY_KEY")
     said = capfd.readouterr()
     written = [p.read_text(encoding="utf-8") for p in tmp_path.rglob("*") if p.is_file()]
@@ -504,14 +504,14 @@ def test_the_default_key_does_not_go_to_a_local_server(relay, key, monkeypatch):
     client.start()
     client.complete(HELLO, max_tokens=2)
     assert seen == [None]
-    assert HIDDEN in repr(vars(ChatServer("https://example.com/v1", "m")))
+    assert repr(ChatServer("https://example.com/v1", "m")._key) == HIDDEN
 
 
 @pytest.mark.parametrize("value", ["", "with space inside", "line\nend", "日本語"])
 def test_a_key_that_is_none_is_refused_without_showing_it(monkeypatch, value):
     monkeypatch.setenv("MY_KEY", value)
     with pytest.raises(WorkshopError) as caught:
-        ChatServer("http://127.0.0.1:9", "m", key_env="MY_KEY")
+        ChatServer("http://127.0.0.1:9", "m", key_env="MY_KEY").start()
     assert not value or value not in str(caught.value)
 
 
