@@ -110,6 +110,12 @@ def add_ollama_verbs(verbs: Any) -> None:
     option(add, "--limit", "N", "only the first N questions", at_least_one)
 
 
+def _server(args: argparse.Namespace) -> Ollama:
+    from ..runtimes.ollama.client import Ollama
+
+    return Ollama(args.host)
+
+
 def _plain_name(name: str) -> str:
     """Both shop-bot and ollama:shop-bot name a model here."""
     from ..models.resolve import OLLAMA, check_ollama_name
@@ -120,10 +126,10 @@ def _plain_name(name: str) -> str:
 def _doctor(args: argparse.Namespace) -> int:
     import shutil
 
-    from ..runtimes.ollama.client import OLDEST, Ollama
+    from ..runtimes.ollama.client import OLDEST
 
     found: dict[str, Any] = {"command": shutil.which("ollama"), "problems": []}
-    with Ollama(args.host) as server:
+    with _server(args) as server:
         found["host"] = server.host
         try:
             found["version"] = server.version()
@@ -131,23 +137,22 @@ def _doctor(args: argparse.Namespace) -> int:
             found["models"] = [model.name for model in server.models()]
         except WorkshopError as error:
             found["problems"].append(str(error))
-    oldest = ".".join(map(str, OLDEST))
-    lines = [
+    version = f"{found.get('version')} (needed: {'.'.join(map(str, OLDEST))} or newer)"
+    models = ", ".join(found.get("models", ())) or "none yet"
+    show(
+        args,
+        found,
         ("command", found["command"] or "not on the PATH (it is not needed: the HTTP API is)"),
         ("server", found["host"]),
-    ]
-    if "version" in found:
-        lines.append(("version", f"{found['version']} (needed: {oldest} or newer)"))
-    if "models" in found:
-        lines.append(("models", ", ".join(found["models"]) or "none yet"))
-    show(args, found, *lines, *(("problem", problem) for problem in found["problems"]))
+        ("version", version) if "version" in found else None,
+        ("models", models) if "models" in found else None,
+        *(("problem", problem) for problem in found["problems"]),
+    )
     return WRONG if found["problems"] else OK
 
 
 def _list(args: argparse.Namespace) -> int:
-    from ..runtimes.ollama.client import Ollama
-
-    with Ollama(args.host) as server:
+    with _server(args) as server:
         models = server.models()
     columns = {
         "name": [one.name for one in models],
@@ -183,8 +188,6 @@ def _fitting(columns: dict[str, list[str]]) -> Any:
 
 
 def _show(args: argparse.Namespace) -> int:
-    from ..runtimes.ollama.client import Ollama
-
     name = _plain_name(args.name)
     if args.against:
         from ..runtimes.ollama.layers import proof
@@ -192,7 +195,7 @@ def _show(args: argparse.Namespace) -> int:
         found = proof(_plain_name(args.against), name, host=args.host)
         show(args, found, found)
         return OK
-    with Ollama(args.host) as server:
+    with _server(args) as server:
         facts, layers = server.show(name), server.layers(name)
     told = [facts.modelfile.removesuffix("\n")] if args.modelfile else _facts_lines(facts, layers)
     show(args, {**vars(facts), "layers": layers}, *told)
@@ -228,11 +231,10 @@ def _layer_lines(layers: Sequence[Layer], *, sizes: bool = False) -> list[tuple[
 
 
 def _create(args: argparse.Namespace) -> int:
-    from ..runtimes.ollama.client import Ollama
     from ..runtimes.ollama.modelfile import Modelfile, check_modelfile
 
     name = _plain_name(args.name)
-    with Ollama(args.host) as server, _Progress(not args.json) as progress:
+    with _server(args) as server, _Progress(not args.json) as progress:
         source = _source(args.source, server)
         told: str | None = None
         problems: list[str] = []
@@ -286,10 +288,8 @@ def _with_its_chat(path: Path) -> tuple[Any, str]:
 
 
 def _pull(args: argparse.Namespace) -> int:
-    from ..runtimes.ollama.client import Ollama
-
     name = _plain_name(args.name)
-    with Ollama(args.host) as server, _Progress(not args.json) as progress:
+    with _server(args) as server, _Progress(not args.json) as progress:
         server.pull(name, progress=progress, insecure=args.insecure)
         made = {"model": name, "host": server.host, "layers": server.layers(name)}
     show(args, made, *_made_lines(made))
@@ -361,10 +361,8 @@ class _Progress(Closing):
 
 
 def _remove(args: argparse.Namespace) -> int:
-    from ..runtimes.ollama.client import Ollama
-
     names = [_plain_name(name) for name in args.names]
-    with Ollama(args.host) as server:
+    with _server(args) as server:
         for name in names:
             server.show(name)  # a misspelt name is told before anything is removed
         for name in names:
@@ -428,11 +426,10 @@ def _ask(args: argparse.Namespace) -> int:
 
 
 def _chat(args: argparse.Namespace) -> int:
-    from ..runtimes.ollama.client import Ollama
     from ..runtimes.ollama.runtime import Chat
 
     name = _plain_name(args.name)
-    with Ollama(args.host) as server:
+    with _server(args) as server:
         chat = Chat(server, name, system=args.system, options={"num_predict": args.max_new_tokens})
         print(f"{name} on {server.host}. {CHAT_HELP}.", file=sys.stderr)
         while True:

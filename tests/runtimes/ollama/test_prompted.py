@@ -45,7 +45,6 @@ def test_examples_cover_the_topics(language: str) -> None:
     assert len({id(one) for one in chosen}) == 10
     # ten rows drawn at random touch 7.6 topics on average
     assert len(topics(chosen, language)) >= 9
-    assert choose_examples(rows, 10) == chosen
     assert choose_examples(rows, 3) == chosen[:3]
 
 

@@ -6,11 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from families import FAMILIES, GEMMA, LLAMA3, QWEN2_5, QWEN3, ZEPHYR, save_family
-from token_diff import token_diff
+from families import FAMILIES, GEMMA, LLAMA3, QWEN2_5, QWEN3, ZEPHYR, tuned_once
 
 from workshop_helpers.core.errors import WorkshopError
-from workshop_helpers.gguf.convert import convert
 from workshop_helpers.models.chat import chat_prompt
 from workshop_helpers.models.load import load_tokenizer
 from workshop_helpers.runtimes.ollama.template import chat_format, read_format
@@ -113,24 +111,11 @@ def test_templates_that_do_more_are_refused(template: str, said: str) -> None:
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=str)
-def test_a_gguf_tells_what_its_folder_tells(family: Any, tmp_path: Path) -> None:
-    folder = save_family(family, tmp_path / "model")
-    gguf = convert(folder, tmp_path / "m.gguf").path
-    found = chat_format(gguf)
-    assert found == chat_format(folder)
+def test_a_gguf_tells_what_its_folder_tells(family: Any, shared: Path) -> None:
+    tuned = tuned_once(family, shared)
+    found = chat_format(tuned.f16.path)
+    assert found == chat_format(tuned.merged)
     messages = [{"role": "user", "content": "How?"}]
-    tokenizer = load_tokenizer(folder)
+    tokenizer = load_tokenizer(tuned.merged)
     wanted = chat_prompt(tokenizer, messages).removeprefix(tokenizer.bos_token or "")
     assert found.write(messages) == wanted
-
-
-def test_token_diff_shows_where_and_what() -> None:
-    tokenizer = load_tokenizer("mame")
-    wanted, got = (
-        tokenizer(text)["input_ids"] for text in ("Hello there, you.", "Hello their, you.")
-    )
-    shown = token_diff(tokenizer, wanted, got)
-    assert shown.startswith("@ token 0\n")
-    assert any(line.startswith("- ") for line in shown.splitlines())
-    assert any(line.startswith("+ ") for line in shown.splitlines())
-    assert token_diff(tokenizer, wanted, wanted) == ""
