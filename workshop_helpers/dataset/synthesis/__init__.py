@@ -84,7 +84,6 @@ def synthesize(
         journal = Journal(out, fingerprint(inputs), fresh=overwrite)
         resumed = journal.read(keeper)
         _fill(writer, keeper, journal, asking, count, progress)
-        read, written = journal.prompt_tokens, journal.tokens
         report = SynthesisReport(
             path=out,
             model=writer.name,
@@ -93,32 +92,29 @@ def synthesize(
             wanted=count,
             tries=journal.tries,
             rejected=journal.rejected,
-            prompt_tokens=read,
-            tokens=written,
-            cost=(prices[0] * read + prices[1] * written) / 1e6 if prices else None,
+            prompt_tokens=journal.prompt_tokens,
+            tokens=journal.tokens,
             seconds=time.perf_counter() - started,
             resumed=resumed,
         )
-        if not journal.kept:
-            raise WorkshopError(
-                f"None of {report.tries} rows by {report.model} could be kept: "
-                f"{report.counted_reasons()}. Try a larger model, another temperature, or "
-                "rewrite='answer'."
-            )
-        write_conversations(journal.kept[:count], out, format="messages")
-        write_card(
-            out,
-            {
-                "kind": "synthetic rows",
-                "inputs": inputs,
-                "prices": list(prices) if prices else None,
-                "machine": machine(),
-                "versions": versions(),
-                "report": {**report.to_dict(), "path": out.name},
-            },
-        )
-        journal.remove()
+        if prices:
+            report.cost = (prices[0] * report.prompt_tokens + prices[1] * report.tokens) / 1e6
+        _save(report, journal, {"inputs": inputs, "prices": list(prices) if prices else None})
         return report
+
+
+def _save(report: SynthesisReport, journal: Journal, told: dict[str, Any]) -> None:
+    """Write the rows and their card. Raises WorkshopError where no row was kept."""
+    if not journal.kept:
+        raise WorkshopError(
+            f"None of {report.tries} rows by {report.model} could be kept: "
+            f"{report.counted_reasons()}. Try a larger model, another temperature, or "
+            "rewrite='answer'."
+        )
+    write_conversations(journal.kept[: report.wanted], report.path, format="messages")
+    card = {"kind": "synthetic rows", **told, "machine": machine(), "versions": versions()}
+    write_card(report.path, card | {"report": {**report.to_dict(), "path": report.path.name}})
+    journal.remove()
 
 
 def _fill(
