@@ -19,13 +19,10 @@ class Html:
 
     def rich(self) -> str:
         """What a terminal shows."""
-        return str(self)
+        return self.text or self.html
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        return {"text/plain": str(self), "text/html": self.html}
-
-    def __str__(self) -> str:
-        return self.text or self.html
+        return {"text/plain": self.rich(), "text/html": self.html}
 
 
 def page(

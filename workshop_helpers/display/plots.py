@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from html import escape
 from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,9 +41,7 @@ class Plot:
     description: str
 
     def svg(self) -> str:
-        """An <svg> element: letters as paths (no font needed), ink in the colour of the text
-        around.
-        """
+        """An <svg> element: letters as paths (no font needed), ink in the text's colour."""
         buffer = io.StringIO()
         with _style("en"):  # the salt of the ids is read when the file is written
             self.figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
@@ -50,9 +49,9 @@ class Plot:
         svg = svg[svg.index("<svg") :].replace(_INK, "currentColor")
         svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.S)
         # The size of the page decides, not the size in points.
-        svg = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", svg, count=1, flags=re.S)
-        svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1, flags=re.S)
-        name = self.description.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
+        for side in ("width", "height"):
+            svg = re.sub(rf'(<svg[^>]*?) {side}="[^"]*"', r"\1", svg, count=1, flags=re.S)
+        name = escape(self.description)
         return svg.replace("<svg", f'<svg role="img" aria-label="{name}"', 1)
 
     def png(self, dpi: int = 110) -> bytes:
@@ -66,13 +65,11 @@ class Plot:
     def save(self, path: str | Path) -> Path:
         """Write .svg or .png, by the name's ending; whole or not at all."""
         path = Path(path)
-        if path.suffix.lower() not in (".svg", ".png"):
+        made = {".svg": lambda: self.svg().encode("utf-8"), ".png": self.png}
+        if path.suffix.lower() not in made:
             raise WorkshopError(f"{path}: a plot is written as .svg or .png.")
         with atomic_file(path) as temporary:
-            if path.suffix.lower() == ".png":
-                temporary.write_bytes(self.png())
-            else:
-                temporary.write_text(self.svg(), encoding="utf-8")
+            temporary.write_bytes(made[path.suffix.lower()]())
         return path
 
     def rich(self) -> str:
@@ -115,18 +112,8 @@ def _style(language: str) -> Iterator[None]:
         "svg.hashsalt": "workshop",
         "figure.dpi": 110,
     }
-    style |= dict.fromkeys(
-        (
-            "text.color",
-            "axes.labelcolor",
-            "axes.edgecolor",
-            "axes.titlecolor",
-            "xtick.color",
-            "ytick.color",
-            "grid.color",
-        ),
-        _INK,
-    )
+    inked = ("text.", "axes.label", "axes.edge", "axes.title", "xtick.", "ytick.", "grid.")
+    style |= {f"{name}color": _INK for name in inked}
     with matplotlib.rc_context(style):
         yield
 
@@ -256,16 +243,8 @@ def recall_bars(comparison: Comparison, language: str | None = None) -> Plot:
             (right, -0.19, SERIES[2], say("display.recall", language)),
             (wrong, 0.19, WRONG, say("display.wrong-figures", language)),
         ):
-            axes.barh([p + shift for p in places], values, 0.36, color=colour, label=name)
-            for place, value in zip(places, values, strict=True):
-                axes.annotate(
-                    f"{value:.0f} %",
-                    (value, place + shift),
-                    (4, 0),
-                    textcoords="offset points",
-                    va="center",
-                    fontsize=9,
-                )
+            bars = axes.barh([p + shift for p in places], values, 0.36, color=colour, label=name)
+            axes.bar_label(bars, fmt="%.0f %%", padding=4, fontsize=9)
         axes.set_yticks(list(places), [row.name for row in rows])
         axes.invert_yaxis()
         axes.set_xlim(0, 109)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -86,9 +86,7 @@ class PreviewedRow:
             "file": self.conversation.file,
             "line": self.conversation.line,
             "text": self.text,
-            "tokens": [
-                {"id": t.id, "text": t.text, "loss": t.loss, "cut": t.cut} for t in self.tokens
-            ],
+            "tokens": [asdict(token) for token in self.tokens],
             "seen": self.seen,
             "learned": self.learned,
             "max_length": self.max_length,
@@ -221,9 +219,7 @@ def prepared(
     ref: ModelRef, tokenizer: Any, conversations: Sequence[Conversation], max_length: int | None
 ) -> dict[int, tuple[list[int], list[int]]]:
     """What training feeds to the model: place of the row → its token ids and labels (-100: no
-    loss).
-
-    A row that the trainer drops is missing. `max_length=None` cuts nothing.
+    loss). A row that the trainer drops is missing; `max_length=None` cuts nothing.
     """
     recipe = LoraRecipe.for_model(ref)
     with quiet_libraries():
@@ -231,50 +227,46 @@ def prepared(
         from transformers import Qwen2Config, Qwen2ForCausalLM
 
         trainer_class = course_trainer(recipe)
-    # Rows are prepared when a trainer is made, and that needs a model, though no weight is looked
-    # at.
+    # Rows are prepared when a trainer is made, which needs a model, though no weight is looked at.
     size = {"vocab_size": 8, "hidden_size": 8, "intermediate_size": 8, "max_position_embeddings": 8}
-    stub = Qwen2ForCausalLM(
-        Qwen2Config(num_hidden_layers=1, num_attention_heads=1, num_key_value_heads=1, **size)
-    )
+    ones = dict.fromkeys(("num_hidden_layers", "num_attention_heads", "num_key_value_heads"), 1)
+    stub = Qwen2ForCausalLM(Qwen2Config(**size, **ones))
     rows = [{**row, "place": place} for place, row in enumerate(examples(conversations))]
     device = pick_device("cpu", ref)
     with tempfile.TemporaryDirectory() as work, quiet_libraries():
         arguments = trainer_arguments(Path(work), recipe, device, max_length or 8, False)
         arguments.max_length = max_length
-        trainer = trainer_class(
-            model=stub,
-            args=arguments,
-            train_dataset=Dataset.from_list(rows),
-            processing_class=tokenizer,
+        data = Dataset.from_list(rows)
+        made = trainer_class(
+            model=stub, args=arguments, train_dataset=data, processing_class=tokenizer
         )
         return {
             row["place"]: (list(row["input_ids"]), list(row["labels"]))
-            for row in trainer.train_dataset
+            for row in made.train_dataset
         }
 
 
 def _first_rows(
     path: str | Path | Sequence[Conversation], rows: int
 ) -> tuple[list[Conversation], list[Fault]]:
+    """That many readable rows, and the faults among and before them."""
     found: list[Conversation] = []
     faults: list[Fault] = []
     if not isinstance(path, str | Path):
         found = list(path)[:rows]
-        if not found:
-            raise WorkshopError("There are no rows to preview.")
-        return found, faults
-    with open_rows(path) as reader:
-        for item in reader:
-            if isinstance(item, Fault):
-                faults.append(item)
-                continue
-            found.append(item)
-            if len(found) == rows:
-                break
+    else:
+        with open_rows(path) as reader:
+            for item in reader:
+                if isinstance(item, Fault):
+                    faults.append(item)
+                else:
+                    found.append(item)
+                    if len(found) == rows:
+                        break
     if not found:
         told = f" The first fault: {faults[0]}" if faults else ""
-        raise WorkshopError(f"{path} holds no row that can be read.{told}")
+        where = path if isinstance(path, str | Path) else "The list"
+        raise WorkshopError(f"{where} holds no row that can be read.{told}")
     return found, faults
 
 

@@ -47,8 +47,7 @@ def agreement(
     max_new_tokens: int = 64,
     device: Device | str | None = None,
 ) -> Agreement:
-    """Asks the same model in Transformers and in llama.cpp, greedily, and finds where the answers
-    part.
+    """Asks the same model in Transformers and in llama.cpp, greedily, and finds where answers part.
 
     They may: llama.cpp keeps keys and values in F16, and a near tie can fall the other way.
     """

@@ -27,9 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class CandidateResult:
-    """One candidate's answers with their scores, in the order of the questions; seconds of
-    answering.
-    """
+    """One candidate's answers and scores, in the order of the questions; seconds of answering."""
 
     candidate: Candidate
     answers: list[Answer]

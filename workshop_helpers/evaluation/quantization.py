@@ -8,10 +8,11 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..core.progress import Bar
 from ..core.showing import Shown, display
+from ..dataset.formats import Conversation, read_conversations
 from ..dataset.questions import read_questions
 from ..gguf.header import read_gguf
 from ..gguf.quantize import quantize
@@ -21,9 +22,6 @@ from ..runtimes.llama_cpp import LlamaCppRuntime
 from .candidates import questions_language
 from .losses import Losses, held_out_texts
 from .shop import ShopQuestions
-
-if TYPE_CHECKING:
-    from ..dataset.formats import Conversation
 
 SPEED_QUESTIONS, SPEED_TOKENS, SPEED_PASSES = 6, 32, 3
 
@@ -97,8 +95,6 @@ def quantization_table(
     speeds compare on a shared machine. Raises WorkshopError for an unknown type, a damaged or
     already quantized `f16`, and no held-out conversation.
     """
-    from ..dataset.formats import read_conversations
-
     source = read_gguf(f16)
     files = [(source.type, source.path, 0)]
     for kind in types:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..core.artifacts import data_path
 from ..core.errors import WorkshopError
 from ..core.wordings import LANGUAGES
+from ..dataset.formats import Conversation, read_conversations
 from ..dataset.questions import read_questions
 from ..metrics.facts import ShopFacts
 from ..metrics.scoring import Question
 from .candidates import Candidate
-
-if TYPE_CHECKING:
-    from ..dataset.formats import Conversation
 
 
 class ShopQuestions(list[Question]):
@@ -82,6 +80,4 @@ class Shop:
         return Candidate("prompt", model, system=self.system_prompt)
 
     def _rows(self, name: str) -> list[Conversation]:
-        from ..dataset.formats import read_conversations
-
         return read_conversations(self.file(name))
