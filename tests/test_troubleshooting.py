@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import cached_property
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import metadata
@@ -491,11 +492,9 @@ def test_out_of_memory(here: Here) -> None:
 
 
 def _is_json(path: Path) -> bool:
-    try:
-        json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return True
+    with suppress(OSError, ValueError):
+        return bool(json.loads(path.read_text(encoding="utf-8")))
+    return False
 
 
 @reproduces("killed")
@@ -792,7 +791,8 @@ def test_modelfile_name(own: OllamaServer, api: Ollama, tmp_path: Path) -> None:
     modelfile = tmp_path / "Modelfile"
     for which, base in ((1, "mame        # the base model"), (2, "./nothing.gguf")):
         modelfile.write_text(f"FROM {base}\n", encoding="utf-8")
-        quoted("modelfile-name", "\n".join(check_modelfile(parse(modelfile.read_text()), tmp_path)), which)
+        problems = check_modelfile(parse(modelfile.read_text()), tmp_path)
+        quoted("modelfile-name", "\n".join(problems), which)
         as_tested(api)
         quoted("modelfile-name", ollama(own, "create", "m", "-f", modelfile))
 

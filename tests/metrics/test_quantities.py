@@ -1,4 +1,4 @@
-"""Figures are read in both languages however they are written, and only the same ones are the same."""
+"""Quantities are read in both languages however written, and only equal ones are equal."""
 
 from __future__ import annotations
 
@@ -13,9 +13,6 @@ from workshop_helpers.metrics.surfaces import locate, states
 
 def read(text: str) -> list[tuple[str, tuple[float, ...], str]]:
     return [(f.kind, f.value, f.unit) for f in quantities(text)]
-
-
-# -- normalise ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -50,8 +47,6 @@ def test_fold_knows_the_way_back() -> None:
     assert text[start:end] == "ﾎﾟｲﾝﾄ"
     assert len(folded.text) == len(folded.spans)
 
-
-# -- figures -----------------------------------------------------------------------------------
 
 MONEY = [
     ("$6.99", 6.99, "USD"),
@@ -326,9 +321,6 @@ def test_runaway_answer_is_read_in_no_time(text: str) -> None:
     quantities(text * 400)
     quantities("1" + " " * 4000 + text)
     assert time.process_time() - start < 2
-
-
-# -- states ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

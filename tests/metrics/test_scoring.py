@@ -1,4 +1,4 @@
-"""An answer's score says what it states, leaves out, contradicts and makes up, in both languages."""
+"""A score says what an answer states, leaves out, contradicts and makes up, in both languages."""
 
 from __future__ import annotations
 
@@ -40,9 +40,6 @@ SHIPPING = Question("How much is shipping?", facts=("$6.99",))
 REFUND = Question("返金までどのくらいかかりますか？", facts=("5〜7営業日",))
 
 
-# -- found and missing -------------------------------------------------------------------------
-
-
 def test_stated_fact_is_found_and_nothing_is_wrong() -> None:
     score = score_answer("Standard shipping costs $6.99.", SHIPPING, SHOP)
     assert score.found == ("$6.99",)
@@ -68,9 +65,6 @@ def test_any_of_the_listed_surfaces_counts_and_the_first_names_the_fact() -> Non
 
 def test_question_without_facts_has_no_recall() -> None:
     assert score_answer("Hello!", Question("Hi!")).recall is None
-
-
-# -- contradicted ------------------------------------------------------------------------------
 
 
 def test_another_amount_in_place_of_the_fact_is_a_contradiction() -> None:
@@ -130,9 +124,6 @@ def test_other_weekday_contradicts_but_the_days_that_are_open_do_not() -> None:
     assert score_answer("Open Monday to Saturday.", question, SHOP).contradicted == ()
 
 
-# -- unsupported -------------------------------------------------------------------------------
-
-
 def test_figures_of_the_shop_are_known_and_without_the_shop_they_are_not() -> None:
     answer = "Shipping is $6.99, free over $50."
     assert score_answer(answer, SHIPPING, SHOP).unsupported == ()
@@ -170,9 +161,6 @@ def test_invented_figures(answer: str, invented: tuple[str, ...]) -> None:
 
 def test_each_wrong_figure_is_named_once() -> None:
     assert score_answer("$1, $1 and $1.00", Question("?")).unsupported == ("$1", "$1.00")
-
-
-# -- language and manners ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -257,9 +245,6 @@ def test_politeness_is_asked_of_japanese_only() -> None:
     assert score_answer("5〜7営業日だ。", REFUND).polite is False
 
 
-# -- marks -------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     "answer",
     [
@@ -285,9 +270,6 @@ def test_marks_stand_on_the_original_characters() -> None:
         ("５～７営業日", "found"),
         ("￥１，０００", "wrong"),
     ]
-
-
-# -- summary -----------------------------------------------------------------------------------
 
 
 def make(found: int, missing: int, **changes: object) -> Score:
@@ -339,9 +321,6 @@ def test_scores_and_summaries_go_through_json() -> None:
     score = score_answer("Shipping is $9.99.", SHIPPING, SHOP)
     assert json.loads(json.dumps(score.to_dict()))["contradicted"] == ["$9.99"]
     assert json.loads(json.dumps(summarise([score]).to_dict()))["recall"] == 0
-
-
-# -- questions files ---------------------------------------------------------------------------
 
 
 def write(path: Path, *rows: object) -> Path:

@@ -130,7 +130,7 @@ def _unit_of(text: str) -> str:
     return next(name for name, unit in _UNITS.items() if re.fullmatch(unit.pattern, text))
 
 
-class Found(NamedTuple):
+class _Found(NamedTuple):
     """What a pattern has found; a `kind` of "" is no quantity, and is passed over."""
 
     kind: str
@@ -139,14 +139,14 @@ class Found(NamedTuple):
     spelled: bool = False
 
 
-Builder = Callable[["re.Match[str]"], "Found | None"]
-_PATTERNS: list[tuple[re.Pattern[str], Builder]] = []
+_Builder = Callable[["re.Match[str]"], "_Found | None"]
+_PATTERNS: list[tuple[re.Pattern[str], _Builder]] = []
 
 
-def _pattern(regex: str) -> Callable[[Builder], Builder]:
+def _pattern(regex: str) -> Callable[[_Builder], _Builder]:
     """Register a way to write a quantity; earlier ones win where two overlap."""
 
-    def register(builder: Builder) -> Builder:
+    def register(builder: _Builder) -> _Builder:
         # White space is bounded, or a long run of it costs quadratic time.
         bounded = regex.replace(r"\s*", r"\s{0,3}").replace(r"\s+", r"\s{1,3}")
         # ASCII: a word border stands between "days" and です.
@@ -171,18 +171,18 @@ def _pattern(regex: str) -> Callable[[Builder], Builder]:
     r"|一日(?:も早|でも早|中|のうち)|(?<![0-9一-九十百])十分(?!間|以内|後|前|ほど|程|で(?:お|届|届け))"
     r"|一年中|一時(?!間)|一分(?:一秒|の)"
 )
-def _nothing(match: re.Match[str]) -> Found:
-    return Found("")
+def _nothing(match: re.Match[str]) -> _Found:
+    return _Found("")
 
 
 @_pattern(r"(?<![0-9-])\+?[0-9]{1,4}(?:-[0-9]{2,4}){1,2}-[0-9]{3,4}(?![0-9-])")
-def _telephone(match: re.Match[str]) -> Found:
-    return Found("number", _digits(match), "telephone")
+def _telephone(match: re.Match[str]) -> _Found:
+    return _Found("number", _digits(match), "telephone")
 
 
 @_pattern(r"(?<![0-9])24/7(?![0-9])")
-def _always(match: re.Match[str]) -> Found:
-    return Found("clock", (0.0, 1440.0))
+def _always(match: re.Match[str]) -> _Found:
+    return _Found("clock", (0.0, 1440.0))
 
 
 @_pattern(
@@ -191,8 +191,8 @@ def _always(match: re.Match[str]) -> Found:
     r"|(?<![0-9])[0-9]{4}[-/][0-9]{1,2}[-/][0-9]{1,2}(?![0-9])|(?<![0-9/])[0-9]{1,2}/[0-9]{1,2}(?![0-9/])"
     r"|(?<=毎月)[0-9]{1,2}日"
 )
-def _date(match: re.Match[str]) -> Found:
-    return Found("date", _digits(match))
+def _date(match: re.Match[str]) -> _Found:
+    return _Found("date", _digits(match))
 
 
 def _digits(match: re.Match[str]) -> tuple[float, ...]:
@@ -231,7 +231,7 @@ def _minutes(match: re.Match[str], i: int, *, half_day: str | None = None) -> fl
     rf"(?P<between>\bbetween\s+)?{_time(1)}\s*(?P<to>-|~|to\b|until\b|till\b|through\b|and\b|から|より)\s*"
     rf"{_time(2)}{_NO_UNIT}"
 )
-def _clock_range(match: re.Match[str]) -> Found | None:
+def _clock_range(match: re.Match[str]) -> _Found | None:
     if (match["to"] == "and") != bool(match["between"]):
         return None
     signs = [match["mark1"] or match["half_day1"], match["mark2"] or match["half_day2"]]
@@ -244,35 +244,35 @@ def _clock_range(match: re.Match[str]) -> Found | None:
         opens = shared if shared is not None and shared < closes else opens
     if opens is None or closes is None:
         return None
-    return Found("clock", (opens, closes))
+    return _Found("clock", (opens, closes))
 
 
 @_pattern(rf"{_time(1)}{_NO_UNIT}")
-def _clock(match: re.Match[str]) -> Found | None:
+def _clock(match: re.Match[str]) -> _Found | None:
     if not (match["mark1"] or match["half_day1"]):
         return None
     minutes = _minutes(match, 1)
-    return None if minutes is None else Found("clock", (minutes,))
+    return None if minutes is None else _Found("clock", (minutes,))
 
 
 @_pattern(r"(?:12\s*)?\b(?:noon|midnight)\b|正午")
-def _noon(match: re.Match[str]) -> Found:
-    return Found("clock", (0.0 if "midnight" in match[0] else 720.0,))
+def _noon(match: re.Match[str]) -> _Found:
+    return _Found("clock", (0.0 if "midnight" in match[0] else 720.0,))
 
 
 @_pattern(
     rf"(?P<hours>{_MIXED})\s*(?:時間|hours?\b|hrs?\b)\s*(?:and\s*)?(?P<minutes>{_MIXED})\s*(?:分|minutes?\b|mins?\b)"
 )
-def _hours_minutes(match: re.Match[str]) -> Found:
+def _hours_minutes(match: re.Match[str]) -> _Found:
     (hours, minutes), _ = _numbers(match["hours"], match["minutes"])
-    return Found("duration", (hours * 60 + minutes,), "minute")
+    return _Found("duration", (hours * 60 + minutes,), "minute")
 
 
 @_pattern(
     rf"(?P<between>\bbetween\s+)?(?P<low>{_NUMBER})(?:{_JOIN}(?P<unit1>{_UNIT}))?(?P<to>{_TO})"
     rf"(?P<high>{_NUMBER}){_JOIN}(?P<unit2>{_UNIT})"
 )
-def _duration_range(match: re.Match[str]) -> Found | None:
+def _duration_range(match: re.Match[str]) -> _Found | None:
     unit = _unit_of(match["unit2"])
     if match["unit1"] and _unit_of(match["unit1"]) != unit:
         return None
@@ -283,16 +283,16 @@ def _duration_range(match: re.Match[str]) -> Found | None:
     # "2、3日" is a range of neighbours; "10、14日" are two items of a list.
     if low >= high or (to == "、" and high - low != 1):
         return None
-    return Found("duration", (low, high), unit, spelled)
+    return _Found("duration", (low, high), unit, spelled)
 
 
 @_pattern(rf"(?P<number>{_NUMBER}){_JOIN}(?P<unit>{_UNIT})(?P<half>半)?")
-def _duration(match: re.Match[str]) -> Found | None:
+def _duration(match: re.Match[str]) -> _Found | None:
     unit = _unit_of(match["unit"])
     value, spelled = _number(match["number"])
     if spelled and unit == "second":  # "one second, please"
         return None
-    return Found("duration", (value + 0.5 if match["half"] else value,), unit, spelled)
+    return _Found("duration", (value + 0.5 if match["half"] else value,), unit, spelled)
 
 
 @_pattern(
@@ -302,15 +302,15 @@ def _duration(match: re.Match[str]) -> Found | None:
     rf"(?P<quantity>an?\s+(?P<unit>{_UNIT}))(?!\s+or\s+two\b)"
     rf"|\bhalf\s+(?:an?\s+)(?P<unit_h>{_UNIT})|半(?P<unit_j>日|年|月)"
 )
-def _one_or_half(match: re.Match[str]) -> Found | None:
+def _one_or_half(match: re.Match[str]) -> _Found | None:
     if match["couple"]:
-        return Found("duration", (2.0,), _unit_of(match["unit_c"]), True)
+        return _Found("duration", (2.0,), _unit_of(match["unit_c"]), True)
     if half := match["unit_h"] or match["unit_j"]:
-        return Found("duration", (0.5,), "month" if half == "月" else _unit_of(half), True)
+        return _Found("duration", (0.5,), "month" if half == "月" else _unit_of(half), True)
     unit = _unit_of(match["unit_t"] or match["unit"])
     if unit in ("second", "minute"):  # "in a minute", "takes a second": manners of speaking
         return None
-    return Found("duration", (1.0, 2.0) if match["unit_t"] else (1.0,), unit, True)
+    return _Found("duration", (1.0, 2.0) if match["unit_t"] else (1.0,), unit, True)
 
 
 _CURRENCIES = {
@@ -333,7 +333,7 @@ _AFTER = r"(?:円|¢|(?:yen|jpy|dollars?|bucks?|usd|cents?|euros?|eur|pounds?|gb
     rf"|(?P<n3>{_NUMBER})\s*(?P<a3>{_AFTER})?\s*(?:-|~|to\b|から)\s*"
     rf"(?P<n4>{_NUMBER})\s*(?P<a4>{_AFTER})"
 )
-def _money(match: re.Match[str]) -> Found | None:
+def _money(match: re.Match[str]) -> _Found | None:
     groups = {name: text for name, text in match.groupdict().items() if text}
     # b… stand before a number, a… after it
     units = {_CURRENCY[text] for name, text in groups.items() if name[0] in "ab"}
@@ -343,7 +343,7 @@ def _money(match: re.Match[str]) -> Found | None:
     values, spelled = _numbers(*(text for name, text in groups.items() if name[0] == "n"))
     if unit == "cents":
         unit, values = "USD", tuple(round(value / 100, 6) for value in values)
-    return Found("money", values, unit, spelled)
+    return _Found("money", values, unit, spelled)
 
 
 _PERCENT = r"%|percent\b|per cent\b|パーセント"
@@ -353,26 +353,28 @@ _PERCENT = r"%|percent\b|per cent\b|パーセント"
     rf"(?P<low>{_NUMBER})\s*%?(?P<to>{_TO})(?P<high>{_NUMBER})\s*(?P<unit>{_PERCENT})"
     rf"|(?P<number>{_NUMBER})\s*(?P<unit2>{_PERCENT}|割(?!合|り算|れ))"
 )
-def _percent(match: re.Match[str]) -> Found | None:
+def _percent(match: re.Match[str]) -> _Found | None:
     if match["number"]:
         value, spelled = _number(match["number"])
         tenths = match["unit2"] == "割"
-        return Found("percent", (value * 10 if tenths else value,), "割" if tenths else "", spelled)
+        return _Found(
+            "percent", (value * 10 if tenths else value,), "割" if tenths else "", spelled
+        )
     if match["to"].strip() not in ("-", "~", "to", "から", "より"):
         return None
     ends, spelled = _numbers(match["low"], match["high"])
-    return Found("percent", ends, "", spelled)
+    return _Found("percent", ends, "", spelled)
 
 
 @_pattern(
     rf"(?P<quantity>(?P<number>{_NUMBER})[ \t-]*(?:ポイント|points?\b|pts?\b))"
     r"(?P<rate>\s*(?:per|for (?:every|each))\b)?"
 )
-def _points(match: re.Match[str]) -> Found | None:
+def _points(match: re.Match[str]) -> _Found | None:
     value, spelled = _number(match["number"])
     if spelled and match["number"].isascii() and not match["rate"]:  # "one point to keep in mind"
         return None
-    return Found("points", (value,), "", spelled)
+    return _Found("points", (value,), "", spelled)
 
 
 _WEEK_JA = "月火水木金土日"
@@ -392,25 +394,25 @@ def _day(name: str) -> float:
     r"|(?<![0-9一-九かヶヵカ毎今来先翌])(?P<j3>[月火水木金土])[-~](?P<j4>[火水木金土日])(?![一-龥])"
     rf"|(?<![0-9一-九])(?P<j>[{_WEEK_JA}])曜日?"
 )
-def _weekday(match: re.Match[str]) -> Found:
+def _weekday(match: re.Match[str]) -> _Found:
     names = [name for name in match.groups() if name]
-    return Found("weekday", tuple(map(_day, names)))
+    return _Found("weekday", tuple(map(_day, names)))
 
 
 @_pattern(
     r"(?<![0-9一-九])[土日](?=日(?:祝|は|も|を|に|の|が|、|・|お|休|$)|・[月火水木金土日]曜)|(?<=土)日(?=祝|は|も|を|に|の|が|、|・|お|休|$)"
 )
-def _weekend(match: re.Match[str]) -> Found:
-    return Found("weekday", (_day(match[0]),))
+def _weekend(match: re.Match[str]) -> _Found:
+    return _Found("weekday", (_day(match[0]),))
 
 
 @_pattern(
     rf"(?<![a-z_#])(?P<low>{_DIGITS})\s*[-~]\s*(?P<high>{_DIGITS})(?![a-z])"
     rf"|(?<![a-z_])(?<![a-z_]-)(?P<number>{_MIXED})(?P<ordinal>st|nd|rd|th)?(?![a-z])"
 )
-def _bare(match: re.Match[str]) -> Found:
+def _bare(match: re.Match[str]) -> _Found:
     named = [match["number"]] if match["number"] else [match["low"], match["high"]]
-    return Found("number", _numbers(*named)[0])
+    return _Found("number", _numbers(*named)[0])
 
 
 def quantities(text: str, language: str | None = None) -> list[Quantity]:
