@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import math
 from pathlib import Path
 
@@ -17,26 +18,21 @@ from workshop_helpers.metrics.scoring import Question
 COMPARISON = answered({"ベース": ["980円です。"]}, [Question("送料は？", facts=("500円",))])
 
 
-def test_plots_render_in_both_languages_as_svg_and_png() -> None:
-    for language in ("en", "ja"):
-        for plot in (
-            loss_curve(trained(), language),
-            loss_curve({"10": trained(), "100": trained()}, language),
-            size_against_quality(quantized(), language),
-            recall_bars(COMPARISON, language),
-        ):
-            svg = plot.svg()
-            assert parsed(svg).wrong == []
-            assert "currentColor" in svg  # dark pages
-            assert "<text" not in svg  # no font needed
-            assert plot.png()[:8] == b"\x89PNG\r\n\x1a\n"
-            assert plot._repr_mimebundle_()["text/plain"]
-
-
-def test_japanese_labels_have_their_glyphs(recwarn: pytest.WarningsRecorder) -> None:
-    loss_curve(trained(), "ja").png()
-    for language in ("en", "ja"):  # the candidates' labels are Japanese in both
-        recall_bars(COMPARISON, language).svg()
+@pytest.mark.parametrize("language", ["en", "ja"])  # the candidates' labels are Japanese in both
+def test_plots_render_as_svg_and_png_with_all_glyphs(
+    language: str, recwarn: pytest.WarningsRecorder
+) -> None:
+    for plot in (
+        loss_curve({"10": trained(), "100": trained()}, language),
+        size_against_quality(quantized(), language),
+        recall_bars(COMPARISON, language),
+    ):
+        svg, bundle = plot.svg(), plot._repr_mimebundle_()
+        assert parsed(svg).wrong == []
+        assert "currentColor" in svg  # dark pages
+        assert "<text" not in svg  # no font needed
+        assert base64.b64decode(bundle["image/png"])[:8] == b"\x89PNG\r\n\x1a\n"
+        assert bundle["text/plain"]
     assert [w for w in recwarn if "lyph" in str(w.message)] == []
 
 

@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+from rich.console import Console
 
 from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.dataset.formats import Conversation, Message
-from workshop_helpers.display.preview import preview
+from workshop_helpers.display.preview import Preview, preview
 from workshop_helpers.training.recipe import LoraRecipe
 from workshop_helpers.training.train import train
 
@@ -28,6 +30,13 @@ def file(tmp_path: Path) -> Path:
     lines = [json.dumps({"instruction": q, "output": a}, ensure_ascii=False) for q, a in ROWS]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
+
+
+def printed(shown: Preview, **how: Any) -> str:
+    console = Console(width=200, **how)
+    with console.capture() as captured:
+        console.print(shown)
+    return captured.get()
 
 
 def test_ids_loss_and_cut_are_those_of_a_real_training_run(tiny_model, file, tmp_path, monkeypatch):
@@ -100,8 +109,6 @@ def test_unreadable_rows_are_told_and_passed_over(tiny_model, tmp_path):
 
 
 def test_text_of_a_row_is_escaped_for_the_page_and_for_the_terminal(tiny_model):
-    from rich.console import Console
-
     evil = "<script>alert(1)</script> [bold]x[/bold] \x1b[31mred\x1b[0m \u202e"
     rows = [Conversation((Message("user", evil), Message("assistant", "No & never.")))]
     shown = preview(rows, model=tiny_model)
@@ -109,26 +116,19 @@ def test_text_of_a_row_is_escaped_for_the_page_and_for_the_terminal(tiny_model):
     assert "<script" not in html
     assert "&lt;" in html and "&amp;" in html
     assert "\x1b" not in shown.html().text
-    console = Console(width=200, color_system=None, force_terminal=False)
-    with console.capture() as captured:
-        console.print(shown)
-    printed = captured.get()
-    assert "\x1b[31m" not in printed and "\u202e" not in printed
-    assert "[bold]x[/bold]".replace("[", "") in printed.replace("␣", "").replace("[", "")
+    text = printed(shown, color_system=None, force_terminal=False)
+    assert "\x1b[31m" not in text and "\u202e" not in text
+    assert "[bold]x[/bold]".replace("[", "") in text.replace("␣", "").replace("[", "")
     assert "\u202e" not in html
 
 
-def test_the_notebook_and_the_terminal_speak_both_languages(tiny_model, file):
-    from rich.console import Console
-
-    for language, word in (("en", "carries loss"), ("ja", "損失あり")):
-        shown = preview(file, model=tiny_model, language=language, max_length=64)
-        assert word in shown._repr_mimebundle_()["text/html"]
-        console = Console(width=120, color_system="truecolor", force_terminal=True)
-        with console.capture() as captured:
-            console.print(shown)
-        assert word in captured.get()
-        assert "\x1b[" in captured.get()
+@pytest.mark.parametrize(("language", "word"), [("en", "carries loss"), ("ja", "損失あり")])
+def test_the_notebook_and_the_terminal_speak_both_languages(tiny_model, file, language, word):
+    shown = preview(file, model=tiny_model, language=language, max_length=64)
+    assert word in shown._repr_mimebundle_()["text/html"]
+    text = printed(shown, color_system="truecolor", force_terminal=True)
+    assert word in text
+    assert "\x1b[" in text
 
 
 def test_loss_is_marked_in_the_plain_text_too(tiny_model, file):

@@ -20,16 +20,9 @@ def test_real_model_is_asked_every_question_and_the_system_prompt_reaches_it(
 ) -> None:
     questions = [Question("How much?", facts=("$6.99",)), Question("Hi", system="Be brief.")]
     told: list[CandidateResult] = []
-    comparison = compare(
-        [
-            Candidate("base", tiny_model),
-            Candidate("prompted", tiny_model, system="- Standard shipping costs $6.99. " * 3),
-        ],
-        questions,
-        device="cpu",
-        max_new_tokens=6,
-        progress=told.append,
-    )
+    system = "- Standard shipping costs $6.99. " * 3
+    candidates = [Candidate("base", tiny_model), Candidate("prompted", tiny_model, system=system)]
+    comparison = compare(candidates, questions, max_new_tokens=6, progress=told.append)
     assert told == comparison.rows
     base, prompted = comparison.rows
     assert [len(row.answers) for row in comparison.rows] == [2, 2]
@@ -58,17 +51,11 @@ def test_a_mapping_names_its_candidates_in_the_language_of_the_questions(tiny_mo
     assert found.row("prompt").candidate.system == shop.system_prompt
 
 
-@pytest.mark.parametrize(
-    ("label", "name"),
-    [
-        ("10", "tuned on 10 rows"),
-        ("1", "tuned on 1 row"),
-        ("100+general", "tuned on 100 rows + general rows"),
-        ("10 rows", "10 rows"),
-    ],
-)
-def test_a_number_of_rows_is_a_tuned_model(label: str, name: str) -> None:
-    assert candidate_name(label, "en") == name
+def test_a_number_of_rows_is_a_tuned_model() -> None:
+    labels = ("10", "1", "100+general", "10 rows")
+    assert [candidate_name(label, "en") for label in labels] == [
+        "tuned on 10 rows", "tuned on 1 row", "tuned on 100 rows + general rows", "10 rows",
+    ]  # fmt: skip
 
 
 def test_the_shop_holds_one_language() -> None:
@@ -88,13 +75,17 @@ def test_questions_file_is_read_before_any_model_is_opened(tmp_path: Path) -> No
         compare([Candidate("x", "no-such-model")], path)
 
 
-def test_unusable_input_is_refused_at_once() -> None:
-    with pytest.raises(WorkshopError, match="at least one candidate"):
-        compare([], QUESTIONS)
-    with pytest.raises(WorkshopError, match="at least one question"):
-        compare([Candidate("x", "mame")], [])
-    with pytest.raises(WorkshopError, match='called "x"'):
-        compare([Candidate("x", "mame"), Candidate("x", "other")], QUESTIONS)
+@pytest.mark.parametrize(
+    ("models", "questions", "message"),
+    [
+        ([], QUESTIONS, "at least one candidate"),
+        (["x"], [], "at least one question"),
+        (["x", "x"], QUESTIONS, 'called "x"'),
+    ],
+)
+def test_unusable_input_is_refused_at_once(models, questions, message) -> None:
+    with pytest.raises(WorkshopError, match=message):
+        compare([Candidate(model, "no-such-model") for model in models], questions)
 
 
 def test_side_by_side_takes_the_questions_where_candidates_differ() -> None:

@@ -6,7 +6,6 @@ import json
 
 import pytest
 
-from workshop_helpers.core.artifacts import data_path
 from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.evaluation.forgetting import (
     KINDS,
@@ -15,6 +14,7 @@ from workshop_helpers.evaluation.forgetting import (
     probe,
     probe_questions,
 )
+from workshop_helpers.evaluation.shop import Shop
 from workshop_helpers.metrics.scoring import Question
 
 LANGUAGES = ("en", "ja")
@@ -36,13 +36,9 @@ def test_there_are_a_hundred_questions_of_each_kind(language):
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_no_probe_question_is_trained_on(language):
     asked = {(q.system, q.question) for of in probe_questions(language).values() for q in of}
-    trained = set()
-    for line in data_path("shop", f"train.{language}.jsonl").read_text("utf-8").splitlines():
-        trained.add((None, json.loads(line)["instruction"]))
-    for line in data_path("shop", f"general.{language}.jsonl").read_text("utf-8").splitlines():
-        messages = json.loads(line)["messages"]
-        system = messages[0]["content"] if messages[0]["role"] == "system" else None
-        trained.add((system, messages[-2]["content"]))
+    shop = Shop(language)
+    trained = {(row.system, row.question) for row in [*shop.train, *shop.general]}
+    assert len(trained) == 620
     assert not asked & trained
 
 

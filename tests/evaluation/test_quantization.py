@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,8 @@ from workshop_helpers.dataset.formats import Conversation, Message
 from workshop_helpers.evaluation.agreement import agreement
 from workshop_helpers.evaluation.quantization import QuantizationTable, quantization_table
 from workshop_helpers.gguf.convert import convert
-from workshop_helpers.gguf.logits import ServerLogits
+from workshop_helpers.gguf.logits import ServerLogits, open_logits
+from workshop_helpers.gguf.quantize import quantize
 from workshop_helpers.metrics.scoring import Question
 
 PAIRS = [
@@ -54,30 +56,24 @@ def f16(rough_model: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def table(f16: Path) -> QuantizationTable:
+    return measured(f16, ["F16", "Q8_0", "Q4_K_M", "Q2_K"], max_new_tokens=16)
+
+
+def measured(f16: Path, types: list[str], questions: Any = QUESTIONS, **how: Any) -> Any:
     return quantization_table(
-        f16,
-        ["F16", "Q8_0", "Q4_K_M", "Q2_K"],
-        QUESTIONS,
-        held_out_conversations=HELD_OUT,
-        max_new_tokens=16,
+        f16, types, questions, **{"held_out_conversations": HELD_OUT, "max_new_tokens": 4} | how
     )
 
 
 def test_harm_grows_as_bits_shrink(table: QuantizationTable) -> None:
     assert [row.type for row in table.rows] == ["F16", "Q8_0", "Q4_K_M", "Q2_K"]
-    for figure, falling in [
-        ("size_bytes", True),
-        ("bits_per_weight", True),
-        ("kl_to_f16", False),
-        ("same_top_token", True),
-    ]:
+    for figure in ("size_bytes", "bits_per_weight", "kl_to_f16", "same_top_token"):
         values = [getattr(row, figure) for row in table.rows]
-        assert values == sorted(values, reverse=falling), figure
-    first = table.rows[0]
-    assert first.kl_to_f16 == 0
-    assert first.same_top_token == 1
-    assert table.rows[1].kl_to_f16 < table.rows[3].kl_to_f16 / 20
-    assert table.rows[3].same_top_token < 1
+        assert values == sorted(values, reverse=figure != "kl_to_f16"), figure
+    first, q8, _, q2 = table.rows
+    assert (first.kl_to_f16, first.same_top_token) == (0, 1)
+    assert q8.kl_to_f16 < q2.kl_to_f16 / 20
+    assert q2.same_top_token < 1
 
 
 def test_speeds_and_load_times_are_measured(table: QuantizationTable) -> None:
@@ -115,66 +111,43 @@ def test_perplexity_and_divergence_are_those_of_transformers(
 
 
 def test_without_the_c_interface_the_figures_are_the_same(
-    f16: Path, table: QuantizationTable, monkeypatch: pytest.MonkeyPatch
+    f16: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def one() -> QuantizationTable:
+        return measured(f16, ["Q2_K"], QUESTIONS[:1], held_out_conversations=HELD_OUT[:1])
+
+    fast = one()
     monkeypatch.setattr("workshop_helpers.gguf.logits._library", lambda: None)
-    assert isinstance(
-        __import__("workshop_helpers.gguf.logits", fromlist=["x"]).open_logits(f16), ServerLogits
-    )
-    rows = HELD_OUT[:1]
-    slow = quantization_table(
-        f16, ["Q2_K"], QUESTIONS[:1], held_out_conversations=rows, max_new_tokens=4
-    )
-    monkeypatch.undo()
-    fast = quantization_table(
-        f16, ["Q2_K"], QUESTIONS[:1], held_out_conversations=rows, max_new_tokens=4
-    )
+    assert isinstance(open_logits(f16), ServerLogits)
+    slow = one()
     assert "server" in slow.method
-    assert slow.rows[1].perplexity == pytest.approx(fast.rows[1].perplexity, rel=0.02)
-    assert slow.rows[1].kl_to_f16 == pytest.approx(fast.rows[1].kl_to_f16, rel=0.02)
+    for figure in ("perplexity", "kl_to_f16"):
+        wanted = pytest.approx(getattr(fast.rows[1], figure), rel=0.02)
+        assert getattr(slow.rows[1], figure) == wanted
 
 
 def test_held_out_tokens_are_bounded(f16: Path) -> None:
-    small = quantization_table(
-        f16,
-        [],
-        [],
-        held_out_conversations=HELD_OUT * 50,
-        held_out_tokens=100,
-    )
+    small = measured(f16, [], [], held_out_conversations=HELD_OUT * 50, held_out_tokens=100)
     assert 100 <= small.held_out_tokens < 150
     assert small.rows[0].recall is None
 
 
 def test_no_held_out_rows_is_an_error(f16: Path) -> None:
     with pytest.raises(WorkshopError, match="no held-out conversation"):
-        quantization_table(f16, [], QUESTIONS, held_out_conversations=[])
+        measured(f16, [], held_out_conversations=[])
 
 
 def test_files_are_read_and_the_result_can_be_shown_and_stored(f16: Path, tmp_path: Path) -> None:
     questions, rows = tmp_path / "questions.jsonl", tmp_path / "rows.jsonl"
-    questions.write_text(
-        json.dumps(
-            {"question": "送料は？", "system": SYSTEM, "facts": ["500円"]}, ensure_ascii=False
-        ),
-        encoding="utf-8",
-    )
-    rows.write_text(
-        "\n".join(
-            json.dumps({"instruction": q, "input": "", "output": a}, ensure_ascii=False)
-            for q, a in PAIRS
-        ),
-        encoding="utf-8",
-    )
-    found = quantization_table(
-        f16, ["q8_0"], questions, held_out_conversations=rows, max_new_tokens=4
-    )
-    assert [row["type"] for row in json.loads(json.dumps(found.to_dict()))["rows"]] == [
-        "F16",
-        "Q8_0",
-    ]
+    question = {"question": "送料は？", "system": SYSTEM, "facts": ["500円"]}
+    questions.write_text(json.dumps(question), encoding="utf-8")
+    lines = [json.dumps({"instruction": asked, "output": answer}) for asked, answer in PAIRS]
+    rows.write_text("\n".join(lines), encoding="utf-8")
+    found = measured(f16, ["q8_0"], questions, held_out_conversations=rows)
+    stored = json.loads(json.dumps(found.to_dict()))
+    assert [row["type"] for row in stored["rows"]] == ["F16", "Q8_0"]
+    assert list(stored) == ["rows", "questions", "held_out_tokens", "threads", "method"]
     assert found.language == "ja"
-    assert "パープレキシティ" in found._repr_mimebundle_()["text/html"]
 
 
 def test_transformers_and_llama_cpp_give_the_same_greedy_answers(
@@ -191,8 +164,6 @@ def test_transformers_and_llama_cpp_give_the_same_greedy_answers(
 
 
 def test_where_two_answers_part_is_named(rough_model: Path, f16: Path) -> None:
-    from workshop_helpers.gguf.quantize import quantize
-
     found = agreement(rough_model, quantize(f16, "Q2_K").path, QUESTIONS, max_new_tokens=16)
     assert found.equal < 1
     for difference in found.differences:
