@@ -37,7 +37,7 @@ demo: setup  ## the main job: train, compare, merge, convert, quantize; writes r
 	$(BIN)/workshop demo $(ARGS)
 
 test: setup  ## the whole test suite
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-fast: setup  ## the units that train and convert no model (tests/fast.txt), in about a minute
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile @tests/fast.txt $(ARGS)

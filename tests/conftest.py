@@ -20,6 +20,12 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("WORKSHOP_DEVICE", "cpu")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests come first: the longest must not be the last that a worker begins."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of this test run, the same for all its workers; see `made_once`."""
