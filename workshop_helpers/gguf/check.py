@@ -192,11 +192,8 @@ def _compare_tokens(engine: LlamaEngine, tokenizer: Any) -> tuple[bool, list[str
 
 
 def _compare_template(engine: LlamaEngine, tokenizer: Any) -> list[str]:
-    question, answer = (
-        {"role": "user", "content": "How? 何？"},
-        {"role": "assistant", "content": "So."},
-    )
-    messages = [question, answer, question]
+    question = {"role": "user", "content": "How? 何？"}
+    messages = [question, {"role": "assistant", "content": "So."}, question]
     theirs, ours = chat_prompt(tokenizer, messages).strip(), engine.render(messages).strip()
     # llama.cpp takes the first BOS off the text because its tokenizer puts it there
     if ours in (theirs, theirs.removeprefix(tokenizer.bos_token or "").strip()):

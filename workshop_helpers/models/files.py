@@ -39,6 +39,7 @@ def stored_tensors(file: Path) -> dict[str, tuple[str, tuple[int, ...]]]:
     if not file.is_file():
         raise WorkshopError(f"There is no file {file}.")
     with from_extra("train", "safetensors, which reads weights,"):
+        import numpy  # noqa: F401  (safe_open loads it)
         from safetensors import SafetensorError, safe_open
     try:
         with safe_open(file, framework="numpy") as tensors:
