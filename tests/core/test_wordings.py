@@ -10,6 +10,8 @@ import pytest
 from workshop_helpers.core import wordings
 from workshop_helpers.core.wordings import LANGUAGES, Wording, entries, say
 
+# The Japanese has another form of the same value: a name of its own, a sentence without its 。
+OTHER_FORMS = {"line-of": {"name"}, "other-encoding": {"name"}, "see": {"short"}}
 SUBJECTS = sorted(path.stem for path in Path(wordings.__file__).parent.glob("*.yaml"))
 
 
@@ -21,7 +23,7 @@ def fields(text: str) -> set[str]:
 def test_each_entry_has_both_languages_and_the_same_fields(subject: str) -> None:
     for name, texts in entries(subject).items():
         assert set(texts) == set(LANGUAGES), name
-        assert fields(texts["en"]) >= fields(texts["ja"]), name
+        assert fields(texts["ja"]) <= fields(texts["en"]) | OTHER_FORMS.get(name, set()), name
 
 
 def test_numbers_lists_and_nested_wordings(monkeypatch: pytest.MonkeyPatch) -> None:
