@@ -18,6 +18,7 @@ OPENAI_ORG_ID=org-example OPENAI_PROJECT_ID=proj-example \
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from urllib.parse import urlunsplit
 
 import openai
 
@@ -40,7 +41,8 @@ class Server(BaseHTTPRequestHandler):
 
 server = HTTPServer(("127.0.0.1", 0), Server)
 threading.Thread(target=server.serve_forever, daemon=True).start()
-client = openai.OpenAI(base_url=f"http://127.0.0.1:{server.server_port}/v1", api_key="local")
+address = urlunsplit(("http", f"127.0.0.1:{server.server_port}", "/v1", "", ""))
+client = openai.OpenAI(base_url=address, api_key="local")
 client.models.list()
 server.shutdown()
 print("openai", openai.__version__)
