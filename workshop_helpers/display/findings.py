@@ -94,7 +94,7 @@ def _message(found: Finding, language: str) -> str:
     if found.other_file:
         file = _short(found.other_file)
         place = _word("line-of", language, line=found.other_line, file=file)
-    return _word("see", language, message=message, short=message.removesuffix("。"), place=place)
+    return _word("see", language, message=message.removesuffix("。"), place=place)
 
 
 def _short(file: str) -> str:

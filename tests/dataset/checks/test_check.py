@@ -197,7 +197,7 @@ def test_a_row_longer_than_max_length_says_what_would_be_cut(tmp_path):
 def test_a_prompt_that_leaves_no_room_for_the_answer_is_said_to(tmp_path):
     rows = (("Long question " * 60, "Short answer."),)
     report = check_rows(write(tmp_path / "rows.jsonl", *rows), max_length=64, progress=False)
-    assert "nothing of the answer" in report.of("too-long")[0].message
+    assert "none of the answer" in report.of("too-long")[0].message
 
 
 def test_the_quick_check_counts_no_tokens(tmp_path):

@@ -94,8 +94,8 @@ def test_limit_keeps_the_first_rows_but_checks_all(file: Path) -> None:
         ("{'instruction': 'a', 'output': 'b'}", "double quotation marks"),
         ('{“instruction”: "a", "output": "b"}', "double quotation|curly"),
         ('{"instruction": "a\tb", "output": "b"}', r"\\t"),
-        ('["a", "b"]', "a list where an object"),
-        ("42", "a number where an object"),
+        ('["a", "b"]', "a list instead of an object"),
+        ("42", "a number instead of an object"),
     ],
 )
 def test_malformed_json_is_named_with_its_line_and_a_fix(file: Path, line: str, says: str) -> None:
@@ -129,7 +129,7 @@ def test_turns_with_strange_roles_or_orders_are_refused(file: Path) -> None:
     assert 'write "assistant"' in failure(file, turns("user", "asistant"))
     assert "not the assistant's" in failure(file, turns("user", "assistant", "user"))
     assert "no user turn" in failure(file, turns("system", "assistant"))
-    assert "only stand first" in failure(file, turns("user", "system", "assistant"))
+    assert "must come first" in failure(file, turns("user", "system", "assistant"))
     silent = {"messages": [{"role": "user"}]}
     assert 'turn 1 of "messages": no field "content"' in failure(file, silent)
     assert '"messages" must be a list' in failure(file, {"messages": []})
@@ -182,7 +182,7 @@ def test_a_line_in_another_encoding_than_the_file_is_named(
     other = '{"instruction": "送料はいくらですか", "output": "500円です"}\n'
     file.write_bytes(good.encode() + other.encode(encoding))
     message = failure(file)
-    assert f"{file}:6: not UTF-8" in message
+    assert f"{file}:6: not valid UTF-8" in message
     assert name in message
 
 

@@ -377,7 +377,7 @@ def test_columns_can_be_named_and_a_wrong_name_is_answered_with_the_near_one(
     columns = {"question": "Frage", "answer": "Antwort"}
     assert turns(file, columns=columns) == [talk("q", "a").messages]
     (fault,) = read(file, columns={**columns, "answer": "Antword"})
-    assert '"Antwort" looks like it' in str(fault)
+    assert 'a similar field "Antwort"' in str(fault)
     with pytest.raises(WorkshopError, match="columns must say"):
         open_rows(file, columns={"question": "Frage"})
 

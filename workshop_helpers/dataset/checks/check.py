@@ -160,8 +160,8 @@ def _read(checker: Checker, path: Path, bar: Bar, reading: dict[str, Any]) -> di
         checker.keep([finding("empty-file", start, "no-rows")])
     if source.encoding not in ("", "unknown", "utf-8", "utf-8-sig", "ascii"):
         # It was read well, but other tools will not guess it.
-        told: dict[str, Any] = {"encoding": source.encoding, "name": spoken(source.encoding)}
-        told |= {"severity": "note", "advice": word("to-utf-8")}
+        name, advice = spoken(source.encoding), word("to-utf-8")
+        told: dict[str, Any] = {"severity": "note", "advice": advice, "name": name}
         checker.keep([finding("encoding", start, "other-encoding", **told)])
     how = {key: getattr(source, key) for key in ("container", "format", "encoding", "reason")}
     return {"file": str(path), "rows": rows, "faults": faults, **how}

@@ -140,7 +140,7 @@ def where(place: Placed, beside: Placed) -> Wording:
     if place.file == beside.file:
         return word("line", line=place.line)
     file = place.file or ""
-    return word("line-of", line=place.line, file=file, name=Path(file).name)
+    return word("line-of", line=place.line, file=Path(file))
 
 
 def who(role: str, number: int | None = None) -> Wording:
