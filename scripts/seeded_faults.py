@@ -92,11 +92,11 @@ FAULTS = (
         "tests/runtimes/test_transformers.py",
     ),
     Fault(
-        "evaluation: TODO",
+        "evaluation: a figure that is made up counts as an honest answer",
         "evaluation/forgetting.py",
-        "TODO",
-        "TODO",
-        "tests/evaluation",
+        "all(f.amount in allowed for f in quantities(answer))",
+        "all(True for f in quantities(answer))",
+        "tests/evaluation/test_forgetting.py",
     ),
     Fault(
         "cli: a user's mistake exits with 1, as a fault of the program",

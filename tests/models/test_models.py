@@ -119,7 +119,7 @@ def test_hub_model_in_the_cache_is_used_without_a_network(
 def test_pickled_weights_are_refused(copy: Path) -> None:
     (copy / "model.safetensors").rename(copy / "pytorch_model.bin")
     for what in (copy, copy / "pytorch_model.bin"):
-        with pytest.raises(WorkshopError, match="pickle"):
+        with pytest.raises(WorkshopError, match="is a pickle"):
             resolve(what)
 
 
@@ -128,7 +128,7 @@ def test_pickled_adapter_is_refused_and_a_trainers_leftovers_are_not(
 ) -> None:
     (tmp_path / "adapter_config.json").write_text('{"base_model_name_or_path": "mame"}')
     (tmp_path / "adapter_model.bin").write_bytes(b"\x80\x02")
-    with pytest.raises(WorkshopError, match="pickle"):
+    with pytest.raises(WorkshopError, match="is a pickle"):
         resolve(tmp_path)
     (copy / "training_args.bin").write_bytes(b"\x80\x02")
     assert resolve(copy).kind == "folder"
