@@ -55,7 +55,9 @@ def test_code_cells_are_short_and_python(source):
 @each_source
 def test_code_cells_hold_nothing_that_a_check_trips_over(source):
     for cell in cells(source, "code"):
-        found = re.search(r";\s*$|clear_output|\binteract\(|\bOutput\(|^\s*[!%]", cell.source, re.M)
+        # what a notebook needs comes from the front door, not from a room
+        bad = r";\s*$|clear_output|\binteract\(|\bOutput\(|^\s*[!%]|workshop_helpers\.\w"
+        found = re.search(bad, cell.source, re.M)
         assert not found, f"{found[0]!r} in: {cell.source}"
 
 
