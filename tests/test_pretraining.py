@@ -1,4 +1,4 @@
-"""The grammar, the corpus and the pretraining of `mame`: held-out things stay out, nothing is cut."""
+"""The grammar, corpus and pretraining of `mame`: held-out things stay out, nothing is cut."""
 
 from __future__ import annotations
 

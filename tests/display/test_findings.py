@@ -44,9 +44,6 @@ def is_japanese(text: str) -> bool:
     return bool(re.search("[ぁ-んァ-ヶ一-龥]", text)) and not ENGLISH.search(bare)
 
 
-# -- the words -----------------------------------------------------------------------------------
-
-
 def test_every_rule_has_a_severity_and_words_and_nothing_else_has():
     assert set(STABLE) <= set(RULES)
     assert set(RULES.values()) == set(SEVERITIES)
@@ -91,9 +88,6 @@ def codes() -> Iterator[str]:
 
 def test_every_code_is_in_the_table_and_every_entry_is_used():
     assert set(codes()) == set(entries("checks"))
-
-
-# -- findings ------------------------------------------------------------------------------------
 
 
 def test_a_finding_takes_severity_reason_and_fix_from_its_rule():
@@ -153,9 +147,6 @@ def test_excerpts_are_short_and_show_the_fault():
     assert len(around(text, 300, 305)) <= 165
     assert shorten("short") == "short"
     assert len(shorten(text)) == 160
-
-
-# -- the report ----------------------------------------------------------------------------------
 
 
 def shown(document: str) -> Iterator[str]:

@@ -88,15 +88,10 @@ def test_diff_shows_what_went_and_what_came() -> None:
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        ("", ""),
-        ("", "a"),
-        ("a", ""),
-        ("same", "same"),
-        ("abc", "xbz"),
-        ("<i>", "<b>"),
+        ("", ""), ("", "a"), ("a", ""), ("same", "same"), ("abc", "xbz"), ("<i>", "<b>"),
         ("あいう", "あXう"),
     ],
-)
+)  # fmt: skip
 def test_diff_keeps_both_texts(before: str, after: str) -> None:
     html = diff(before, after).html
     without = {

@@ -1,4 +1,4 @@
-"""A score says what an answer states, leaves out, contradicts and makes up, in both languages."""
+"""A score says what an answer states, leaves out, contradicts and invents, in both languages."""
 
 from __future__ import annotations
 
@@ -139,22 +139,16 @@ def test_figures_of_the_system_prompt_are_known() -> None:
 @pytest.mark.parametrize(
     ("answer", "invented"),
     [
-        ("It takes two days.", ("two days",)),
-        ("一週間ほどかかります。", ("一週間",)),
-        ("三営業日で届きます。", ("三営業日",)),
-        ("Call 0120-123-456.", ("0120-123-456",)),
-        ("We open at 10:00.", ("10:00",)),
-        ("10％引きです。", ("10％",)),
+        ("It takes two days.", ("two days",)), ("一週間ほどかかります。", ("一週間",)),
+        ("三営業日で届きます。", ("三営業日",)), ("Call 0120-123-456.", ("0120-123-456",)),
+        ("We open at 10:00.", ("10:00",)), ("10％引きです。", ("10％",)),
         ("Returns in 14 business days, $6.98.", ("14 business days", "$6.98")),
         ("One more thing: just a moment, step 1 is easy.", ()),
         ("一度ご確認ください。ひとつずつ、十分にご注意を。", ()),
-        ("1. Open the page\n2. Choose Returns", ()),
-        ("We open at 9:00 and close at 18:00.", ()),
-        ("14 days; it was 14.", ()),
-        ("We are closed on Sundays.", ()),
-        ("二週間以内", ()),
+        ("1. Open the page\n2. Choose Returns", ()), ("We open at 9:00 and close at 18:00.", ()),
+        ("14 days; it was 14.", ()), ("We are closed on Sundays.", ()), ("二週間以内", ()),
     ],
-)
+)  # fmt: skip
 def test_invented_figures(answer: str, invented: tuple[str, ...]) -> None:
     assert score_answer(answer, Question("?"), SHOP).unsupported == invented
 
@@ -166,23 +160,16 @@ def test_each_wrong_figure_is_named_once() -> None:
 @pytest.mark.parametrize(
     ("text", "language"),
     [
-        ("How much is shipping?", "en"),
-        ("送料はいくらですか", "ja"),
+        ("How much is shipping?", "en"), ("送料はいくらですか", "ja"),
         ("LoRAとはLow-Rank Adaptationの略です。", "ja"),
         ("OllamaのModelfileでFROMを指定します", "ja"),
-        ("The word 豆 means bean in Japanese.", "en"),
-        ("500円", "ja"),
-        ("ｶﾀｶﾅ", "ja"),
-        ("$6.99", "?"),
-        ("", "?"),
-        ("14 / 30 %", "?"),
+        ("The word 豆 means bean in Japanese.", "en"), ("500円", "ja"), ("ｶﾀｶﾅ", "ja"),
+        ("$6.99", "?"), ("", "?"), ("14 / 30 %", "?"),
         ("`SELECT name FROM users` を実行します", "ja"),
-        ("https://example.com/very/long/path", "?"),
-        ("我们的标准运费是五百日元请您查看", "?"),
-        ("商品到着後十四日以内", "?"),
-        ("返品：14日以内", "ja"),
+        ("https://example.com/very/long/path", "?"), ("我们的标准运费是五百日元请您查看", "?"),
+        ("商品到着後十四日以内", "?"), ("返品：14日以内", "ja"),
     ],
-)
+)  # fmt: skip
 def test_detect_language(text: str, language: str) -> None:
     assert detect_language(text) == language
 
@@ -201,21 +188,12 @@ def test_right_language_is_the_one_asked_for_or_the_questions() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "送料は500円です。",
-        "14日以内に返品できます",
-        "ご確認ください。",
-        "承知いたしました！",
-        "はい、可能でございます。",
-        "以下の通りです：\n- 通常：500円\n- 速達：800円",
-        "送料は500円。5,000円以上で無料になります。",
-        "少々お待ちくださいませ♪",
-        "そうですね。",
-        "「14日以内」です。",
-        "返品できますか？",
-        "お手伝いしましょうか？",
-        "送料は500円ですよ😊",
+        "送料は500円です。", "14日以内に返品できます", "ご確認ください。", "承知いたしました！",
+        "はい、可能でございます。", "以下の通りです：\n- 通常：500円\n- 速達：800円",
+        "送料は500円。5,000円以上で無料になります。", "少々お待ちくださいませ♪", "そうですね。",
+        "「14日以内」です。", "返品できますか？", "お手伝いしましょうか？", "送料は500円ですよ😊",
     ],
-)
+)  # fmt: skip
 def test_polite_japanese(text: str) -> None:
     assert is_polite(text)
 
@@ -223,13 +201,10 @@ def test_polite_japanese(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "送料は500円だ。",
-        "14日以内に返品できる。",
-        "無理。知らない。",
-        "そうだよ。",
+        "送料は500円だ。", "14日以内に返品できる。", "無理。知らない。", "そうだよ。",
         "はい、できるよ！",
     ],
-)
+)  # fmt: skip
 def test_plain_japanese(text: str) -> None:
     assert is_polite(text) is False
 
@@ -248,13 +223,10 @@ def test_politeness_is_asked_of_japanese_only() -> None:
 @pytest.mark.parametrize(
     "answer",
     [
-        "Shipping is $6.99, not $9.99.",
-        "送料は￥９９９、返金は５～７営業日。",
-        "",
-        "no figures",
+        "Shipping is $6.99, not $9.99.", "送料は￥９９９、返金は５～７営業日。", "", "no figures",
         "$9.99$6.99",
     ],
-)
+)  # fmt: skip
 def test_pieces_join_to_the_answer(answer: str) -> None:
     assert "".join(piece.text for piece in mark(answer, SHIPPING, SHOP)) == answer
 

@@ -33,9 +33,6 @@ def found(report, rule: str) -> list[tuple[int, int | None]]:
     return [(f.line, f.other_line) for f in report.of(rule)]
 
 
-# ---- clean data ----------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("language", ["en", "ja"])
 def test_the_shop_has_no_errors_and_no_warnings(language):
     report = check_rows(
@@ -47,9 +44,6 @@ def test_the_shop_has_no_errors_and_no_warnings(language):
     assert report.severities["warning"] <= 5
     assert report.summary["rows"] == 500
     assert report.summary["tokens"] > 5000
-
-
-# ---- repetition and contradiction ----------------------------------------------------------------
 
 
 def test_an_equal_row_is_an_error_at_the_second_place(tmp_path):
@@ -152,9 +146,6 @@ def test_a_sentence_three_times_over_is_found(tmp_path):
     assert found(quick(tmp_path, ("Where is the train?", answer.strip())), "repeated-text")
 
 
-# ---- style ---------------------------------------------------------------------------------------
-
-
 def test_an_unasked_change_of_language_is_found(tmp_path):
     rows = (
         ("どうして空は青いのですか？", "The sky is blue because of the scattering of light."),
@@ -179,9 +170,6 @@ def test_yen_with_and_without_commas_is_a_note(tmp_path):
     report = quick(tmp_path, *rows)
     assert found(report, "mixed-number-format") == [(3, 1)]
     assert {f.severity for f in report.of("mixed-number-format")} == {"note"}
-
-
-# ---- size and amount -----------------------------------------------------------------------------
 
 
 def test_a_row_longer_than_max_length_says_what_would_be_cut(tmp_path):
@@ -209,13 +197,10 @@ def test_the_quick_check_counts_no_tokens(tmp_path):
 @pytest.mark.parametrize(
     ("rows", "aim", "severity"),
     [
-        (10, None, "warning"),
-        (60, None, "note"),
-        (200, None, None),
-        (60, "try", None),
+        (10, None, "warning"), (60, None, "note"), (200, None, None), (60, "try", None),
         (60, "useful", "warning"),
     ],
-)
+)  # fmt: skip
 def test_enough_depends_on_the_aim(tmp_path, rows, aim, severity):
     made = [(f"Question {n}?", f"{n} is the answer.") for n in range(rows)]
     few = quick(tmp_path, *made, aim=aim).of("too-few")
@@ -250,9 +235,6 @@ def test_the_estimate_names_its_source_and_takes_a_given_speed_and_price(tmp_pat
     measured = check_rows(path, progress=False).summary["estimate"]
     assert measured["cost"] is None
     assert "results/speed.json" in str(measured["source"]) or measured["seconds"] is None
-
-
-# ---- leakage -------------------------------------------------------------------------------------
 
 
 def against(tmp_path: Path, train: str, test: str, *, full: bool = True):
@@ -312,9 +294,6 @@ def test_a_file_against_itself_is_refused(tmp_path):
         check_rows(path, against=path, quick=True)
 
 
-# ---- files ---------------------------------------------------------------------------------------
-
-
 def test_broken_rows_are_findings_and_the_rest_is_checked(tmp_path):
     path = tmp_path / "rows.jsonl"
     path.write_text(
@@ -334,12 +313,8 @@ def test_rows_of_two_files_are_one_set(tmp_path):
         ("The same question?", "The same answer."),
     )
     (twice,) = check_rows([one, two], quick=True, progress=False).of("duplicate")
-    assert (twice.file, twice.line, twice.other_line, twice.other_file) == (
-        str(two),
-        2,
-        1,
-        str(one),
-    )
+    assert (twice.file, twice.line) == (str(two), 2)
+    assert (twice.other_file, twice.other_line) == (str(one), 1)
 
 
 def test_personal_data_in_an_excerpt_is_masked(tmp_path):

@@ -31,22 +31,15 @@ def repaired(text: str) -> str:
     return text
 
 
-# ---- the repairs ---------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        ("  An answer. \n", "An answer."),
-        ("one\r\ntwo\rthree", "one\ntwo\nthree"),
-        ("a line   \nanother\t\n", "a line\nanother"),
-        ("一つ目　\n二つ目", "一つ目\n二つ目"),
-        ("too\n\n\n\n\n\nmuch", "too\n\n\nmuch"),
-        ("か\u3099っこう", "がっこう"),
-        ("zero\u200bwidth\ufeff", "zerowidth"),
-        ("a bell\x07 rang", "a bell rang"),
+        ("  An answer. \n", "An answer."), ("one\r\ntwo\rthree", "one\ntwo\nthree"),
+        ("a line   \nanother\t\n", "a line\nanother"), ("一つ目　\n二つ目", "一つ目\n二つ目"),
+        ("too\n\n\n\n\n\nmuch", "too\n\n\nmuch"), ("か\u3099っこう", "がっこう"),
+        ("zero\u200bwidth\ufeff", "zerowidth"), ("a bell\x07 rang", "a bell rang"),
     ],
-)
+)  # fmt: skip
 def test_what_is_safe_is_repaired(before, after):
     assert repaired(before) == after
 
@@ -69,9 +62,6 @@ def test_lists_code_and_wide_characters_stay_as_they_are(text):
 
 def test_a_text_of_nothing_but_faults_is_left_for_its_author():
     assert repaired("\u200b\u200b") == "\u200b\u200b"
-
-
-# ---- clean ---------------------------------------------------------------------------------------
 
 
 def test_the_source_is_untouched_and_the_log_tells_every_change(tmp_path):
@@ -127,9 +117,6 @@ def test_the_source_is_never_its_own_target(tmp_path):
         clean(source, source)
 
 
-# ---- split ---------------------------------------------------------------------------------------
-
-
 def sides(report) -> dict[str, list[str]]:
     return {
         name: [c.question for c in read_conversations(path)] for name, path in report.files.items()
@@ -159,17 +146,9 @@ def test_the_same_seed_gives_the_same_sides_and_another_seed_others(tmp_path):
 
 def test_near_duplicates_stay_on_one_side_and_nothing_leaks(tmp_path):
     words = [
-        "kettle",
-        "mirror",
-        "garden",
-        "rocket",
-        "violin",
-        "bridge",
-        "forest",
-        "pencil",
-        "harbour",
+        "kettle", "mirror", "garden", "rocket", "violin", "bridge", "forest", "pencil", "harbour",
         "lantern",
-    ]
+    ]  # fmt: skip
     rows = []
     for n, word in enumerate(words):
         rows.append(row(f"Where in the shop can I find a {word} for my mother?", f"Shelf {n}."))

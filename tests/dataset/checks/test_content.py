@@ -212,18 +212,12 @@ def test_mojibake_is_shown_with_what_it_was() -> None:
 @pytest.mark.parametrize(
     ("text", "severity"),
     [
-        ("a\x00b", "error"),
-        ("a\r\nb", "warning"),
-        ("x<|im_end|>", "error"),
-        ("<think>x</think>", "warning"),
-        ("<b>x</b>", "warning"),
-        ("cafÃ©", "error"),
-        ("\ue000", "warning"),
-        ("sk-" + BODY[:48], "error"),
-        ("AKIA" + "IOSFODNN7EXAMPLE", "warning"),
-        ("password: hunter2", "warning"),
+        ("a\x00b", "error"), ("a\r\nb", "warning"), ("x<|im_end|>", "error"),
+        ("<think>x</think>", "warning"), ("<b>x</b>", "warning"), ("cafÃ©", "error"),
+        ("\ue000", "warning"), ("sk-" + BODY[:48], "error"),
+        ("AKIA" + "IOSFODNN7EXAMPLE", "warning"), ("password: hunter2", "warning"),
     ],
-)
+)  # fmt: skip
 def test_severity_says_how_surely_it_harms(text: str, severity: str) -> None:
     assert [found.severity for found in check_content(row(text))] == [severity]
 

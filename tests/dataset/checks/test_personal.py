@@ -266,18 +266,14 @@ def test_findings_show_no_personal_data() -> None:
     [
         ("taro@example.com", "pii-email", "warning"),
         ("support@mamemart.example", "pii-email", "note"),
-        ("user@example.com", "pii-email", "note"),
-        ("090-1234-5678", "pii-phone", "warning"),
-        ("0120-123-456", "pii-phone", "note"),
-        ("1-800-555-0199", "pii-phone", "note"),
+        ("user@example.com", "pii-email", "note"), ("090-1234-5678", "pii-phone", "warning"),
+        ("0120-123-456", "pii-phone", "note"), ("1-800-555-0199", "pii-phone", "note"),
         ("カード 4242424242424242", "pii-card", "error"),
         ("Stripe's test card 4242424242424242", "pii-card", "warning"),
-        (f"マイナンバー {MY}", "pii-my-number", "error"),
-        ("山田様", "pii-name", "warning"),
-        ("山田さん", "pii-name", "note"),
-        ("山田太郎さん", "pii-name", "warning"),
+        (f"マイナンバー {MY}", "pii-my-number", "error"), ("山田様", "pii-name", "warning"),
+        ("山田さん", "pii-name", "note"), ("山田太郎さん", "pii-name", "warning"),
     ],
-)
+)  # fmt: skip
 def test_severity_says_how_grave_it_is(text: str, rule: str, severity: str) -> None:
     assert [(f.rule, f.severity) for f in check_personal(row(text))] == [(rule, severity)]
 

@@ -61,8 +61,6 @@ def rules(path: Path, **options: object) -> list[tuple[str, int]]:
     return [(row.rule, row.line) for row in read(path, **options) if isinstance(row, Fault)]
 
 
-# -- there and back ----------------------------------------------------------------------------
-
 # Whatever may stand in a text but half characters; the rarer it is, the likelier it breaks a
 # container.
 AWKWARD = [
@@ -206,9 +204,6 @@ def test_half_a_character_is_refused_by_every_writer(tmp_path: Path) -> None:
         assert not (tmp_path / f"a.{suffix}").exists()
 
 
-# -- other fields ------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("suffix", ["jsonl", "json", "csv", "tsv", "xlsx", "parquet"])
 def test_other_fields_travel_along_and_do_not_count_for_equality(
     tmp_path: Path, suffix: str
@@ -237,9 +232,6 @@ def test_other_fields_keep_their_exact_value(tmp_path: Path) -> None:
         jsonl(tmp_path / "a.jsonl", {"instruction": "a", "output": "b", **extra})
     )
     assert dict(row.extra) == extra
-
-
-# -- shapes ------------------------------------------------------------------------------------
 
 
 def jsonl(path: Path, *rows: object, encoding: str = "utf-8") -> Path:
@@ -331,9 +323,6 @@ def test_faults_carry_rule_line_message_and_fix(
     assert (fault.rule, fault.file, fault.line) == (rule, str(file), 2)
     assert says in str(fault)
     assert fault.message and fault.fix and fault.excerpt
-
-
-# -- tables ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -428,9 +417,6 @@ def test_excel_numbers_dates_and_a_title_less_first_sheet_are_read(tmp_path: Pat
     assert rules(file) == [("empty-answer", 5)]
 
 
-# -- plain text --------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     "text",
     [
@@ -470,9 +456,6 @@ def test_loose_ends_in_typed_text_are_named(tmp_path: Path) -> None:
     assert rules(file) == [(order, 1), (empty, 3), (order, 7), (empty, 8)]
 
 
-# -- JSON --------------------------------------------------------------------------------------
-
-
 def test_a_broken_element_of_a_list_does_not_end_the_reading(tmp_path: Path) -> None:
     file = tmp_path / "a.json"
     good = '{"instruction": "a]", "output": "b\\"}{"}'
@@ -503,8 +486,6 @@ def test_a_list_is_read_the_same_in_blocks_of_any_size(piece: int) -> None:
     assert [row for _, row, _ in found] == rows
     assert [line for line, _, _ in found] == [2 + 4 * n for n in range(19)]
 
-
-# -- encodings ---------------------------------------------------------------------------------
 
 SHORT = """
 送料は？ 東京 はい いいえ カメラ 返品 領収書をください メール：abc ①番 株式会社 北海道札幌市
@@ -583,9 +564,6 @@ def test_bytes_that_are_no_utf8_are_a_fault_of_their_row_alone(tmp_path: Path, s
     found = read(file)
     assert [isinstance(row, Fault) for row in found] == [n == 3 for n in range(6)]
     assert found[3].rule == "encoding"  # type: ignore[union-attr]
-
-
-# -- converting --------------------------------------------------------------------------------
 
 
 def test_nfc_is_offered_and_counted(tmp_path: Path) -> None:

@@ -173,8 +173,6 @@ def test_a_number_of_thousands_of_digits_is_a_fault(tmp_path: Path) -> None:
     assert last_fault(path) == "invalid-json"
 
 
-# -- files made to fill the memory -------------------------------------------------------------
-
 ENDLESS = {
     "jsonl": b'{"instruction": "' + b"a" * 100,
     "json": b'[{"instruction": "' + b"a" * 100,
@@ -251,20 +249,14 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
         assert grown < 12_000, f"{suffix}: {grown} KB"
 
 
-# -- what is no file of rows -------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("name", "start"),
     [
-        ("a.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"),
-        ("a.pdf", b"%PDF-1.7\n"),
-        ("a.jsonl.zst", b"\x28\xb5\x2f\xfd"),
-        ("a.pkl", b"\x80\x04\x95\x00"),
-        ("a.docx", b"PK\x03\x04" + b"\x00" * 50),
-        ("a.png", b"\x89PNG\r\n\x1a\n\x00\x00\x00"),
+        ("a.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"), ("a.pdf", b"%PDF-1.7\n"),
+        ("a.jsonl.zst", b"\x28\xb5\x2f\xfd"), ("a.pkl", b"\x80\x04\x95\x00"),
+        ("a.docx", b"PK\x03\x04" + b"\x00" * 50), ("a.png", b"\x89PNG\r\n\x1a\n\x00\x00\x00"),
     ],
-)
+)  # fmt: skip
 def test_a_file_of_another_kind_is_named(tmp_path: Path, name: str, start: bytes) -> None:
     (tmp_path / name).write_bytes(start + bytes(range(256)) * 4)
     found = read_all(tmp_path / name)
