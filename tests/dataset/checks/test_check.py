@@ -16,17 +16,23 @@ from workshop_helpers.dataset.formats import Conversation, Message
 DATA = Path(__file__).parents[2] / "data"
 
 
-def write(path: Path, *rows: tuple[str, str], **extra: object) -> Path:
-    lines = [
-        json.dumps({"instruction": q, "input": "", "output": a, **extra}, ensure_ascii=False)
-        for q, a in rows
-    ]
+def write(path: Path, *rows: tuple[str, str]) -> Path:
+    made = [{"instruction": question, "input": "", "output": answer} for question, answer in rows]
+    lines = [json.dumps(row, ensure_ascii=False) for row in made]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
 
 
+def full(tmp_path: Path, *rows: tuple[str, str], **options: object):
+    return check_rows(write(tmp_path / "rows.jsonl", *rows), progress=False, **options)
+
+
 def quick(tmp_path: Path, *rows: tuple[str, str], **options: object):
-    return check_rows(write(tmp_path / "rows.jsonl", *rows), quick=True, progress=False, **options)
+    return full(tmp_path, *rows, quick=True, **options)
+
+
+def conversation(answer: str, line: int, question: str = "Is it?") -> Conversation:
+    return Conversation((Message("user", question), Message("assistant", answer)), "f", line)
 
 
 def found(report, rule: str) -> list[tuple[int, int | None]]:
@@ -47,18 +53,14 @@ def test_the_shop_has_no_errors_and_no_warnings(language):
 
 
 def test_an_equal_row_is_an_error_at_the_second_place(tmp_path):
-    report = quick(
-        tmp_path, ("a question", "one answer"), ("b?", "two words"), ("a question", "one answer")
-    )
+    row = ("a question", "one answer")
+    report = quick(tmp_path, row, ("b?", "two words"), row)
     assert found(report, "duplicate") == [(3, 1)]
     assert report.exit_code == 2
 
 
 def test_the_same_question_with_another_answer_conflicts_whatever_its_case(tmp_path):
-    rows = (
-        ("Do you ship abroad?", "Yes, to all countries."),
-        ("do you ship abroad", "No, never at all."),
-    )
+    rows = [("Do you ship abroad?", "Yes, to all."), ("do you ship abroad", "No, never at all.")]
     assert found(quick(tmp_path, *rows), "conflicting-answers") == [(2, 1)]
 
 
@@ -71,10 +73,7 @@ def test_a_courtesy_more_is_no_conflict(tmp_path):
     ("one", "other"),
     [
         (("How much is shipping?", "Shipping costs $5."), ("how much is shipping", "It costs $7.")),
-        (
-            ("送料は？", "通常配送の送料は500円です。"),
-            ("お届けの費用は？", "通常配送の送料は650円です。"),
-        ),
+        (("送料は？", "通常配送の送料は500円です。"), ("費用は？", "通常配送の送料は650円です。")),
         (("返品は？", "返品は14日以内です。"), ("返品は？", "返品は30日以内にお願いします。")),
     ],
 )
@@ -86,16 +85,10 @@ def test_two_amounts_for_one_thing_contradict(tmp_path, one, other):
     ("one", "other"),
     [
         # other ways to write the same amount
-        (
-            ("Fee?", "The shipping fee is 14 days."),
-            ("Fee?", "The shipping fee is two weeks, 14 days."),
-        ),
+        (("Fee?", "The fee is 14 days."), ("Fee?", "The fee is two weeks, 14 days.")),
         (("送料は？", "送料は500円です。"), ("送料は？", "送料は￥500です。")),
         # each question brings a case of its own
-        (
-            ("Total for order A-12?", "The order total is $5."),
-            ("Total for order A-13?", "The order total is $7."),
-        ),
+        (("Total for A-12?", "The order total is $5."), ("Total for A-13?", "The total is $7.")),
         # pronouns point at something else in each row
         (("How much is tea?", "That will be $5."), ("How much is cake?", "That will be $7.")),
     ],
@@ -105,12 +98,8 @@ def test_equal_amounts_and_other_cases_do_not_contradict(tmp_path, one, other):
 
 
 def test_a_row_against_the_facts_file_is_an_error(tmp_path):
-    facts = data_path("shop", "facts.yaml")
-    rows = (
-        ("送料は？", "通常配送の送料は650円です。"),
-        ("How about shipping?", "Standard shipping costs $6.99."),
-    )
-    report = quick(tmp_path, *rows, facts=facts)
+    rows = [("送料は？", "通常配送の送料は650円です。"), ("Fee?", "Standard shipping costs $6.99.")]
+    report = quick(tmp_path, *rows, facts=data_path("shop", "facts.yaml"))
     assert found(report, "contradicting-fact") == [(1, None)]
     assert "500円" in report.of("contradicting-fact")[0].message
 
@@ -118,18 +107,13 @@ def test_a_row_against_the_facts_file_is_an_error(tmp_path):
 def test_near_duplicates_are_found_in_both_languages(tmp_path):
     en = "Please tell me how I can return a pair of shoes that do not fit me"
     ja = "サイズが合わなかった靴を返品したいのですが、どのような手続きが必要ですか"
-    answer = (
-        "You can return them within fourteen days of delivery.",
+    answer, answer_ja = (
+        "You can return them within fourteen days.",
         "到着から十四日以内に返品できます。",
     )
-    rows = [
-        (f"{en}.", answer[0]),
-        (f"{ja}？", answer[1]),
-        (f"{en}!!", answer[0] + " "),
-        (f"{ja}。", answer[1]),
-    ]
-    rows.append(("Is there a café near the station?", "Yes, there are several of them."))
-    report = check_rows(write(tmp_path / "rows.jsonl", *rows), progress=False)
+    rows = [(f"{en}.", answer), (f"{ja}？", answer_ja), (f"{en}!!", answer + " ")]
+    rows += [(f"{ja}。", answer_ja), ("Is there a café near the station?", "There are several.")]
+    report = full(tmp_path, *rows)
     near = {line for line, _ in found(report, "near-duplicate") + found(report, "duplicate")}
     assert near == {3, 4}
 
@@ -147,11 +131,11 @@ def test_a_sentence_three_times_over_is_found(tmp_path):
 
 
 def test_an_unasked_change_of_language_is_found(tmp_path):
-    rows = (
+    rows = [
         ("どうして空は青いのですか？", "The sky is blue because of the scattering of light."),
         ("「ありがとう」を英語で教えてください", "You can say thank you, or thanks a lot."),
         ("How do you say cat in Japanese?", "「ねこ」と言います。"),
-    )
+    ]
     assert found(quick(tmp_path, *rows), "mixed-language") == [(1, None)]
 
 
@@ -162,19 +146,15 @@ def test_the_odd_plain_answer_among_polite_ones_is_named(tmp_path):
 
 
 def test_yen_with_and_without_commas_is_a_note(tmp_path):
-    rows = (
-        ("一つ目は？", "品は1,200円です。"),
-        ("二つ目は？", "本は1,500円です。"),
-        ("三つ目は？", "箱は1800円です。"),
-    )
-    report = quick(tmp_path, *rows)
+    prices = ["品は1,200円です。", "本は1,500円です。", "箱は1800円です。"]
+    report = quick(tmp_path, *((f"{n}つ目は？", price) for n, price in enumerate(prices, start=1)))
     assert found(report, "mixed-number-format") == [(3, 1)]
     assert {f.severity for f in report.of("mixed-number-format")} == {"note"}
 
 
 def test_a_row_longer_than_max_length_says_what_would_be_cut(tmp_path):
-    rows = (("Short?", "Short."), ("Long?", "word " * 60 + "the very end"))
-    report = check_rows(write(tmp_path / "rows.jsonl", *rows), max_length=64, progress=False)
+    rows = [("Short?", "Short."), ("Long?", "word " * 60 + "the very end")]
+    report = full(tmp_path, *rows, max_length=64)
     (long,) = report.of("too-long")
     assert long.line == 2
     assert "max_length is 64" in long.message
@@ -183,8 +163,7 @@ def test_a_row_longer_than_max_length_says_what_would_be_cut(tmp_path):
 
 
 def test_a_prompt_that_leaves_no_room_for_the_answer_is_said_to(tmp_path):
-    rows = (("Long question " * 60, "Short answer."),)
-    report = check_rows(write(tmp_path / "rows.jsonl", *rows), max_length=64, progress=False)
+    report = full(tmp_path, ("Long question " * 60, "Short answer."), max_length=64)
     assert "none of the answer" in report.of("too-long")[0].message
 
 
@@ -208,17 +187,9 @@ def test_enough_depends_on_the_aim(tmp_path, rows, aim, severity):
 
 
 def test_topics_of_very_different_size_are_a_note(tmp_path):
-    lines = [
-        json.dumps(
-            {
-                "instruction": f"Q {n}?",
-                "output": f"{n} it is.",
-                "topic": "rare" if n == 3 else "usual",
-            }
-        )
-        for n in range(9)
-    ]
-    (tmp_path / "rows.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    rows = [{"instruction": f"Q {n}?", "output": f"{n} it is.", "topic": "usual"} for n in range(9)]
+    rows[3]["topic"] = "rare"
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     report = check_rows(tmp_path / "rows.jsonl", quick=True, progress=False)
     assert found(report, "unbalanced") == [(4, 1)]
     assert report.summary["topics"] == {"usual": 8, "rare": 1}
@@ -228,9 +199,8 @@ def test_the_estimate_names_its_source_and_takes_a_given_speed_and_price(tmp_pat
     path = write(tmp_path / "rows.jsonl", ("A question?", "An answer."))
     given = check_rows(path, tokens_per_second=10, price_per_hour=3600, progress=False)
     estimate = given.summary["estimate"]
-    assert estimate["seconds"] == pytest.approx(
-        estimate["tokens"] * estimate["epochs"] / 10, abs=0.1
-    )
+    seconds = estimate["tokens"] * estimate["epochs"] / 10
+    assert estimate["seconds"] == pytest.approx(seconds, abs=0.1)
     assert estimate["cost"] == pytest.approx(estimate["seconds"], rel=0.01)
     measured = check_rows(path, progress=False).summary["estimate"]
     assert measured["cost"] is None
@@ -250,13 +220,13 @@ def against(tmp_path: Path, train: str, test: str, *, full: bool = True):
         ("How long is the warranty?", "how long is the warranty", "error"),
         ("保証期間はどのくらいですか？", "保証期間はどのくらいですか", "error"),
         (
-            "How do I replace a broken kettle lid at home?",
-            "How do I replace a broken kettle lid at home now?",
+            "How do I replace a broken kettle lid?",
+            "How do I replace a broken kettle lid now?",
             "error",
         ),
         (
-            "Where can lost parcels be tracked online?",
-            "Could you tell me where online to track lost parcels?",
+            "Where can lost parcels be tracked?",
+            "Could you tell me where to track lost parcels?",
             "warning",
         ),
         (
@@ -296,9 +266,7 @@ def test_a_file_against_itself_is_refused(tmp_path):
 
 def test_broken_rows_are_findings_and_the_rest_is_checked(tmp_path):
     path = tmp_path / "rows.jsonl"
-    path.write_text(
-        '{"instruction": "A question?", "output": "An answer."}\n{broken\n', encoding="utf-8"
-    )
+    path.write_text('{"instruction": "A question?", "output": "An answer."}\n{broken\n', "utf-8")
     report = check_rows(path, quick=True, progress=False)
     assert found(report, "invalid-json") == [(2, None)]
     assert report.summary["rows"] == 1
@@ -306,12 +274,9 @@ def test_broken_rows_are_findings_and_the_rest_is_checked(tmp_path):
 
 
 def test_rows_of_two_files_are_one_set(tmp_path):
-    one = write(tmp_path / "one.jsonl", ("The same question?", "The same answer."))
-    two = write(
-        tmp_path / "two.jsonl",
-        ("Another one?", "Another answer."),
-        ("The same question?", "The same answer."),
-    )
+    row = ("The same question?", "The same answer.")
+    one = write(tmp_path / "one.jsonl", row)
+    two = write(tmp_path / "two.jsonl", ("Another one?", "Another answer."), row)
     (twice,) = check_rows([one, two], quick=True, progress=False).of("duplicate")
     assert (twice.file, twice.line) == (str(two), 2)
     assert (twice.other_file, twice.other_line) == (str(one), 1)
@@ -327,9 +292,7 @@ def test_personal_data_in_an_excerpt_is_masked(tmp_path):
 def test_findings_without_end_are_counted_but_not_kept():
     checker = Checker()
     for line in range(1, 2502):
-        checker.take(
-            [Conversation((Message("user", "Is it?"), Message("assistant", "It is.")), "f", line)]
-        )
+        checker.take([conversation("It is.", line)])
     report = checker.finish()
     assert len(report.of("duplicate")) == 2000
     assert report.counts["duplicate"] == 2500
@@ -337,18 +300,13 @@ def test_findings_without_end_are_counted_but_not_kept():
 
 
 def test_a_row_with_wrong_turns_does_not_shift_those_behind_it():
-    asked = Message("user", "What is the name of it?")
+    asked = "What is the name of it?"
+    texts = ["The name of it is Anna.", "Nobody has ever told us that.", "The name of it is Anna."]
+    first = conversation("It is one of them.", 1, asked)
     checker = Checker()
-    for line, messages in enumerate(
-        (
-            (Message("user", "One?"), asked, Message("assistant", "It is one of them.")),
-            (asked, Message("assistant", "The name of it is Anna.")),
-            (asked, Message("assistant", "Nobody has ever told us that.")),
-            (asked, Message("assistant", "The name of it is Anna.")),
-        ),
-        start=1,
-    ):
-        checker.take([Conversation(messages, "f", line)])
+    checker.take([Conversation((Message("user", "One?"), *first.messages), "f", 1)])
+    for line, text in enumerate(texts, start=2):
+        checker.take([conversation(text, line, asked)])
     findings = checker.finish().findings
     found = {(f.rule, f.line, f.other_line) for f in findings if f.rule != "too-few"}
     assert found == {("wrong-order", 1, None), ("conflicting-answers", 3, 2), ("duplicate", 4, 2)}
@@ -357,9 +315,7 @@ def test_a_row_with_wrong_turns_does_not_shift_those_behind_it():
 def test_rows_together_are_checked_as_rows_one_by_one():
     texts = ["It is here.", "電話は03-1234-5678です。", "<b>It</b> is there.", "It is here."]
     rows = [
-        Conversation(
-            (Message("user", f"Where is number {i % 3}?"), Message("assistant", text)), "f", i
-        )
+        conversation(text, i, f"Where is number {i % 3}?")
         for i, text in enumerate(texts * 20, start=1)
     ]
     one_by_one, together = Checker(), Checker()
