@@ -1,6 +1,4 @@
-"""The benchmarks' arithmetic and their recorded results; nothing here asserts how long something
-takes.
-"""
+"""The benchmarks' arithmetic and their recorded results; nothing here asserts a speed."""
 
 from __future__ import annotations
 
@@ -62,22 +60,17 @@ def test_ratio_says_how_many_times_as_long_the_other_takes():
 
 
 def test_a_missed_target_is_not_rounded_to_a_met_one():
-    assert common.percent(0.8999) == "89.9 %"
-    assert common.percent(0.9) == "90.0 %"
-    assert common.percent(None) == "–"
+    assert [common.percent(n) for n in (0.8999, 0.9, None)] == ["89.9 %", "90.0 %", "–"]
 
 
 def test_token_flops_count_forward_and_backward():
-    # One weight: 2 operations forward, 4 backward; attention over 10 tokens: 12 · layers · hidden ·
-    # length.
+    # A weight: 2 operations forward, 4 backward; attention: 12 · layers · hidden · length.
     assert throughput.token_flops(1, 0, 0, 0) == 6
     assert throughput.token_flops(1000, 2, 4, 10) == 6000 + 960
 
 
 def test_the_search_for_trl_leaves_out_what_cannot_win():
-    """An epoch takes 1 s at any batch size here; the goal needs 3 epochs, or 2 with the second
-    rate.
-    """
+    """An epoch takes 1 s here; the goal needs 3 epochs, or 2 with the second rate."""
     ran = []
 
     def train(rate: float, epochs: float, batch: int) -> dict[str, float]:
@@ -100,14 +93,12 @@ PROBED = {"general_knowledge": 0.75, "facts_in_prompt": 1.0, "not_in_information
 
 
 def figures_of_learning() -> dict[str, object]:
+    seeds, tuned = (0, 1, 2), {"train_seconds": 8.0, **PROBED}
     runs = [
         run("en", "base", 0.0, **PROBED),
         run("en", "prompted", 0.96),
-        *(run("en", "tuned_10", 0.1 * s, seed=s, train_seconds=1.0) for s in (0, 1, 2)),
-        *(
-            run("en", "tuned_100", 0.9 + s / 100, seed=s, train_seconds=8.0, **PROBED)
-            for s in (0, 1, 2)
-        ),
+        *(run("en", "tuned_10", 0.1 * s, seed=s, train_seconds=1.0) for s in seeds),
+        *(run("en", "tuned_100", 0.9 + s / 100, seed=s, **tuned) for s in seeds),
     ]
     learned = learning.summary(runs, (*learning.SCORES, "train_seconds"))
     return {
@@ -208,10 +199,8 @@ def test_a_recipe_is_read_from_the_command_line():
     assert names == ("down_proj", "up_proj")
     everywhere = recipe_search.recipe_of("target_modules=all", LoraRecipe(target_modules=names))
     assert everywhere == LoraRecipe()
-    assert recipe_search.candidates(LoraRecipe(), ["rank=8", "epochs=9"], only=True) == [
-        LoraRecipe(),
-        LoraRecipe(epochs=9),
-    ]
+    tried = recipe_search.candidates(LoraRecipe(), ["rank=8", "epochs=9"], only=True)
+    assert tried == [LoraRecipe(), LoraRecipe(epochs=9)]
 
 
 SPEED = {
@@ -319,8 +308,7 @@ def test_what_a_family_misses_is_said_and_nothing_else():
         "F32 differs by 0.0023, 0.001 at most",
         "Q8_0: 0 of 4 answers in Ollama are llama.cpp's",
     ]
-    broken = {
-        **FAMILY,
+    broken = FAMILY | {
         "texts": {"asked": 20, "llama.cpp": 19, "ollama": 20},
         "chat": {**FAMILY["chat"], "bos": {"transformers": 1, "llama.cpp": 2}},
         "asked_back": {"template": False},
@@ -336,13 +324,10 @@ def test_what_a_family_misses_is_said_and_nothing_else():
     ]
 
 
-def test_half_a_character_is_the_same_answer_whether_it_is_shown_or_not():
-    assert runtimes.readable("お申し\ufffdの上") == runtimes.readable("お申しの上")
-
-
-def test_questions_are_spread_over_all_of_them():
+def test_questions_are_spread_over_all_and_half_a_character_makes_no_other_answer():
     assert runtimes.pick(range(90), 3) == [0, 30, 60]
     assert runtimes.pick(range(5), 90) == [0, 1, 2, 3, 4]
+    assert runtimes.readable("お申し\ufffdの上") == runtimes.readable("お申しの上")
 
 
 def test_reports_are_readable(capsys):
@@ -368,12 +353,10 @@ def test_the_results_page_shows_every_benchmark(language):
         "speed": SPEED,
         **{name: recorded(name) for name in ("quantization", "adapters", "data_check")},
     }
-    shown = {}
-    for name, content in files.items():
-        shown[name] = readme_figures.section(name, content, language)
-        assert content["title"][language] in shown[name]
+    shown = {name: readme_figures.section(name, files[name], language) for name in files}
+    for name, told in shown.items():
+        assert files[name]["title"][language] in told
         # No key of the files is shown as it is.
-        told = shown[name]
         for known in (f"{name}.json", "Q8_0", "Q4_K_M", "Q2_K", "x86_64", "workshop_helpers"):
             told = told.replace(known, "")
         assert "_" not in told
@@ -391,12 +374,12 @@ def test_the_results_page_shows_every_benchmark(language):
 
 def test_only_whole_runs_of_the_bundled_model_go_to_results():
     assert common.Settings("speed", "mame").result == RESULTS / "speed.json"
-    for other in (
-        common.Settings("speed", "mame", quick=True),
-        common.Settings("speed", "/models/other"),
-        common.Settings("speed", "mame", languages=("en",)),
+    for model, options in (
+        ("mame", {"quick": True}),
+        ("other", {}),
+        ("mame", {"languages": ("en",)}),
     ):
-        assert RESULTS not in other.result.parents
+        assert RESULTS not in common.Settings("speed", model, **options).result.parents
 
 
 def test_a_results_file_says_where_it_comes_from_and_is_taken_up_again(tiny_model, tmp_path):
@@ -413,12 +396,8 @@ def test_a_results_file_says_where_it_comes_from_and_is_taken_up_again(tiny_mode
 
 @pytest.mark.parametrize("name", [*all_of_them.NAMES, *all_of_them.OTHERS])
 def test_every_benchmark_tells_how_it_is_used(name):
-    done = subprocess.run(
-        [sys.executable, "-m", f"benchmarks.{name}", "--help"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
+    command = [sys.executable, "-m", f"benchmarks.{name}", "--help"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "--quick" in done.stdout
     assert ("--model" in done.stdout) is (name != "families")  # which makes its own
@@ -463,12 +442,6 @@ def test_what_we_compare_with_runs_without_our_settings():
     )
     ours = ("OMP_", "GOMP_")
     clean = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    told = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=common.ROOT,
-        env=clean,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    command, options = [sys.executable, "-c", code], {"capture_output": True, "text": True}
+    told = subprocess.run(command, cwd=ROOT, env=clean, check=True, **options)
     assert told.stdout.split() == ["True", "False"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 import re
 from pathlib import Path
@@ -16,17 +17,10 @@ LANGUAGES = grammar.LANGUAGES
 
 
 def test_draw_takes_one_alternative_and_fills_slots() -> None:
-    seen = {
-        grammar.draw(
-            "[Hi|Hello] [very [dear|kind]|] friend, {fee}.", random.Random(n), {"fee": "$5"}
-        )
-        for n in range(60)
-    }
-    assert seen == {
-        f"{hello} {middle}friend, $5."
-        for hello in ("Hi", "Hello")
-        for middle in ("", "very dear ", "very kind ")
-    }
+    template = "[Hi|Hello] [very [dear|kind]|] friend, {fee}."
+    seen = {grammar.draw(template, random.Random(n), {"fee": "$5"}) for n in range(60)}
+    middles = ("", "very dear ", "very kind ")
+    assert seen == {f"{hi} {middle}friend, $5." for hi in ("Hi", "Hello") for middle in middles}
 
 
 def test_expand_lists_exactly_the_forms_that_draw_can_give() -> None:
@@ -35,15 +29,10 @@ def test_expand_lists_exactly_the_forms_that_draw_can_give() -> None:
     assert grammar.forms(template) == 3
 
 
-@pytest.mark.parametrize("template", ["[a|b", "a]", "a|b", "[a|[b]"])
-def test_unbalanced_template_is_refused(template: str) -> None:
-    with pytest.raises(ValueError, match="template"):
-        grammar.draw(template, random.Random(0))
-
-
-def test_missing_slot_is_an_error() -> None:
-    with pytest.raises(KeyError):
-        grammar.draw("costs {fee}", random.Random(0), {})
+@pytest.mark.parametrize("template", ["[a|b", "a]", "a|b", "[a|[b]", "costs {fee}"])
+def test_unbalanced_template_and_missing_slot_are_refused(template: str) -> None:
+    with pytest.raises(KeyError if "{" in template else ValueError, match="template|fee"):
+        grammar.draw(template, random.Random(0), {})
 
 
 def test_banks_cover_the_topics_with_varied_phrasings() -> None:
@@ -81,16 +70,10 @@ def test_the_shops_held_out_questions_stand_in_no_corpus_template(language: str)
     def bare(text: str) -> str:
         return re.sub(r"[\W_]+", "", text.lower())
 
-    lines = (
-        data_path("shop", f"questions.{language}.jsonl").read_text(encoding="utf-8").splitlines()
-    )
-    questions = {bare(json.loads(line)["question"]) for line in lines}
-    corpus_forms = {
-        bare(question)
-        for intent in grammar.load().intents
-        for template in intent.questions[language]
-        for question in grammar.expand(template)
-    }
+    text = data_path("shop", f"questions.{language}.jsonl").read_text(encoding="utf-8")
+    questions = {bare(json.loads(line)["question"]) for line in text.splitlines()}
+    templates = [t for intent in grammar.load().intents for t in intent.questions[language]]
+    corpus_forms = {bare(text) for template in templates for text in grammar.expand(template)}
     assert not questions & corpus_forms
 
 
@@ -137,12 +120,8 @@ def test_the_measurement_knows_every_way_to_say_that_a_fact_is_missing() -> None
             for template in bank.dressing[key][language]:
                 for text in grammar.expand(template):
                     assert ADMITS[language].search(text), text
-        answers = [
-            text
-            for intent in bank.intents
-            for template in intent.answers[language]
-            for text in grammar.expand(template)
-        ]
+        templates = [t for intent in bank.intents for t in intent.answers[language]]
+        answers = [text for template in templates for text in grammar.expand(template)]
         taken_for_one = [text for text in answers if ADMITS[language].search(text)]
         assert len(taken_for_one) <= 0.02 * len(answers), taken_for_one
 
@@ -150,9 +129,8 @@ def test_the_measurement_knows_every_way_to_say_that_a_fact_is_missing() -> None
 def test_typos_leave_digits_alone() -> None:
     rng = random.Random(0)
     for _ in range(200):
-        assert re.findall(
-            r"\d", corpus.with_typo("Is 14 days right for 52 lamps?", "en", rng)
-        ) == list("1452")
+        typed = corpus.with_typo("Is 14 days right for 52 lamps?", "en", rng)
+        assert re.findall(r"\d", typed) == list("1452")
 
 
 @pytest.fixture(scope="module")
@@ -194,9 +172,7 @@ def test_training_rows_equal_the_chat_template_and_are_never_cut(small_tokenizer
 
 
 def test_amounts_are_learned_only_where_they_can_be_known() -> None:
-    """Few-shot answers in front state a shop's drawn values: learning them would teach to invent
-    numbers.
-    """
+    """Few-shot answers in front state drawn values: learning them would teach inventing numbers."""
     for talk in corpus.chunk(1, 400):
         before = talk.system or ""
         for turn in talk.turns:
@@ -215,15 +191,8 @@ def test_a_killed_pretraining_goes_on_to_the_same_model(
 
     monkeypatch.setattr(train, "CHUNK", 96)
     monkeypatch.setattr(train, "LENGTHS", (64, 128, 256))
-    sizes = {
-        "hidden": 64,
-        "intermediate": 64,
-        "layers": 1,
-        "heads": 2,
-        "kv_heads": 1,
-        "batch_tokens": 512,
-    }
-    recipe = train.Recipe(steps=8, warmup=2, **sizes)  # type: ignore[arg-type]
+    sizes = {"hidden": 64, "intermediate": 64, "layers": 1, "heads": 2, "kv_heads": 1}
+    recipe = train.Recipe(steps=8, warmup=2, batch_tokens=512, **sizes)
 
     def run(name: str, **extra: object) -> dict[str, torch.Tensor]:
         work = tmp_path / name
@@ -267,10 +236,7 @@ def test_bundled_model_keeps_the_promised_limits() -> None:
             for name in tensors.keys():  # noqa: SIM118 (it is no dict)
                 part = tensors.get_slice(name)
                 assert part.get_dtype() == "BF16"
-                size = 1
-                for length in part.get_shape():
-                    size *= length
-                parameters += size
+                parameters += math.prod(part.get_shape())
     assert parameters <= 16_000_000
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     assert config["architectures"] == ["Qwen2ForCausalLM"]

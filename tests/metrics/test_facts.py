@@ -1,6 +1,4 @@
-"""The shop's facts are read, an answer must say every value of one, and what is wrong with a facts
-file is named.
-"""
+"""Facts are read, an answer must say every value of one, and faults of a facts file are named."""
 
 from __future__ import annotations
 

@@ -172,12 +172,9 @@ def test_idioms_list_numbers_and_names_are_no_figures(text: str) -> None:
 
 
 def test_number_words_count_as_figures_and_are_told_from_digits() -> None:
-    (word,) = quantities("within two days")
-    (digit,) = quantities("within 2 days")
-    assert word.spelled
-    assert not digit.spelled
-    assert word != digit
-    assert word.amount == digit.amount
+    (word,), (digit,) = quantities("within two days"), quantities("within 2 days")
+    assert word.spelled and not digit.spelled
+    assert word != digit and word.amount == digit.amount
     assert [f.value for f in quantities("一週間か十日")] == [(1,), (10,)]
     assert [f.value for f in quantities("in a week, for a year")] == [(1,), (1,)]
 

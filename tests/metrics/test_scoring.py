@@ -14,28 +14,21 @@ from workshop_helpers.metrics.language import detect_language, is_polite
 from workshop_helpers.metrics.scoring import Question, Score, mark, score_answer, summarise
 
 
-def fact(id: str, en: str, ja: str, statement: str = "") -> Fact:
-    return Fact(
-        id=id,
-        topic=id,
-        statement={"en": statement or en, "ja": statement or ja},
-        values={"en": ((en,),), "ja": ((ja,),)},
-        name={"en": id, "ja": id},
-    )
+def fact(id: str, en: str, ja: str) -> Fact:
+    texts, values = {"en": en, "ja": ja}, {"en": ((en,),), "ja": ((ja,),)}
+    return Fact(id=id, topic=id, statement=texts, values=values, name={"en": id, "ja": id})
 
 
 SHOP = ShopFacts(
     facts=(
-        fact("shipping_fee", "$6.99", "500円"),
-        fact("free_shipping", "$50", "5,000円"),
-        fact("express_fee", "$14.99", "800円"),
-        fact("return_window", "14 days", "14日"),
+        fact("shipping_fee", "$6.99", "500円"), fact("free_shipping", "$50", "5,000円"),
+        fact("express_fee", "$14.99", "800円"), fact("return_window", "14 days", "14日"),
         fact("refund_time", "5-7 business days", "5〜7営業日"),
         fact("opening_hours", "9:00 to 18:00", "9:00〜18:00"),
         fact("closed_day", "Sunday", "日曜日"),
     ),
     shop_name={"en": "Shop", "ja": "店"},
-)
+)  # fmt: skip
 SHIPPING = Question("How much is shipping?", facts=("$6.99",))
 REFUND = Question("返金までどのくらいかかりますか？", facts=("5〜7営業日",))
 
@@ -67,35 +60,26 @@ def test_question_without_facts_has_no_recall() -> None:
     assert score_answer("Hello!", Question("Hi!")).recall is None
 
 
-def test_another_amount_in_place_of_the_fact_is_a_contradiction() -> None:
-    score = score_answer("Shipping is $9.99.", SHIPPING, SHOP)
+@pytest.mark.parametrize(
+    ("answer", "contradicted", "unsupported"),
+    [
+        pytest.param("Shipping is $9.99.", ("$9.99",), ("$9.99",), id="another amount"),
+        pytest.param("Shipping is $14.99.", ("$14.99",), (), id="the amount of another fact"),
+        pytest.param("It depends. One of our team will help.", (), (), id="vague"),
+        pytest.param("You get it in 3 days.", (), ("3 days",), id="a figure of another kind"),
+    ],
+)
+def test_only_another_amount_in_place_of_the_fact_is_a_contradiction(
+    answer: str, contradicted: tuple[str, ...], unsupported: tuple[str, ...]
+) -> None:
+    score = score_answer(answer, SHIPPING, SHOP)
     assert score.missing == ("$6.99",)
-    assert score.contradicted == ("$9.99",)
-    assert score.unsupported == ("$9.99",)
-
-
-def test_another_facts_amount_in_its_place_is_a_contradiction_but_not_invented() -> None:
-    score = score_answer("Shipping is $14.99.", SHIPPING, SHOP)
-    assert score.contradicted == ("$14.99",)
-    assert score.unsupported == ()
-
-
-def test_vague_answer_contradicts_nothing() -> None:
-    score = score_answer("It depends on your order. One of our team will help.", SHIPPING, SHOP)
-    assert (score.missing, score.contradicted, score.unsupported) == (("$6.99",), (), ())
-
-
-def test_figures_of_another_kind_do_not_contradict() -> None:
-    score = score_answer("You get it in 3 days.", SHIPPING, SHOP)
-    assert score.contradicted == ()
-    assert score.unsupported == ("3 days",)
+    assert (score.contradicted, score.unsupported) == (contradicted, unsupported)
 
 
 def test_same_amount_in_other_units_is_missing_but_no_contradiction() -> None:
-    question = Question("How long?", facts=("14 days",))
-    score = score_answer("You have two weeks.", question, SHOP)
-    assert score.missing == ("14 days",)
-    assert (score.contradicted, score.unsupported) == ((), ())
+    score = score_answer("You have two weeks.", Question("How long?", facts=("14 days",)), SHOP)
+    assert (score.missing, score.contradicted, score.unsupported) == (("14 days",), (), ())
 
 
 def test_one_end_of_the_range_is_no_contradiction_but_another_unit_is() -> None:
@@ -111,9 +95,7 @@ def test_second_fact_of_the_same_kind_does_not_contradict_the_first() -> None:
 
 
 def test_the_customers_own_figures_are_neither_contradiction_nor_invention() -> None:
-    question = Question(
-        "I paid $30 and waited 3 days. What does return shipping cost?", facts=("$5",)
-    )
+    question = Question("I paid $30 and waited 3 days. What is the fee?", facts=("$5",))
     score = score_answer("Your $30 order of 3 days ago: please see the policy.", question, SHOP)
     assert (score.contradicted, score.unsupported) == ((), ())
 
@@ -185,33 +167,34 @@ def test_right_language_is_the_one_asked_for_or_the_questions() -> None:
     assert not score_answer("It costs $6.99.", in_japanese).right_language
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "送料は500円です。", "14日以内に返品できます", "ご確認ください。", "承知いたしました！",
-        "はい、可能でございます。", "以下の通りです：\n- 通常：500円\n- 速達：800円",
-        "送料は500円。5,000円以上で無料になります。", "少々お待ちくださいませ♪", "そうですね。",
-        "「14日以内」です。", "返品できますか？", "お手伝いしましょうか？", "送料は500円ですよ😊",
-    ],
+POLITE = (
+    "送料は500円です。", "14日以内に返品できます", "ご確認ください。", "承知いたしました！",
+    "はい、可能でございます。", "以下の通りです：\n- 通常：500円\n- 速達：800円",
+    "送料は500円。5,000円以上で無料になります。", "少々お待ちくださいませ♪", "そうですね。",
+    "「14日以内」です。", "返品できますか？", "お手伝いしましょうか？", "送料は500円ですよ😊",
 )  # fmt: skip
-def test_polite_japanese(text: str) -> None:
-    assert is_polite(text)
+PLAIN = (
+    "送料は500円だ。",
+    "14日以内に返品できる。",
+    "無理。知らない。",
+    "そうだよ。",
+    "はい、できるよ！",
+)
+LISTS = "500円", "・交換：17日以内", "代引き手数料：200円", ""
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "polite"),
     [
-        "送料は500円だ。", "14日以内に返品できる。", "無理。知らない。", "そうだよ。",
-        "はい、できるよ！",
+        (t, polite)
+        for texts, polite in ((POLITE, True), (PLAIN, False), (LISTS, None))
+        for t in texts
     ],
-)  # fmt: skip
-def test_plain_japanese(text: str) -> None:
-    assert is_polite(text) is False
-
-
-@pytest.mark.parametrize("text", ["500円", "・交換：17日以内", "代引き手数料：200円", ""])
-def test_list_lines_alone_are_neither_polite_nor_plain(text: str) -> None:
-    assert is_polite(text) is None
+)
+def test_polite_and_plain_japanese_are_told_apart_and_lists_are_neither(
+    text: str, polite: bool | None
+) -> None:
+    assert is_polite(text) is polite
 
 
 def test_politeness_is_asked_of_japanese_only() -> None:
@@ -238,24 +221,14 @@ def test_marks_tell_found_from_wrong_and_leave_known_figures_alone() -> None:
 
 def test_marks_stand_on_the_original_characters() -> None:
     pieces = mark("ﾍﾝｷﾝは ５～７営業日 です（￥１，０００）", REFUND)
-    assert [(p.text, p.mark) for p in pieces if p.mark] == [
-        ("５～７営業日", "found"),
-        ("￥１，０００", "wrong"),
-    ]
+    marked = [(p.text, p.mark) for p in pieces if p.mark]
+    assert marked == [("５～７営業日", "found"), ("￥１，０００", "wrong")]
 
 
 def make(found: int, missing: int, **changes: object) -> Score:
-    values: dict[str, object] = {
-        "found": ("x",) * found,
-        "missing": ("x",) * missing,
-        "contradicted": (),
-        "unsupported": (),
-        "language": "en",
-        "right_language": True,
-        "polite": None,
-        "characters": 10,
-    }
-    return Score(**{**values, **changes})  # type: ignore[arg-type]
+    given = {"contradicted": (), "unsupported": (), "right_language": True, "polite": None}
+    values = {"language": "en", "characters": 10, **given, **changes}
+    return Score(found=("x",) * found, missing=("x",) * missing, **values)  # type: ignore[arg-type]
 
 
 def test_summary_averages_over_the_questions_that_expect_facts() -> None:
@@ -268,16 +241,10 @@ def test_summary_averages_over_the_questions_that_expect_facts() -> None:
 
 
 def test_summary_counts_answers_not_figures() -> None:
-    summary = summarise(
-        [
-            make(
-                0, 1, contradicted=("a", "b"), unsupported=("a",), right_language=False, polite=True
-            ),
-            make(1, 0, polite=False),
-            make(1, 0),
-            make(1, 0),
-        ]
+    wrong = make(
+        0, 1, contradicted=("a", "b"), unsupported=("a",), right_language=False, polite=True
     )
+    summary = summarise([wrong, make(1, 0, polite=False), make(1, 0), make(1, 0)])
     assert (summary.contradicted, summary.unsupported, summary.language) == (0.25, 0.25, 0.75)
     assert summary.polite == 0.5
 
@@ -302,16 +269,9 @@ def write(path: Path, *rows: object) -> Path:
 
 
 def test_questions_are_read_with_their_facts(tmp_path: Path) -> None:
-    path = write(
-        tmp_path / "q.jsonl",
-        {
-            "question": "送料は？",
-            "facts": ["500円", ["14日", "2週間"]],
-            "language": "ja",
-            "note": "x",
-        },
-        {"question": "Hi", "system": "Be brief.", "id": "hi"},
-    )
+    facts = ["500円", ["14日", "2週間"]]
+    asked = {"question": "送料は？", "facts": facts, "language": "ja", "note": "x"}
+    path = write(tmp_path / "q.jsonl", asked, {"question": "Hi", "system": "Be brief.", "id": "hi"})
     first, second = read_questions(path)
     assert first.facts == ("500円", ("14日", "2週間"))
     assert first.expected() == (("500円",), ("14日", "2週間"))

@@ -12,6 +12,8 @@ from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.dataset.formats import json_lines, open_rows, read_conversations
 
 ALPACA = {"instruction": "How much is shipping?", "input": "", "output": "It costs $6.99."}
+EMPTY = ("", "   ", "\n", "　")
+TOKENS = ("<|im_end|>", "<|endoftext|>", "<end_of_turn>", "</s>", "[/INST]")
 
 
 def write(path: Path, *rows: object) -> Path:
@@ -41,9 +43,8 @@ def test_alpaca_row_becomes_question_and_answer(file: Path) -> None:
 
 
 def test_alpaca_input_and_system_are_kept(file: Path) -> None:
-    (row,) = read_conversations(
-        write(file, {**ALPACA, "input": "To Kyoto.", "system": "Be brief."})
-    )
+    more = {"input": "To Kyoto.", "system": "Be brief."}
+    (row,) = read_conversations(write(file, ALPACA | more))
     assert row.question == "How much is shipping?\n\nTo Kyoto."
     assert row.system == "Be brief."
     assert [m["role"] for m in row.prompt_messages()] == ["system", "user"]
@@ -104,35 +105,35 @@ def test_malformed_json_is_named_with_its_line_and_a_fix(file: Path, line: str, 
     assert re.search(says, message)
 
 
-def test_missing_field_tells_what_the_row_has(file: Path) -> None:
-    assert '(the row has: "title")' in failure(file, {"title": "x"})
-    assert "(the row has: none)" in failure(file, {})
+def turns(*roles: str) -> dict[str, object]:
+    return {"messages": [{"role": role, "content": f"{role}."} for role in roles]}
 
 
-@pytest.mark.parametrize("empty", ["", "   ", "\n", "　"])
-def test_empty_question_or_answer_is_refused(file: Path, empty: str) -> None:
-    assert ':1: "output" is empty' in failure(file, {**ALPACA, "output": empty})
-    assert ':1: "instruction" is empty' in failure(file, {**ALPACA, "instruction": empty})
-
-
-def test_value_that_is_no_text_is_refused(file: Path) -> None:
-    assert '"output" is a number' in failure(file, {**ALPACA, "output": 5})
-    assert '"output" is a null' in failure(file, {**ALPACA, "output": None})
-    assert '"input" is a list' in failure(file, {**ALPACA, "input": ["x"]})
-
-
-def test_turns_with_strange_roles_or_orders_are_refused(file: Path) -> None:
-    def turns(*roles: str) -> dict[str, object]:
-        return {"messages": [{"role": role, "content": f"{role}."} for role in roles]}
-
-    assert 'write "user"' in failure(file, turns("human", "gpt"))
-    assert 'write "assistant"' in failure(file, turns("user", "asistant"))
-    assert "not the assistant's" in failure(file, turns("user", "assistant", "user"))
-    assert "no user turn" in failure(file, turns("system", "assistant"))
-    assert "must come first" in failure(file, turns("user", "system", "assistant"))
-    silent = {"messages": [{"role": "user"}]}
-    assert 'turn 1 of "messages": no field "content"' in failure(file, silent)
-    assert '"messages" must be a list' in failure(file, {"messages": []})
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        *[({**ALPACA, "output": no}, ':1: "output" is empty') for no in EMPTY],
+        *[({**ALPACA, "instruction": no}, ':1: "instruction" is empty') for no in EMPTY],
+        ({"title": "x"}, '(the row has: "title")'),
+        ({}, "(the row has: none)"),
+        ({**ALPACA, "output": 5}, '"output" is a number'),
+        ({**ALPACA, "output": None}, '"output" is a null'),
+        ({**ALPACA, "input": ["x"]}, '"input" is a list'),
+        (turns("human", "gpt"), 'write "user"'),
+        (turns("user", "asistant"), 'write "assistant"'),
+        (turns("user", "assistant", "user"), "not the assistant's"),
+        (turns("system", "assistant"), "no user turn"),
+        (turns("user", "system", "assistant"), "must come first"),
+        ({"messages": [{"role": "user"}]}, 'turn 1 of "messages": no field "content"'),
+        ({"messages": []}, '"messages" must be a list'),
+        *[({**ALPACA, "output": f"Yes.{token}"}, f'control token "{token}"') for token in TOKENS],
+    ],
+    ids=lambda value: value if isinstance(value, str) else None,
+)
+def test_a_row_with_a_fault_is_refused_and_the_fault_named(
+    file: Path, row: object, says: str
+) -> None:
+    assert says in failure(file, row)
 
 
 def test_equal_rows_are_refused_and_both_lines_named(file: Path) -> None:
@@ -144,29 +145,19 @@ def test_same_question_with_another_answer_is_no_duplicate(file: Path) -> None:
     assert len(read_conversations(write(file, ALPACA, {**ALPACA, "output": "It's $6.99."}))) == 2
 
 
-@pytest.mark.parametrize(
-    "token", ["<|im_end|>", "<|endoftext|>", "<end_of_turn>", "</s>", "[/INST]"]
-)
-def test_control_tokens_in_a_text_are_refused(file: Path, token: str) -> None:
-    assert f'control token "{token}"' in failure(file, {**ALPACA, "output": f"Yes.{token}"})
-
-
 def test_angle_brackets_and_pipes_of_plain_text_pass(file: Path) -> None:
     texts = ["a < b || c > d", "<b>bold</b>", "<|", "[INSTALL]", "<s>"]
     rows = [{**ALPACA, "output": text} for text in texts]
     assert len(read_conversations(write(file, *rows))) == len(texts)
 
 
-JAPANESE = pytest.mark.parametrize(
-    ("encoding", "name"), [("cp932", "Shift_JIS"), ("euc_jp", "EUC-JP")]
-)
+NAMES = [("cp932", "Shift_JIS"), ("euc_jp", "EUC-JP")]
+JAPANESE = pytest.mark.parametrize(("encoding", "name"), NAMES)
 
 
 @JAPANESE
 def test_a_japanese_encoding_is_read_and_said(file: Path, encoding: str, name: str) -> None:
-    write(
-        file, {"instruction": "a", "output": "b"}, {**ALPACA, "instruction": "送料はいくらですか"}
-    )
+    write(file, {**ALPACA, "instruction": "a"}, {**ALPACA, "instruction": "送料はいくらですか"})
     file.write_bytes(file.read_bytes().decode().encode(encoding))
     assert [row.question for row in read_conversations(file)] == ["a", "送料はいくらですか"]
     source = open_rows(file).source
