@@ -5,10 +5,11 @@ from __future__ import annotations
 import errno
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -31,21 +32,17 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def start(code: str, *arguments: object) -> subprocess.Popen[str]:
-    """A second Python process that runs `code` and is known to have begun."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, *map(str, arguments)], stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline().strip() == "ready"
-    return process
-
-
-def kill(process: subprocess.Popen[str]) -> None:
-    process.kill()
-    process.wait()
-    assert process.stdout is not None
-    process.stdout.close()
+@contextmanager
+def running(code: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
+    """A second Python process that runs `code`: it has begun, and is killed at the end."""
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline().strip() == "ready"
+            yield process
+        finally:
+            process.kill()
 
 
 def weights(folder: Path) -> str:
@@ -87,11 +84,12 @@ def test_our_old_folder_is_replaced_whole(tmp_path):
 
 
 def test_a_folder_with_somebody_elses_files_is_never_replaced(tmp_path):
-    (tmp_path / "Documents").mkdir()
-    (tmp_path / "Documents" / "thesis.txt").write_text("years of work")
+    thesis = tmp_path / "Documents" / "thesis.txt"
+    thesis.parent.mkdir()
+    thesis.write_text("years of work")
     with pytest.raises(WorkshopError, match="other files"):
-        make_artifact(tmp_path / "Documents", "new")
-    assert (tmp_path / "Documents" / "thesis.txt").read_text() == "years of work"
+        make_artifact(thesis.parent, "new")
+    assert thesis.read_text() == "years of work"
 
 
 def test_a_folder_behind_a_link_is_replaced_and_the_link_stays(tmp_path):
@@ -133,25 +131,19 @@ with atomic_directory(sys.argv[1]) as folder, atomic_file(sys.argv[2]) as file:
 
 def test_kill_leaves_nothing_under_the_final_name_and_the_rerun_sweeps_up(tmp_path):
     folder, file = tmp_path / "model", tmp_path / "model.gguf"
-    process = start(WRITE_FOREVER, folder, file)
-    try:
+    with running(WRITE_FOREVER, folder, file):
         assert not folder.exists()
         assert not file.exists()
         assert len(names(tmp_path)) == 2
-    finally:
-        kill(process)
     make_artifact(folder, "whole")
     write_json(file, {})
     assert names(tmp_path) == ["model", "model.gguf"]
 
 
 def test_temporary_of_a_living_run_is_left_alone(tmp_path):
-    process = start(WRITE_FOREVER, tmp_path / "model", tmp_path / "model.gguf")
-    try:
+    with running(WRITE_FOREVER, tmp_path / "model", tmp_path / "model.gguf"):
         make_artifact(tmp_path / "model", "ours")
         assert any(name.startswith(".model.tmp-") for name in names(tmp_path))
-    finally:
-        kill(process)
 
 
 def test_kill_between_the_two_renames_brings_the_old_folder_back(tmp_path):
@@ -164,9 +156,8 @@ final = Path(sys.argv[1])
 final.rename(artifacts._temporary(final, "old"))
 print("ready", flush=True)
 """
-    process = start(code, tmp_path / "model")
-    process.wait()
-    kill(process)
+    with running(code, tmp_path / "model") as process:
+        process.wait()
     with pytest.raises(ZeroDivisionError), atomic_directory(tmp_path / "model"):
         raise ZeroDivisionError
     assert names(tmp_path) == ["model"]
@@ -174,10 +165,8 @@ print("ready", flush=True)
 
 
 def test_too_little_space_is_said_before_work_starts(tmp_path):
-    with (
-        pytest.raises(WorkshopError, match="Not enough disk space"),
-        atomic_file(tmp_path / "model.gguf", needs_bytes=1 << 60),
-    ):
+    refused = pytest.raises(WorkshopError, match="Not enough disk space")
+    with refused, atomic_file(tmp_path / "model.gguf", needs_bytes=1 << 60):
         pytest.fail("work started")
     assert names(tmp_path) == []
 
@@ -193,10 +182,9 @@ def test_full_disk_is_explained(tmp_path):
 
 
 def test_full_disk_behind_a_native_librarys_exception_is_explained(tmp_path):
-    said = "Error while serializing: I/O error: No space left on device (os error 28)"
     full = pytest.raises(WorkshopError, match="the disk is full")
     with full, explain_os_errors("save", tmp_path):
-        raise RuntimeError(said)
+        raise RuntimeError("I/O error: No space left on device (os error 28)")
 
 
 def test_other_errors_pass_untouched(tmp_path):
@@ -238,15 +226,11 @@ with claim(sys.argv[1]):
 
 def test_second_run_in_a_folder_is_told_and_a_killed_run_holds_nothing(tmp_path):
     folder = tmp_path / AWKWARD
-    process = start(HOLD, folder)
-    try:
+    with running(HOLD, folder):
         with pytest.raises(WorkshopError, match="Another run is at work"), claim(folder):
             pass
         with claim(tmp_path / "another"):
             pass
-    finally:
-        process.send_signal(signal.SIGKILL if os.name != "nt" else signal.SIGTERM)
-        kill(process)
     with claim(folder):
         pass
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from bad_files import EXPECTED
 from bad_files import report as report_on
+from terminal import on_terminal
 
 import workshop_helpers.dataset.checks
 from workshop_helpers.core.wordings import LANGUAGES, entries
@@ -94,16 +95,12 @@ def test_a_finding_takes_severity_reason_and_fix_from_its_rule():
     found = finding("duplicate", HERE, NO_ROWS, other=Place("rows.jsonl", 1))
     told = found.to_dict()
     assert found.severity == RULES["duplicate"]
-    assert (told["why"], told["fix"]) == tuple(
-        rule_text("duplicate", what) for what in ("why", "fix")
-    )
+    for what in ("why", "fix"):
+        assert told[what] == rule_text("duplicate", what)
     assert told["other_line"] == 1
     assert "other_file" not in told
-
-
-def test_a_finding_names_the_other_file_where_it_is_another_one():
-    found = finding("leakage", HERE, NO_ROWS, other=Place("test.jsonl", 9))
-    assert found.other_file == "test.jsonl"
+    elsewhere = finding("leakage", HERE, NO_ROWS, other=Place("test.jsonl", 9))
+    assert elsewhere.other_file == "test.jsonl"
 
 
 def test_an_unknown_rule_or_severity_is_a_mistake_of_the_caller():
@@ -128,9 +125,7 @@ def test_the_report_is_json_with_counts_by_rule():
     assert found["summary"]["counts"] == {"html": 2}
     assert found["summary"]["rows"] == 5
     assert {"rule", "severity", "file", "line", "message", "fix"} <= set(found["findings"][0])
-
-
-def test_findings_beyond_the_list_are_counted():
+    # Findings beyond the list are counted.
     report = CheckReport([finding("html", HERE, NO_ROWS)], {}, {("html", "warning"): 5000})
     assert report.counts == {"html": 5000}
 
@@ -171,21 +166,16 @@ def test_the_english_report_stays_english():
 
 
 def test_the_terminal_speaks_japanese_too():
-    from rich.console import Console
-
-    console = Console(width=400)
-    with console.capture() as printed:
-        console.print(findings_table(report_on("amounts_same_question_ja.jsonl"), "ja"))
-    for line in filter(str.strip, printed.get().splitlines()):
+    table = findings_table(report_on("amounts_same_question_ja.jsonl"), "ja")
+    for line in filter(str.strip, on_terminal(table, 400).splitlines()):
         assert re.search("[ぁ-んァ-ヶ一-龥]", line) or line.strip() in RULES, line
         assert not ENGLISH.search(NAMED.sub("", line)), line
 
 
 def test_what_a_message_quotes_is_marked_in_the_excerpt():
     found = finding("placeholder", HERE, "never-filled", excerpt="Ask <TBD> & TBD.", said="TBD")
-    assert "Ask &lt;<mark>TBD</mark>&gt; &amp; <mark>TBD</mark>." in findings_html(
-        CheckReport([found])
-    )
+    shown = findings_html(CheckReport([found]))
+    assert "Ask &lt;<mark>TBD</mark>&gt; &amp; <mark>TBD</mark>." in shown
 
 
 def test_the_other_row_is_named_once():

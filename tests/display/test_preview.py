@@ -1,19 +1,16 @@
-"""The preview shows what training really feeds to the model: the same ids, the same loss, the same
-cut.
-"""
+"""The preview shows what training really feeds to the model: the same ids, loss and cut."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-from rich.console import Console
+from terminal import on_terminal
 
 from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.dataset.formats import Conversation, Message
-from workshop_helpers.display.preview import Preview, preview
+from workshop_helpers.display.preview import preview
 from workshop_helpers.training.recipe import LoraRecipe
 from workshop_helpers.training.train import train
 
@@ -32,13 +29,6 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def printed(shown: Preview, **how: Any) -> str:
-    console = Console(width=200, **how)
-    with console.capture() as captured:
-        console.print(shown)
-    return captured.get()
-
-
 def test_ids_loss_and_cut_are_those_of_a_real_training_run(tiny_model, file, tmp_path, monkeypatch):
     from trl import SFTTrainer
 
@@ -55,12 +45,10 @@ def test_ids_loss_and_cut_are_those_of_a_real_training_run(tiny_model, file, tmp
     report = train(tiny_model, file, tmp_path / "adapter", recipe, device="cpu", progress=False)
 
     kept = [row for row in rows if not row.dropped]
-    assert [row["input_ids"] for row in fed] == [
-        [token.id for token in row.tokens if not token.cut] for row in kept
-    ]
-    assert [[label != -100 for label in row["labels"]] for row in fed] == [
-        [token.loss for token in row.tokens if not token.cut] for row in kept
-    ]
+    tokens = [[token for token in row.tokens if not token.cut] for row in kept]
+    assert [row["input_ids"] for row in fed] == [[token.id for token in row] for row in tokens]
+    losses = [[label != -100 for label in row["labels"]] for row in fed]
+    assert losses == [[token.loss for token in row] for row in tokens]
     assert report.truncated == [row.conversation.line for row in kept if row.cut] == [2]
     assert report.dropped == [row.conversation.line for row in rows if row.dropped] == [3]
 
@@ -116,19 +104,18 @@ def test_text_of_a_row_is_escaped_for_the_page_and_for_the_terminal(tiny_model):
     assert "<script" not in html
     assert "&lt;" in html and "&amp;" in html
     assert "\x1b" not in shown.html().text
-    text = printed(shown, color_system=None, force_terminal=False)
-    assert "\x1b[31m" not in text and "\u202e" not in text
-    assert "[bold]x[/bold]".replace("[", "") in text.replace("␣", "").replace("[", "")
+    printed = on_terminal(shown, 200)
+    assert "\x1b[31m" not in printed and "\u202e" not in printed
+    assert "[bold]x[/bold]".replace("[", "") in printed.replace("␣", "").replace("[", "")
     assert "\u202e" not in html
 
 
-@pytest.mark.parametrize(("language", "word"), [("en", "carries loss"), ("ja", "損失あり")])
-def test_the_notebook_and_the_terminal_speak_both_languages(tiny_model, file, language, word):
-    shown = preview(file, model=tiny_model, language=language, max_length=64)
-    assert word in shown._repr_mimebundle_()["text/html"]
-    text = printed(shown, color_system="truecolor", force_terminal=True)
-    assert word in text
-    assert "\x1b[" in text
+def test_the_notebook_and_the_terminal_speak_both_languages(tiny_model, file):
+    for language, word in (("en", "carries loss"), ("ja", "損失あり")):
+        shown = preview(file, model=tiny_model, language=language, max_length=64)
+        assert word in shown._repr_mimebundle_()["text/html"]
+        printed = on_terminal(shown, 120, color_system="truecolor", force_terminal=True)
+        assert word in printed and "\x1b[" in printed
 
 
 def test_loss_is_marked_in_the_plain_text_too(tiny_model, file):
@@ -139,12 +126,10 @@ def test_loss_is_marked_in_the_plain_text_too(tiny_model, file):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"rows": 0}, "at least one row"),
-        ({"max_length": 3}, "at least 8"),
-        ({"language": "fr"}, "labels"),
-        ({"model": "no-such-model"}, "no-such-model"),
+        ({"rows": 0}, "at least one row"), ({"max_length": 3}, "at least 8"),
+        ({"language": "fr"}, "labels"), ({"model": "no-such-model"}, "no-such-model"),
     ],
-)
+)  # fmt: skip
 def test_what_makes_no_sense_is_refused(file, arguments, message):
     with pytest.raises(WorkshopError, match=message):
         preview(file, **arguments)

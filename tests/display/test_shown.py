@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from html import unescape
 
 import pytest
 from comparisons import ANSWERS, answered
 from measured import quantized, trained
-from rich.console import Console
+from terminal import on_terminal
 
 from workshop_helpers.core.wordings import entries
 from workshop_helpers.display import as_table, diff, percent
@@ -17,10 +19,7 @@ from workshop_helpers.evaluation.forgetting import ForgettingReport
 
 
 def printed(result: object, language: str, width: int) -> str:
-    console = Console(width=width, color_system=None)
-    with console.capture() as captured:
-        console.print(as_table(result, language).rich())
-    return captured.get()
+    return on_terminal(as_table(result, language).rich(), width)
 
 
 @pytest.mark.parametrize(("language", "word"), [("en", "facts"), ("ja", "再現率")])
@@ -94,12 +93,9 @@ def test_diff_shows_what_went_and_what_came() -> None:
 )  # fmt: skip
 def test_diff_keeps_both_texts(before: str, after: str) -> None:
     html = diff(before, after).html
-    without = {
-        "before": re.sub(r"<ins[^>]*>.*?</ins>", "", html, flags=re.S),
-        "after": re.sub(r"<del[^>]*>.*?</del>", "", html, flags=re.S),
-    }
-    assert unescape(re.sub(r"<[^>]+>", "", without["before"])) == before
-    assert unescape(re.sub(r"<[^>]+>", "", without["after"])) == after
+    for text, other in ((before, "ins"), (after, "del")):
+        left = re.sub(f"<{other}[^>]*>.*?</{other}>", "", html, flags=re.S)
+        assert unescape(re.sub(r"<[^>]+>", "", left)) == text
 
 
 @pytest.mark.parametrize(
@@ -120,14 +116,10 @@ def test_every_wording_is_there_in_both_languages(subject):
 
 
 def test_display_loads_no_plotting_library_until_it_draws() -> None:
-    import subprocess
-    import sys
-
     code = (
         "import sys, workshop_helpers.display;"
         "print([m for m in ('torch', 'matplotlib', 'numpy', 'rich', 'yaml') if m in sys.modules])"
     )
-    result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"

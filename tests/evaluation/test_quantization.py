@@ -9,14 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from training_rows import talk
 
 from workshop_helpers.core.errors import WorkshopError
-from workshop_helpers.dataset.formats import Conversation, Message
 from workshop_helpers.evaluation.agreement import agreement
 from workshop_helpers.evaluation.quantization import QuantizationTable, quantization_table
 from workshop_helpers.gguf.convert import convert
 from workshop_helpers.gguf.logits import ServerLogits, open_logits
-from workshop_helpers.gguf.quantize import quantize
 from workshop_helpers.metrics.scoring import Question
 
 PAIRS = [
@@ -25,19 +24,14 @@ PAIRS = [
     ("通常の送料はいくらですか？", "通常の送料は500円です。"),
     ("営業時間を教えてください。", "営業時間は9:00〜18:00です。"),
 ]
-HELD_OUT = [
-    Conversation((Message("user", question), Message("assistant", answer)), None, None)
-    for question, answer in PAIRS
-]
+HELD_OUT = [talk(question, answer) for question, answer in PAIRS]
 QUESTIONS = [Question(question, facts=("500",)) for question, _ in PAIRS]
 SYSTEM = "You are the support assistant of Blue Lantern."
 
 
 @pytest.fixture(scope="module")
 def rough_model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The small random model with larger weights: distributions far from even, so that rounding
-    shows.
-    """
+    """The small random model with larger weights, so that rounding shows."""
     import shutil
 
     from safetensors.torch import load_file, save_file
@@ -54,26 +48,33 @@ def f16(rough_model: Path) -> Path:
     return convert(rough_model, rough_model.parent / "豆 m-F16.gguf").path
 
 
+def table_of(
+    f16: Path, types: list[str], questions: Any, rows: Any = HELD_OUT, **options: int
+) -> QuantizationTable:
+    return quantization_table(f16, types, questions, held_out_conversations=rows, **options)
+
+
 @pytest.fixture(scope="module")
 def table(f16: Path) -> QuantizationTable:
-    return measured(f16, ["F16", "Q8_0", "Q4_K_M", "Q2_K"], max_new_tokens=16)
-
-
-def measured(f16: Path, types: list[str], questions: Any = QUESTIONS, **how: Any) -> Any:
-    return quantization_table(
-        f16, types, questions, **{"held_out_conversations": HELD_OUT, "max_new_tokens": 4} | how
-    )
+    types = ["F16", "Q8_0", "Q4_K_M", "Q2_K"]
+    return table_of(f16, types, QUESTIONS, max_new_tokens=16)
 
 
 def test_harm_grows_as_bits_shrink(table: QuantizationTable) -> None:
     assert [row.type for row in table.rows] == ["F16", "Q8_0", "Q4_K_M", "Q2_K"]
-    for figure in ("size_bytes", "bits_per_weight", "kl_to_f16", "same_top_token"):
+    falling = {
+        "size_bytes": True,
+        "bits_per_weight": True,
+        "kl_to_f16": False,
+        "same_top_token": True,
+    }
+    for figure, reverse in falling.items():
         values = [getattr(row, figure) for row in table.rows]
-        assert values == sorted(values, reverse=figure != "kl_to_f16"), figure
-    first, q8, _, q2 = table.rows
+        assert values == sorted(values, reverse=reverse), figure
+    first = table.rows[0]
     assert (first.kl_to_f16, first.same_top_token) == (0, 1)
-    assert q8.kl_to_f16 < q2.kl_to_f16 / 20
-    assert q2.same_top_token < 1
+    assert table.rows[1].kl_to_f16 < table.rows[3].kl_to_f16 / 20
+    assert table.rows[3].same_top_token < 1
 
 
 def test_speeds_and_load_times_are_measured(table: QuantizationTable) -> None:
@@ -88,9 +89,7 @@ def test_speeds_and_load_times_are_measured(table: QuantizationTable) -> None:
 def test_perplexity_and_divergence_are_those_of_transformers(
     table: QuantizationTable, rough_model: Path
 ) -> None:
-    """Recomputed from the definition, in torch, for the F16 row; and KL against dequantized
-    weights' own logits.
-    """
+    """Recomputed from the definition, in torch, for the F16 row."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -111,51 +110,47 @@ def test_perplexity_and_divergence_are_those_of_transformers(
 
 
 def test_without_the_c_interface_the_figures_are_the_same(
-    f16: Path, monkeypatch: pytest.MonkeyPatch
+    f16: Path, table: QuantizationTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def one() -> QuantizationTable:
-        return measured(f16, ["Q2_K"], QUESTIONS[:1], held_out_conversations=HELD_OUT[:1])
-
-    fast = one()
     monkeypatch.setattr("workshop_helpers.gguf.logits._library", lambda: None)
     assert isinstance(open_logits(f16), ServerLogits)
-    slow = one()
+    asked = (f16, ["Q2_K"], QUESTIONS[:1], HELD_OUT[:1])
+    slow = table_of(*asked, max_new_tokens=4)
+    monkeypatch.undo()
+    fast = table_of(*asked, max_new_tokens=4)
     assert "server" in slow.method
-    for figure in ("perplexity", "kl_to_f16"):
-        wanted = pytest.approx(getattr(fast.rows[1], figure), rel=0.02)
-        assert getattr(slow.rows[1], figure) == wanted
+    assert slow.rows[1].perplexity == pytest.approx(fast.rows[1].perplexity, rel=0.02)
+    assert slow.rows[1].kl_to_f16 == pytest.approx(fast.rows[1].kl_to_f16, rel=0.02)
 
 
 def test_held_out_tokens_are_bounded(f16: Path) -> None:
-    small = measured(f16, [], [], held_out_conversations=HELD_OUT * 50, held_out_tokens=100)
+    small = table_of(f16, [], [], HELD_OUT * 50, held_out_tokens=100)
     assert 100 <= small.held_out_tokens < 150
     assert small.rows[0].recall is None
 
 
 def test_no_held_out_rows_is_an_error(f16: Path) -> None:
     with pytest.raises(WorkshopError, match="no held-out conversation"):
-        measured(f16, [], held_out_conversations=[])
+        table_of(f16, [], QUESTIONS, [])
 
 
 def test_files_are_read_and_the_result_can_be_shown_and_stored(f16: Path, tmp_path: Path) -> None:
     questions, rows = tmp_path / "questions.jsonl", tmp_path / "rows.jsonl"
-    question = {"question": "送料は？", "system": SYSTEM, "facts": ["500円"]}
-    questions.write_text(json.dumps(question), encoding="utf-8")
-    lines = [json.dumps({"instruction": asked, "output": answer}) for asked, answer in PAIRS]
+    asked = {"question": "送料は？", "system": SYSTEM, "facts": ["500円"]}
+    questions.write_text(json.dumps(asked, ensure_ascii=False), encoding="utf-8")
+    lines = [json.dumps({"instruction": q, "output": a}, ensure_ascii=False) for q, a in PAIRS]
     rows.write_text("\n".join(lines), encoding="utf-8")
-    found = measured(f16, ["q8_0"], questions, held_out_conversations=rows)
+    found = table_of(f16, ["q8_0"], questions, rows, max_new_tokens=4)
     stored = json.loads(json.dumps(found.to_dict()))
     assert [row["type"] for row in stored["rows"]] == ["F16", "Q8_0"]
-    assert list(stored) == ["rows", "questions", "held_out_tokens", "threads", "method"]
     assert found.language == "ja"
+    assert "パープレキシティ" in found._repr_mimebundle_()["text/html"]
 
 
 def test_transformers_and_llama_cpp_give_the_same_greedy_answers(
     rough_model: Path, f16: Path
 ) -> None:
-    """Random weights make near ties far likelier than training does; where answers part, there must
-    be one.
-    """
+    """Random weights make near ties likelier than training does; answers part at one only."""
     questions = [Question(f"{question} {n}") for question, _ in PAIRS for n in range(5)]
     found = agreement(rough_model, f16, questions, max_new_tokens=16)
     assert found.questions == 20
@@ -164,6 +159,8 @@ def test_transformers_and_llama_cpp_give_the_same_greedy_answers(
 
 
 def test_where_two_answers_part_is_named(rough_model: Path, f16: Path) -> None:
+    from workshop_helpers.gguf.quantize import quantize
+
     found = agreement(rough_model, quantize(f16, "Q2_K").path, QUESTIONS, max_new_tokens=16)
     assert found.equal < 1
     for difference in found.differences:
