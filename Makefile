@@ -18,10 +18,10 @@ STAMP := $(VENV)/.installed
 EXTRAS := train,gguf,data,ollama,notebooks,dev
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast lint format mame mame-eval notebooks bench readme
+.PHONY: help setup demo test test-fast seeded-faults lint format mame mame-eval notebooks bench readme
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP)  ## make .venv and install the tested set of packages (quick when it is there)
 
@@ -41,6 +41,9 @@ test: setup  ## the whole test suite
 
 test-fast: setup  ## the units that train and convert no model (tests/fast.txt), in about a minute
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile @tests/fast.txt $(ARGS)
+
+seeded-faults: setup  ## ten faults, put into a copy of the code: does the suite notice each?
+	$(BIN)/python scripts/seeded_faults.py $(ARGS)
 
 lint: setup  ## check: ruff, formatting, mypy
 	$(BIN)/ruff check .
