@@ -178,7 +178,7 @@ def test_ollamas_address_is_read_as_ollama_reads_it(no_ollama, monkeypatch, name
 def test_an_address_that_is_none_is_said(monkeypatch):
     monkeypatch.setenv("OLLAMA_HOST", "box:port")
     (check,) = doctor._ollama()
-    assert check.status == "warn" and "'box:port' is no address" in check.found
+    assert check.status == "warn" and "'box:port' is not a server's address" in check.found
 
 
 def test_the_hub_cache_is_where_the_environment_says(monkeypatch, tmp_path):

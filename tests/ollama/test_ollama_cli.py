@@ -122,7 +122,7 @@ def files(mame_gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
         (["./none"], r"There is no file none\.$"),
         (["none.gguf"], r"There is no file none\.gguf\. `workshop gguf"),
         (["adapter"], r"is an adapter folder\. Merge it.*workshop merge adapter --out"),
-        (["model.safetensors"], r"model\.safetensors is no GGUF\. .*workshop gguf"),
+        (["model.safetensors"], r"model\.safetensors is not a GGUF\. .*workshop gguf"),
         (["plain", "--adapter", "adapter"], r"adapter is a folder\. .*--as-adapter"),
         (["plain", "--adapter", "none.gguf"], r"no file none\.gguf\. .*--as-adapter"),
     ],
@@ -214,7 +214,7 @@ def test_a_nonsense_address_in_the_environment() -> None:
         encoding="utf-8",
     )
     assert done.returncode == 2
-    assert "'box:port' is no address of a server" in done.stderr
+    assert "'box:port' is not a server's address" in done.stderr
 
 
 def test_ask(workshop: Callable[..., tuple[int, str, str]]) -> None:

@@ -733,7 +733,7 @@ def test_a_server_that_is_too_old_or_no_ollama(
 ) -> None:
     with pytest.raises(WorkshopError, match=r"version 0\.4\.7; .* 0\.5\.5 or newer"):
         says(version="0.4.7").create("m", mame_gguf)
-    with pytest.raises(WorkshopError, match="no Ollama"):
+    with pytest.raises(WorkshopError, match="is not Ollama"):
         says(version="").version()
     reply = '{"error": "llama runner process has terminated: unknown model architecture: \'new\'"}'
     with pytest.raises(WorkshopError, match="too old for m"):
@@ -811,7 +811,7 @@ def test_addresses_are_read_as_ollama_reads_them(
 
 
 def test_a_nonsense_address_is_refused() -> None:
-    with pytest.raises(WorkshopError, match="no address"):
+    with pytest.raises(WorkshopError, match="not a server's address"):
         address("box:port")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,6 @@ from .arguments import (
 from .output import OK, WRONG, console, megabytes, show, table
 
 if TYPE_CHECKING:
-    from ..models.chat import Messages
     from ..runtimes.ollama.client import Ollama, Stream
     from ..runtimes.ollama.facts import Layer
     from ..runtimes.ollama.runtime import Chat
@@ -41,73 +40,66 @@ PLAIN_HELP = (
 
 def add_ollama_verbs(verbs: Any) -> None:
     """Add `ollama` and its verbs to the subparsers `verbs`."""
-    inner = add_group(
-        verbs,
-        "ollama",
-        "make, look at, ask and compare models of an Ollama server",
-        " (OLLAMA_HOST, else this machine's).",
-    )
+    about = "make, look at, ask and compare models of an Ollama server"
+    inner = add_group(verbs, "ollama", about, " (OLLAMA_HOST, else this machine's).")
+    _verb(inner, "doctor", _doctor, "is Ollama there, and new enough", "Exit code 1 if not.")
+    _add_making(inner)
+    _verb(inner, "list", _list, "the models that the server has")
+    show = _verb(inner, "show", _show, "what a model is made of")
+    option(show, "name", "NAME", "its name")
+    flag(show, "--modelfile", "print its Modelfile")
+    option(show, "--against", "NAME", "show which parts it shares with this model")
+    several(_verb(inner, "rm", _remove, "remove models"), "names", "NAME", "their names")
+    _add_asking(inner)
 
-    def verb(
-        name: str, run: Run, summary: str, more: str = "", *, asks: bool = False
-    ) -> argparse.ArgumentParser:
-        added = add_verb(inner, name, run, summary, more, json=name != "chat")
-        option(added, "--host", "URL", "the server (default: OLLAMA_HOST)")
-        if asks:
-            add_longest_answer(added)
-        if asks or name == "create":
-            option(added, "--system", "TEXT", "system text: instructions or facts")
-        return added
 
-    verb("doctor", _doctor, "is Ollama there, and new enough", "Exit code 1 when it is not.")
+def _verb(inner: Any, name: str, run: Run, summary: str, more: str = "") -> argparse.ArgumentParser:
+    added = add_verb(inner, name, run, summary, more, json=name != "chat")
+    option(added, "--host", "URL", "the server (default: OLLAMA_HOST)")
+    if name in ("create", "ask", "chat", "compare"):
+        option(added, "--system", "TEXT", "system text: instructions or facts")
+    return added
 
-    add = verb(
-        "create", _create, "make a model from a GGUF, a Modelfile or a model that is there",
+
+def _add_making(inner: Any) -> None:
+    create = _verb(
+        inner, "create", _create, "make a model from a GGUF, a Modelfile or a model that is there",
         "Over the HTTP API: files are uploaded only where the server does not have them, and texts "
         "may hold anything.",
     )  # fmt: skip
-    option(add, "name", "NAME", "the new model's name, such as shop-bot")
-    option(
-        add, "source", "SOURCE", "a .gguf file, a Modelfile, or the name of a model of the server"
-    )
-    option(add, "--adapter", "FILE.gguf", "a GGUF adapter to put on", Path)
-    flag(add, "--plain", PLAIN_HELP)
+    option(create, "name", "NAME", "the new model's name, such as shop-bot")
+    source = "a .gguf file, a Modelfile, or the name of a model of the server"
+    option(create, "source", "SOURCE", source)
+    option(create, "--adapter", "FILE.gguf", "a GGUF adapter to put on", Path)
+    flag(create, "--plain", PLAIN_HELP)
 
-    add = verb(
-        "pull", _pull, "fetch a model from Ollama's library",
+    pull = _verb(
+        inner, "pull", _pull, "fetch a model from Ollama's library",
         "The server fetches it. What it has is not fetched again, and a fetch that broke off goes "
         "on where it can.",
     )  # fmt: skip
-    option(add, "name", "NAME", "such as llama3.2:1b, or HOST/NAMESPACE/NAME for another registry")
-    flag(add, "--insecure", "the registry speaks plain HTTP (a local one)")
+    option(pull, "name", "NAME", "such as llama3.2:1b, or HOST/NAMESPACE/NAME for another registry")
+    flag(pull, "--insecure", "the registry speaks plain HTTP (a local one)")
 
-    verb("list", _list, "the models that the server has")
 
-    add = verb("show", _show, "what a model is made of")
-    option(add, "name", "NAME", "its name")
-    flag(add, "--modelfile", "print its Modelfile")
-    option(add, "--against", "NAME", "show which parts it shares with this model")
+def _add_asking(inner: Any) -> None:
+    same = "The same question gives the same answer."
+    ask = _verb(inner, "ask", _ask, "ask a model one question", same)
+    chat = _verb(inner, "chat", _chat, "talk with a model", CHAT_HELP)
+    for verb in (ask, chat):
+        option(verb, "name", "NAME", "its name")
+    option(ask, "question", "QUESTION", "the question, in quotes")
 
-    several(verb("rm", _remove, "remove models"), "names", "NAME", "their names")
-
-    add = verb(
-        "ask", _ask, "ask a model one question", "The same question gives the same answer.",
-        asks=True,
-    )  # fmt: skip
-    option(add, "name", "NAME", "its name")
-    option(add, "question", "QUESTION", "the question, in quotes")
-
-    option(
-        verb("chat", _chat, "talk with a model", CHAT_HELP, asks=True), "name", "NAME", "its name"
-    )
-
-    add = verb("compare", _compare, "the same questions to several models, side by side", asks=True)
-    several(add, "names", "NAME", "two models or more")
-    add.add_argument(
+    about = "the same questions to several models, side by side"
+    compare = _verb(inner, "compare", _compare, about)
+    several(compare, "names", "NAME", "two models or more")
+    compare.add_argument(
         "-q", "--question", action="append", default=[], metavar="TEXT", help="may be repeated"
     )
-    option(add, "--questions", "FILE", "questions, one JSON object a line", Path)
-    option(add, "--limit", "N", "only the first N questions", at_least_one)
+    option(compare, "--questions", "FILE", "questions, one JSON object a line", Path)
+    option(compare, "--limit", "N", "only the first N questions", at_least_one)
+    for verb in (ask, chat, compare):
+        add_longest_answer(verb)
 
 
 def _server(args: argparse.Namespace) -> Ollama:
@@ -322,7 +314,7 @@ def _source(given: str, server: Ollama) -> Any:
         return name
     if path.suffix.lower() in (*PICKLES, ".safetensors"):
         raise WorkshopError(
-            f"{path} is no GGUF. Convert the model that it belongs to: "
+            f"{path} is not a GGUF. Convert the model that it belongs to: "
             f"`workshop gguf {path.parent} --out model-F16.gguf`."
         )
     with path.open("rb") as file:
@@ -373,55 +365,25 @@ def _remove(args: argparse.Namespace) -> int:
     return OK
 
 
-# Streams by the names of the models; iterating over one lets its model write.
-Streams = dict[str, "Stream"]
-
-
-def _answers(
-    args: argparse.Namespace,
-    names: Sequence[str],
-    asked: Sequence[Messages],
-    watch: Callable[[str, Streams], None],
-) -> Iterator[tuple[str, Streams]]:
-    """Each question with the models' answers to it, which are written while `watch` iterates."""
-    from ..runtimes.ollama.runtime import OllamaRuntime
-
-    with ExitStack() as stack:
-        runtimes = {
-            name: stack.enter_context(OllamaRuntime(name, host=args.host)) for name in names
-        }
-        for messages in asked:
-            question = messages[-1]["content"]
-            streams = {
-                name: runtime.stream(messages, max_new_tokens=args.max_new_tokens)
-                for name, runtime in runtimes.items()
-            }
-            watch(question, streams)
-            for name, runtime in runtimes.items():
-                runtime.finished(streams[name], messages)
-            yield question, streams
-
-
 def _told(stream: Stream) -> dict[str, Any]:
     return {"answer": stream.text.strip(), "stopped": stream.stopped, "timings": stream.timings}
 
 
 def _ask(args: argparse.Namespace) -> int:
     from ..models.chat import conversation
+    from ..runtimes.ollama.runtime import OllamaRuntime
 
     name, asked = _plain_name(args.name), conversation(args.question, args.system)
-
-    def write(question: str, streams: Streams) -> None:
-        for piece in streams[name]:
+    with OllamaRuntime(name, host=args.host) as runtime:
+        stream = runtime.stream(asked, max_new_tokens=args.max_new_tokens)
+        for piece in stream:
             if not args.json:
                 print(piece, end="", flush=True)
-
-    ((question, streams),) = _answers(args, [name], [asked], write)
-    told = {"model": name, "question": question, "system": args.system, **_told(streams[name])}
+        runtime.finished(stream, asked)
+    told = {"model": name, "question": args.question, "system": args.system, **_told(stream)}
     show(args, told, "")
     if not args.json:
-        cut = "" if told["stopped"] else "; cut off"
-        print(f"({told['timings']}{cut})", file=sys.stderr)
+        print(f"({stream.timings}{'' if stream.stopped else '; cut off'})", file=sys.stderr)
     return OK
 
 
@@ -467,6 +429,7 @@ def _turn(chat: Chat, line: str) -> None:
 
 def _compare(args: argparse.Namespace) -> int:
     from ..models.chat import conversation
+    from ..runtimes.ollama.runtime import OllamaRuntime
 
     names = [_plain_name(name) for name in dict.fromkeys(args.names)]
     asked = [conversation(text, args.system) for text in args.question]
@@ -477,13 +440,26 @@ def _compare(args: argparse.Namespace) -> int:
             asked.append(conversation(one.question, args.system) if args.system else one.messages())
     if not asked:
         raise WorkshopError("There is nothing to ask: give --question TEXT or --questions FILE.")
-    watch = _wait if args.json else _side_by_side
-    results = [
-        {"question": question, "answers": {n: _told(stream) for n, stream in streams.items()}}
-        for question, streams in _answers(args, names, asked[: args.limit], watch)
-    ]
+    results = []
+    with ExitStack() as stack:
+        runtimes = {n: stack.enter_context(OllamaRuntime(n, host=args.host)) for n in names}
+        for messages in asked[: args.limit]:
+            question = messages[-1]["content"]
+            streams = {
+                name: runtime.stream(messages, max_new_tokens=args.max_new_tokens)
+                for name, runtime in runtimes.items()
+            }
+            (_wait if args.json else _side_by_side)(question, streams)
+            for name, runtime in runtimes.items():
+                runtime.finished(streams[name], messages)
+            told = {name: _told(stream) for name, stream in streams.items()}
+            results.append({"question": question, "answers": told})
     show(args, results)
     return OK
+
+
+# Streams by the names of the models; iterating over one lets its model write.
+Streams = dict[str, "Stream"]
 
 
 def _wait(question: str, streams: Streams) -> None:

@@ -1,6 +1,4 @@
-"""Answers from llama.cpp: a GGUF opened in this process, asked through its own chat template,
-greedily.
-"""
+"""Answers from llama.cpp: a GGUF opened in this process, asked through its own chat template."""
 
 from __future__ import annotations
 
@@ -8,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from ..core.errors import Closing
 from ..gguf.engine import LlamaEngine
@@ -16,8 +15,7 @@ from ..models.chat import Answer, Messages, Sampling
 from .base import answer_each
 
 # A batch reads the weights once for all its questions. Measured on one shared core: twice as fast
-# for a model of 200 MB, of no use for one of 12 MB, whose weights stay in the processor's cache
-# anyway.
+# for a model of 200 MB, no faster for one of 12 MB, whose weights stay in the processor's cache.
 SLOTS, BATCH_FROM = 8, 64 * 2**20
 
 
@@ -57,7 +55,7 @@ class LlamaCppRuntime(Closing):
         sampling: Sampling | None = None,
         progress: bool = False,
     ) -> list[Answer]:
-        """One answer for each list of messages, in their order.
+        """See `Runtime.answer`.
 
         Raises WorkshopError for a question longer than the context, and for a model without chat
         template.
@@ -68,12 +66,9 @@ class LlamaCppRuntime(Closing):
             return self.engine.complete(prompt, max_new_tokens=max_new_tokens, sampling=sampling)
 
         started = time.perf_counter()
-        slots = self.engine.slots
-        found = answer_each(
-            one, conversations, sampling=sampling, at_a_time=slots, progress=progress
-        )
-        # Side by side each takes longer than it would alone: the time that passed is shared out
-        # among them.
+        how: dict[str, Any] = {"sampling": sampling, "progress": progress}
+        found = answer_each(one, conversations, at_a_time=self.engine.slots, **how)
+        # Side by side each takes longer than alone: the time that passed is shared out among them.
         share = (time.perf_counter() - started) / max(1e-9, sum(one.seconds for one in found))
         return [
             replace(

@@ -48,13 +48,11 @@ class TransformersRuntime(Closing):
         # A small model is held up by the overhead of a step, a large one by memory.
         self.batch_size = batch_size or (64 if self._network.num_parameters() < 100_000_000 else 16)
         if ref.kind == "adapter" and self.device.dtype == "fp32":
-            # Two extra products in every layer cost a third of the speed; in 16 bits merging would
-            # cost precision.
+            # Unmerged, it loses a third of its speed; in 16 bits, merging costs precision.
             with quiet_libraries():
                 self._network = self._network.merge_and_unload()
-        self._window = int(
-            getattr(self._network.config.get_text_config(), "max_position_embeddings", 1 << 30)
-        )
+        about = self._network.config.get_text_config()
+        self._window = int(getattr(about, "max_position_embeddings", 1 << 30))
         self._stops = frozenset(stop_token_ids(self._tokenizer, self._network))
         self._stop_text = stop_text(self._tokenizer)
 
@@ -66,7 +64,7 @@ class TransformersRuntime(Closing):
         sampling: Sampling | None = None,
         progress: bool = False,
     ) -> list[Answer]:
-        """One answer for each list of messages, in their order.
+        """See `Runtime.answer`.
 
         Raises WorkshopError for messages that the template refuses, and for a prompt that fills the
         model's window.

@@ -195,9 +195,9 @@ def test_small_letters_byte_order_mark_windows_lines_and_several_weights_are_rea
     ("text", "said"),
     [
         ("SYSTEM hello", "no FROM line"),
-        ("FROM m\nSYSTME hello", "line 2: SYSTME is no instruction.*Did you mean SYSTEM"),
+        ("FROM m\nSYSTME hello", "line 2: SYSTME is not an instruction.*Did you mean SYSTEM"),
         ("FROM m\nSYSTEM\n", "line 2: nothing stands after SYSTEM"),
-        ("FROM m\n\nMESSAGE human hi", "line 3: 'human' is no role"),
+        ("FROM m\n\nMESSAGE human hi", "line 3: 'human' is not a role"),
         ("FROM m\nMESSAGE  user hi", "line 2: .*one space"),
         ('FROM m\nSYSTEM """never closed\n', 'line 2: the quotation mark """ is never closed'),
         ('FROM m\nPARAMETER stop "\n', 'line 2: the quotation mark " is never closed'),
@@ -228,7 +228,7 @@ def test_three_quotation_marks_are_refused_with_the_way_out() -> None:
 
 
 def test_a_role_that_is_none_is_refused() -> None:
-    with pytest.raises(WorkshopError, match="'tool' is no role"):
+    with pytest.raises(WorkshopError, match="'tool' is not a role"):
         build(Modelfile("m", messages=(Message("tool", "x"),)))
 
 
@@ -265,9 +265,9 @@ def test_weights_that_are_there_and_names_pass(folder: Path, base: str) -> None:
         ("other.gguf", "no such file"),
         ("/no/where/model.gguf", "no such file"),
         ("C:\\models\\model.gguf", "no such file"),
-        ("page.gguf", "is no GGUF file"),
+        ("page.gguf", "is not a GGUF file"),
         ("weights", "is a folder.*gibberish.*workshop gguf"),
-        ("llama3.2:1b              # ベースモデル", "begins no comment"),
+        ("llama3.2:1b              # ベースモデル", "does not begin a comment"),
         ("two words", "neither a file nor a name"),
         ("モデル", "neither a file nor a name"),
         ("", "FROM is empty"),
@@ -321,7 +321,7 @@ def test_a_comment_behind_an_opened_text_is_told() -> None:
         'FROM m\nSYSTEM """                    # システムプロンプト\nあなたは親切です。\n"""\n'
     )
     assert "システムプロンプト" in (found.system or "")
-    assert any("no comment" in problem for problem in check_modelfile(found))
+    assert any("not a comment" in problem for problem in check_modelfile(found))
 
 
 def test_a_missing_adapter_and_a_strange_release_are_told(folder: Path) -> None:

@@ -102,7 +102,7 @@ def test_every_hub_model_of_the_catalogue_has_its_name_in_ollamas_library() -> N
 def test_what_is_no_gguf_yet_says_how_to_make_one(tiny_model: Path) -> None:
     with pytest.raises(WorkshopError, match="workshop gguf mame --out model.gguf"):
         prompted("mame")
-    with pytest.raises(WorkshopError, match="is no GGUF yet.*workshop gguf"):
+    with pytest.raises(WorkshopError, match="is not a GGUF yet.*workshop gguf"):
         prompted(tiny_model)
 
 

@@ -1,10 +1,9 @@
-"""An Ollama server, spoken to through Ollama's own client: what it has; making, asking and removing
-models.
+"""An Ollama server, asked through Ollama's own client: its models are made, asked and removed.
 
-Models are made over the HTTP API, not by starting the `ollama` command: it works with a server on
-another machine, and it holds texts that a Modelfile cannot. The client reports one trouble in many
-ways (a server that is down is a builtin ConnectionError, or while streaming an httpx.ConnectError;
-an error in the middle of a stream comes with status 200): here each becomes one WorkshopError.
+Models are made over the HTTP API, not by the `ollama` command: the server may be another machine,
+and texts may hold what a Modelfile cannot. The client reports one trouble in many ways (a server
+that is down is a builtin ConnectionError, or while streaming an httpx.ConnectError; an error in the
+middle of a stream comes with status 200): here each becomes one WorkshopError.
 """
 
 from __future__ import annotations
@@ -12,8 +11,9 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -44,16 +44,19 @@ REPEATS = 30
 Progress = Callable[[str, int, int], None]
 
 
+def silent(doing: str, done: int, total: int) -> None:
+    """Progress that nobody watches."""
+
+
 class Stream:
     """An answer while it is written: iterate over its pieces. Afterwards `text`, `stopped` (the
-    model ended it itself) and `timings` are there; `close` breaks it off, and the server stops
-    writing too.
+    model ended it itself) and `timings` are there.
 
     Where Ollama broke the answer off because the model repeated itself, it measured nothing: the
     timings hold our own count and clock, and 0 for what only Ollama knows.
     """
 
-    def __init__(self, parts: Iterator[Any], broken_off: str) -> None:
+    def __init__(self, parts: Generator[Any, None, None], broken_off: str) -> None:
         self.text = ""
         self.stopped = False
         self.timings: Timings | None = None
@@ -78,27 +81,20 @@ class Stream:
             raise WorkshopError(self._broken_off)
 
     def close(self) -> None:
-        """Break the answer off; harmless when it has ended."""
-        close = getattr(self._parts, "close", None)
-        if close is not None:
-            close()
+        """Break the answer off; the server stops writing too. Harmless when it has ended."""
+        self._parts.close()
 
 
 class Ollama(Closing):
-    """The server at `host` (default: OLLAMA_HOST, else this machine's port 11434). Opening it asks
-    it nothing.
-
-    `timeout`: seconds of silence, not of work, after which a request is given up.
+    """The server at `host` (default: OLLAMA_HOST, else this machine's port 11434); opening it asks
+    it nothing. A request is given up after `timeout` seconds of silence, however long it works.
     """
 
     def __init__(self, host: str | None = None, *, timeout: float = SILENCE) -> None:
         import httpx
 
-        # first, for the client reads OLLAMA_HOST when it is imported, and ends at nonsense
-        address()
+        address()  # first: the client reads OLLAMA_HOST when it is imported, and nonsense ends it
         self.host = address(host)
-        # the client's own package, imported by its full name inside a module of ours that has
-        # another one
         from ollama import Client
 
         self.timeout = timeout
@@ -118,9 +114,9 @@ class Ollama(Closing):
     def own_threads(self) -> int | None:
         """How many threads to ask for; None where Ollama may choose.
 
-        Ollama counts the machine's cores. Where we (and so, on our machine, most likely it) may use
-        only some of them, its threads wait for each other: measured, two on one core write one
-        token a second instead of a hundred.
+        Ollama counts the machine's cores. Where we (and most likely it too) may use only some of
+        them, its threads wait for each other: two on one core write one token a second instead of a
+        hundred.
         """
         here, usable = urlsplit(self.host).hostname in _HERE, cores()
         return usable if here and usable < (os.cpu_count() or 1) else None
@@ -132,7 +128,7 @@ class Ollama(Closing):
             with suppress(ValueError, KeyError, TypeError):
                 return str(reply.json()["version"])
         raise WorkshopError(
-            f"Something answers at {self.host}, but it is no Ollama. Look at OLLAMA_HOST, or what "
+            f"Something answers at {self.host}, but it is not Ollama. Look at OLLAMA_HOST, or what "
             "uses that port."
         )
 
@@ -155,9 +151,7 @@ class Ollama(Closing):
         return [OllamaModel.of(one) for one in found]
 
     def show(self, name: str) -> OllamaFacts:
-        """What is known of a model. Raises WorkshopError, with the nearest names, when it is not
-        there.
-        """
+        """What is known of a model. Raises WorkshopError, with the nearest names, for none."""
         check_ollama_name(name)
         with self._explained("looking at it", name):
             # by hand: the client's own reply leaves the system text out
@@ -182,9 +176,8 @@ class Ollama(Closing):
         template: str | None = None,
         parameters: Mapping[str, Any] | None = None,
         messages: Sequence[Mapping[str, str]] | None = None,
-        license: str | Sequence[str] | None = None,
         quantize: str | None = None,
-        progress: Progress | None = None,
+        progress: Progress = silent,
     ) -> None:
         """Make the model `name`, or make it anew, from a GGUF file, a Modelfile or a model that the
         server has.
@@ -193,25 +186,21 @@ class Ollama(Closing):
         adapter for the source's weights. A Modelfile's own paths count from its `folder`, all
         others from the working directory. What else is given is put over what the source brings;
         nothing is added to it: for a bare GGUF without `template`, Ollama looks for a template of
-        its own that is like the file's (`prompted` reads off the file's). Files are
-        uploaded only where the server does not have them. The name appears when all is there; until
-        then an older model of that name stays. Raises WorkshopError for a bad name, a file that is
-        missing, damaged or of the wrong kind, a model that is missing, a server that is too old,
-        stops or refuses.
+        its own that is like the file's (`prompted` reads off the file's). Files are uploaded only
+        where the server does not have them. The name appears when all is there; until then an older
+        model of that name stays. Raises WorkshopError for a bad name, a file that is missing,
+        damaged or of the wrong kind, a model that is missing, a server that is too old, stops or
+        refuses.
         """
         check_ollama_name(name)
         found = read_source(source, adapter)
-        texts = {"system": system, "template": template, "messages": messages, "license": license}
-        given: dict[str, Any] = {
-            **found.options,
-            **{k: v for k, v in {**texts, "quantize": quantize}.items() if v is not None},
-        }
+        texts = {"system": system, "template": template, "messages": messages, "quantize": quantize}
+        given = {**found.options, **{k: v for k, v in texts.items() if v is not None}}
         if parameters:
             given["parameters"] = {**given.get("parameters", {}), **parameters}
         self.need()
         if needs := given.pop("requires", None):
             self.need(version_numbers(needs), f"make a model that says REQUIRES {needs}")
-        progress = progress or _silent
         if found.weights is not None:
             given["files"] = {found.weights.name: self._upload(found.weights, progress)}
         else:
@@ -219,19 +208,13 @@ class Ollama(Closing):
             self.show(found.base)  # Ollama would look for a missing one in its library
         if found.adapter is not None:
             given["adapters"] = {found.adapter.name: self._upload(found.adapter, progress)}
-        status = ""
-        with self._explained("making it", name):
-            for part in self._client.create(name, stream=True, **given):
-                status = part.status or ""
-                progress(status, int(part.completed or 0), int(part.total or 0))
-        if status != "success":
-            raise WorkshopError(
-                f"The Ollama at {self.host} stopped making {name} before it was done (its last "
-                f"word: {status!r}). Nothing half-made is left under the name; look at its log and "
-                "try again."
-            )
 
-    def pull(self, name: str, *, progress: Progress | None = None, insecure: bool = False) -> None:
+        def tell(part: Any) -> None:
+            progress(part.status or "", int(part.completed or 0), int(part.total or 0))
+
+        self._follow("making", name, self._client.create(name, stream=True, **given), tell)
+
+    def pull(self, name: str, *, progress: Progress = silent, insecure: bool = False) -> None:
         """Fetch the model `name` from Ollama's library, or from the registry whose host the name
         begins with.
 
@@ -242,24 +225,43 @@ class Ollama(Closing):
         cannot be reached or refuses, a full disk, and a server that stops.
         """
         check_ollama_name(name)
-        progress = progress or _silent
-        status, sizes = "", {}
-        with self._explained("fetching it", name, lambda said: not_fetched(self.host, said, name)):
-            for part in self._client.pull(name, insecure=insecure, stream=True):
+        sizes: dict[str, int] = {}
+
+        def tell(part: Any) -> None:
+            if not (part.digest and part.total):
+                progress(part.status or "", 0, 0)
+                return
+            # The server fetches one part after the other, and does not report the last bytes of
+            # each: all but this one are whole.
+            sizes[part.digest] = int(part.total)
+            left = part.total - min(part.completed or 0, part.total)
+            total = sum(sizes.values())
+            progress(f"fetching {name}", total - left, total)
+
+        parts = self._client.pull(name, insecure=insecure, stream=True)
+        known = partial(not_fetched, self.host, name=name)
+        self._follow("fetching", name, parts, tell, known)
+
+    def _follow(
+        self,
+        doing: str,
+        name: str,
+        parts: Any,
+        tell: Callable[[Any], None],
+        known: Callable[[str], str | None] = lambda said: None,
+    ) -> None:
+        """Tell each part of long work. Raises WorkshopError where it ends before its success."""
+        status = ""
+        # closed at once, whoever keeps the traceback: only then does the server stop its work
+        with self._explained(f"{doing} it", name, known), closing(parts):
+            for part in parts:
                 status = part.status or ""
-                if not (part.digest and part.total):
-                    progress(status, 0, 0)
-                    continue
-                # The server fetches one part after the other, and does not report the last bytes of
-                # each: all but this one are whole.
-                sizes[part.digest] = int(part.total)
-                left = part.total - min(part.completed or 0, part.total)
-                total = sum(sizes.values())
-                progress(f"fetching {name}", total - left, total)
+                tell(part)
         if status != "success":
             raise WorkshopError(
-                f"The Ollama at {self.host} stopped fetching {name} before it was done (its last "
-                f"word: {status!r}). Look at its log and try again."
+                f"The Ollama at {self.host} stopped {doing} {name} before it was done (its last "
+                f"word: {status!r}). Nothing half-made is left under the name; look at its log and "
+                "try again."
             )
 
     def _upload(self, path: Path, progress: Progress) -> str:
@@ -290,9 +292,7 @@ class Ollama(Closing):
         raise WorkshopError(refusal(self.host, said, reply.status_code, f"taking {path}", None))
 
     def remove(self, name: str) -> None:
-        """Remove a model; weights that another model uses stay. Raises WorkshopError when it is not
-        there.
-        """
+        """Remove a model; weights that another model uses stay. Raises WorkshopError for none."""
         check_ollama_name(name)
         with self._explained("removing it", name):
             self._client.delete(name)
@@ -310,16 +310,13 @@ class Ollama(Closing):
         """
         check_ollama_name(name)
 
-        def parts() -> Iterator[Any]:
+        def parts() -> Generator[Any, None, None]:
             given: dict[str, Any] = {"options": dict(options or {}), "think": think}
             with self._explained("answering", name):
                 yield from self._client.chat(name, list(messages), stream=True, **given)
 
-        return Stream(
-            parts(),
-            f"The Ollama at {self.host} broke the answer of {name} off in the middle. Look at its "
-            "log.",
-        )
+        broken_off = f"The Ollama at {self.host} broke the answer of {name} off in the middle."
+        return Stream(parts(), f"{broken_off} Look at its log.")
 
     @contextmanager
     def _explained(
@@ -328,8 +325,8 @@ class Ollama(Closing):
         name: str | None = None,
         known: Callable[[str], str | None] = lambda said: None,
     ) -> Iterator[None]:
-        """Every way in which a request can fail, in a sentence. `doing` completes "… while …";
-        `known` explains refusals that only this request meets.
+        """Every failure of a request in a sentence. `doing` completes "… while …"; `known` explains
+        refusals that only this request meets.
         """
         import httpx
         from ollama import ResponseError
@@ -340,26 +337,22 @@ class Ollama(Closing):
         except ResponseError as error:
             said = known(error.error)
             if said is None and name and is_missing(error.error, error.status_code):
-                said = missing(self.host, name, self._names())
+                names: list[str] = []
+                with suppress(WorkshopError):
+                    names = [model.name for model in self.models()]
+                said = missing(self.host, name, names)
             raise WorkshopError(
                 said or refusal(self.host, error.error, error.status_code, doing, name)
             ) from error
         except (httpx.TransportError, httpx.StreamError, ConnectionError) as error:
             raise WorkshopError(broken(self.host, error, doing, self.timeout)) from error
 
-    def _names(self) -> list[str]:
-        try:
-            return [model.name for model in self.models()]
-        except WorkshopError:
-            return []
-
 
 def address(host: str | None = None) -> str:
     """The server's URL: `host`, else OLLAMA_HOST, else this machine; read as Ollama does, port
-    11434 if none is named.
+    11434 if none is named. A server that listens everywhere (0.0.0.0) is asked on this machine.
 
-    A server that is told to listen everywhere (0.0.0.0) is asked on this machine. Raises
-    WorkshopError for nonsense.
+    Raises WorkshopError for nonsense.
     """
     named = (host or os.environ.get("OLLAMA_HOST") or "").strip().strip("\"'")
     scheme, _, rest = named.rpartition("://")
@@ -368,21 +361,15 @@ def address(host: str | None = None) -> str:
         name, port = parts.hostname or "127.0.0.1", parts.port
     except ValueError as error:
         raise WorkshopError(
-            f"{named!r} is no address of a server ({error}). Write OLLAMA_HOST like "
-            "127.0.0.1:11434."
+            f"{named!r} is not a server's address ({error}). Write it like 127.0.0.1:11434."
         ) from error
-    if name in ("0.0.0.0", "::"):
-        name = "127.0.0.1"
     port = port or {"http": 80, "https": 443}.get(scheme, PORT)
+    name = "127.0.0.1" if name in ("0.0.0.0", "::") else name
     shown = f"[{name}]" if ":" in name else name
     return f"{scheme or 'http'}://{shown}:{port}{parts.path.rstrip('/')}"
 
 
 def version_numbers(version: str) -> tuple[int, ...]:
-    """ "0.9.3-rc1" → (0, 9, 3); what is no number counts as 0."""
+    """ "0.9.3-rc1" → (0, 9, 3); what is not a number counts as 0."""
     found = re.findall(r"\d+", version.partition("-")[0])
     return tuple(int(number) for number in [*found, 0, 0, 0][:3])
-
-
-def _silent(doing: str, done: int, total: int) -> None:
-    pass

@@ -29,17 +29,14 @@ class OllamaModel:
     @classmethod
     def of(cls, listed: Any) -> OllamaModel:
         """An entry of the list that Ollama's client gives."""
-
-        def detail(name: str) -> str:
-            return getattr(listed.details, name, None) or ""
-
+        details = listed.details
         return cls(
             name=str(listed.model),
             size_bytes=int(listed.size or 0),
             digest=str(listed.digest),
-            parameters=detail("parameter_size"),
-            quantization=detail("quantization_level"),
-            family=detail("family"),
+            parameters=getattr(details, "parameter_size", None) or "",
+            quantization=getattr(details, "quantization_level", None) or "",
+            family=getattr(details, "family", None) or "",
             modified=listed.modified_at.isoformat() if listed.modified_at else "",
         )
 
@@ -68,9 +65,7 @@ class OllamaFacts:
 
 @dataclass(frozen=True)
 class Timings:
-    """What Ollama measured, in seconds: loading the model (little where it was loaded), the prompt,
-    the answer.
-    """
+    """What Ollama measured, in seconds: loading the model, the prompt, the answer, all of it."""
 
     load_seconds: float
     prompt_tokens: int
@@ -98,7 +93,7 @@ class Timings:
 
     @property
     def tokens_per_second(self) -> float:
-        """Tokens of the answer a second."""
+        """Of the answer; 0 where Ollama measured nothing."""
         return self.tokens / self.seconds if self.seconds else 0.0
 
     def __str__(self) -> str:
@@ -152,13 +147,12 @@ def _digest(instruction: str, modelfile: str) -> str | None:
 def layers_of(facts: OllamaFacts) -> list[Layer]:
     """The layers of a model, its weights first.
 
-    On the server's own machine they stand in its manifest. Elsewhere they are worked out from the
-    facts, which have the texts and the digest of the weights: a text's digest is computed, those of
-    parameters and messages stay unknown.
+    On the server's own machine its manifest names them. Elsewhere they are worked out from the
+    facts: digests of texts are computed, those of parameters and messages stay unknown.
     """
     order = ("model", "adapter", "projector", "template", "system", "params", "messages")
     found = _manifest_layers(facts) or _shown_layers(facts)
-    return sorted(found, key=lambda one: order.index(one.kind) if one.kind in order else 99)
+    return sorted(found, key=lambda one: order.index(one.kind) if one.kind in order else len(order))
 
 
 def _manifest_layers(facts: OllamaFacts) -> list[Layer]:
@@ -168,36 +162,37 @@ def _manifest_layers(facts: OllamaFacts) -> list[Layer]:
     )
     if blob is None:
         return []
-    folder, slash, last = facts.name.rpartition("/")
-    last, _, tag = last.partition(":")  # a colon before the last slash is a host's port
-    parts = f"{folder}{slash}{last}".split("/")
+    last = facts.name.rpartition("/")[2]  # a colon before the last slash is a host's port
+    name, tag = (facts.name, "latest") if ":" not in last else facts.name.rsplit(":", 1)
+    parts = name.split("/")
     parts = ["registry.ollama.ai", "library"][: 3 - len(parts)] + parts
     try:
-        text = Path(blob.group(1), "manifests", *parts, tag or "latest").read_text(encoding="utf-8")
+        text = Path(blob.group(1), "manifests", *parts, tag).read_text(encoding="utf-8")
         found = [
             Layer(one["mediaType"].rpartition(".")[2], one["digest"], int(one["size"]))
             for one in json.loads(text)["layers"]
         ]
     except (OSError, ValueError, KeyError, TypeError):
         return []
-    # A folder of the same path on this machine need not be the server's: the weights must be the
-    # ones it named.
+    # the path may lead to another server's folder here: the weights must be those that were shown
     return found if facts.weights in {one.digest for one in found if one.kind == "model"} else []
 
 
 def _shown_layers(facts: OllamaFacts) -> list[Layer]:
-    found = [Layer("model", facts.weights, None)]
-    if adapter := _digest("ADAPTER", facts.modelfile):
-        found.append(Layer("adapter", adapter, None))
-    for kind, text in (("template", facts.template), ("system", facts.system)):
-        if text:
-            data = text.encode()
-            found.append(Layer(kind, f"sha256:{hashlib.sha256(data).hexdigest()}", len(data)))
-    if facts.parameters:
-        found.append(Layer("params", None, None))
-    if re.search(r"^MESSAGE ", facts.modelfile, re.M):
-        found.append(Layer("messages", None, None))
-    return found
+    texts = {"template": facts.template.encode(), "system": facts.system.encode()}
+    adapter = _digest("ADAPTER", facts.modelfile)
+    has_messages = re.search(r"^MESSAGE ", facts.modelfile, re.M)
+    return [
+        Layer("model", facts.weights, None),
+        *([Layer("adapter", adapter, None)] if adapter else []),
+        *(
+            Layer(kind, f"sha256:{hashlib.sha256(text).hexdigest()}", len(text))
+            for kind, text in texts.items()
+            if text
+        ),
+        *([Layer("params", None, None)] if facts.parameters else []),
+        *([Layer("messages", None, None)] if has_messages else []),
+    ]
 
 
 def _parameters(text: str) -> dict[str, str | list[str]]:

@@ -1,8 +1,7 @@
 """Proof that Ollama does not train: what a prompted and a tuned model share with their base.
 
-Ollama keeps each part of a model under the SHA-256 of its content. Equal digests are equal files: a
-model made with a Modelfile's SYSTEM, PARAMETER and MESSAGE lines has the very weights of its base,
-a tuned model has others.
+Ollama keeps each part of a model under the SHA-256 of its content, so equal digests are equal
+files: a prompted model (SYSTEM, PARAMETER, MESSAGE) has the weights of its base, a tuned one others.
 """
 
 from __future__ import annotations
@@ -40,11 +39,8 @@ class Proof(Shown):
 
     def sentences(self, language: str = "en") -> list[str]:
         """What the digests say of each model but the base."""
-        names = list(self.models)[1:]
-        return [
-            say(f"ollama.{self._verdict(name)}", language, name=name, base=self.base)
-            for name in names
-        ]
+        _, *names = self.models
+        return [say(f"ollama.{self._verdict(n)}", language, name=n, base=self.base) for n in names]
 
     def _verdict(self, name: str) -> str:
         if self.weights(name) is None or self.weights(self.base) is None:
@@ -54,9 +50,7 @@ class Proof(Shown):
         return "adapts" if self.adapted(name) else "shares"
 
     def cells(self, language: str = "en") -> list[list[str]]:
-        """One row a part: its name, then each model's digest (shortened) and size, or that it is
-        the base's.
-        """
+        """One row a part: its name, then each model's short digest and size, or "same"."""
         kinds = dict.fromkeys(one.kind for parts in self.models.values() for one in parts)
         return [
             [
@@ -94,9 +88,8 @@ def proof(base: str, prompted: str, tuned: str | None = None, *, host: str | Non
 
     Raises WorkshopError when no server answers or a model is not there.
     """
-    names = [base, prompted, *([tuned] if tuned else [])]
     with Ollama(host) as server:
-        return Proof({name: server.layers(name) for name in names})
+        return Proof({name: server.layers(name) for name in (base, prompted, tuned) if name})
 
 
 def _short(one: Layer) -> str:

@@ -1,8 +1,8 @@
 """The Modelfile, Ollama's recipe for a model: which weights, and what is put around them.
 
-A Modelfile trains nothing. Its grammar has no escapes, so there are texts that it cannot hold;
-`build` refuses those and names the way out. The reader follows Ollama's own: what it drops is
-dropped here too, and said by `check_modelfile`.
+A Modelfile trains nothing. Its grammar has no escapes, so it cannot hold every text; `build`
+refuses those that it cannot. The reader follows Ollama's own: what it drops is dropped here too,
+and said by `check_modelfile`.
 """
 
 from __future__ import annotations
@@ -62,24 +62,26 @@ PARAMETERS: dict[str, Parameter] = {
 }
 # Still met in older Modelfiles; Ollama warns of them, or refuses them, by its version.
 RETIRED: dict[str, Parameter] = {
-    **dict.fromkeys(("mirostat", "num_gqa"), Parameter(int)),
-    **dict.fromkeys(
-        ("mirostat_eta", "mirostat_tau", "tfs_z", "rope_frequency_base", "rope_frequency_scale"),
-        Parameter(float),
-    ),
-    **dict.fromkeys(
-        ("penalize_newline", "numa", "low_vram", "f16_kv", "logits_all", "vocab_only", "use_mlock"),
-        Parameter(bool),
-    ),
+    name: Parameter(type)
+    for type, names in (
+        (int, "mirostat num_gqa"),
+        (float, "mirostat_eta mirostat_tau tfs_z rope_frequency_base rope_frequency_scale"),
+        (bool, "penalize_newline numa low_vram f16_kv logits_all vocab_only use_mlock"),
+    )
+    for name in names.split()
 }
 
 _KINDS = {int: "a whole number", float: "a number", bool: "true or false"}
 # Go's strconv.ParseBool
-_TRUE, _FALSE = ("1", "t", "T", "TRUE", "true", "True"), ("0", "f", "F", "FALSE", "false", "False")
+_BOOLEANS = {
+    **dict.fromkeys(("1", "t", "T", "TRUE", "true", "True"), True),
+    **dict.fromkeys(("0", "f", "F", "FALSE", "false", "False"), False),
+}
 _TEXTS = ("system", "template", "adapter", "requires", "renderer", "parser", "draft")
 _INSTRUCTIONS = ("from", "parameter", "message", "license", *_TEXTS)
 # Between instructions; a # begins a comment there only.
 _SKIPPED = re.compile(r"(?:[ \t\r\n]|#[^\r\n]*)*")
+_WORD = re.compile(r"[A-Za-z0-9_]+")
 _LINE_END = re.compile(r"[\r\n]|\Z")
 
 
@@ -88,13 +90,11 @@ class Modelfile:
     """What a Modelfile says.
 
     `base` is FROM: a GGUF's path or the name of a model that Ollama has; `projectors` are further
-    FROMs, as vision models have them. `parameters` are typed (`stop` is a tuple of texts).
-    `messages` (roles system, user, assistant) are put before every conversation. `renderer`,
-    `parser` and `draft` are only known to newer releases of Ollama.
+    FROMs, as vision models have them. `messages` (roles system, user, assistant) are put before
+    every conversation. Only newer releases of Ollama know `renderer`, `parser` and `draft`.
 
-    Paths count from `folder`: that of the file where one was read, the working directory where it
-    is None. It is not part of what the Modelfile says, and two that differ in nothing else are
-    equal.
+    Paths count from `folder`: that of the file that was read, else (None) the working directory.
+    Where a Modelfile lies is not part of what it says, nor of its equality.
     """
 
     base: str
@@ -127,8 +127,6 @@ class Modelfile:
             "messages": [{"role": m.role, "content": m.content} for m in self.messages],
             "license": list(self.licenses),
             "requires": self.requires,
-            "renderer": self.renderer,
-            "parser": self.parser,
         }
         return {name: value for name, value in options.items() if value or value == ""}
 
@@ -138,42 +136,30 @@ def parse(text: str) -> Modelfile:
     one counts.
 
     Reads what `ollama show --modelfile` prints. Unknown parameters are kept as texts, which
-    `check_modelfile` names. Raises WorkshopError, with the line, for an unknown instruction, a role
-    or a number that is none, a quotation mark without its partner, and a Modelfile without FROM.
+    `check_modelfile` names. Raises WorkshopError, with the line, for an unknown instruction or
+    role, a value that is not of its parameter's type, a quotation mark without its partner, and a
+    Modelfile without FROM.
     """
-    found: dict[str, Any] = {}
-    sources: list[str] = []
-    messages: list[Message] = []
-    licenses: list[str] = []
-    parameters: dict[str, Value] = {}
+    said: dict[str, list[tuple[str, Any]]] = {name: [] for name in _INSTRUCTIONS}
     for line, name, key, value in _instructions(text.removeprefix("\ufeff")):
-        if name == "from":
-            sources.append(value)
-        elif name == "message":
-            messages.append(Message(key, value))
-        elif name == "license":
-            licenses.append(value)
-        elif name == "parameter":
-            if key == "stop":
-                earlier = parameters.get("stop", ())
-                assert isinstance(earlier, tuple)
-                parameters[key] = (*earlier, value)
-            else:
-                parameters[key] = _typed(key, value, line)
-        else:
-            found[name] = value
-    if not sources:
+        said[name].append((key, _typed(key, value, line) if name == "parameter" else value))
+    values = {name: [value for _, value in found] for name, found in said.items()}
+    if not values["from"]:
         raise WorkshopError(
             "The Modelfile has no FROM line. Add one: FROM ./model.gguf, or FROM and a model's "
             "name."
         )
+    parameters = dict(said["parameter"])
+    if "stop" in parameters:
+        parameters["stop"] = tuple(value for key, value in said["parameter"] if key == "stop")
+    base, *projectors = values["from"]
     return Modelfile(
-        base=sources[0],
-        projectors=tuple(sources[1:]),
+        base=base,
+        projectors=tuple(projectors),
         parameters=parameters,
-        messages=tuple(messages),
-        licenses=tuple(licenses),
-        **found,
+        messages=tuple(Message(role, content) for role, content in said["message"]),
+        licenses=tuple(values["license"]),
+        **{name: values[name][-1] for name in _TEXTS if values[name]},
     )
 
 
@@ -206,16 +192,15 @@ def _instructions(text: str) -> Iterator[tuple[int, str, str, str]]:
         if name not in _INSTRUCTIONS:
             near = difflib.get_close_matches(name, _INSTRUCTIONS, n=1, cutoff=0.6)
             hint = f" Did you mean {near[0].upper()}?" if near else ""
-            raise WorkshopError(
-                f"line {line}: {name.upper()} is no instruction of a Modelfile.{hint}"
-            )
+            name = name.upper()
+            raise WorkshopError(f"line {line}: {name} is not an instruction of a Modelfile.{hint}")
         key = ""
         if name in ("parameter", "message"):
             key, at = _word(text, at, line)
             if name == "message" and key not in ROLES:
+                roles = ", ".join(ROLES)
                 raise WorkshopError(
-                    f"line {line}: {key!r} is no role of a MESSAGE; write {', '.join(ROLES)}, one "
-                    "space before it."
+                    f"line {line}: {key!r} is not a role: write {roles}, one space before it."
                 )
         value, at = _value(text, at, line)
         yield line, name, key, value
@@ -225,19 +210,16 @@ def _word(text: str, at: int, line: int) -> tuple[str, int]:
     word, space, _ = re.split(r"([ \t\r\n]|\Z)", text[at:], maxsplit=1)
     if space not in (" ", "\t"):
         raise WorkshopError(f"line {line}: nothing stands after {word or 'the instruction'}.")
-    if not re.fullmatch(r"[A-Za-z0-9_]+", word):
+    if not _WORD.fullmatch(word):
         raise WorkshopError(
-            f"line {line}: {word!r} is no word that a Modelfile knows. An instruction and its "
-            "value stand on a line, with one space between; a text of several lines stands between "
-            '""" and """.'
+            f"line {line}: {word!r} is not a word that a Modelfile knows. An instruction and its "
+            'value stand on a line, one space between; a longer text stands between """ and """.'
         )
     return word, at + len(word) + 1
 
 
 def _value(text: str, at: int, line: int) -> tuple[str, int]:
-    """A value ends with its line, if its quotation marks are closed there; else on the first line
-    where they are.
-    """
+    """A value ends with the first line on which its quotation marks, if any, are closed."""
     mark = None
     for found in _LINE_END.finditer(text, at):
         end = found.start()
@@ -252,18 +234,16 @@ def _value(text: str, at: int, line: int) -> tuple[str, int]:
 
 def _typed(name: str, value: str, line: int) -> Value:
     known = PARAMETERS.get(name) or RETIRED.get(name)
-    if known is None:
+    if known is None or known.type is tuple:
         return value
     try:
         if known.type is bool:
-            if value not in _TRUE + _FALSE:
-                raise ValueError(value)
-            return value in _TRUE
+            return _BOOLEANS[value]
         # Python reads 1_000 and full-width digits as numbers; Go does not
         if not re.fullmatch(r"[-+]?[0-9.]+([eE][-+]?[0-9]+)?", value):
             raise ValueError(value)
         return int(value) if known.type is int else float(value)
-    except ValueError as error:
+    except (KeyError, ValueError) as error:
         kind = _KINDS[known.type]
         raise WorkshopError(
             f"line {line}: PARAMETER {name} takes {kind}, not {value!r}."
@@ -276,29 +256,27 @@ def build(modelfile: Modelfile) -> str:
     Raises WorkshopError for what the grammar cannot hold (\"\"\" in a text, characters that
     Ollama's reader drops without a word), naming the field and the way out.
     """
-    lines = [
-        f"FROM {_written(source, 'FROM')}" for source in (modelfile.base, *modelfile.projectors)
-    ]
+    lines = [f"FROM {_written(one, 'FROM')}" for one in (modelfile.base, *modelfile.projectors)]
     for name in _TEXTS:
         value = getattr(modelfile, name)
         if value is not None:
             lines.append(f"{name.upper()} {_written(value, name.upper())}")
     for name, setting in modelfile.parameters.items():
+        if not _WORD.fullmatch(name):
+            raise WorkshopError(f"{name!r} cannot be the name of a PARAMETER.")
         for one in setting if isinstance(setting, tuple) else (setting,):
             shown = str(one).lower() if isinstance(one, bool) else str(one)
-            lines.append(f"PARAMETER {_key(name)} {_written(shown, f'PARAMETER {name}')}")
+            lines.append(f"PARAMETER {name} {_written(shown, f'PARAMETER {name}')}")
     for message in modelfile.messages:
         if message.role not in ROLES:
-            raise WorkshopError(
-                f"{message.role!r} is no role of a MESSAGE; write {', '.join(ROLES)}."
-            )
+            raise WorkshopError(f"{message.role!r} is not a role: write {', '.join(ROLES)}.")
         lines.append(f"MESSAGE {message.role} {_written(message.content, 'a MESSAGE')}")
     lines += [f"LICENSE {_written(text, 'a LICENSE')}" for text in modelfile.licenses]
     return "\n".join(lines) + "\n"
 
 
 def write(modelfile: Modelfile, path: str | Path) -> Path:
-    """Writes the Modelfile to `path`, whole or not at all, and gives the path back.
+    """Write the Modelfile to `path`, whole or not at all, and give the path back.
 
     Raises WorkshopError for what `build` refuses and `check_modelfile` finds.
     """
@@ -309,12 +287,6 @@ def write(modelfile: Modelfile, path: str | Path) -> Path:
     with atomic_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
     return path
-
-
-def _key(name: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9_]+", name):
-        raise WorkshopError(f"{name!r} cannot be the name of a PARAMETER.")
-    return name
 
 
 def _written(text: str, where: str) -> str:
@@ -336,12 +308,11 @@ def _written(text: str, where: str) -> str:
 
 
 def check_modelfile(modelfile: Modelfile, folder: str | Path | None = None) -> list[str]:
-    """What is wrong with `modelfile` lying in `folder` (its own where none is given), a sentence
-    each; empty when all is well.
+    """What is wrong with `modelfile` in `folder` (its own by default), a sentence each.
 
     Looks for paths that are not there (Ollama would take them for a model's name), weights that
-    Ollama imports wrongly, parameters that are unknown or out of range, comments that are none, and
-    texts that `build` refuses.
+    Ollama imports wrongly, parameters that are unknown or out of range, texts that were meant as
+    comments, and texts that `build` refuses.
     """
     folder = Path(folder) if folder is not None else modelfile.folder or Path()
     found = [_source_problem(one, folder) for one in (modelfile.base, *modelfile.projectors)]
@@ -350,7 +321,7 @@ def check_modelfile(modelfile: Modelfile, folder: str | Path | None = None) -> l
     found += [_parameter_problem(name, value) for name, value in modelfile.parameters.items()]
     if modelfile.system is not None and re.match(r"[ \t]+#", modelfile.system):
         found.append(
-            'SYSTEM begins with #: after """ that is no comment, the model would read it. Put '
+            'SYSTEM begins with #: after """ that is not a comment; the model would read it. Put '
             "comments on lines of their own."
         )
     release = r"v?\d+\.\d+\.\d+([-+][0-9A-Za-z.+-]+)?"
@@ -399,11 +370,11 @@ def _source_problem(source: str, folder: Path) -> str | None:
     if path.is_file():
         with path.open("rb") as file:
             whole = file.read(4) == b"GGUF"
-        return None if whole else f"FROM {source} is no GGUF file: it does not begin with GGUF."
+        return None if whole else f"FROM {source} is not a GGUF file: it does not begin with GGUF."
     if re.search(r"\s#", source):
         return (
-            f"FROM {source}: a # after a value begins no comment, it is part of the name. Put the "
-            "comment on a line of its own."
+            f"FROM {source}: a # after a value does not begin a comment, it is part of the name. "
+            "Put the comment on a line of its own."
         )
     if is_path(source):
         return (
@@ -439,10 +410,9 @@ def _value_problem(name: str, value: Value) -> str | None:
     if not isinstance(value, kinds) or isinstance(value, bool) is not (known.type is bool):
         return f"it takes {_KINDS[known.type]}."
     assert isinstance(value, int | float)
-    if known.least is not None and not (
-        value > known.least if known.above else value >= known.least
-    ):
-        return f"it must be {'above' if known.above else 'at least'} {known.least:g}."
-    if known.most is not None and not value <= known.most:
-        return f"it must be at most {known.most:g}."
+    least, most = known.least, known.most
+    if least is not None and not (value > least if known.above else value >= least):
+        return f"it must be {'above' if known.above else 'at least'} {least:g}."
+    if most is not None and not value <= most:
+        return f"it must be at most {most:g}."
     return None

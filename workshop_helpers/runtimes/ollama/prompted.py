@@ -11,23 +11,23 @@ import math
 import os
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from ...core.errors import WorkshopError
 from ...dataset.formats import Conversation, Message, read_conversations
-from ...gguf.header import composes, read_gguf
+from ...gguf.header import read_gguf
 from ...models.resolve import ModelRef, resolve
 from .modelfile import Modelfile, Value
 from .template import chat_format
 
 # The longest answer in tokens: a model that misses its end token must stop somewhere.
 NUM_PREDICT = 512
-# Rows that examples are chosen among; comparing each with each takes a second for so many.
+# Examples are chosen among this many rows; comparing each with each then takes a second.
 MOST_ROWS = 1000
 
-# The same models in Ollama's library, by the names it gives them. Ollama fetches them itself,
-# quantized to about four bits a weight, with a template of its own.
+# The catalogue's models in Ollama's library: about four bits a weight, with Ollama's own template.
 LIBRARY = {
     "tinyllama-1.1b": "tinyllama:1.1b",
     "gemma3-1b": "gemma3:1b",
@@ -55,19 +55,19 @@ def prompted(
 
     model: a `.gguf` file (TEMPLATE, stop texts and `num_predict` are written for it), `ollama:NAME`
     or a catalogue name (FROM names the model in Ollama, whose own template stays). data: rows to
-    choose the examples from, so that they cover what the rows are about. folder: where the
-    Modelfile is to lie; FROM's path counts from there. Raises WorkshopError for a model that is no
-    GGUF yet, rows that cannot be read, and too few of them.
+    choose the examples from. folder: where the Modelfile is to lie; FROM's path counts from there.
+    Raises WorkshopError for a model that is not a GGUF yet, and for rows that cannot be read or are
+    too few.
     """
     ref = resolve(model)
-    base, template, stop = _weights(ref, Path(folder) if folder is not None else None)
-    parameters: dict[str, Value] = {"num_predict": NUM_PREDICT}
-    if stop:
-        parameters["stop"] = stop
-    if temperature is not None:
-        parameters["temperature"] = temperature
-    if top_p is not None:
-        parameters["top_p"] = top_p
+    folder = Path(folder) if folder is not None else None
+    base, template, stop = _weights(ref, folder)
+    parameters: dict[str, Value | None] = {
+        "num_predict": NUM_PREDICT,
+        "stop": stop or None,
+        "temperature": temperature,
+        "top_p": top_p,
+    }
     messages: list[Message] = []
     if shots:
         if data is None:
@@ -75,7 +75,7 @@ def prompted(
         rows = read_conversations(data) if isinstance(data, str | Path) else list(data)
         for row in choose_examples(rows, shots):
             messages += [m for m in row.messages if m.role != "system"]
-    if ref.kind == "gguf" and ref.path is not None and composes(read_gguf(ref.path).metadata):
+    if ref.kind == "gguf" and ref.path is not None and read_gguf(ref.path).composes:
         # Ollama hands the texts on as they are, where the model's own tokenizer would compose them
         system = None if system is None else unicodedata.normalize("NFC", system)
         messages = [Message(m.role, unicodedata.normalize("NFC", m.content)) for m in messages]
@@ -83,9 +83,9 @@ def prompted(
         base=base,
         system=system,
         template=template,
-        parameters=parameters,
+        parameters={name: value for name, value in parameters.items() if value is not None},
         messages=tuple(messages),
-        folder=Path(folder) if folder is not None else None,
+        folder=folder,
     )
 
 
@@ -99,13 +99,12 @@ def _weights(ref: ModelRef, folder: Path | None) -> tuple[str, str | None, tuple
         return ref.name.removeprefix("ollama:"), None, ()
     if ref.kind == "catalogue" and ref.name in LIBRARY:
         return LIBRARY[ref.name], None, ()
-    steps = [f"workshop gguf {ref.path if ref.kind != 'catalogue' else ref.name} --out model.gguf"]
+    source, merging = ref.name if ref.kind == "catalogue" else ref.path, ""
     if ref.kind == "adapter":
-        steps = [f"workshop merge {ref.path} --out merged", "workshop gguf merged --out model.gguf"]
+        source, merging = "merged", f"`workshop merge {ref.path} --out merged`, then "
     raise WorkshopError(
-        f"{ref.name} is no GGUF yet, and Ollama runs nothing else. Make one: "
-        + ", then ".join(f"`{step}`" for step in steps)
-        + "; then name model.gguf here."
+        f"{ref.name} is not a GGUF yet, and Ollama runs nothing else. Make one: {merging}`workshop "
+        f"gguf {source} --out model.gguf`; then name model.gguf here."
     )
 
 
@@ -119,8 +118,7 @@ def _from_path(path: Path, folder: Path | None) -> str:
 
 
 def choose_examples(rows: Sequence[Conversation], count: int) -> list[Conversation]:
-    """`count` rows that together stand for all of them, the most typical first; the same rows
-    always.
+    """`count` rows that together stand for all, the most typical first; the same rows always.
 
     Rows are compared by the pieces of three characters in question and answer, which works in any
     language; each next row is the one that brings all rows nearest to some chosen one (greedy
@@ -131,10 +129,7 @@ def choose_examples(rows: Sequence[Conversation], count: int) -> list[Conversati
     if not 1 <= count <= len(rows):
         raise WorkshopError(f"{count} examples cannot be chosen from {len(rows)} rows.")
     pieces = [_pieces(row) for row in rows]
-    frequency: dict[str, int] = {}
-    for row in pieces:
-        for piece in row:
-            frequency[piece] = frequency.get(piece, 0) + 1
+    frequency = Counter(piece for row in pieces for piece in row)
     # what stands in every row (a greeting, "how much is") says nothing of its topic
     weight = {piece: math.log(len(rows) / n) for piece, n in frequency.items()}
     length = [math.sqrt(sum(weight[p] ** 2 for p in row)) or 1.0 for row in pieces]
@@ -154,7 +149,7 @@ def choose_examples(rows: Sequence[Conversation], count: int) -> list[Conversati
             for at in range(len(rows))
             if at not in chosen
         }
-        best = max(gains, key=lambda at: (gains[at], -at))
+        best = max(gains, key=gains.__getitem__)
         chosen.append(best)
         nearest = [max(old, new) for old, new in zip(nearest, like[best], strict=True)]
     return [rows[at] for at in chosen]

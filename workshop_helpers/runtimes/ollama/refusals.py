@@ -1,4 +1,4 @@
-"""What goes wrong with an Ollama server, in sentences: what, where, and what to do next."""
+"""What goes wrong with an Ollama server, in sentences."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 INSTALL = "https://ollama.com/download"
 
-# What stands in a refusal, in small letters → what it means. The first that fits counts.
+# (what stands in a refusal, in small letters; what it means); the first that fits counts.
 _REFUSED = (
     (
         r"no space left|not enough space|disk (is )?full|quota exceeded",
@@ -69,9 +69,8 @@ _NOT_FETCHED = (
 def refusal(host: str, said: str, status: int, doing: str, name: str | None) -> str:
     """What the server's refusal means. `doing` completes "… while …"; `name`: the model."""
     said = one_line(said)
-    for pattern, sentence in _REFUSED:
-        if re.search(pattern, said.lower()):
-            return sentence.format(host=host, said=said, doing=doing, name=name, install=INSTALL)
+    if sentence := _fitting(_REFUSED, said):
+        return sentence.format(host=host, said=said, doing=doing, name=name, install=INSTALL)
     code = f" (status {status})" if status > 0 else ""
     return f"Ollama refused while {doing}: {said}{code}."
 
@@ -103,22 +102,24 @@ def missing(host: str, name: str, names: Sequence[str]) -> str:
 def not_fetched(host: str, said: str, name: str) -> str | None:
     """Why a model could not be fetched; None for what has nothing to do with fetching."""
     said, parts = one_line(said), name.split("/")
+    sentence = _fitting(_NOT_FETCHED, said)
     registry = f"the registry at {parts[0]}" if len(parts) == 3 else "Ollama's library"
-    for pattern, sentence in _NOT_FETCHED:
-        if re.search(pattern, said.lower()):
-            return sentence.format(
-                host=host,
-                said=said,
-                name=name,
-                registry=registry,
-                Registry=registry[0].upper() + registry[1:],
-                where=_where_to_look(name),
-            )
-    return None
+    return sentence and sentence.format(
+        host=host,
+        said=said,
+        name=name,
+        registry=registry,
+        Registry=registry[0].upper() + registry[1:],
+        where=_where_to_look(name),
+    )
+
+
+def _fitting(sentences: Sequence[tuple[str, str]], said: str) -> str | None:
+    return next((told for pattern, told in sentences if re.search(pattern, said.lower())), None)
 
 
 def _where_to_look(name: str) -> str:
-    """How to find a name that Ollama's library, or another registry, has."""
+    """How to find a name that the registry has."""
     from .prompted import LIBRARY
 
     if name in LIBRARY:
@@ -132,7 +133,7 @@ def _where_to_look(name: str) -> str:
 
 
 def broken(host: str, error: Exception, doing: str, timeout: float) -> str:
-    """Why no answer came: a server that is silent, not there, or gone."""
+    """Why no answer came: the server is silent, not there, or gone."""
     import httpx
 
     if isinstance(error, httpx.TimeoutException):
@@ -153,5 +154,5 @@ def broken(host: str, error: Exception, doing: str, timeout: float) -> str:
 
 
 def one_line(text: str) -> str:
-    """What a refusal says, on one line."""
+    """A refusal on one line."""
     return " ".join(str(text).split())[:400].rstrip(".") or "no reason given"

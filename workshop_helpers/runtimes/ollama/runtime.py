@@ -10,7 +10,7 @@ from ...core.errors import Closing, WorkshopError
 from ...gguf.header import composed
 from ...models.chat import Answer, Messages, Sampling
 from ..base import answer_each
-from .client import Ollama, OllamaFacts, Stream, Timings
+from .client import SILENCE, Ollama, OllamaFacts, Stream, Timings
 
 # The likeliest token at each step. Ollama would otherwise push repeated words down (repeat_penalty
 # is 1.1 by default).
@@ -29,14 +29,13 @@ CONTEXT = 4096
 
 
 class OllamaRuntime(Closing):
-    """A model of an Ollama server as a runtime; its own template, system text, messages and stop
-    texts are in force.
+    """A model of an Ollama server; its own template, system text, messages and stop texts count.
 
-    `model`: its name there. `host`: see `Ollama`. `batch_size`: questions sent at a time; how many
-    of them Ollama answers at a time is its own affair (OLLAMA_NUM_PARALLEL). `threads`: see
-    `Ollama.own_threads`. `context` in tokens, by default the model's num_ctx, else what it was made
-    for, at most 4,096. After `answer`, `timings` holds what Ollama measured for each answer. Raises
-    WorkshopError when no server answers or it has no such model.
+    `host`: see `Ollama`. `batch_size`: questions sent at a time; OLLAMA_NUM_PARALLEL says how many
+    Ollama answers at a time. `threads`: see `Ollama.own_threads`. `context` in tokens, by default
+    the model's num_ctx, else what it was made for, at most 4,096. After `answer`, `timings` holds
+    what Ollama measured for each answer. Raises WorkshopError when no server answers or it has no
+    such model.
     """
 
     name = "ollama"
@@ -49,28 +48,21 @@ class OllamaRuntime(Closing):
         batch_size: int = 1,
         threads: int | None = None,
         context: int | None = None,
-        timeout: float | None = None,
+        timeout: float = SILENCE,
     ) -> None:
         if batch_size < 1:
             raise WorkshopError(f"batch_size is {batch_size}; it must be at least 1.")
-        self.server = Ollama(host) if timeout is None else Ollama(host, timeout=timeout)
-        self.model = model
-        self.batch_size = batch_size
+        self.server = Ollama(host, timeout=timeout)
+        self.model, self.batch_size = model, batch_size
         self.timings: list[Timings] = []
         self._facts = self.server.show(model)
         self.context = context or _context(self._facts)
-        self._options = {**GREEDY, "num_ctx": self.context}
-        threads = threads or self.server.own_threads()
-        if threads is not None:
-            self._options["num_thread"] = threads
-        # thinking is switched off, as everywhere in the course; a model that cannot think is not
-        # asked about it
-        self._think = False if "thinking" in self._facts.capabilities else None
+        self._options = {**GREEDY, "num_ctx": self.context, **_threads(self.server, threads)}
         self._closed = False
 
     @property
     def load_seconds(self) -> float:
-        """The longest time that loading the model took in the last `answer`."""
+        """The longest that loading the model took in the last `answer`."""
         return max((timings.load_seconds for timings in self.timings), default=0.0)
 
     def answer(
@@ -81,8 +73,7 @@ class OllamaRuntime(Closing):
         sampling: Sampling | None = None,
         progress: bool = False,
     ) -> list[Answer]:
-        """One answer for each list of messages, in their order. `seconds` are Ollama's own,
-        without loading.
+        """See `Runtime.answer`. `seconds` are Ollama's own, without loading.
 
         Raises WorkshopError when the server stops or refuses, and for a conversation longer than
         the context (Ollama itself would cut it and say nothing).
@@ -96,14 +87,10 @@ class OllamaRuntime(Closing):
                 pass
             return stream
 
-        found = answer_each(
-            one, conversations, sampling=sampling, at_a_time=self.batch_size, progress=progress
-        )
+        how: dict[str, Any] = {"sampling": sampling, "progress": progress}
+        found = answer_each(one, conversations, at_a_time=self.batch_size, **how)
         self.timings = [stream.timings for stream in found if stream.timings is not None]
-        return [
-            self.finished(stream, messages)
-            for stream, messages in zip(found, conversations, strict=True)
-        ]
+        return [self.finished(*each) for each in zip(found, conversations, strict=True)]
 
     def stream(
         self,
@@ -116,13 +103,10 @@ class OllamaRuntime(Closing):
         options = {**self._options, "num_predict": max_new_tokens}
         if sampling is not None:
             options |= {"temperature": sampling.temperature, "seed": sampling.seed, "top_k": 0}
-        messages = composed(messages) if self._facts.composes else messages
-        return self.server.chat(self.model, messages, options=options, think=self._think)
+        return _asked(self.server, self._facts, messages, options)
 
     def finished(self, stream: Stream, messages: Messages) -> Answer:
-        """The answer of a stream that has ended. Raises WorkshopError when the messages did not fit
-        the context.
-        """
+        """The answer of a stream that has ended. Raises WorkshopError for too long messages."""
         timings = stream.timings
         if timings is None:
             raise WorkshopError(f"The answer of {self.model} was broken off.")
@@ -143,9 +127,7 @@ class OllamaRuntime(Closing):
         )
 
     def close(self) -> None:
-        """Let the connection go. Ollama keeps the model in memory for a while (5 minutes unless it
-        is told else).
-        """
+        """Let the connection go. Ollama keeps the model in memory, by default for 5 minutes."""
         if not self._closed:
             self._closed = True
             self.server.close()
@@ -153,10 +135,8 @@ class OllamaRuntime(Closing):
 
 class Chat:
     """A conversation with a model of an Ollama server. `history` holds the messages; `system`
-    stands before them.
-
-    `options` (temperature, num_predict, …) stand over the model's own. `timings`: of the last whole
-    answer.
+    stands before them. `options` (temperature, num_predict, …) stand over the model's own.
+    `timings`: of the last whole answer.
     """
 
     def __init__(
@@ -168,31 +148,23 @@ class Chat:
         options: dict[str, Any] | None = None,
     ) -> None:
         self.server, self.model, self.system = server, model, system
-        threads = server.own_threads()
-        self.options = {**({"num_thread": threads} if threads else {}), **(options or {})}
+        self.options = {**_threads(server, None), **(options or {})}
         self.history: list[dict[str, str]] = []
         self.timings: Timings | None = None
-        facts = server.show(model)
-        self._think = False if "thinking" in facts.capabilities else None
-        self._composes = facts.composes
+        self._facts = server.show(model)
 
     def say(self, text: str) -> Generator[str, None, None]:
         """The answer to `text`, piece by piece.
 
         An answer that is broken off (the iterator closed, Ctrl-C, an error of the server) stays in
-        the history as far as it came; when nothing had come, the question is forgotten too.
+        the history as far as it came; where nothing came, the question is forgotten too.
         """
         if not text.strip():
             raise WorkshopError("There is nothing to send.")
         question = {"role": "user", "content": text}
         first = [{"role": "system", "content": self.system}] if self.system else []
         messages = [*first, *self.history, question]
-        stream = self.server.chat(
-            self.model,
-            composed(messages) if self._composes else messages,
-            options=self.options,
-            think=self._think,
-        )
+        stream = _asked(self.server, self._facts, messages, self.options)
         try:
             yield from stream
             self.timings = stream.timings
@@ -204,6 +176,20 @@ class Chat:
     def reset(self) -> None:
         """Forget what was said; the system text stays."""
         self.history.clear()
+
+
+def _threads(server: Ollama, threads: int | None) -> dict[str, int]:
+    threads = threads or server.own_threads()
+    return {"num_thread": threads} if threads else {}
+
+
+def _asked(
+    server: Ollama, facts: OllamaFacts, messages: Messages, options: dict[str, Any]
+) -> Stream:
+    # thinking is switched off, as everywhere in the course; a model that cannot think is not asked
+    think = False if "thinking" in facts.capabilities else None
+    given = composed(messages) if facts.composes else messages
+    return server.chat(facts.name, given, options=options, think=think)
 
 
 def _context(facts: OllamaFacts) -> int:

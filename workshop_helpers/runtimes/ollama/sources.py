@@ -14,9 +14,8 @@ from .modelfile import Modelfile, is_path
 
 @dataclass(frozen=True)
 class Source:
-    """`weights`: the GGUF that is to be uploaded, None where `base` names a model of the server.
-    `adapter`: a GGUF put on them. `options`: what the Modelfile says beside, as /api/create takes
-    it.
+    """`weights`: the GGUF to upload, None where `base` names a model of the server. `adapter`: a
+    GGUF put on them. `options`: what the Modelfile says beside, as /api/create takes it.
     """
 
     base: str
@@ -34,24 +33,14 @@ def read_source(source: str | Path | Modelfile, adapter: str | Path | None) -> S
     """
     beside = Path(adapter).expanduser() if adapter is not None else None
     if isinstance(source, Modelfile):
-        weights = _weights(source)
-        options = source.create_options()
+        _check_over_http(source)
+        base, weights, options = source.base, _weights(source), source.create_options()
         if beside is None and source.adapter:
             beside = source.path(source.adapter)
-        if source.projectors:
-            raise WorkshopError(
-                "A Modelfile with several FROM lines is not made here: use `ollama create`."
-            )
-        given = {"RENDERER": source.renderer, "PARSER": source.parser, "DRAFT": source.draft}
-        if unknown := sorted(name for name, value in given.items() if value):
-            raise WorkshopError(
-                f"{', '.join(unknown)} cannot be given over the HTTP API: use `ollama create`."
-            )
-        base = source.base
     else:
-        is_file = isinstance(source, Path) or source.lower().endswith(".gguf")
-        weights = Path(source).expanduser() if is_file else None
-        base, options = str(source), {}
+        base, weights, options = str(source), None, {}
+        if isinstance(source, Path) or source.lower().endswith(".gguf"):
+            weights = Path(source).expanduser()
     if weights is not None:
         _check_weights(weights)
     if beside is not None:
@@ -59,9 +48,20 @@ def read_source(source: str | Path | Modelfile, adapter: str | Path | None) -> S
     return Source(base, weights, beside, options)
 
 
+def _check_over_http(modelfile: Modelfile) -> None:
+    if modelfile.projectors:
+        raise WorkshopError(
+            "A Modelfile with several FROM lines is not made here: use `ollama create`."
+        )
+    if unknown := [name for name in ("draft", "parser", "renderer") if getattr(modelfile, name)]:
+        raise WorkshopError(
+            f"{', '.join(unknown).upper()} cannot be given over the HTTP API: use `ollama create`."
+        )
+
+
 def _weights(modelfile: Modelfile) -> Path | None:
-    """The file that FROM names, None where it names a model. As for Ollama, a file that is there
-    goes before a model of the same name. Raises WorkshopError for a path that leads to no file.
+    """The file that FROM names, None where it names a model; a file goes before a model, as for
+    Ollama. Raises WorkshopError for a path that leads to no file.
     """
     path = modelfile.path(modelfile.base)
     if path.is_file():
@@ -69,7 +69,7 @@ def _weights(modelfile: Modelfile) -> Path | None:
     if not is_path(modelfile.base):
         return None
     if path.is_dir():
-        return path  # refused further on, like any other folder
+        return path  # refused later, like any other folder
     where = "the Modelfile's folder" if modelfile.folder is not None else "the working directory"
     raise WorkshopError(
         f"FROM {modelfile.base}: there is no file {path}. Paths count from {where}; a model's name "
@@ -78,14 +78,13 @@ def _weights(modelfile: Modelfile) -> Path | None:
 
 
 def _check_weights(path: Path) -> None:
-    if path.is_dir() and (path / "adapter_config.json").is_file():
+    if path.is_dir():
+        is_adapter = (path / "adapter_config.json").is_file()
         raise WorkshopError(
             f"{path} is an adapter folder. Merge it, then convert the model: "
             f"`workshop merge {path} --out model`, `workshop gguf model --out model-F16.gguf`."
-        )
-    if path.is_dir():
-        raise WorkshopError(
-            f"{path} is a folder. Convert the model first: "
+            if is_adapter
+            else f"{path} is a folder. Convert the model first: "
             f"`workshop gguf {path} --out model-F16.gguf`."
         )
     if read_gguf(path).metadata.get("general.type") == "adapter":

@@ -12,7 +12,6 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ...core.errors import WorkshopError
 from ...gguf.header import GgufFile, read_gguf
@@ -40,7 +39,7 @@ class Turn:
 class ChatFormat:
     """How conversations become text, in pieces.
 
-    `opening` stands before everything. `bare` stands for the system turn where there is no system
+    `opening` stands before everything; `bare` in place of the system turn where there is no system
     text (a default one, perhaps). `inside`: the system text has no turn of its own, it begins the
     first user turn, and `system.after` parts it from the question. `prompt` opens the answer;
     `stop` are the texts at which an answer ends.
@@ -142,8 +141,7 @@ _TOLD, _ASKED, _SAID, _LAST = "qsystemq", "qaskedq", "qsaidq", "qlastq"
 
 
 def chat_format(model: str | Path | ModelRef) -> ChatFormat:
-    """The format of a model's own chat template: of a `.gguf` file, a model folder or a catalogue
-    model that is here.
+    """The format of a chat template: of a `.gguf` file, a model folder or a catalogue model.
 
     BOS is left out where the runtime puts it in front itself. Raises WorkshopError for a model
     without a template, and for a template that does more than a Go template made here can do.
@@ -167,15 +165,9 @@ def gguf_render(file: GgufFile) -> Render:
     if not template:
         raise WorkshopError(
             f"{file.path} carries no chat template, so there is no telling how its chats are "
-            "written. Convert the model anew from a folder whose tokenizer has one."
+            "written. Convert the model again from a folder whose tokenizer has one."
         )
-    tokens = file.metadata.get("tokenizer.ggml.tokens") or []
-    named: dict[str, Any] = {"enable_thinking": False}
-    for name in ("bos", "eos"):
-        number = file.metadata.get(f"tokenizer.ggml.{name}_token_id")
-        named[f"{name}_token"] = (
-            tokens[number] if number is not None and number < len(tokens) else ""
-        )
+    named = {"bos_token": _token(file, "bos"), "eos_token": _token(file, "eos")}
 
     def render(messages: Messages, answered: bool) -> str:
         from transformers.utils.chat_template_utils import render_jinja_template
@@ -184,6 +176,7 @@ def gguf_render(file: GgufFile) -> Render:
             conversations=[list(messages)],
             chat_template=template,
             add_generation_prompt=not answered,
+            enable_thinking=False,
             **named,
         )
         return str(texts[0])
@@ -191,15 +184,17 @@ def gguf_render(file: GgufFile) -> Render:
     return render
 
 
+def _token(file: GgufFile, name: str) -> str:
+    number, tokens = file.token_id(name), file.metadata.get("tokenizer.ggml.tokens") or []
+    return str(tokens[number]) if number is not None and number < len(tokens) else ""
+
+
 def _bos_in_front(file: GgufFile) -> str:
     """The BOS that llama.cpp and Ollama put before every prompt of this model, or ""."""
     kind = file.metadata.get("tokenizer.ggml.model")
     # llama.cpp's own default, for files that do not say: SentencePiece and Llama 3 get one
     usual = kind == "llama" or str(file.metadata.get("tokenizer.ggml.pre")).startswith("llama")
-    if not file.metadata.get("tokenizer.ggml.add_bos_token", usual):
-        return ""
-    number = file.metadata.get("tokenizer.ggml.bos_token_id")
-    return "" if number is None else str(file.metadata["tokenizer.ggml.tokens"][number])
+    return _token(file, "bos") if file.metadata.get("tokenizer.ggml.add_bos_token", usual) else ""
 
 
 def read_format(render: Render, *, bos: str = "", name: str = "the model") -> ChatFormat:
@@ -210,9 +205,7 @@ def read_format(render: Render, *, bos: str = "", name: str = "the model") -> Ch
     """
 
     def write(*turns: str, answered: bool = False, roles: str = "uauauaua") -> str:
-        names = {"s": "system", "u": "user", "a": "assistant"}
-        messages = [{"role": names[r], "content": t} for r, t in zip(roles, turns, strict=False)]
-        return render(messages, answered).removeprefix(bos)
+        return render(_conversation(roles, *turns), answered).removeprefix(bos)
 
     try:
         found = _pieces(write)
@@ -255,30 +248,29 @@ def _pieces(write: Callable[..., str]) -> ChatFormat:
     inside = not parted.endswith(user_before)
     bare = _without(start, user_before)
     if inside:
-        system, opening = Turn("", parted), _without(told, user_before)
+        system, opening = ("", parted), _without(told, user_before)
         bare = _without(bare, opening, at_end=False)
     else:
-        system, opening = Turn(told, _without(parted, user_before)), ""
+        system, opening = (told, _without(parted, user_before)), ""
     end_mark = _mark(answer_after)
-    stop = [mark for mark in (end_mark, _mark(user_before)) if mark]
     if not end_mark:
         raise ValueError("nothing marks the end of an answer")
 
-    def trims(text: str, *turns: str, roles: str) -> bool:
-        written = write(*turns, roles=roles)
-        return f" {text}\n" not in written
+    def trims(mark: str, *turns: str, roles: str) -> bool:
+        return f" {mark}\n" not in write(*turns, roles=roles)
 
+    told_trims = trims(_TOLD, f" {_TOLD}\n", _ASKED, roles="su")
+    asked_trims = trims(_ASKED, f" {_ASKED}\n", roles="u")
+    said_trims = trims(_SAID, _ASKED, f" {_SAID}\n", _LAST, roles="uau")
     return ChatFormat(
         opening=opening,
         bare=bare,
-        system=Turn(system.before, system.after, trims(_TOLD, f" {_TOLD}\n", _ASKED, roles="su")),
-        user=Turn(user_before, user_after, trims(_ASKED, f" {_ASKED}\n", roles="u")),
-        answer=Turn(
-            answer_before, answer_after, trims(_SAID, _ASKED, f" {_SAID}\n", _LAST, roles="uau")
-        ),
+        system=Turn(*system, told_trims),
+        user=Turn(user_before, user_after, asked_trims),
+        answer=Turn(answer_before, answer_after, said_trims),
         prompt=_without(end, user_after, at_end=False),
         inside=inside,
-        stop=tuple(dict.fromkeys(stop)),
+        stop=tuple(dict.fromkeys(mark for mark in (end_mark, _mark(user_before)) if mark)),
     )
 
 
@@ -290,23 +282,21 @@ def _without(text: str, part: str, *, at_end: bool = True) -> str:
 
 def _mark(text: str) -> str:
     """The sign with which a turn begins or ends: a token in angle brackets, else the first word."""
-    words = text.split()
-    if not words:
-        return ""
-    found = re.match(r"<\|[^|>]*\|>|<[^<>]+>", words[0])
-    return found.group() if found else words[0]
+    word = next(iter(text.split()), "")
+    found = re.match(r"<\|[^|>]*\|>|<[^<>]+>", word)
+    return found.group() if found else word
 
 
-def _conversation(*turns: str) -> Messages:
-    names = {"S": "system", "U": "user", "A": "assistant"}
-    return [{"role": names[t[0]], "content": t[1:]} for t in turns]
+def _conversation(roles: str, *turns: str) -> Messages:
+    names = {"s": "system", "u": "user", "a": "assistant"}
+    return [{"role": names[r], "content": t} for r, t in zip(roles, turns, strict=False)]
 
 
 _PROBES: tuple[Messages, ...] = (
-    _conversation("UHello"),
-    _conversation("SBe brief.", "U送料は？"),
-    _conversation("U  two \n\n", "A  spaces\t", "U　全角　"),
-    _conversation("S\n a \n", "Ub", "Ac", "Ud", "Ae", "Uf"),
-    _conversation("SS", "U{{ .Prompt }} {% if %} 100%", 'A<b>x</b> \\n "q"', "U`'"),
-    _conversation("Ua\r\nb", "A\n\nc\n\n", "U\t"),
+    _conversation("u", "Hello"),
+    _conversation("su", "Be brief.", "送料は？"),
+    _conversation("uau", "  two \n\n", "  spaces\t", "　全角　"),
+    _conversation("suauau", "\n a \n", "b", "c", "d", "e", "f"),
+    _conversation("suau", "S", "{{ .Prompt }} {% if %} 100%", '<b>x</b> \\n "q"', "`'"),
+    _conversation("uau", "a\r\nb", "\n\nc\n\n", "\t"),
 )
