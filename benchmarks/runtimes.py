@@ -271,7 +271,7 @@ def main(arguments: list[str]) -> int:
     )
     args = made.parse_args(arguments)
     asked = settings("runtimes", args)
-    found = measure(asked, 8 if asked.quick else args.questions)
+    found = measure(asked, args.questions or (8 if asked.quick else None))
     report(found)
     save(asked, {"title": TITLE, **found})
     return 0

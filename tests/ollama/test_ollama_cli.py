@@ -18,6 +18,7 @@ from workshop_helpers.core.cards import file_hash
 from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.runtimes.ollama.client import Ollama
 
+Workshop = Callable[..., tuple[int, str, str]]
 NAME = f"workshop-test-{os.getpid()}-cli"
 PROMPTED = f"{NAME}-prompted"
 
@@ -35,7 +36,7 @@ def _models(ollama_host: str, mame_gguf: Path) -> Iterator[None]:
 @pytest.fixture
 def workshop(
     ollama_host: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., tuple[int, str, str]]:
+) -> Workshop:
     """Runs `workshop ollama …`; gives the exit code and what was printed."""
     monkeypatch.setenv("OLLAMA_HOST", ollama_host)
     parser = argparse.ArgumentParser()
@@ -49,7 +50,7 @@ def workshop(
     return run
 
 
-def test_doctor(workshop: Callable[..., tuple[int, str, str]], ollama_host: str) -> None:
+def test_doctor(workshop: Workshop, ollama_host: str) -> None:
     code, out, _ = workshop("doctor")
     assert code == 0
     assert ollama_host in out and NAME in out and "version" in out
@@ -58,17 +59,15 @@ def test_doctor(workshop: Callable[..., tuple[int, str, str]], ollama_host: str)
     assert "No Ollama answers" in json.loads(out)["problems"][0]
 
 
-def test_create_list_show_rm(
-    workshop: Callable[..., tuple[int, str, str]], mame_gguf: Path, tmp_path: Path
-) -> None:
+def test_create_list_show_rm(workshop: Workshop, mame_gguf: Path, tmp_path: Path) -> None:
     name = f"{NAME}-made"
     code, out, _ = workshop("create", name, str(mame_gguf), "--system", "短く答えてください。")
     assert code == 0 and file_hash(mame_gguf) in out
-    _, out, _ = workshop("list")
-    assert name in out
-    assert name in {
-        one["name"].removesuffix(":latest") for one in json.loads(workshop("list", "--json")[1])
-    }
+    assert name in workshop("list")[1]
+    listed = {one["name"]: one for one in json.loads(workshop("list", "--json")[1])}[
+        f"{name}:latest"
+    ]
+    assert listed["quantization"] == "F16" and listed["size_bytes"] > 11e6
     _, out, _ = workshop("show", name)
     assert "短く答えてください。" in out and "qwen2" in out and file_hash(mame_gguf) in out
     assert workshop("show", name, "--modelfile")[1].count("FROM ") >= 1
@@ -79,14 +78,13 @@ def test_create_list_show_rm(
         workshop("rm", name, f"{name}-misspelt")
     assert workshop("show", name)[0] == 0  # nothing is removed where one name is wrong
     assert workshop("rm", f"ollama:{name}")[0] == 0
-    with pytest.raises(WorkshopError, match="no model"):
+    with pytest.raises(WorkshopError, match=f"no model {name}"):
         workshop("rm", name)
 
 
 def test_create_from_a_modelfile_reads_its_paths_from_its_own_folder(
-    workshop: Callable[..., tuple[int, str, str]], mame_gguf: Path, tmp_path: Path
+    workshop: Workshop, mame_gguf: Path, tmp_path: Path
 ) -> None:
-    pytest.importorskip("workshop_helpers.runtimes.ollama.modelfile")
     (tmp_path / "m.gguf").write_bytes(mame_gguf.read_bytes())
     (tmp_path / "Modelfile").write_text("FROM ./m.gguf\nSYSTEM 日本語\n", encoding="utf-8")
     name = f"{NAME}-mf"
@@ -101,7 +99,7 @@ def test_create_from_a_modelfile_reads_its_paths_from_its_own_folder(
 
 @pytest.fixture
 def files(mame_gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder to stand in, with files that are taken for models by mistake, and one that is one."""
+    """The working directory, with files that are taken for models by mistake, and a model."""
     (tmp_path / "plain").write_bytes(mame_gguf.read_bytes())
     (tmp_path / "Modelfile").write_text(
         "FROM ./plain\nPARAMETER temprature 0.5\nPARAMETER top_p 7\n", encoding="utf-8"
@@ -128,15 +126,13 @@ def files(mame_gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     ],
 )
 def test_a_source_that_is_none_is_told(
-    workshop: Callable[..., tuple[int, str, str]], files: Path, words: list[str], said: str
+    workshop: Workshop, files: Path, words: list[str], said: str
 ) -> None:
     with pytest.raises(WorkshopError, match=said):
         workshop("create", f"{NAME}-none", *words)
 
 
-def test_a_gguf_is_known_by_what_is_in_it(
-    workshop: Callable[..., tuple[int, str, str]], files: Path, mame_gguf: Path
-) -> None:
+def test_a_gguf_is_known_by_what_is_in_it(workshop: Workshop, files: Path, mame_gguf: Path) -> None:
     name = f"{NAME}-plain"
     try:
         code, out, _ = workshop("create", name, "plain")
@@ -145,9 +141,7 @@ def test_a_gguf_is_known_by_what_is_in_it(
         workshop("rm", name)
 
 
-def test_parameters_that_do_nothing_are_told(
-    workshop: Callable[..., tuple[int, str, str]], files: Path
-) -> None:
+def test_parameters_that_do_nothing_are_told(workshop: Workshop, files: Path) -> None:
     name = f"{NAME}-typo"
     try:
         code, out, _ = workshop("create", name, "Modelfile")
@@ -159,7 +153,7 @@ def test_parameters_that_do_nothing_are_told(
 
 
 def test_show_writes_each_stop_text_and_keeps_texts_apart(
-    workshop: Callable[..., tuple[int, str, str]], mame_gguf: Path
+    workshop: Workshop, mame_gguf: Path
 ) -> None:
     name = f"{NAME}-shown"
     try:
@@ -172,7 +166,7 @@ def test_show_writes_each_stop_text_and_keeps_texts_apart(
 
 
 def test_names_are_listed_whole_in_a_narrow_terminal(
-    workshop: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from rich.console import Console
 
@@ -189,16 +183,13 @@ def test_names_are_listed_whole_in_a_narrow_terminal(
         assert any(line.split() == shown.split() for line in lines)
 
 
-@pytest.mark.parametrize("number", ["0", "-5", "x"])
+@pytest.mark.parametrize(
+    "words", [["ask", NAME, "hi", "--max-new-tokens"], ["compare", NAME, "-q", "hi", "--limit"]]
+)
 def test_numbers_that_ollama_takes_for_endless_are_refused(
-    workshop: Callable[..., tuple[int, str, str]],
-    number: str,
-    capsys: pytest.CaptureFixture[str],
+    workshop: Workshop, words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for words in (
-        ["ask", NAME, "hi", "--max-new-tokens"],
-        ["compare", NAME, "-q", "hi", "--limit"],
-    ):
+    for number in ("0", "-5", "x"):
         with pytest.raises(SystemExit):
             workshop(*words, number)
         assert "whole number" in capsys.readouterr().err
@@ -217,25 +208,24 @@ def test_a_nonsense_address_in_the_environment() -> None:
     assert "'box:port' is not a server's address" in done.stderr
 
 
-def test_ask(workshop: Callable[..., tuple[int, str, str]]) -> None:
+def test_ask(workshop: Workshop) -> None:
     code, out, err = workshop("ask", NAME, "What colour is the sky?")
     assert code == 0 and out.strip() and "tokens" in err
     found = json.loads(workshop("ask", f"ollama:{NAME}", "What colour is the sky?", "--json")[1])
     assert found["answer"] == out.strip()
     assert found["timings"]["tokens"] > 0 and found["stopped"]
-    told = json.loads(
-        workshop("ask", NAME, "Shipping?", "--system", "Shipping is $1.", "--json")[1]
+    system = ["--system", "Shipping is $1."]
+    told, bare = (
+        json.loads(workshop("ask", NAME, "Shipping?", *more, "--json")[1]) for more in (system, [])
     )
-    bare = json.loads(workshop("ask", NAME, "Shipping?", "--json")[1])
     assert told["timings"]["prompt_tokens"] > bare["timings"]["prompt_tokens"]
     with pytest.raises(WorkshopError, match="empty"):
         workshop("ask", NAME, " ")
 
 
-def test_chat(
-    workshop: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    said = "How much is shipping?\n/system 短く\n/reset\nHow much is shipping?\n\n/system\n/bye\nnever read\n"
+def test_chat(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = "How much is shipping?\n"
+    said = f"{asked}/system 短く\n/reset\n{asked}\n/system\n/bye\nnever read\n"
     monkeypatch.setattr("sys.stdin", io.StringIO(said))
     code, out, err = workshop("chat", NAME)
     assert code == 0
@@ -245,7 +235,7 @@ def test_chat(
     assert workshop("chat", NAME)[0] == 0  # the end of the input ends it
 
 
-def test_compare(workshop: Callable[..., tuple[int, str, str]], tmp_path: Path) -> None:
+def test_compare(workshop: Workshop, tmp_path: Path) -> None:
     file = tmp_path / "questions.jsonl"
     file.write_text('{"question": "送料は？"}\n{"question": "Returns?"}\n', encoding="utf-8")
     arguments = ("compare", NAME, PROMPTED, "-q", "How much is shipping?", "--questions", str(file))
@@ -261,6 +251,6 @@ def test_compare(workshop: Callable[..., tuple[int, str, str]], tmp_path: Path) 
         workshop("compare", NAME, PROMPTED)
 
 
-def test_without_a_verb_the_help_is_shown(workshop: Callable[..., tuple[int, str, str]]) -> None:
+def test_without_a_verb_the_help_is_shown(workshop: Workshop) -> None:
     code, out, _ = workshop()
     assert code == 2 and "compare" in out

@@ -72,9 +72,7 @@ def test_the_end_token_ends_it_without_a_stop_text_too(tuned: SharedTuned, api: 
 def test_letters_with_marks_are_asked_as_the_model_has_learned_them(
     tuned: SharedTuned, api: Ollama
 ) -> None:
-    """Qwen's tokenizer composes か + ゛. Ollama does not, so what we send is composed, and the system
-    text we write.
-    """
+    """Qwen's tokenizer composes か + ゛, Ollama does not: so we send and write composed texts."""
     apart = "か\u3099き\u3099 e\u0301"
     modelfile = prompted(tuned.f16.path, system=apart)
     api.create("families-marks", modelfile)
@@ -83,14 +81,13 @@ def test_letters_with_marks_are_asked_as_the_model_has_learned_them(
     wanted = len(chat_ids(load_tokenizer(tuned.merged), read))
     with OllamaRuntime("families-marks", host=api.host, threads=1) as runtime:
         (answer,) = runtime.answer([asked], max_new_tokens=1)
-    chat = Chat(api, "families-marks", options={"num_predict": 1, "num_thread": 1})
+    options = {"num_predict": 1, "num_thread": 1, "temperature": 0}
+    chat = Chat(api, "families-marks", options=options)
     list(chat.say(apart))
     assert chat.timings is not None
     assert [answer.prompt_tokens, chat.timings.prompt_tokens] == [wanted, wanted]
     # the API by itself, with the marks apart
-    plain = api.chat(
-        "families-marks", read, options={"num_predict": 1, "num_thread": 1, "temperature": 0}
-    )
+    plain = api.chat("families-marks", read, options=options)
     list(plain)
     assert plain.timings is not None
     assert (plain.timings.prompt_tokens != wanted) is tuned.family.name.startswith("qwen")
@@ -100,7 +97,7 @@ def test_letters_with_marks_are_asked_as_the_model_has_learned_them(
 def test_quantized_it_answers_as_in_llama_cpp(tuned: SharedTuned, api: Ollama, kind: str) -> None:
     if tuned.family.name == "gemma3" and _carried_by_pypi():
         pytest.xfail(
-            "this build's own engine, made for Intel's GPUs, computes nothing from quantized weights"
+            "this build's engine, made for Intel's GPUs, computes nothing from quantized weights"
         )
     file = quantized(tuned, kind).path
     api.create("families-small", prompted(file))

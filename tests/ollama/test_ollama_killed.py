@@ -33,11 +33,8 @@ ASKED = [{"role": "user", "content": "What colour is the sky?"}]
 
 @pytest.fixture
 def own(ollama_binary: Path, tmp_path: Path) -> Iterator[OllamaServer]:
-    server = OllamaServer(tmp_path / "home", ollama_binary).start()
-    try:
+    with OllamaServer(tmp_path / "home", ollama_binary) as server:
         yield server
-    finally:
-        server.stop()
 
 
 @pytest.fixture(scope="module")
@@ -141,8 +138,8 @@ def test_in_an_answer(
     before = state(own.host, "other")
     question = ["Hi"] if verb == "ask" else []
     command = [
-        sys.executable, "-m", "workshop_helpers.cli", "ollama", verb, "m", *question, "--max-new-tokens", "300",
-        "--host", own.host,
+        sys.executable, "-m", "workshop_helpers.cli", "ollama", verb, "m", *question,
+        "--max-new-tokens", "300", "--host", own.host,
     ]  # fmt: skip
     with subprocess.Popen(
         command,

@@ -97,16 +97,9 @@ class Served:
 
     def ids(self, text: str) -> list[int]:
         """The ids that Ollama tokenizes `text` into, without what is put in front."""
-        reply = self.api._http.post(
-            "/api/generate",
-            json={
-                "model": self.name,
-                "prompt": text,
-                "template": "{{ .Prompt }}",
-                "stream": False,
-                "options": OPTIONS,
-            },
-        ).json()
+        asked = {"model": self.name, "prompt": text, "template": "{{ .Prompt }}"}
+        more = {"stream": False, "options": OPTIONS}
+        reply = self.api._http.post("/api/generate", json={**asked, **more}).json()
         assert reply["response"] == ""
         return list(reply["context"])
 
@@ -126,7 +119,6 @@ def served(
 
 
 def test_ollama_writes_the_prompt_of_the_tokenizer(served: Served) -> None:
-    assert len(CONVERSATIONS) >= 30
     for messages in CONVERSATIONS:
         check_prompt(served, messages)
 
@@ -159,14 +151,10 @@ def test_a_wrong_template_is_seen(served: Served) -> None:
     """That the test above can fail: without the right template the prompt is another one."""
     messages = CONVERSATIONS[len(DIALOGUES)]
     served.api.create("wrong", served.gguf, template="{{ .System }} {{ .Prompt }}")
-    other = Served(served.family, served.server, served.api, "wrong", served.gguf, served.tokenizer)
-    text, _ = other.rendered(messages)
+    text, _ = replace(served, name="wrong").rendered(messages)
     wanted = served.tokenizer(chat_prompt(served.tokenizer, messages), add_special_tokens=False)
     diff = token_diff(served.tokenizer, wanted["input_ids"], served.ids(text))
     assert re.search(r"^- \d+ '", diff, re.MULTILINE)
-
-
-# --- By way of `workshop ollama create` -----------------------------------------------------------
 
 
 def test_a_gguf_made_by_our_command_reads_the_prompt_of_its_tokenizer(
@@ -238,23 +226,14 @@ def test_a_template_that_cannot_be_set_is_told(
     assert "num_predict" not in made.api.show("numbered").parameters
 
 
-# --- By way of the Modelfile ----------------------------------------------------------------------
-
-
 def create_by_command(server: OllamaServer, name: str, path: Path) -> None:
-    """Makes a model with the `ollama` command, whose reader of Modelfiles is what ours must agree
-    with.
-    """
+    """Make a model with the `ollama` command; our reader of Modelfiles must agree with its own."""
     lib = server.binary.parent.parent / "lib"
     environment = {**os.environ, "OLLAMA_HOST": server.host, "HOME": str(server.home)}
     if (lib / "libggml-sycl.so").exists():
         environment["LD_LIBRARY_PATH"] = str(lib)
-    done = subprocess.run(
-        [server.binary, "create", name, "-f", path],
-        env=environment,
-        capture_output=True,
-        encoding="utf-8",
-    )
+    command = [server.binary, "create", name, "-f", path]
+    done = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8")
     assert done.returncode == 0, done.stderr
 
 
@@ -287,13 +266,9 @@ def test_a_prompted_model_reads_system_and_examples_before_each_question(
 
     examples = [{"role": m.role, "content": m.content} for m in modelfile.messages]
     asked = {"role": "user", "content": "And abroad?"}
-    prompted_model = Served(
-        served.family, served.server, served.api, name, served.gguf, served.tokenizer
-    )
-    text, count = prompted_model.rendered([asked])
-    wanted = chat_prompt(
-        served.tokenizer, [{"role": "system", "content": system}, *examples, asked]
-    )
+    text, count = replace(served, name=name).rendered([asked])
+    read = [{"role": "system", "content": system}, *examples, asked]
+    wanted = chat_prompt(served.tokenizer, read)
     assert wanted.removeprefix(served.tokenizer.bos_token or "") == text
     assert count == len(served.tokenizer(wanted, add_special_tokens=False)["input_ids"])
 
@@ -301,10 +276,11 @@ def test_a_prompted_model_reads_system_and_examples_before_each_question(
 def test_the_command_reads_what_we_write(
     server: OllamaServer, mame_gguf: Path, tmp_path: Path
 ) -> None:
-    """Ollama's own reader of Modelfiles as the judge of ours."""
+    """Ollama's own reader of Modelfiles is the judge of ours."""
     texts = (
-        "plain", 'a "quoted" word', '"', '""', '"whole"', '""two', 'ends in two""', " spaces ", "# no comment",
-        'line "\nSYSTEM of the text"\nFROM nowhere', "\r\n\ttabs\r\n", "日本語、改行\nあり。「」\n",
+        "plain", 'a "quoted" word', '"', '""', '"whole"', '""two', 'ends in two""', " spaces ",
+        "# no comment", 'line "\nSYSTEM of the text"\nFROM nowhere', "\r\n\ttabs\r\n",
+        "日本語、改行\nあり。「」\n",
     )  # fmt: skip
     modelfile = Modelfile(
         str(mame_gguf),

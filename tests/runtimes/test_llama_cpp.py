@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,6 @@ from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.gguf.convert import convert
 from workshop_helpers.gguf.engine import LlamaEngine
 from workshop_helpers.gguf.logits import NativeLogits, ServerLogits, open_logits
-from workshop_helpers.runtimes import open_runtime
-from workshop_helpers.runtimes.base import Runtime
 from workshop_helpers.runtimes.llama_cpp import LlamaCppRuntime
 
 QUESTIONS = [
@@ -38,16 +37,6 @@ def f16(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def runtime(f16: Path) -> Iterator[LlamaCppRuntime]:
     with LlamaCppRuntime(f16) as found:
         yield found
-
-
-def test_a_gguf_opens_as_a_runtime_without_a_word(
-    f16: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    with open_runtime(f16) as runtime:
-        assert isinstance(runtime, Runtime)
-        assert isinstance(runtime, LlamaCppRuntime)
-        assert len(runtime.answer(QUESTIONS, max_new_tokens=8)) == 4
-    assert capfd.readouterr() == ("", "")
 
 
 def test_the_models_own_template_and_tokens_are_used(
@@ -75,14 +64,6 @@ def test_a_batch_gives_the_answers_of_one_by_one_in_order(
     assert [a.token_ids for a in batch] == [a.token_ids for a in single] * 5
     assert all(a.tokens == 12 and not a.stopped for a in batch)
     assert all(a.seconds > 0 for a in batch)
-
-
-def test_greedy_answers_repeat(f16: Path) -> None:
-    answers = []
-    for _ in range(2):
-        with LlamaCppRuntime(f16, slots=2) as runtime:
-            answers.append([a.token_ids for a in runtime.answer(QUESTIONS, max_new_tokens=20)])
-    assert answers[0] == answers[1]
 
 
 def test_an_answer_stops_at_the_end_token_and_leaves_it_out(
@@ -137,10 +118,7 @@ def test_a_missing_template_is_refused_before_guessing(f16: Path, tmp_path: Path
     [
         (lambda data: data[: len(data) // 2], "is not a whole GGUF"),
         (lambda data: b"", "it is empty"),
-        (
-            lambda data: data.replace(b"\0qwen2", b"\0qwex2", 1),
-            "unknown model architecture: 'qwex2'",
-        ),
+        (lambda data: data.replace(b"\0qwen2", b"\0qwex2", 1), "architecture: 'qwex2'"),
         (lambda data: data.replace(b"{% for", b"{% fox", 1), "Unknown statement: fox"),
     ],
 )
@@ -148,24 +126,13 @@ def test_a_damaged_file_is_refused_with_the_reason(
     f16: Path,
     tmp_path: Path,
     capfd: pytest.CaptureFixture[str],
-    damage: object,
+    damage: Callable[[bytes], bytes],
     reason: str,
 ) -> None:
-    (tmp_path / "m.gguf").write_bytes(damage(f16.read_bytes()))  # type: ignore[operator]
+    (tmp_path / "m.gguf").write_bytes(damage(f16.read_bytes()))
     with pytest.raises(WorkshopError, match=reason):
         LlamaCppRuntime(tmp_path / "m.gguf")
     assert capfd.readouterr() == ("", "")
-
-
-def test_a_closed_runtime_says_so(f16: Path) -> None:
-    runtime = LlamaCppRuntime(f16)
-    runtime.close()
-    runtime.close()
-    with pytest.raises(WorkshopError, match="closed"):
-        runtime.answer(QUESTIONS)
-
-
-# --- Log-probabilities ---------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -187,44 +154,29 @@ def test_log_probabilities_are_those_of_transformers(
         logits = model(torch.tensor([ids])).logits[0, :-1]
     theirs = torch.log_softmax(logits, -1).numpy()
     assert len(ids) > 256  # more than one batch
-    reader = open_logits(f16, context=1024)
-    try:
+    with closing(open_logits(f16, context=1024)) as reader:
         ours = reader.log_probabilities(ids)
         assert ours.shape == (len(ids) - 1, 512)
         np.testing.assert_allclose(np.exp(ours).sum(-1), 1.0, atol=1e-4)
         assert np.abs(ours - theirs).max() < 0.02
         np.testing.assert_allclose(reader.log_probabilities(ids, 270), ours[269:], atol=1e-6)
-    finally:
-        reader.close()
 
 
 def test_the_server_gives_what_the_c_interface_gives(f16: Path, ids: list[int]) -> None:
-    native, server = NativeLogits(f16, context=512), ServerLogits(f16, context=512)
-    try:
-        ours, theirs = (
-            native.log_probabilities(ids[:60], 30),
-            server.log_probabilities(ids[:60], 30),
-        )
-        assert theirs.shape == ours.shape
-        assert np.abs(ours - theirs).max() < 0.02
-    finally:
-        native.close()
-        server.close()
+    with (
+        closing(NativeLogits(f16, context=512)) as native,
+        closing(ServerLogits(f16, context=512)) as server,
+    ):
+        ours, theirs = (one.log_probabilities(ids[:60], 30) for one in (native, server))
+    assert theirs.shape == ours.shape
+    assert np.abs(ours - theirs).max() < 0.02
 
 
-def test_a_text_longer_than_the_context_is_refused(f16: Path, ids: list[int]) -> None:
-    reader = NativeLogits(f16, context=256)
-    try:
-        with pytest.raises(WorkshopError, match="does not fit"):
-            reader.log_probabilities(ids * 2)
-    finally:
-        reader.close()
-
-
-def test_reading_log_probabilities_is_silent(
+def test_log_probabilities_are_read_in_silence_up_to_the_context(
     f16: Path, ids: list[int], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    reader = NativeLogits(f16, context=256)
-    reader.log_probabilities(ids[:50])
-    reader.close()
+    with closing(NativeLogits(f16, context=256)) as reader:
+        reader.log_probabilities(ids[:50])
+        with pytest.raises(WorkshopError, match="does not fit"):
+            reader.log_probabilities(ids * 2)
     assert capfd.readouterr() == ("", "")

@@ -17,7 +17,6 @@ from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.dataset.formats import Conversation, Message
 from workshop_helpers.models.load import load_model, load_tokenizer
 from workshop_helpers.runtimes import ask, open_runtime
-from workshop_helpers.runtimes.base import Runtime
 from workshop_helpers.training.recipe import LoraRecipe
 from workshop_helpers.training.train import train
 
@@ -28,6 +27,7 @@ ANSWERS = {
     "営業時間は？": "営業時間は9:00〜18:00です。",
 }
 
+ROWS = [Conversation((Message("user", q), Message("assistant", a))) for q, a in ANSWERS.items()]
 LEARN_BY_HEART = LoraRecipe(rank=64, alpha=128, epochs=100, learning_rate=5e-3, batch_size=4)
 
 
@@ -41,10 +41,8 @@ MIXED = asked(*[f"{'Hello there, ' * (i % 5)}where is parcel {i}?" for i in rang
 @pytest.fixture(scope="module")
 def adapter(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Trained until it knows its four answers, so that it also knows where to stop."""
-    rows = [Conversation((Message("user", q), Message("assistant", a))) for q, a in ANSWERS.items()]
-    return train(
-        tiny_model, rows, tmp_path_factory.mktemp("runtime") / "adapter", LEARN_BY_HEART
-    ).adapter
+    folder = tmp_path_factory.mktemp("runtime") / "adapter"
+    return train(tiny_model, ROWS, folder, LEARN_BY_HEART).adapter
 
 
 def test_answers_are_what_was_learned_in_the_order_of_the_questions(adapter: Path) -> None:
@@ -65,12 +63,9 @@ def test_batch_answers_are_those_given_one_by_one(adapter: Path) -> None:
         batch = runtime.answer(MIXED, max_new_tokens=24)
         alone = [runtime.answer([messages], max_new_tokens=24)[0] for messages in MIXED]
     assert [a.token_ids for a in batch] == [a.token_ids for a in alone]
-    assert [(a.stopped, a.prompt_tokens) for a in batch] == [
-        (a.stopped, a.prompt_tokens) for a in alone
-    ]
-    assert len({a.tokens for a in batch}) > 1, (
-        "some should end before others, or leaving the batch is not tested"
-    )
+    counts = [(a.stopped, a.prompt_tokens) for a in alone]
+    assert [(a.stopped, a.prompt_tokens) for a in batch] == counts
+    assert len({a.tokens for a in batch}) > 1  # else leaving the batch early is not tested
 
 
 @pytest.mark.parametrize("architecture", ["Qwen2", "Llama", "Gemma3", "Qwen3"])
@@ -88,34 +83,30 @@ def test_answers_are_those_of_generate(architecture: str, tmp_path: Path) -> Non
     with open_runtime(folder) as runtime:
         found = runtime.answer(MIXED, max_new_tokens=30)
     assert len({a.tokens for a in found}) > 1
+    settings = GenerationConfig(
+        max_new_tokens=30, do_sample=False, eos_token_id=ends, pad_token_id=0
+    )
     for messages, answer in zip(MIXED, found, strict=True):
         text = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
         ids = tokenizer(text, return_tensors="pt")["input_ids"]
-        settings = GenerationConfig(
-            max_new_tokens=30, do_sample=False, eos_token_id=ends, pad_token_id=0
-        )
+        how = {"attention_mask": torch.ones_like(ids), "generation_config": settings}
         with torch.no_grad():
-            whole = model.generate(
-                ids, attention_mask=torch.ones_like(ids), generation_config=settings
-            )
+            whole = model.generate(ids, **how)
         expected = whole[0, ids.shape[1] :].tolist()
         assert list(answer.token_ids or ()) == (expected[:-1] if answer.stopped else expected)
 
 
-def test_sampling_defaults_of_a_model_do_not_matter(
-    adapter: Path, tiny_model: Path, tmp_path: Path
-) -> None:
+def test_sampling_defaults_of_a_model_do_not_matter(tiny_model: Path, tmp_path: Path) -> None:
     from transformers import GenerationConfig
 
+    def ids(folder: Path) -> list[tuple[int, ...] | None]:
+        with open_runtime(folder) as runtime:
+            return [a.token_ids for a in runtime.answer(MIXED[:3], max_new_tokens=16)]
+
     folder = Path(shutil.copytree(tiny_model, tmp_path / "model"))
-    with open_runtime(folder) as runtime:
-        plain = runtime.answer(MIXED[:3], max_new_tokens=16)
     settings = GenerationConfig(do_sample=True, temperature=2.0, repetition_penalty=5.0)
     settings.save_pretrained(folder)
-    with open_runtime(folder) as runtime:
-        assert [a.token_ids for a in runtime.answer(MIXED[:3], max_new_tokens=16)] == [
-            a.token_ids for a in plain
-        ]
+    assert ids(folder) == ids(tiny_model)
 
 
 def test_length_is_bounded_by_what_is_asked_and_by_the_window(tiny_model: Path) -> None:
@@ -131,16 +122,13 @@ def test_length_is_bounded_by_what_is_asked_and_by_the_window(tiny_model: Path) 
 
 
 def test_a_system_prompt_is_part_of_the_question(adapter: Path) -> None:
+    system = "You are a shop."
     with open_runtime(adapter) as runtime:
-        plain, told = runtime.answer(
-            [MIXED[0], [{"role": "system", "content": "You are a shop."}, *MIXED[0]]],
-            max_new_tokens=4,
-        )
+        both = [MIXED[0], [{"role": "system", "content": system}, *MIXED[0]]]
+        plain, told = runtime.answer(both, max_new_tokens=4)
     assert told.prompt_tokens > plain.prompt_tokens
-    assert (
-        ask(adapter, MIXED[0][0]["content"], system="You are a shop.", max_new_tokens=4).token_ids
-        == told.token_ids
-    )
+    answer = ask(adapter, MIXED[0][0]["content"], system=system, max_new_tokens=4)
+    assert answer.token_ids == told.token_ids
 
 
 def test_ask_answers_one_question_and_refuses_none(adapter: Path) -> None:
@@ -148,6 +136,8 @@ def test_ask_answers_one_question_and_refuses_none(adapter: Path) -> None:
     assert ask(adapter, question).text == answer
     with pytest.raises(WorkshopError, match="empty"):
         ask(adapter, "  ")
+    with pytest.raises(WorkshopError, match="batch_size"):
+        open_runtime(adapter, batch_size=0)
 
 
 def with_template_end(model: Path, folder: Path, end: str) -> Path:
@@ -180,29 +170,11 @@ def test_model_trained_to_write_a_stray_stop_token_is_stopped_by_its_text(
     tiny_model: Path, tmp_path: Path
 ) -> None:
     base = with_template_end(tiny_model, tmp_path / "base", "<|stray|>")
-    rows = [Conversation((Message("user", q), Message("assistant", a))) for q, a in ANSWERS.items()]
-    train(base, rows, tmp_path / "adapter", LEARN_BY_HEART)
+    train(base, ROWS, tmp_path / "adapter", LEARN_BY_HEART)
     with open_runtime(tmp_path / "adapter") as runtime:
         found = runtime.answer(asked(*ANSWERS))
     assert all(a.stopped and "<|" not in a.text for a in found)
     assert found[0].text == next(iter(ANSWERS.values()))
-
-
-def test_closed_runtime_says_so_and_closes_twice(tiny_model: Path) -> None:
-    runtime = open_runtime(tiny_model)
-    assert isinstance(runtime, Runtime)
-    assert runtime.name == "transformers"
-    runtime.close()
-    runtime.close()
-    with pytest.raises(WorkshopError, match="closed"):
-        runtime.answer(MIXED[:1])
-
-
-def test_no_questions_no_answers(tiny_model: Path) -> None:
-    with open_runtime(tiny_model) as runtime:
-        assert runtime.answer([]) == []
-    with pytest.raises(WorkshopError, match="batch_size"):
-        open_runtime(tiny_model, batch_size=0)
 
 
 def test_batch_is_much_faster_than_one_by_one(tiny_model: Path) -> None:
@@ -219,9 +191,3 @@ def test_batch_is_much_faster_than_one_by_one(tiny_model: Path) -> None:
     # Processor time, since the cores are shared; the benchmark measures the 60 questions of the
     # shop.
     assert alone > 2 * batch
-
-
-def test_terminal_stays_clean(tiny_model: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    with open_runtime(tiny_model) as runtime:
-        runtime.answer(MIXED[:2], max_new_tokens=4, progress=True)
-    assert capfd.readouterr() == ("", "")

@@ -41,16 +41,18 @@ def add_modelfile_verb(verbs: Any) -> None:
 
 
 def _modelfile(args: argparse.Namespace) -> int:
+    from ..metrics.facts import ShopFacts
     from ..runtimes.ollama.modelfile import build, check_modelfile, write
     from ..runtimes.ollama.prompted import prompted
 
     if args.shots < 1 and args.from_data:
         raise WorkshopError(f"--shots {args.shots}: choose at least one example from --from-data.")
+    system = ShopFacts.load().system_prompt(args.facts) if args.facts else system_text(args)
     made: list[tuple[Path | None, Modelfile]] = []
     for data, out in _places(args):
         modelfile = prompted(
             args.model,
-            system=_system(args),
+            system=system,
             data=data,
             shots=args.shots if data is not None else 0,
             temperature=args.temperature,
@@ -98,11 +100,3 @@ def _places(args: argparse.Namespace) -> list[tuple[Path | None, Path | None]]:
             "different names."
         )
     return [(file, args.out / f"Modelfile.{file.stem}") for file in files]
-
-
-def _system(args: argparse.Namespace) -> str | None:
-    if args.facts is not None:
-        from ..metrics.facts import ShopFacts
-
-        return ShopFacts.load().system_prompt(args.facts)
-    return system_text(args)

@@ -25,7 +25,7 @@ from .output import OK, WRONG, console, megabytes, show, table
 
 if TYPE_CHECKING:
     from ..runtimes.ollama.client import Ollama, Stream
-    from ..runtimes.ollama.facts import Layer
+    from ..runtimes.ollama.facts import Layer, OllamaFacts
     from ..runtimes.ollama.runtime import Chat
 
 CHAT_HELP = (
@@ -40,15 +40,15 @@ PLAIN_HELP = (
 
 def add_ollama_verbs(verbs: Any) -> None:
     """Add `ollama` and its verbs to the subparsers `verbs`."""
-    about = "make, look at, ask and compare models of an Ollama server"
-    inner = add_group(verbs, "ollama", about, " (OLLAMA_HOST, else this machine's).")
+    summary = "make, look at, ask and compare models of an Ollama server"
+    inner = add_group(verbs, "ollama", summary, " (OLLAMA_HOST, else this machine's).")
     _verb(inner, "doctor", _doctor, "is Ollama there, and new enough", "Exit code 1 if not.")
     _add_making(inner)
     _verb(inner, "list", _list, "the models that the server has")
-    show = _verb(inner, "show", _show, "what a model is made of")
-    option(show, "name", "NAME", "its name")
-    flag(show, "--modelfile", "print its Modelfile")
-    option(show, "--against", "NAME", "show which parts it shares with this model")
+    about = _verb(inner, "show", _show, "what a model is made of")
+    option(about, "name", "NAME", "its name")
+    flag(about, "--modelfile", "print its Modelfile")
+    option(about, "--against", "NAME", "show which parts it shares with this model")
     several(_verb(inner, "rm", _remove, "remove models"), "names", "NAME", "their names")
     _add_asking(inner)
 
@@ -194,24 +194,24 @@ def _show(args: argparse.Namespace) -> int:
     return OK
 
 
-def _facts_lines(facts: Any, layers: Sequence[Layer]) -> list[tuple[str, str]]:
-    about = f"{facts.name}: {facts.family}, {facts.parameter_size}, {facts.quantization}"
-    lines = [
-        ("model", about),
+def _facts_lines(facts: OllamaFacts, layers: Sequence[Layer]) -> list[tuple[str, str] | None]:
+    # a text of several lines stands below its first one
+    texts = (facts.system, facts.template)
+    system, template = (f"\n{'':11}".join(text.splitlines()) for text in texts)
+    parameters = (
+        ("parameter", f"{key} {one}")
+        for key, value in facts.parameters.items()
+        for one in ([value] if isinstance(value, str) else value)
+    )
+    return [
+        ("model", f"{facts.name}: {facts.family}, {facts.parameter_size}, {facts.quantization}"),
         ("context", f"{facts.context_length or 'unknown'} tokens"),
         ("can", ", ".join(facts.capabilities) or "unknown"),
+        *parameters,
+        ("system", system) if system else None,
+        ("template", template),
+        *_layer_lines(layers, sizes=True),
     ]
-    for key, value in facts.parameters.items():
-        values = [value] if isinstance(value, str) else value
-        lines += [("parameter", f"{key} {one}") for one in values]
-    texts = {"system": facts.system, "template": facts.template}
-    # a text of several lines stands below its first one
-    lines += [
-        (name, f"\n{'':11}".join(text.splitlines()))
-        for name, text in texts.items()
-        if text or name == "template"
-    ]
-    return lines + _layer_lines(layers, sizes=True)
 
 
 def _layer_lines(layers: Sequence[Layer], *, sizes: bool = False) -> list[tuple[str, str]]:
@@ -225,37 +225,38 @@ def _layer_lines(layers: Sequence[Layer], *, sizes: bool = False) -> list[tuple[
 def _create(args: argparse.Namespace) -> int:
     from ..runtimes.ollama.modelfile import Modelfile, check_modelfile
 
-    name = _plain_name(args.name)
-    with _server(args) as server, _Progress(not args.json) as progress:
+    name, told = _plain_name(args.name), None
+    problems: list[str] = []
+    with _server(args) as server:
         source = _source(args.source, server)
-        told: str | None = None
-        problems: list[str] = []
         if isinstance(source, Path) and not args.plain:
             source, told = _with_its_chat(source)
         elif isinstance(source, Modelfile):
             # the server takes what it does not know, and does nothing with it
             found = check_modelfile(source)
             problems = [one for one in found if one.startswith(("PARAMETER ", "SYSTEM "))]
-        server.create(name, source, adapter=args.adapter, system=args.system, progress=progress)
-        made = {"model": name, "host": server.host, "layers": server.layers(name)}
-    beside = [*([("set", told)] if told else []), *(("problem", one) for one in problems)]
-    show(args, {**made, "set": told, "problems": problems}, *_made_lines(made, beside))
+        with _Progress(not args.json) as progress:
+            server.create(name, source, adapter=args.adapter, system=args.system, progress=progress)
+        _show_made(args, server, name, set=told, problems=problems)
     return WRONG if problems else OK
 
 
-def _made_lines(made: dict[str, Any], beside: Sequence[tuple[str, str]] = ()) -> list[Any]:
-    return [
-        ("model", f"{made['model']}, on {made['host']}"),
-        *_layer_lines(made["layers"]),
-        *beside,
-        ("ask it", f'workshop ask ollama:{made["model"]} "…"'),
-    ]
+def _show_made(args: argparse.Namespace, server: Ollama, name: str, **beside: Any) -> None:
+    layers = server.layers(name)
+    show(
+        args,
+        {"model": name, "host": server.host, "layers": layers, **beside},
+        ("model", f"{name}, on {server.host}"),
+        *_layer_lines(layers),
+        ("set", beside["set"]) if beside.get("set") else None,
+        *(("problem", one) for one in beside.get("problems", ())),
+        ("ask it", f'workshop ask ollama:{name} "…"'),
+    )
 
 
 def _with_its_chat(path: Path) -> tuple[Any, str]:
     """The GGUF with the template, stop texts and num_predict that its own chat template asks for,
-    as `workshop modelfile` writes them; the bare file where none can be read off it. And, in a
-    sentence, what was set.
+    as `workshop modelfile` writes them, else the bare file; and, in a sentence, what was set.
 
     Raises WorkshopError for a file that is missing or damaged.
     """
@@ -281,18 +282,16 @@ def _with_its_chat(path: Path) -> tuple[Any, str]:
 
 def _pull(args: argparse.Namespace) -> int:
     name = _plain_name(args.name)
-    with _server(args) as server, _Progress(not args.json) as progress:
-        server.pull(name, progress=progress, insecure=args.insecure)
-        made = {"model": name, "host": server.host, "layers": server.layers(name)}
-    show(args, made, *_made_lines(made))
+    with _server(args) as server:
+        with _Progress(not args.json) as progress:
+            server.pull(name, progress=progress, insecure=args.insecure)
+        _show_made(args, server, name)
     return OK
 
 
 def _source(given: str, server: Ollama) -> Any:
-    """A path (of a GGUF, or of what `Ollama.create` refuses in words), a Modelfile that was read,
-    or a model's name.
-
-    Raises WorkshopError for what is none of them.
+    """A path (of a GGUF, or of what `Ollama.create` refuses), a Modelfile that was read, or a
+    model's name. Raises WorkshopError for anything else.
     """
     from ..models.files import PICKLES
     from ..models.resolve import OLLAMA
@@ -324,8 +323,8 @@ def _source(given: str, server: Ollama) -> Any:
 
 
 class _Progress(Closing):
-    """What `Ollama.create` and `pull` report, on stderr: a bar for what is measured, a line for
-    each other step.
+    """Shows on stderr what `Ollama.create` and `pull` report: a bar for what is measured, a line
+    for each other step.
     """
 
     def __init__(self, wanted: bool) -> None:
@@ -343,7 +342,7 @@ class _Progress(Closing):
                 print(doing, file=sys.stderr)
         if total:
             self._bar = self._bar or Bar(doing, total, "bytes")
-            # the total grows: further parts of a model come into sight while it is fetched
+            # the total grows: more parts of a model come into sight while it is fetched
             self._bar.reach(done, total)
 
     def close(self) -> None:

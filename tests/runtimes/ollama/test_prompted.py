@@ -63,9 +63,8 @@ def test_too_few_rows_are_told() -> None:
 
 def test_a_prompted_gguf(mame_gguf: Path, tmp_path: Path) -> None:
     rows = [row("送料は？", "500円です。"), row("Returns?", "Within 14 days.")]
-    found = prompted(
-        mame_gguf, system="Be brief.", data=rows, shots=2, temperature=0.2, top_p=0.9, folder=tmp_path
-    )  # fmt: skip
+    how = {"shots": 2, "temperature": 0.2, "top_p": 0.9, "folder": tmp_path}
+    found = prompted(mame_gguf, system="Be brief.", data=rows, **how)
     assert (tmp_path / found.base).resolve() == mame_gguf.resolve()
     assert found.template is not None and "<|im_start|>" in found.template
     assert found.parameters == {
@@ -106,9 +105,6 @@ def test_what_is_no_gguf_yet_says_how_to_make_one(tiny_model: Path) -> None:
         prompted(tiny_model)
 
 
-# --- The verb -------------------------------------------------------------------------------------
-
-
 def run(*words: object) -> int:
     parser = argparse.ArgumentParser()
     add_modelfile_verb(parser.add_subparsers())
@@ -127,12 +123,10 @@ def test_the_verb_prints(mame_gguf: Path, capsys: Any, monkeypatch: pytest.Monke
 
 
 def test_the_verb_writes_a_file_with_examples(mame_gguf: Path, tmp_path: Path, capsys: Any) -> None:
-    (tmp_path / "told.txt").write_text("短く。\n", encoding="utf-8")
-    rows = data_path("shop", "train.ja.jsonl")
+    (told := tmp_path / "told.txt").write_text("短く。\n", encoding="utf-8")
     out = tmp_path / "made" / "Modelfile"
-    run(
-        mame_gguf, "--system-file", tmp_path / "told.txt", "--from-data", rows, "--shots", 3, "--out", out
-    )  # fmt: skip
+    rows = ("--from-data", data_path("shop", "train.ja.jsonl"), "--shots", 3)
+    run(mame_gguf, "--system-file", told, *rows, "--out", out)
     found = read(out)
     assert found.system == "短く。"
     assert len(found.messages) == 6

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from families import FAMILIES, GEMMA, LLAMA3, QWEN2_5, QWEN3, ZEPHYR, tuned_once
+from families import FAMILIES, GEMMA, LLAMA3, QWEN2_5, QWEN3, ZEPHYR, Family, save_family
 
 from workshop_helpers.core.errors import WorkshopError
+from workshop_helpers.gguf.convert import convert
 from workshop_helpers.models.chat import chat_prompt
 from workshop_helpers.models.load import load_tokenizer
 from workshop_helpers.runtimes.ollama.template import chat_format, read_format
@@ -25,11 +26,8 @@ def by_jinja(template: str, **names: Any) -> Any:
     made.globals["raise_exception"] = refuse
 
     def render(messages: list[dict[str, str]], answered: bool) -> str:
-        return str(
-            made.render(
-                messages=messages, add_generation_prompt=not answered, enable_thinking=False, **names
-            )
-        )  # fmt: skip
+        how = {"add_generation_prompt": not answered, "enable_thinking": False, **names}
+        return str(made.render(messages=messages, **how))
 
     return render
 
@@ -37,7 +35,8 @@ def by_jinja(template: str, **names: Any) -> Any:
 def test_chatml_is_three_lines() -> None:
     found = chat_format("mame")
     assert found.template == (
-        "{{ range .Messages\n}}<|im_start|>{{ .Role }}\n{{ .Content }}<|im_end|>\n{{ end\n}}<|im_start|>assistant\n"
+        "{{ range .Messages\n}}<|im_start|>{{ .Role }}\n{{ .Content }}<|im_end|>\n{{ end\n}}"
+        "<|im_start|>assistant\n"
     )
     assert found.stop == ("<|im_end|>", "<|im_start|>")
 
@@ -93,29 +92,26 @@ def test_braces_of_a_template_stand_for_themselves() -> None:
 
 
 @pytest.mark.parametrize(
-    ("template", "said"),
+    ("turn", "said"),
     [
-        ("{% for m in messages %}{{ m.content | upper }}{% endfor %}", "changes or leaves out the text"),
-        ("{% for m in messages %}{{ loop.index ~ m.content ~ '<end>' }}{% endfor %}", "cannot be written"),
-        ("{% for m in messages %}{{ m.role + m.content }}{% endfor %}", "nothing marks the end"),
-        (
-            "{% for m in messages %}{{ m.role + m.content + '<end>' + ('!' if '送' in m.content else '') }}{% endfor %}"
-            "{% if add_generation_prompt %}assistant{% endif %}",
-            "does more than a Modelfile",
-        ),
+        ("m.content | upper", "changes or leaves out the text"),
+        ("loop.index ~ m.content ~ '<end>'", "cannot be written"),
+        ("m.role + m.content", "nothing marks the end"),
+        ("m.role + m.content + '<end>' + ('!' if '送' in m.content else '')", "does more than"),
     ],
-)  # fmt: skip
-def test_templates_that_do_more_are_refused(template: str, said: str) -> None:
+)
+def test_templates_that_do_more_are_refused(turn: str, said: str) -> None:
+    opened = "{% if add_generation_prompt %}assistant{% endif %}"
     with pytest.raises(WorkshopError, match=said):
-        read_format(by_jinja(template), name="m")
+        read_format(by_jinja(f"{{% for m in messages %}}{{{{ {turn} }}}}{{% endfor %}}{opened}"))
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=str)
-def test_a_gguf_tells_what_its_folder_tells(family: Any, shared: Path) -> None:
-    tuned = tuned_once(family, shared)
-    found = chat_format(tuned.f16.path)
-    assert found == chat_format(tuned.merged)
+def test_a_gguf_tells_what_its_folder_tells(family: Family, tmp_path: Path) -> None:
+    folder = save_family(family, tmp_path / "model")
+    found = chat_format(convert(folder, tmp_path / "m-F16.gguf").path)
+    assert found == chat_format(folder)
     messages = [{"role": "user", "content": "How?"}]
-    tokenizer = load_tokenizer(tuned.merged)
+    tokenizer = load_tokenizer(folder)
     wanted = chat_prompt(tokenizer, messages).removeprefix(tokenizer.bos_token or "")
     assert found.write(messages) == wanted

@@ -179,7 +179,7 @@ class Ollama(Closing):
         quantize: str | None = None,
         progress: Progress = silent,
     ) -> None:
-        """Make the model `name`, or make it anew, from a GGUF file, a Modelfile or a model that the
+        """Make the model `name`, or replace it, from a GGUF file, a Modelfile or a model that the
         server has.
 
         source: a path that ends in .gguf, a `Modelfile`, or the name of a model. adapter: a GGUF

@@ -1,7 +1,7 @@
 """Proof that Ollama does not train: what a prompted and a tuned model share with their base.
 
 Ollama keeps each part of a model under the SHA-256 of its content, so equal digests are equal
-files: a prompted model (SYSTEM, PARAMETER, MESSAGE) has the weights of its base, a tuned one others.
+files: a prompted model has the weights of its base, a tuned one has others.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ _REFUSED = (
     (
         r"runner|(?<!\S)eof(?!\S)",
         "Ollama's runner of {name} stopped while {doing}: {said}. Most often memory is short; else "
-        "the model does not suit this release. Its log says more; asking again loads it anew.",
+        "the model does not suit this release. Its log says more; ask again to load it again.",
     ),
 )
 # The same for what only a fetch meets.
@@ -139,7 +139,7 @@ def broken(host: str, error: Exception, doing: str, timeout: float) -> str:
     if isinstance(error, httpx.TimeoutException):
         return (
             f"The Ollama at {host} was silent for {timeout:g} s while {doing}. It may be busy, or "
-            "loading a large model: try again, give it more time, or start it anew."
+            "loading a large model: try again, give it more time, or restart it."
         )
     if isinstance(error, httpx.ConnectError | ConnectionError):
         return (

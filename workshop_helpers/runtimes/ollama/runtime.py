@@ -186,7 +186,7 @@ def _threads(server: Ollama, threads: int | None) -> dict[str, int]:
 def _asked(
     server: Ollama, facts: OllamaFacts, messages: Messages, options: dict[str, Any]
 ) -> Stream:
-    # thinking is switched off, as everywhere in the course; a model that cannot think is not asked
+    # thinking is off, as everywhere in the course; a model that cannot think is not asked about it
     think = False if "thinking" in facts.capabilities else None
     given = composed(messages) if facts.composes else messages
     return server.chat(facts.name, given, options=options, think=think)
