@@ -256,23 +256,22 @@ def build(modelfile: Modelfile) -> str:
     Raises WorkshopError for what the grammar cannot hold (\"\"\" in a text, characters that
     Ollama's reader drops without a word), naming the field and the way out.
     """
-    lines = [f"FROM {_written(one, 'FROM')}" for one in (modelfile.base, *modelfile.projectors)]
-    for name in _TEXTS:
-        value = getattr(modelfile, name)
-        if value is not None:
-            lines.append(f"{name.upper()} {_written(value, name.upper())}")
+    parts = [("FROM", source) for source in (modelfile.base, *modelfile.projectors)]
+    parts += [(name.upper(), getattr(modelfile, name)) for name in _TEXTS]
     for name, setting in modelfile.parameters.items():
         if not _WORD.fullmatch(name):
             raise WorkshopError(f"{name!r} cannot be the name of a PARAMETER.")
         for one in setting if isinstance(setting, tuple) else (setting,):
             shown = str(one).lower() if isinstance(one, bool) else str(one)
-            lines.append(f"PARAMETER {name} {_written(shown, f'PARAMETER {name}')}")
+            parts.append((f"PARAMETER {name}", shown))
     for message in modelfile.messages:
         if message.role not in ROLES:
             raise WorkshopError(f"{message.role!r} is not a role: write {', '.join(ROLES)}.")
-        lines.append(f"MESSAGE {message.role} {_written(message.content, 'a MESSAGE')}")
-    lines += [f"LICENSE {_written(text, 'a LICENSE')}" for text in modelfile.licenses]
-    return "\n".join(lines) + "\n"
+        parts.append((f"MESSAGE {message.role}", message.content))
+    parts += [("LICENSE", text) for text in modelfile.licenses]
+    return "".join(
+        f"{where} {_written(text, where)}\n" for where, text in parts if text is not None
+    )
 
 
 def write(modelfile: Modelfile, path: str | Path) -> Path:
