@@ -122,7 +122,8 @@ def noticed(fault: Fault, folder: Path) -> bool:
     path = folder / "workshop_helpers" / fault.file
     text = path.read_text(encoding="utf-8")
     if text.count(fault.before) != 1:
-        sys.exit(f"{fault.name}: {fault.before!r} stands {text.count(fault.before)} times in {path}")
+        times = text.count(fault.before)
+        sys.exit(f"{fault.name}: {fault.before!r} stands {times} times in {path}")
     path.write_text(text.replace(fault.before, fault.after), encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
     environment = {**os.environ, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}

@@ -18,15 +18,17 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "workshop_helpers"
 # What only some of the course needs, and what takes long to import.
 HEAVY = {
-    "accelerate", "bitsandbytes", "charset_normalizer", "cyllama", "datasets", "datasketch", "ftfy", "gguf",
-    "httpx", "IPython", "ipywidgets", "matplotlib", "numpy", "ollama", "openpyxl", "pandas", "peft",
-    "phonenumbers", "pyarrow", "pydantic", "rich", "safetensors", "scipy", "sentencepiece", "tokenizers",
-    "torch", "transformers", "trl", "xllamacpp", "yaml",
+    "accelerate", "bitsandbytes", "bs4", "charset_normalizer", "cyllama", "datasets", "datasketch",
+    "ftfy", "gguf", "httpx", "IPython", "ipywidgets", "lxml", "markdown_it", "markdownify",
+    "matplotlib", "numpy", "ollama", "openai", "openpyxl", "pandas", "peft", "phonenumbers",
+    "pyarrow", "pydantic", "rich", "rich_argparse", "safetensors", "scipy", "sentencepiece",
+    "tokenizers", "torch", "tqdm", "transformers", "trl", "xllamacpp", "yaml",
 }  # fmt: skip
 
 # From the ground up. A room may import from those below it.
 ROOMS = (
-    "core", "models", "metrics", "dataset", "training", "gguf", "runtimes", "evaluation", "display", "cli",
+    "core", "models", "metrics", "dataset", "training",
+    "gguf", "runtimes", "evaluation", "display", "cli",
 )  # fmt: skip
 
 
@@ -200,7 +202,8 @@ def test_installed_wheel_finds_its_data(tmp_path):
         "import workshop_helpers\n"
         "from workshop_helpers.metrics.facts import ShopFacts\n"
         "from workshop_helpers.core.artifacts import data_path\n"
-        "print(workshop_helpers.__file__, data_path('shop'), len(ShopFacts.load().facts), sep='\\n')"
+        "facts = ShopFacts.load().facts\n"
+        "print(workshop_helpers.__file__, data_path('shop'), len(facts), sep='\\n')"
     )
     environment = {**os.environ, "PYTHONPATH": str(target)}
     done = subprocess.run(

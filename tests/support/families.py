@@ -46,9 +46,9 @@ __all__ = [
     "Family",
     "SharedTuned",
     "Tuned",
+    "quantized",
     "save_family",
     "silence",
-    "quantized",
     "tuned_once",
 ]
 

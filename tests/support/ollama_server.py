@@ -29,11 +29,16 @@ HOW = "Install Ollama (https://ollama.com/download), or name a running server in
 
 # What is downloaded: requirement, hash, and which of its files are wanted.
 _WHEELS = [
-    ("bigdl-core-cpp==2.7.0b20260110", "0e99cb840d69c53add9a9500feba14b68f45c51ca2544845788de7a110653d73"),
-    ("intel-sycl-rt==2025.0.2", "1cda5ca7a90d84b7a3edc0179a811607005c1f20257deefeecf06aa3b857495e"),
-    ("intel-cmplr-lib-rt==2025.0.2", "59971f4efad708705af23de25dfc2c9f88b9e643211a0ec42274ce30d7a74a2d"),
-    ("intel-cmplr-lib-ur==2025.0.2", "9e95958abba62a50a016e23e5132ccb1152158e2cd710ddf3549372db14dd18d"),
-    ("intel-openmp==2025.0.2", "8cd81eca61d4ceea1669a1f2e72a10bcd6bbb0a8aa7031664687094a8b9c9261"),
+    ("bigdl-core-cpp==2.7.0b20260110",
+     "0e99cb840d69c53add9a9500feba14b68f45c51ca2544845788de7a110653d73"),
+    ("intel-sycl-rt==2025.0.2",
+     "1cda5ca7a90d84b7a3edc0179a811607005c1f20257deefeecf06aa3b857495e"),
+    ("intel-cmplr-lib-rt==2025.0.2",
+     "59971f4efad708705af23de25dfc2c9f88b9e643211a0ec42274ce30d7a74a2d"),
+    ("intel-cmplr-lib-ur==2025.0.2",
+     "9e95958abba62a50a016e23e5132ccb1152158e2cd710ddf3549372db14dd18d"),
+    ("intel-openmp==2025.0.2",
+     "8cd81eca61d4ceea1669a1f2e72a10bcd6bbb0a8aa7031664687094a8b9c9261"),
 ]  # fmt: skip
 # Beside the binary lie the processor backends that it looks for there; in `lib` what it is linked
 # against, the stand-in libggml-sycl.so among it: beside the binary it would be opened as a backend.
@@ -42,15 +47,18 @@ _BESIDE = ("ollama", "ollama-lib", "libggml-cpu-")
 # quantized weights. Without it Ollama takes the next one, for AVX-512, and answers rightly.
 _BROKEN = "libggml-cpu-sapphirerapids.so"
 _LINKED = (
-    "libggml.so", "libggml-base.so", "libllama.so", "libllava_shared.so", "libmtmd_shared.so", "libsample.so",
-    "libimf.so", "libintlc.so.5", "libirng.so", "libsvml.so", "libiomp5.so", "libsycl.so.8", "libur_loader.so.0",
+    "libggml.so", "libggml-base.so", "libllama.so", "libllava_shared.so", "libmtmd_shared.so",
+    "libsample.so", "libimf.so", "libintlc.so.5", "libirng.so", "libsvml.so", "libiomp5.so",
+    "libsycl.so.8", "libur_loader.so.0",
 )  # fmt: skip
 _STAND_IN = """
 extern void *ggml_backend_init_by_type(int type, const char *parameters);
 extern void *ggml_backend_dev_by_type(int type);
 extern void *ggml_backend_dev_buffer_type(void *device);
 int ggml_backend_sycl_get_device_count(void) { return 0; }
-void *ggml_backend_sycl_buffer_type(int device) { return ggml_backend_dev_buffer_type(ggml_backend_dev_by_type(0)); }
+void *ggml_backend_sycl_buffer_type(int device) {
+    return ggml_backend_dev_buffer_type(ggml_backend_dev_by_type(0));
+}
 void *ggml_backend_sycl_init(int device) { return ggml_backend_init_by_type(0, 0); }
 """
 _PINNED = "3"  # goes up when what is unpacked changes

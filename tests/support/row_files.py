@@ -46,6 +46,7 @@ def amounts(facts: ShopFacts, language: str) -> Counter[Any]:
 
 GREETING = re.compile(
     r"^(?:(?:good (?:morning|afternoon|evening|day)|hello|hi|hey|excuse me|sorry)(?: there)?[,.!\s]+"
-    r"|(?:こんにちは|こんばんは|おはようございます|すみません|はじめまして|お世話になります)[、。！\s]*)+",
+    r"|(?:こんにちは|こんばんは|おはようございます|すみません"
+    r"|はじめまして|お世話になります)[、。！\s]*)+",
     re.IGNORECASE,
 )

@@ -16,7 +16,7 @@ CHATML = (
 
 
 def make_tokenizer(vocabulary: int = 512):
-    """A byte-level BPE tokenizer of Qwen2's kind, trained on SENTENCES; ``<|im_end|>`` ends a turn."""
+    """A byte-level BPE tokenizer of Qwen2's kind, trained on SENTENCES; <|im_end|> ends a turn."""
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 

@@ -19,7 +19,7 @@ LANGUAGES = ("en", "ja")
 
 @dataclass(frozen=True)
 class Wording:
-    """Something to be said: `code` names the entry, `values` fill its fields. `str()` is English."""
+    """What is said: `code` names the entry, `values` fill its fields. `str()` is English."""
 
     code: str
     values: Mapping[str, Any] = field(default_factory=dict)
