@@ -1,15 +1,13 @@
-"""Writes the bad files beside it, and expectations.yaml: what a careful reader would say about
-each.
+"""Writes the bad files beside it, and expectations.yaml: what a careful reader says about each.
 
     python tests/data/bad/make_bad.py
 
 Everything is invented; numbers are reserved or documented for tests. Real-looking keys are not
-stored: the test assembles those when it runs. The output is the same on every machine (but for how
-gzip packs it).
+stored: the test assembles those when it runs. The output is the same on every machine, but for how
+gzip packs it.
 
-An expectation: rule (or several, where people name the fault differently), line (from 1; none where
-the file as a whole is meant), severity (or several) where it is not "error", other_line where it is
-about two rows. Options: what else `check` is given.
+An expectation: rule (or several, where people name the fault differently), line (from 1; none for
+the file as a whole), severity where it is not "error", other_line where it is about two rows.
 """
 
 # One case a line: folded, the table would be three times as long and harder to read.
@@ -22,6 +20,7 @@ import gzip
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,23 +45,14 @@ def error(rule: str | list[str], line: int | None = None, **more: Any) -> dict[s
     return {"rule": rule} | ({} if line is None else {"line": line}) | more
 
 
-def warning(rule: str | list[str], line: int | None = None, **more: Any) -> dict[str, Any]:
-    return error(rule, line, severity="warning", **more)
-
-
-def serious(rule: str | list[str], line: int | None = None, **more: Any) -> dict[str, Any]:
-    """An error to some careful readers, a warning to others."""
-    return error(rule, line, severity=["warning", "error"], **more)
-
-
-def note(rule: str | list[str], line: int | None = None, **more: Any) -> dict[str, Any]:
-    return error(rule, line, severity="note", **more)
+warning = partial(error, severity="warning")
+note = partial(error, severity="note")
+serious = partial(error, severity=["warning", "error"])  # people differ
 
 
 def case(name: str, content: bytes | str, *expected: dict[str, Any], **options: Any) -> None:
     assert name not in CASES, name
-    if isinstance(content, str):
-        content = content.encode()
+    content = content.encode() if isinstance(content, str) else content
     CASES[name] = Case(content, list(expected), options)
 
 
@@ -225,10 +215,10 @@ def encodings() -> None:
     case("encoding_broken.csv", table(("question", "answer"), (QUESTION, ANSWER)).encode() + b"Why?,Because it \xfe rained.\n", error(rule, 3))
     case("encoding_gzip_cut_off.jsonl.gz", packed(lines(*EN, *JA))[:-40], error([rule, "unreadable"]))
     # Read rightly, so nothing is wrong with the rows; the summary says what was read.
-    case("encoding_cp932.jsonl", lines(*JA).encode("cp932"), encoding_said="cp932")
-    case("encoding_cp932.csv", table(("質問", "回答"), *((r["instruction"], r["output"]) for r in JA)).encode("cp932"), encoding_said="cp932")
-    case("encoding_euc_jp.jsonl", lines(*JA).encode("euc_jp"), encoding_said="euc_jp")
-    case("encoding_euc_jp.tsv", table(("質問", "回答"), *((r["instruction"], r["output"]) for r in JA), by="\t").encode("euc_jp"), encoding_said="euc_jp")
+    for code, name, by in (("cp932", "csv", ","), ("euc_jp", "tsv", "\t")):
+        rows = table(("質問", "回答"), *((r["instruction"], r["output"]) for r in JA), by=by)
+        case(f"encoding_{code}.jsonl", lines(*JA).encode(code), encoding_said=code)
+        case(f"encoding_{code}.{name}", rows.encode(code), encoding_said=code)
 
 
 def characters() -> None:
@@ -452,8 +442,8 @@ def expectations() -> str:
 
 def contents() -> dict[str, bytes]:
     """Every file's name and bytes."""
-    files = {name: bad.content for name, bad in CASES.items()}
-    return {**files, **HELPERS, "expectations.yaml": expectations().encode()}
+    files = {name: bad.content for name, bad in CASES.items()} | HELPERS
+    return files | {"expectations.yaml": expectations().encode()}
 
 
 if __name__ == "__main__":

@@ -1,6 +1,4 @@
-"""Clean, varied text: the check leaves it alone. What is flagged here would be flagged in good
-data.
-"""
+"""Clean, varied text: the check leaves it alone, as it would good data."""
 
 from __future__ import annotations
 

@@ -1,13 +1,12 @@
-"""Whatever bytes a file holds, reading it ends in rows and faults: no traceback, no hang, no memory
-without end.
-"""
+"""Whatever bytes a file holds, it is read as rows and faults: no traceback, hang or full memory."""
 
 from __future__ import annotations
 
 import contextlib
 import gzip
-import io
+import os
 import random
+import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
@@ -59,9 +58,7 @@ RANDOM = st.one_of(
 
 
 def read_all(path: Path) -> list[Conversation | Fault]:
-    """Every row of a file. Only a WorkshopError may end the reading; every item is in order and
-    whole.
-    """
+    """Every row of a file, in order and whole. Only a WorkshopError may end the reading."""
     try:
         with open_rows(path) as rows:
             assert rows.source.reason and rows.source.container and rows.source.format
@@ -145,10 +142,9 @@ def test_a_damaged_line_costs_no_other(tmp_path: Path) -> None:
     """JSON Lines and JSON lists keep every row but the one that was hit."""
     wholes = dict(samples(tmp_path))
     for suffix in ("jsonl", "json"):
-        whole = wholes[suffix]
-        place = whole.index("質問20".encode())
+        before, mark, behind = wholes[suffix].partition("質問20".encode())
         path = tmp_path / f"f.{suffix}"
-        path.write_bytes(whole[:place] + b"\x01" + whole[place:])
+        path.write_bytes(before + b"\x01" + mark + behind)
         found = read_all(path)
         assert [n for n, row in enumerate(found) if isinstance(row, Fault)] == [20], suffix
         assert len(found) == 40
@@ -159,12 +155,10 @@ def test_a_damaged_line_costs_no_other(tmp_path: Path) -> None:
 def test_nesting_without_end_is_a_fault(tmp_path: Path, depth: int, suffix: str) -> None:
     path = tmp_path / f"f.{suffix}"
     for deep in ("[" * depth, '{"a":' * depth, "[" * depth + "]" * depth):
-        path.write_text(
-            f'{{"instruction": {deep}\n{{"instruction": "a", "output": "b"}}\n', "utf-8"
-        )
-        assert any(isinstance(row, Fault) for row in read_all(path))
-        path.write_text(deep, "utf-8")
-        assert any(isinstance(row, Fault) for row in read_all(path))
+        inside = f'{{"instruction": {deep}\n{{"instruction": "a", "output": "b"}}\n'
+        for text in (inside, deep):
+            path.write_text(text, "utf-8")
+            assert any(isinstance(row, Fault) for row in read_all(path))
 
 
 def test_a_number_of_thousands_of_digits_is_a_fault(tmp_path: Path) -> None:
@@ -191,8 +185,7 @@ def test_a_row_without_end_is_a_fault_long_before_the_memory_is_full(
     for module in ("stream", "json_rows", "tables", "plain"):
         monkeypatch.setattr(f"workshop_helpers.dataset.formats.{module}.ROW_LIMIT", 600_000)
     start = ENDLESS[suffix]
-    raw = start + (start[-10:] * 200_000)
-    path = tmp_path / f"f.{suffix}"
+    raw, path = start + (start[-10:] * 200_000), tmp_path / f"f.{suffix}"
     path.write_bytes(gzip.compress(raw) if packed else raw)
     assert last_fault(path) == "row-too-large"
 
@@ -207,11 +200,9 @@ def test_a_gzip_bomb_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 def test_a_workbook_bomb_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tables, "_LEAST_UNPACKED", 1 << 20)
-    raw = io.BytesIO()
-    with zipfile.ZipFile(raw, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("xl/worksheets/sheet1.xml", b"<a/>" * (2 << 20))
     path = tmp_path / "f.xlsx"
-    path.write_bytes(raw.getvalue())
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/worksheets/sheet1.xml", b"<a/>" * (2 << 20))
     assert last_fault(path) == "row-too-large"
 
 
@@ -228,8 +219,6 @@ def test_a_parquet_bomb_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 @pytest.mark.skipif(sys.platform != "linux", reason="reads its own peak memory from /proc")
 def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     """Twenty megabytes of rows, in every text container, take a few megabytes of memory."""
-    import subprocess
-
     row = talk("質問" * 50, "答え。" * 250)
     code = (
         "import sys\nfrom workshop_helpers.dataset.formats import open_rows\n"
@@ -241,10 +230,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     for suffix in ("jsonl", "json", "csv", "txt", "jsonl.gz"):
         path = tmp_path / f"f.{suffix}"
         write_conversations((row for _ in range(8_000)), path)
-        done = subprocess.run(
-            [sys.executable, "-c", code, str(path)], check=True, capture_output=True, text=True
-        )
-        rows, grown = map(int, done.stdout.split())
+        rows, grown = map(int, subprocess.check_output([sys.executable, "-c", code, path]).split())
         assert rows == 8_000
         assert grown < 12_000, f"{suffix}: {grown} KB"
 
@@ -264,10 +250,8 @@ def test_a_file_of_another_kind_is_named(tmp_path: Path, name: str, start: bytes
     assert found[0].rule in ("unreadable", "encoding")  # type: ignore[union-attr]
 
 
-@pytest.mark.skipif(not hasattr(__import__("os"), "mkfifo"), reason="no named pipes here")
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
 def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
-    import os
-
     os.mkfifo(tmp_path / "pipe.jsonl")
     with pytest.raises(WorkshopError, match="pipe"):
         open_rows(tmp_path / "pipe.jsonl")
