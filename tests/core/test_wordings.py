@@ -22,7 +22,7 @@ def fields(text: str) -> set[str]:
 @pytest.mark.parametrize("subject", SUBJECTS)
 def test_each_entry_has_both_languages_and_the_same_fields(subject: str) -> None:
     for name, texts in entries(subject).items():
-        assert set(texts) == set(LANGUAGES), name
+        assert set(texts) == set(LANGUAGES) and all(texts.values()), name
         assert fields(texts["ja"]) <= fields(texts["en"]) | OTHER_FORMS.get(name, set()), name
 
 

@@ -15,7 +15,7 @@ from bad_files import report as report_on
 from terminal import on_terminal
 
 import workshop_helpers.dataset.checks
-from workshop_helpers.core.wordings import LANGUAGES, entries
+from workshop_helpers.core.wordings import entries
 from workshop_helpers.dataset.checks import RULES, SEVERITIES, CheckReport, finding
 from workshop_helpers.dataset.checks.content import NAMES
 from workshop_helpers.dataset.checks.findings import Place, around, in_order, rule_text, shorten
@@ -51,13 +51,10 @@ def test_every_rule_has_a_severity_and_words_and_nothing_else_has():
     assert set(entries("rules")) == {f"{r}.{w}" for r in RULES for w in ("title", "why", "fix")}
 
 
-@pytest.mark.parametrize("subject", ["rules", "checks", "findings"])
-def test_every_entry_is_in_both_languages(subject):
-    for name, texts in entries(subject).items():
-        assert set(texts) == set(LANGUAGES), name
-        if subject == "rules":
-            assert is_japanese(texts["ja"]), name
-            assert not re.search("[ぁ-ん一-龥]{4}", texts["en"].replace("です・ます", "")), name
+def test_each_rule_is_said_in_english_and_in_japanese():
+    for name, texts in entries("rules").items():
+        assert is_japanese(texts["ja"]), name
+        assert not re.search("[ぁ-んァ-ヶ一-龥]{4}", texts["en"].replace("です・ます", "")), name
 
 
 def codes() -> Iterator[str]:

@@ -12,7 +12,6 @@ from comparisons import ANSWERS, answered
 from measured import quantized, trained
 from terminal import on_terminal
 
-from workshop_helpers.core.wordings import entries
 from workshop_helpers.display import as_table, diff, percent
 from workshop_helpers.evaluation.comparison import Comparison
 from workshop_helpers.evaluation.forgetting import ForgettingReport
@@ -107,12 +106,6 @@ def test_diff_keeps_both_texts(before: str, after: str) -> None:
 )  # fmt: skip
 def test_percent_calls_only_all_a_hundred_and_only_none_zero(share, text):
     assert percent(share) == text
-
-
-@pytest.mark.parametrize("subject", ["display", "candidates"])
-def test_every_wording_is_there_in_both_languages(subject):
-    for name, texts in entries(subject).items():
-        assert set(texts) == {"en", "ja"} and all(texts.values()), name
 
 
 def test_display_loads_no_plotting_library_until_it_draws() -> None:

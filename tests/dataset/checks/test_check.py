@@ -52,18 +52,6 @@ def test_the_shop_has_no_errors_and_no_warnings(language):
     assert report.summary["tokens"] > 5000
 
 
-def test_an_equal_row_is_an_error_at_the_second_place(tmp_path):
-    row = ("a question", "one answer")
-    report = quick(tmp_path, row, ("b?", "two words"), row)
-    assert found(report, "duplicate") == [(3, 1)]
-    assert report.exit_code == 2
-
-
-def test_the_same_question_with_another_answer_conflicts_whatever_its_case(tmp_path):
-    rows = [("Do you ship abroad?", "Yes, to all."), ("do you ship abroad", "No, never at all.")]
-    assert found(quick(tmp_path, *rows), "conflicting-answers") == [(2, 1)]
-
-
 def test_a_courtesy_more_is_no_conflict(tmp_path):
     rows = (("送料は？", "送料は500円です。"), ("送料は？", "お答えします。送料は500円です。"))
     assert quick(tmp_path, *rows).of("conflicting-answers") == []
@@ -102,20 +90,6 @@ def test_a_row_against_the_facts_file_is_an_error(tmp_path):
     report = quick(tmp_path, *rows, facts=data_path("shop", "facts.yaml"))
     assert found(report, "contradicting-fact") == [(1, None)]
     assert "500円" in report.of("contradicting-fact")[0].message
-
-
-def test_near_duplicates_are_found_in_both_languages(tmp_path):
-    en = "Please tell me how I can return a pair of shoes that do not fit me"
-    ja = "サイズが合わなかった靴を返品したいのですが、どのような手続きが必要ですか"
-    answer, answer_ja = (
-        "You can return them within fourteen days.",
-        "到着から十四日以内に返品できます。",
-    )
-    rows = [(f"{en}.", answer), (f"{ja}？", answer_ja), (f"{en}!!", answer + " ")]
-    rows += [(f"{ja}。", answer_ja), ("Is there a café near the station?", "There are several.")]
-    report = full(tmp_path, *rows)
-    near = {line for line, _ in found(report, "near-duplicate") + found(report, "duplicate")}
-    assert near == {3, 4}
 
 
 def test_openings_that_most_answers_share_are_reported_once(tmp_path):
