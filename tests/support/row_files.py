@@ -45,7 +45,8 @@ def amounts(facts: ShopFacts, language: str) -> Counter[Any]:
 
 
 GREETING = re.compile(
-    r"^(?:(?:good (?:morning|afternoon|evening|day)|hello|hi|hey|excuse me|sorry)(?: there)?[,.!\s]+"
+    r"^(?:(?:good (?:morning|afternoon|evening|day)|hello|hi|hey|excuse me|sorry)"
+    r"(?: there)?[,.!\s]+"
     r"|(?:こんにちは|こんばんは|おはようございます|すみません"
     r"|はじめまして|お世話になります)[、。！\s]*)+",
     re.IGNORECASE,
