@@ -101,9 +101,9 @@ def test_a_finding_takes_severity_reason_and_fix_from_its_rule():
 
 
 def test_an_unknown_rule_or_severity_is_a_mistake_of_the_caller():
-    with pytest.raises(ValueError, match="no rule"):
+    with pytest.raises(ValueError, match="not a rule"):
         finding("no-such-rule", HERE, NO_ROWS)
-    with pytest.raises(ValueError, match="no severity"):
+    with pytest.raises(ValueError, match="not a severity"):
         finding("html", HERE, NO_ROWS, severity="fatal")
 
 

@@ -14,11 +14,10 @@ _FIELDS = ("question", "system", "facts", "language", "id", "topic")
 
 
 def read_questions(path: str | Path) -> list[Question]:
-    """Read a questions file: JSON Lines with `question` and, optionally, the other fields of
-    Question.
+    """Read questions from JSON Lines with `question` and, optionally, Question's other fields.
 
-    Raises WorkshopError that lists up to ten faults with file and line, as for training rows;
-    fields beyond those known are passed over, but not one that looks like a misspelt known one.
+    Raises WorkshopError that lists up to ten faults with file and line, as for training rows.
+    Unknown fields are ignored, unless they look like a misspelt known one.
     """
     path = Path(path)
     rows = ((line, _question(row)) for line, row in json_lines(path))

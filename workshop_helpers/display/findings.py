@@ -1,4 +1,4 @@
-"""What a check found, for people: a table for the terminal, and a report in one HTML file."""
+"""Check results as a table for the terminal and as an HTML report."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from ..core.wordings import Wording, say
 from ..dataset.checks.findings import SEVERITIES, CheckReport, Finding, rule_text
 from .html import html_table, page, section
 
-SHOWN = 12  # places of one rule that are shown at once; the rest is folded
-MOST = 500  # that are in the report at all
-TERMINAL = 40  # findings that the terminal lists
+SHOWN = 12  # findings of a rule that are shown; the rest is folded
+MOST = 500  # findings of a rule in the HTML report
+TERMINAL = 40  # findings in the terminal
 _COLOURS = {"error": "red", "warning": "yellow", "note": "cyan"}
 
 
@@ -25,14 +25,14 @@ def _word(name: str, language: str, /, **values: Any) -> str:
 
 
 def verdict(report: CheckReport, language: str = "en") -> str:
-    """One sentence: what to do now."""
+    """One sentence about what to do next."""
     counted = report.severities
     gravest = next((severity for severity in SEVERITIES if counted[severity]), "clean")
     return _word(f"verdict-{gravest}", language)
 
 
 def headline(report: CheckReport, language: str = "en") -> str:
-    """Rows, tokens and how much was found, on one line."""
+    """The numbers of rows, tokens and findings, on one line."""
     pieces = {"rows": report.summary.get("rows", 0), "tokens": report.summary.get("tokens")}
     pieces |= report.severities
     return " · ".join(
@@ -45,7 +45,7 @@ def _gravity(found: Finding) -> int:
 
 
 def findings_table(report: CheckReport, language: str = "en") -> Any:
-    """What rich shows: the findings, gravest first; what each rule means; the verdict."""
+    """A rich renderable: the findings by severity, the meaning of each rule, the verdict."""
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
@@ -75,7 +75,7 @@ def findings_table(report: CheckReport, language: str = "en") -> Any:
 
 
 def afterword(report: CheckReport, language: str = "en") -> list[str]:
-    """Lines that follow the table: how each file was read, and what training will take."""
+    """Lines after the table: how each file was read, and the estimated training time."""
     files = report.summary["files"]
     lines = [f"{file['file']}: {file['reason'].said(language)}" for file in files]
     estimate = report.summary.get("estimate")
@@ -86,7 +86,7 @@ def afterword(report: CheckReport, language: str = "en") -> list[str]:
 
 
 def _message(found: Finding, language: str) -> str:
-    """The finding's own words, and the other row where they do not name it."""
+    """The message of a finding, with the other row if the message does not name it."""
     message = _written_out(found.wording.said(language))
     if found.other_line is None or "place" in found.wording.values:
         return message
@@ -102,12 +102,12 @@ def _short(file: str) -> str:
 
 
 def _written_out(text: str, but: str = "") -> str:
-    """Characters that would move the cursor or recolour the terminal are written out."""
+    """The text with escaped control characters, which could change the terminal."""
     return "".join(c if c.isprintable() or c in but else repr(c)[1:-1] for c in text)
 
 
 def findings_html(report: CheckReport, language: str = "en") -> str:
-    """The report as one HTML document: styles inside, no script, nothing loaded from elsewhere."""
+    """The report as one HTML document, with inline styles and no scripts or external resources."""
     made = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
     rules = sorted(
         report.counts,
@@ -129,7 +129,7 @@ def _own_style() -> str:
 
 
 def write_findings(report: CheckReport, path: str | Path, language: str = "en") -> Path:
-    """Write `findings_html` to a file, whole or not at all; gives the path back."""
+    """Write `findings_html` to a file atomically; returns the path."""
     document = findings_html(report, language)
     with atomic_file(Path(path)) as temporary:
         temporary.write_text(document, encoding="utf-8", errors="replace", newline="\n")
@@ -187,7 +187,7 @@ def _item(found: Finding, language: str, several: bool) -> str:
 
 
 def _marked(found: Finding) -> str:
-    """The excerpt, with what the message quotes marked, and control characters written out."""
+    """The excerpt, with quoted parts marked and control characters escaped."""
     quoted = sorted(set(_texts(found.wording)) - {""}, key=len, reverse=True)
     pieces = re.split(f"({'|'.join(map(re.escape, quoted))})", found.excerpt)
     shown = [escape(_written_out(piece, but="\n\t")) for piece in pieces]
@@ -198,7 +198,7 @@ def _marked(found: Finding) -> str:
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """The texts among a wording's values, at any depth."""
+    """The strings in a wording's values, at any depth."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Wording):
@@ -215,7 +215,7 @@ def _figures_section(report: CheckReport, language: str) -> str:
 
 
 def _figures(summary: dict[str, Any], language: str) -> Iterator[tuple[str, str]]:
-    """What was measured of the set, each with the name of its heading."""
+    """The measurements of the set, each with the name of its heading."""
 
     def counts(name: str) -> str:
         counted = (summary.get(name) or {}).items()
@@ -247,7 +247,7 @@ def _figures(summary: dict[str, Any], language: str) -> Iterator[tuple[str, str]
 
 
 def _known(name: str, language: str) -> str:
-    """The name of a language, a format or an encoding; most are the same everywhere."""
+    """The display name of a language, format or encoding; most are not translated."""
     return _word(f"is-{name}", language) if name in ("en", "ja", "unknown") else name
 
 

@@ -194,7 +194,7 @@ def test_json_list_is_read_with_the_line_of_each_row(file: Path) -> None:
 
 def test_json_list_of_questions_is_told_from_json_lines(file: Path) -> None:
     file.write_text(json.dumps([{"question": "a"}]), encoding="utf-8")
-    with pytest.raises(WorkshopError, match="one JSON list"):
+    with pytest.raises(WorkshopError, match="a JSON list"):
         list(json_lines(file))
 
 

@@ -359,7 +359,7 @@ def test_columns_can_be_named_and_a_wrong_name_is_answered_with_the_near_one(
     assert turns(file, columns=columns) == [talk("q", "a").messages]
     (fault,) = read(file, columns={**columns, "answer": "Antword"})
     assert 'a similar field "Antwort"' in str(fault)
-    with pytest.raises(WorkshopError, match="columns must say"):
+    with pytest.raises(WorkshopError, match="columns must name"):
         open_rows(file, columns={"question": "Frage"})
 
 
@@ -572,11 +572,11 @@ def test_a_conversion_never_overwrites_its_source_and_says_what_it_cannot_write(
     source = tmp_path / "a.jsonl"
     write_conversations([Conversation(PAIR)], source)
     before = source.read_bytes()
-    with pytest.raises(WorkshopError, match="is the file that is read"):
+    with pytest.raises(WorkshopError, match="is also the file to read"):
         convert(source, tmp_path / ".." / tmp_path.name / "a.jsonl", to="alpaca")
     for name, options, says in (
-        ("b.docx", {}, "end its name with"),
-        ("b.xlsx.gz", {}, "end its name with"),
+        ("b.docx", {}, "selects no format"),
+        ("b.xlsx.gz", {}, "selects no format"),
         ("b.jsonl", {"to": "alpacca"}, "choose from"),
         ("b.csv", {"to": "messages"}, "cannot hold"),
         ("b.txt", {"to": "alpaca"}, "Plain text"),

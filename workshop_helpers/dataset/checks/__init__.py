@@ -1,4 +1,4 @@
-"""What is wrong with a training set, row by row and as a whole; cleaning, splitting, leakage."""
+"""Checks of a training set, row by row and as a whole; cleaning, splitting, leakage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is it enough, is it balanced, and what will it cost to train on it."""
+"""The size and balance of a training set, and the estimated cost of training on it."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from ...models.resolve import ModelRef
 from .findings import Finding, Place, finding, word
 from .row import CheckedRow, Places, SetCheck
 
-# Guide values, rows: below the first nothing is seen; see the rule `too-few`.
+# Guide values in rows; below the first there is no visible effect. See the rule `too-few`.
 AIMS = {"try": 50, "useful": 200, "good": 1000}
-UNEVEN = 5  # times as many rows in the greatest topic as in the least
+UNEVEN = 5  # ratio of rows between the largest and a small topic
 MOST_TOPICS = 1_000
-DEFAULT_EPOCHS = 5  # as LoraRecipe's, which stands above this module
-_ROWS = 100  # of the recorded training
+DEFAULT_EPOCHS = 5  # LoraRecipe's default; this room cannot import it
+_ROWS = 100  # in the recorded training
 
 
 def enough(rows: int, aim: str | None, file: str) -> list[Finding]:
-    """`too-few` for the aim; without one: a warning below 50 rows, a note below 200.
+    """`too-few` for the aim; without an aim, a warning below 50 rows and a note below 200.
 
-    Raises WorkshopError for an aim that is none of "try", "useful", "good".
+    Raises WorkshopError for an aim other than "try", "useful" and "good".
     """
     if aim is not None and aim not in AIMS:
         raise WorkshopError(f'There is no aim "{aim}"; choose from {", ".join(AIMS)}.')
@@ -42,7 +42,7 @@ def enough(rows: int, aim: str | None, file: str) -> list[Finding]:
 
 
 class Topics(SetCheck):
-    """`unbalanced`: rows of each topic, where rows have one. Memory: at most 1,000 topics."""
+    """`unbalanced`: rows per topic, if rows have one. Memory: at most 1,000 topics."""
 
     def __init__(self, places: Places) -> None:
         super().__init__(places)
@@ -59,7 +59,7 @@ class Topics(SetCheck):
         return ()
 
     def summary(self) -> dict[str, Any]:
-        """The rows of each topic."""
+        """The number of rows per topic."""
         return {"topics": self.counted}
 
     def finish(self) -> list[Finding]:
@@ -78,7 +78,7 @@ class Topics(SetCheck):
 
 
 def topic_of(extra: Any) -> str:
-    """What a row's fields say that it is about, or ""."""
+    """The topic or category in a row's other fields, or ""."""
     topic = extra.get("topic") or extra.get("category") if extra else None
     return topic if isinstance(topic, str) else ""
 
@@ -91,11 +91,11 @@ def estimate(
     price_per_hour: float | None = None,
     tokenizer: Any = None,
 ) -> dict[str, Any]:
-    """What a LoRA training will take: tokens · epochs / speed seconds, and hours · price.
+    """The estimated time and cost of LoRA training: tokens · epochs / speed, and hours · price.
 
-    The epochs are the model's recipe's. The speed is the given one, else the one that
-    `results/speed.json` holds for this model; `source` names its machine, since another one is
-    faster or slower. `seconds`, `cost`: None where no speed, or no price, is known.
+    The epochs are those of the model's recipe. The default speed is the one measured for this model
+    in `results/speed.json`; `source` names its machine, since others are faster or slower.
+    `seconds` and `cost` are None if no speed or no price is known.
     """
     recipe = ref.origin.recipe if ref.origin else {}
     epochs = float(recipe.get("epochs", DEFAULT_EPOCHS))
@@ -118,10 +118,9 @@ def estimate(
 
 
 def measured_speed(ref: ModelRef, epochs: float, tokenizer: Any) -> tuple[float | None, Wording]:
-    """Tokens a second of the recorded training of this model on 100 rows of the shop, and where.
+    """Tokens per second of the recorded training of this model on 100 shop rows, and its source.
 
-    The time is of the whole command, so small sets are not promised more than was seen. (None, why)
-    without a record.
+    The time is that of the whole command. (None, reason) without a record.
     """
     record = Path(__file__).resolve().parents[3] / "results" / "speed.json"
     try:

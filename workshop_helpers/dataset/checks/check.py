@@ -1,8 +1,7 @@
-"""The check of a training set: every row by itself, then the set as a whole, in one pass and in
-bounded memory.
+"""The check of a training set: each row and the set as a whole, in one pass and bounded memory.
 
-Quick: everything but tokenizing and near duplicates. In a large set the quick check looks at
-amounts and number formats in a sample of the rows only; `summary["examined"]` says in how many.
+The quick check leaves out tokens and near duplicates. In a large set it checks amounts and number
+formats only in a sample of the rows; `summary["examined"]` gives its size.
 """
 
 from __future__ import annotations
@@ -45,8 +44,8 @@ from .style import Languages, Manners, NumberFormats, check_language, check_left
 if TYPE_CHECKING:
     from ..formats import Conversation, Fault
 
-BATCH = 32  # rows that go through the checks together
-DEFAULT_MAX_LENGTH = 512  # as LoraRecipe's, which stands above this module
+BATCH = 32  # rows per call of `Checker.take`
+DEFAULT_MAX_LENGTH = 512  # LoraRecipe's default; this room cannot import it
 Paths = str | Path | Sequence[str | Path]
 
 
@@ -66,24 +65,24 @@ def check_rows(
     tokens_per_second: float | None = None,
     price_per_hour: float | None = None,
 ) -> CheckReport:
-    """Everything that is wrong with one or several files of training rows, taken as one set.
+    """Check one or several files of training rows as one set.
 
-    against: validation and test files whose questions must not be trained on. model: whose
-    tokenizer and template count the tokens; max_length: None takes the model's recipe's. quick:
-    leave out tokens and near duplicates. facts: a facts file; None takes a `facts.yaml` beside the
-    first file, where there is one. aim: "try", "useful" or "good". format, columns, encoding: as
-    `open_rows` takes them. tokens_per_second, price_per_hour: for the estimate.
+    against: validation and test files whose questions must not be trained on. model: its tokenizer
+    and template count the tokens; max_length: default from the model's recipe. quick: leave out
+    tokens and near duplicates. facts: a facts file (default: a `facts.yaml` in the folder of the
+    first file). aim: "try", "useful" or "good". format, columns, encoding: as for `open_rows`.
+    tokens_per_second, price_per_hour: for the estimate.
 
-    The summary holds rows, tokens (None if quick), seconds, files (container, format, encoding, and
-    why), examined, and what was measured: lengths, languages, manners, openings, topics, estimate.
-    Raises WorkshopError for a file that cannot be opened, an unknown model or aim; what is wrong
-    inside is a finding.
+    The summary contains rows, tokens (None if quick), seconds, files (container, format, encoding,
+    reason), examined, lengths, languages, manners, openings, topics and estimate. Raises
+    WorkshopError for a file that cannot be opened and for an unknown model or aim; problems inside
+    a file are findings.
     """
     files, held = _listed(paths), _listed(against)
     if not files:
         raise WorkshopError("No file to check. Name at least one file of training rows.")
     _not_against_itself(files, held)
-    enough(0, aim, "")  # says before minutes of work that there is no such aim
+    enough(0, aim, "")  # raises for an unknown aim before minutes of work
     begun = time.perf_counter()
     checker = Checker(
         held_out=[question for path in held for question in read_held_out(path)] if held else None,
@@ -129,7 +128,7 @@ def _facts(facts: str | Path | None, first: Path) -> ShopFacts | None:
     try:
         return ShopFacts.load(beside) if beside.is_file() else None
     except WorkshopError:
-        return None  # nobody asked for it, and another tool may use that name
+        return None  # it was not requested, and may belong to another tool
 
 
 def _read(checker: Checker, path: Path, bar: Bar, reading: dict[str, Any]) -> dict[str, Any]:
@@ -159,7 +158,7 @@ def _read(checker: Checker, path: Path, bar: Bar, reading: dict[str, Any]) -> di
     if not rows and not faults:
         checker.keep([finding("empty-file", start, "no-rows")])
     if source.encoding not in ("", "unknown", "utf-8", "utf-8-sig", "ascii"):
-        # It was read well, but other tools will not guess it.
+        # The file was read correctly, but other tools may not detect the encoding.
         name, advice = spoken(source.encoding), word("to-utf-8")
         told: dict[str, Any] = {"severity": "note", "advice": advice, "name": name}
         checker.keep([finding("encoding", start, "other-encoding", **told)])
@@ -168,17 +167,16 @@ def _read(checker: Checker, path: Path, bar: Bar, reading: dict[str, Any]) -> di
 
 
 def _from_fault(fault: Fault) -> Finding:
-    """What a reader found wrong with a row or a file, as a finding of the same rule."""
+    """A reader's fault as a finding of the same rule."""
     told = fault.file, fault.line, fault.message, fault.fix, shorten(fault.excerpt)
     return Finding(fault.rule, RULES.get(fault.rule, "error"), *told)
 
 
 class Checker:
-    """All checks of one set, for rows wherever they come from: `take` them, then `finish`.
+    """All checks of one set of rows: call `take` for the rows, then `finish`.
 
     held_out: questions that must not be trained on; model: None leaves out tokens and near
-    duplicates; facts: what is known; large: look at amounts in a sample of the rows only, so that a
-    million rows take seconds.
+    duplicates; facts: the known facts; large: check amounts only in a sample of the rows.
     """
 
     def __init__(
@@ -216,7 +214,7 @@ class Checker:
         )  # fmt: skip
 
     def keep(self, findings: Iterable[Finding]) -> None:
-        """Count findings, and keep them as long as there are not thousands of the same rule."""
+        """Count findings, and keep at most MOST_FINDINGS of each rule and severity."""
         for found in findings:
             key = (found.rule, found.severity)
             self._counts[key] += 1
@@ -224,16 +222,16 @@ class Checker:
                 self._findings.append(_masked(found))
 
     def take(self, conversations: Sequence[Conversation]) -> None:
-        """Check rows, and take them into account for the set.
+        """Check rows, and add them to the checks of the set.
 
-        Several go check by check, so that a check's code stays in the processor's cache.
+        A batch goes through check by check, so that a check's code stays in the processor's cache.
         """
         rows: list[CheckedRow] = []
         for conversation in conversations:
             number = self.places.add(conversation)
             found = check_structure(conversation)
             if found:
-                # Its turns are not what the other checks take them for.
+                # The other checks need valid turns.
                 self.keep(found)
             else:
                 rows.append(CheckedRow(number, conversation))
@@ -255,7 +253,7 @@ class Checker:
         tokens_per_second: float | None = None,
         price_per_hour: float | None = None,
     ) -> CheckReport:
-        """What only the whole set shows, and the report. Call it once, after the last row."""
+        """Run the checks of the whole set and return the report; call it once, at the end."""
         checks, files, tokens = (*self._every, *self._sampled), self.places.files, self._tokens
         for check in checks:
             self.keep(check.finish())
@@ -277,7 +275,7 @@ class Checker:
 
 
 def check_texts(row: CheckedRow) -> Iterable[Finding]:
-    """Faults of content and personal data in one row, where a quick look has seen signs of them."""
+    """Findings of content and personal data in one row, if the prefilter finds signs of them."""
     signs = find_signs(row.messages)
     if not signs:
         return ()
@@ -285,19 +283,19 @@ def check_texts(row: CheckedRow) -> Iterable[Finding]:
     return found + personal_findings(row.conversation) if signs & PERSONAL else found
 
 
-# Where an excerpt was cut, half of an address or a number may stand that no pattern knows any more.
+# A cut excerpt may end in part of an address or number, which no pattern matches.
 _CUT = re.compile(r"^…[\w.+%@-]*[@\d][\w.+%@-]*|[\w.+%@-]*[@\d][\w.+%@-]*…$", re.ASCII)
 
 
 def _masked(found: Finding) -> Finding:
-    """The finding without personal data in its excerpt: a report is passed around."""
+    """The finding with personal data in its excerpt masked: reports are shared."""
     if not found.excerpt or found.rule.startswith(("pii-", "secret")):
         return found
     return replace(found, excerpt=mask(_CUT.sub("…", found.excerpt))[0])
 
 
 def _without_twice(findings: list[Finding]) -> list[Finding]:
-    """One finding where two checks say the same of the same two rows."""
+    """Without findings that repeat a stronger one about the same rows."""
     exact = {(f.file, f.line) for f in findings if f.rule in ("duplicate", "contradicting-fact")}
     seen: set[tuple[object, ...]] = set()
     kept = []

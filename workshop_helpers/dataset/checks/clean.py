@@ -1,7 +1,6 @@
-"""The safe repairs of a training file, each of them logged; what needs judgement is not touched.
+"""Safe repairs of a training file, all of them logged; what needs judgement stays unchanged.
 
-Lists, indentation and code keep their lines: a cleaner that folds all white space into one space
-would turn a program into nonsense and a list into a sentence.
+Line breaks and indentation stay: collapsing all white space would break lists and code.
 """
 
 from __future__ import annotations
@@ -23,18 +22,17 @@ if TYPE_CHECKING:
     from ..formats import Conversation, Fault, Source
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-# Never wanted in text: zero-width space, word joiner, byte order mark, soft hyphen. Joiners stay:
-# emoji need them.
+# Zero-width space, word joiner, byte order mark, soft hyphen. Joiners stay, since emoji need them.
 _INVISIBLE = re.compile("[\u200b\u2060\ufeff\u00ad]")
 _ENDS = re.compile(r"[ \t\u00a0\u3000]+$", re.M)
 _BLANK = re.compile(r"\n{4,}")
 _FENCE = re.compile(r"(```.*?(?:```|\Z))", re.S)
-_AROUND = 24  # characters that the log shows on each side of a change
+_AROUND = 24  # characters of context in the log on each side of a change
 
 
 @dataclass(frozen=True)
 class Change:
-    """One repair: its rule, and the text before and after; None after a row that was left out."""
+    """One repair: its rule, and the text before and after (None for a deleted row)."""
 
     file: str
     line: int
@@ -44,7 +42,7 @@ class Change:
     other_line: int | None = None
 
     def diff(self) -> str:
-        """The change as lines that begin with - and +, with white space written out."""
+        """The change as - and + lines, with white space escaped."""
         head = f"@@ {self.file}:{self.line} {self.rule}"
         added = "" if self.after is None else f"+ {_seen(self.after)}\n"
         if self.after is None:
@@ -58,7 +56,7 @@ def _seen(text: str) -> str:
 
 @dataclass
 class CleanReport:
-    """What a cleaning did: rows read and kept, changes, rows that could not be read, the log."""
+    """The result of cleaning: rows read and kept, changes, unreadable rows, the log."""
 
     source: Path
     out: Path
@@ -71,11 +69,11 @@ class CleanReport:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many changes there are of each kind."""
+        """The number of changes per rule."""
         return dict(Counter(change.rule for change in self.changes))
 
     def diff(self) -> str:
-        """All changes, readable as a diff."""
+        """All changes as a diff."""
         return "".join(change.diff() for change in self.changes)
 
 
@@ -92,14 +90,12 @@ def clean(
 ) -> CleanReport:
     """Write a cleaned copy of a training file; the source stays as it is.
 
-    Repaired are line ends, white space at the ends of lines and texts, runs of blank lines outside
-    code, control and invisible characters, and (nfc) characters written in two parts; the second of
-    two equal rows is left out. mask_personal: write […] in place of personal data. skip_faults:
-    leave out rows that cannot be read. The log of all changes is written beside `out`, as
-    OUT.changes.diff, where there are any.
+    It repairs line breaks, white space at the ends of lines and texts, runs of blank lines outside
+    code, control and invisible characters, and (nfc) decomposed characters, and deletes duplicate
+    rows. mask_personal: mask personal data. skip_faults: skip unreadable rows. Changes are logged
+    in OUT.changes.diff, if there are any.
 
-    Raises WorkshopError when `out` is the source, and for rows that cannot be read unless they are
-    to be skipped.
+    Raises WorkshopError if `out` is the source, and for unreadable rows unless they are skipped.
     """
     from ..formats import open_rows, write_conversations
 
@@ -119,12 +115,12 @@ def clean(
 
 
 def format_to_write(source: Source) -> str | None:
-    """The format in which a copy of a file is written; None: its container's usual one."""
+    """The format for a copy of a file; None for its container's default."""
     return None if source.format in ("unknown", "plain") else source.format
 
 
 def unreadable(faults: list[Fault], how: str) -> WorkshopError:
-    """The refusal of rows that cannot be read, ten of them named; `how` they can be left out."""
+    """The error for unreadable rows, which lists ten of them; how: what skips them."""
     shown = [str(fault) for fault in faults[:10]]
     more = [f"… and {len(faults) - 10} more."] if len(faults) > 10 else []
     fix = f"Correct these rows, or leave them out with {how}."
@@ -177,17 +173,17 @@ def _clean_row(row: Conversation, report: CleanReport, mask: bool, nfc: bool) ->
         masked, times = mask_text(text) if mask else (text, 0)
         if times:
             report.masked += times
-            # The log must not hold what the mask takes away.
+            # The log must not contain what is masked.
             log("personal data", "(masked)", shorten(masked))
         messages.append(message if masked == message.content else Message(message.role, masked))
     return Conversation(tuple(messages), row.file, row.line, row.extra)
 
 
 def repairs(text: str, *, nfc: bool = True) -> Iterator[tuple[str, str]]:
-    """The repairs that a text needs, one after the other: (what for, the text after it).
+    """The repairs that a text needs, in order, as (rule, repaired text).
 
-    None changes the sense. A repair that would leave nothing is not made: an empty text is a fault
-    for its author to see.
+    None changes the meaning. A repair that would leave an empty text is not made, so that the
+    author sees the fault.
     """
     steps = [
         ("line ends", lambda t: t.replace("\r\n", "\n").replace("\r", "\n") if "\r" in t else t),
@@ -211,7 +207,7 @@ def _trim(text: str) -> str:
     else:
         text = _outside(text)
     text = text.rstrip().lstrip("\n")
-    # The first line of several may be indented code; a single line has no indentation to keep.
+    # The first of several lines may be indented code; a single line needs no indentation.
     first, _, rest = text.partition("\n")
     return text if rest.startswith((" ", "\t", "\u3000")) else first.lstrip() + text[len(first) :]
 
@@ -221,7 +217,7 @@ def _outside(text: str) -> str:
 
 
 def _difference(before: str, after: str) -> tuple[str, str]:
-    """The pieces in which two texts differ, with a little of their context."""
+    """The parts where two texts differ, with some context."""
     if len(before) <= 4 * _AROUND and len(after) <= 4 * _AROUND:
         return before, after
     start = len(commonprefix([before, after]))  # noqa: RUF071

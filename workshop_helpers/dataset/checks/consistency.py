@@ -1,6 +1,4 @@
-"""Rows that contradict each other, or the facts: one question with two answers, one thing with two
-amounts.
-"""
+"""Rows that contradict each other or the facts."""
 
 from __future__ import annotations
 
@@ -15,18 +13,17 @@ from ...metrics.quantities import Quantity, quantities
 from .findings import Finding, around, where, word
 from .row import CheckedRow, Places, SetCheck
 
-KEPT_CHARACTERS = 24_000_000  # of answers that are kept for comparing their figures
+KEPT_CHARACTERS = 24_000_000  # of answers that are kept to compare their amounts
 _EDGES = " \t\r\n　?？!！.。、,…"
 _KINDS = ("money", "duration", "percent", "clock", "points", "weekday", "date")
 
 
 class Answers(SetCheck):
-    """`duplicate`, and the same question with other answers: `contradicting-fact` where their
+    """`duplicate`, and the same question with different answers: `contradicting-fact` if their
     amounts differ, else `conflicting-answers`.
 
-    Questions are compared without case and without punctuation at their ends; with them count all
-    turns before the answer. Memory: about 130 bytes a row, and the first 24 million characters of
-    answers.
+    A question is all turns before the answer, compared without case and without punctuation at the
+    ends. Memory: about 130 bytes per row, and the first 24 million characters of answers.
     """
 
     def __init__(self, places: Places) -> None:
@@ -49,7 +46,7 @@ class Answers(SetCheck):
             exact = hash(texts)
             key = hash(tuple([text.lower().strip(_EDGES) for text in texts]))
         said = hash(answer)
-        while len(self._question) < number:  # rows whose turns are wrong have not come here
+        while len(self._question) < number:  # invalid rows were skipped
             self._question.append(0)
             self._answer.append(0)
         self._question.append(exact)
@@ -83,16 +80,15 @@ class Answers(SetCheck):
 
 
 def _same_content(one: str, other: str) -> bool:
-    """Whether two answers only add courtesies: the shorter one is part of the longer one."""
+    """Whether the shorter answer is part of the longer one."""
     a, b = sorted((normalise(one).strip(_EDGES), normalise(other).strip(_EDGES)), key=len)
     return len(a) >= 8 and a in b
 
 
 def contradiction(one: str, other: str) -> tuple[Quantity, Quantity] | None:
-    """The figures of one kind and unit in which two answers to one question disagree, or None.
+    """The two amounts of one kind and unit in which two answers to one question differ, or None.
 
-    Only kinds of which each answer has one figure are compared: of several it is not known which is
-    which.
+    Only kinds with one amount in each answer are compared, since several cannot be matched.
     """
     before, after = _by_kind(one), _by_kind(other)
     for kind, old in before.items():
@@ -122,7 +118,7 @@ _BULLET = re.compile(r"^[\s>*・•\-–]+|^[0-9]{1,2}[.)]\s+")
 
 @dataclass(frozen=True)
 class Statement:
-    """A sentence with its amounts taken out: what it is about, and the figures it states."""
+    """A sentence: its text without amounts (`about`), its amounts, and the whole text."""
 
     about: str
     said: tuple[Quantity, ...]
@@ -130,12 +126,12 @@ class Statement:
 
     @property
     def amounts(self) -> tuple[tuple[str, tuple[float, ...]], ...]:
-        """What the figures amount to, in their order."""
+        """The values of the amounts, in order."""
         return tuple(figure.amount for figure in self.said)
 
 
 def statements(text: str) -> list[Statement]:
-    """The sentences of a text that state an amount with a unit; code and questions are none."""
+    """The sentences of a text that state an amount with a unit, except code and questions."""
     if not _HAS_FIGURE.search(text) or "```" in text:
         return []
     found = []
@@ -153,7 +149,7 @@ def statements(text: str) -> list[Statement]:
 
 
 def _with(text: str, figures: Sequence[Quantity], mark: str = "") -> str:
-    """The text with a mark, of the figure's kind, in place of each figure."""
+    """The text with each amount replaced by `mark`, which may contain its kind."""
     parts, position = [], 0
     for figure in figures:
         parts += [text[position : figure.start], mark.format(figure.amount[0])]
@@ -161,7 +157,7 @@ def _with(text: str, figures: Sequence[Quantity], mark: str = "") -> str:
     return "".join([*parts, text[position:]])
 
 
-# A sentence that points at something said before is not about one thing in all rows.
+# A sentence that refers to its context does not mean the same thing in all rows.
 _POINTS = re.compile(
     r"\b(?:it|this|that|these|those|they|he|she|you|we|i|your|my|total|today|tomorrow|yesterday)\b"
     r"|合計|計|それ|これ|この|その|あの|こちら|今日|本日|明日|昨日|あなた|お客様|私|答え",
@@ -170,7 +166,7 @@ _POINTS = re.compile(
 
 
 def is_general(about: str) -> bool:
-    """Whether a sentence names a thing by itself: a subject before the amount, and no pronoun."""
+    """Whether a sentence is independent of context: a subject before the amount, no pronoun."""
     if _POINTS.search(about):
         return False
     subject = about.partition("<")[0]
@@ -179,7 +175,7 @@ def is_general(about: str) -> bool:
 
 @dataclass
 class _Said:
-    """One amount that a sentence is known with: where it is first, and in how many rows."""
+    """One amount seen with a sentence: its first row, and the number of rows."""
 
     statement: Statement
     first: int
@@ -187,11 +183,11 @@ class _Said:
 
 
 class Statements(SetCheck):
-    """`contradicting-fact` between rows: the same sentence with another amount.
+    """`contradicting-fact` between rows: the same sentence with a different amount.
 
-    A sentence whose amounts differ in many rows ("The train to … leaves at 9:00") is about many
-    things and no contradiction: it is reported only where at most two amounts are known and the
-    questions do not bring amounts, an order or another case of their own.
+    A sentence with many different amounts ("The train to … leaves at 9:00") is about many things
+    and not a contradiction: it is reported only for two different amounts, and if the questions
+    contain no amounts.
     """
 
     SAMPLE = (1_000, 1_000)
@@ -225,7 +221,7 @@ class Statements(SetCheck):
         return [
             self._clash(*sorted(seen, key=lambda said: (-said.times, said.first)))
             for seen in self._known.values()
-            if len(seen) == 2 and seen[0].first != seen[1].first  # one answer may say both
+            if len(seen) == 2 and seen[0].first != seen[1].first  # one answer may contain both
         ]
 
     def _clash(self, right: _Said, wrong: _Said) -> Finding:
@@ -254,16 +250,15 @@ class _Known:
 
 
 class KnownFacts(SetCheck):
-    """`contradicting-fact` against a facts file: a sentence that states another amount of a fact.
+    """`contradicting-fact` against a facts file: a sentence that states a wrong amount for a fact.
 
-    A sentence is about the fact whose statement or name it is most like (pieces of two characters,
-    amounts taken out). It is reported where its amount, of the fact's kind, is no right one of any
-    fact that is alike.
+    A sentence belongs to the most similar fact (character pairs, without amounts). It is reported
+    if its amount, of the fact's kind, is not a correct one of any similar fact.
     """
 
     SAMPLE = Statements.SAMPLE
-    LIKE = 0.6  # share of the smaller text's pieces that both have, to be about the same thing
-    NEAR = 0.35  # to be a fact that might be meant as well
+    LIKE = 0.6  # minimum share of common pieces to be about the same fact
+    NEAR = 0.35  # minimum share for a fact that may be meant as well
 
     def __init__(self, places: Places, shop: ShopFacts) -> None:
         super().__init__(places)
@@ -335,5 +330,5 @@ def _pieces(text: str) -> frozenset[str]:
 
 
 def _overlap(a: frozenset[str], b: frozenset[str]) -> float:
-    """The share of the larger set's pieces that both have; 0 for an empty one."""
+    """The number of common pieces divided by the size of the larger set; 0 for an empty one."""
     return len(a & b) / max(len(a), len(b)) if a and b else 0.0

@@ -1,6 +1,4 @@
-"""What must not stand in a training text: garbled characters, control characters, a template's
-tokens, markup, secrets.
-"""
+"""Garbled text, control characters, control tokens, markup and secrets in training texts."""
 
 from __future__ import annotations
 
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class _Fault(NamedTuple):
-    """A fault in a text, text[start:end]: its rule, and what is said of it."""
+    """A fault at text[start:end]: its rule and its message."""
 
     rule: str
     start: int
@@ -47,7 +45,7 @@ def content_findings(conversation: Conversation) -> list[Finding]:
         turn = who(message.role, number if several else None)
         for fault in _faults(text, about_markup):
             most = EXCERPT if fault.rule == "secret" else 80
-            # Personal data beside a fault must not be in the report either.
+            # Mask personal data next to a fault in the report.
             shown, _ = mask(around(text, fault.start, fault.end, most))
             values = {"who": turn, "excerpt": visible(shown), **fault.values}
             values |= {"severity": fault.severity, "advice": fault.advice}
@@ -68,8 +66,7 @@ def _faults(text: str, about_markup: bool) -> Iterator[_Fault]:
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]|\r(?!\n)|\x85")
 _CRLF = re.compile(r"\r\n")
 _HIDDEN = re.compile(
-    # Zero-width joiners and direction marks belong to emoji and to scripts that need them; these do
-    # not.
+    # Without zero-width joiners and direction marks, which emoji and some scripts need.
     "[\u00ad\u200b\u2028\u2029\u202a\u202b\u202d\u202e\u2060\u2066-\u2068\ufeff]"
 )
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -120,11 +117,9 @@ def _code(character: str) -> str:
     return " ".join(f"U+{ord(one):04X}" for one in character)
 
 
-# Two characters in a row that are no ASCII and no East Asian script; clean text with a ° or é here
-# and there has none.
+# Two adjacent characters outside ASCII and East Asian scripts, which clean text rarely has.
 _ODD_PAIR = re.compile("[\x80-\u04ff\u2013-\u2122][\x80-\u04ff\u2010-\u2593]|[ÃÂ] ")
-# 縺れる (to tangle) and 繧繝 (a pattern of cloth) are words; every other use of these characters is
-# mojibake.
+# 縺れる (to tangle) and 繧繝 (a cloth pattern) are words; otherwise these characters are mojibake.
 _SJIS = re.compile("縺(?![れらりるろっ])|繧(?!繝)|(?<!繧)繝|[ｦ-ﾟ][一-龥]|[一-龥][ｦ-ﾟ]")
 _EUC = re.compile("(?:[､･][｡-ﾟ]){2}|(?:[¤¥][\xa1-\xfe]){2}")
 _OTHER = re.compile("[銇銈銉]|[‚ƒ][\xa1-\xff‚ƒ‰Š‹Œ‘-”•–—˜™š›œžŸ]|[\x80-\x9f][\x80-\xff]")
@@ -132,7 +127,7 @@ _JAPANESE = re.compile("[ぁ-ゖァ-ヺー一-龥、。]")
 _KANA = re.compile("[ぁ-ゖァ-ヺ]")
 _LETTER = re.compile("[^\x00-\x7f]+(?:[ -~]{1,2}[^\x00-\x7f]+)*")
 _PRIVATE = re.compile("[\ue000-\uf8ff]")
-# (read with, written in): the pairs that spoil Japanese; ftfy knows those that spoil Western text.
+# (decoded with, encoded in): the pairs that garble Japanese; ftfy knows those of Western text.
 _READINGS = (
     ("cp932", "utf-8"), ("gb18030", "utf-8"), ("latin-1", "utf-8"), ("latin-1", "cp932"),
     ("cp1252", "cp932"), ("latin-1", "euc_jp"), ("cp932", "euc_jp"),
@@ -140,7 +135,7 @@ _READINGS = (
 
 
 def _mojibake(text: str) -> Iterator[_Fault]:
-    """The first garbled place of a text."""
+    """The first garbled part of a text."""
     if text.isascii():
         return
     at = text.find("\ufffd")
@@ -194,7 +189,7 @@ def _brief(text: str) -> str:
 
 
 def _runs(text: str, at: int) -> Iterator[tuple[int, int, str]]:
-    """The run around a place, then shorter pieces from there: the text beside it may be clean."""
+    """The run around a position, then shorter ones, since the text next to it may be clean."""
     whole = _run_around(text, at)
     yield whole
     for size in (24, 16, 12, 8, 6, 5, 4, 3, 2):
@@ -203,7 +198,7 @@ def _runs(text: str, at: int) -> Iterator[tuple[int, int, str]]:
 
 
 def _run_around(text: str, at: int) -> tuple[int, int, str]:
-    """The stretch beyond ASCII around a place, with the letters between; 200 characters at most."""
+    """The non-ASCII run around a position, at most 200 characters."""
     first = max(0, at - 100)
     for run in _LETTER.finditer(text, first, at + 100):
         if run.end() > at:
@@ -212,11 +207,10 @@ def _run_around(text: str, at: int) -> tuple[int, int, str]:
 
 
 def _reread(run: str) -> str | None:
-    """What a run of garbled characters was before, or None where it is not garbled that way.
+    """The original text of a garbled run, or None.
 
-    Wrong guesses rarely survive: bytes in one encoding are seldom valid, and Japanese, in another.
-    Up to half of the characters may be lost, as they are where the wrong encoding had no character
-    for a byte.
+    Wrong guesses are rarely valid Japanese. Up to half of the characters may be lost, because the
+    wrong encoding has no character for some bytes.
     """
     for read_with, written_in in _READINGS:
         if read_with == "cp1252":
@@ -226,7 +220,7 @@ def _reread(run: str) -> str | None:
         right = raw.decode(written_in, errors="replace")
         beyond_ascii = len(re.sub("[ -~]", "", right))
         japanese = len(_JAPANESE.findall(right))
-        if written_in == "utf-8":  # nearly nothing but UTF-8 is valid UTF-8
+        if written_in == "utf-8":  # other encodings are almost never valid UTF-8
             if japanese and 2 * japanese >= beyond_ascii:
                 return right
         elif japanese >= 2 and 10 * japanese >= 9 * beyond_ascii and _KANA.search(right):
@@ -235,17 +229,16 @@ def _reread(run: str) -> str | None:
 
 
 def _cp1252(character: str) -> bytes:
-    # The web's cp1252: bytes without a character of their own pass as control characters.
+    # As in browsers, undefined bytes of cp1252 become control characters.
     try:
         return character.encode("cp1252")
     except UnicodeEncodeError:
         return character.encode("latin-1", errors="ignore")
 
 
-# Kept whole by the tokenizers of the course's models beside those that end a turn.
+# Other single tokens of the course's models.
 _ADDED_TOKEN = re.compile(r"<(?:pad|unk|mask)>|<(?:start|end)_of_image>|<unused\d{1,2}>")
-# Qwen's own words for thoughts and tools: whole tokens, and meant where the rows teach thinking or
-# tools.
+# Qwen's tokens for thoughts and tools, which may be intended.
 _THOUGHT = re.compile(r"</?(?:think|tool_call|tool_response)>")
 
 
@@ -270,7 +263,7 @@ _MARKUP_WORD = re.compile(
     re.IGNORECASE,
 )
 _IN_BRACKETS = re.compile(r"<[^<>]*>")
-# No placeholder and no type is called so: one of them alone is markup.
+# Tag names that are not used as placeholders or types: one alone is markup.
 _SURE = (
     "br|hr|div|span|table|tbody|thead|tfoot|tr|td|th|ul|ol|li|img|h[1-6]|strong|em|font|center|iframe|script|noscript"
     "|blockquote|html|figcaption|nobr|tt|dl|dt|dd|fieldset|textarea|marquee|small|sup"
@@ -301,7 +294,7 @@ _MENTION = re.compile(
 
 
 def _html(text: str, about_markup: bool) -> Iterator[_Fault]:
-    # A conversation about markup shows some.
+    # A conversation about markup contains some.
     if about_markup or ("<" not in text and "&" not in text):
         return
     prose = _FENCE.sub(lambda found: " " * len(found[0]), text)
@@ -317,7 +310,7 @@ def _html(text: str, about_markup: bool) -> Iterator[_Fault]:
 
 
 def _tags(prose: str) -> Iterator[re.Match[str]]:
-    """Closing tags, comments, and opening tags that are no placeholder and no type."""
+    """Closing tags, comments, and opening tags that are not placeholders or types."""
     closing = list(_CLOSING.finditer(prose))
     names = {hit[0][2:-1].strip().lower() for hit in closing}
     yield from closing

@@ -1,7 +1,7 @@
-"""What a check says about a row: findings, the rules they belong to, and the report.
+"""Findings of a check, their rules, and the report.
 
-A rule's name is stable: scripts, notebooks and `--json` readers rely on it. Its title, why it hurts
-and what to do are in the wordings `rules`; what a finding says is in the wordings `checks`.
+The names of rules are stable: scripts, notebooks and readers of `--json` rely on them. Texts of
+rules are in rules.yaml, messages of findings in checks.yaml.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import Any, Protocol
 from ...core.wordings import Wording, say
 
 SEVERITIES = ("error", "warning", "note")
-EXCERPT = 160  # characters of a row that a finding shows at most
-MOST_FINDINGS = 2_000  # of one rule and severity that are kept; the rest is counted
+EXCERPT = 160  # maximum length of an excerpt in characters
+MOST_FINDINGS = 2_000  # kept per rule and severity; the rest is only counted
 
 _BY_SEVERITY = {
     "error": """invalid-json missing-field invalid-csv unreadable row-too-large wrong-role
@@ -29,14 +29,14 @@ _BY_SEVERITY = {
         pii-address pii-name mixed-language mixed-politeness too-few""",
     "note": "mixed-number-format whitespace unbalanced",
 }
-# Each rule, and the severity of its findings unless a check says otherwise.
+# Each rule, and the default severity of its findings.
 RULES: Mapping[str, str] = {
     rule: severity for severity, rules in _BY_SEVERITY.items() for rule in rules.split()
 }
 
 
 def rule_text(rule: str, what: str, language: str = "en") -> str:
-    """The "title", "why" or "fix" of a rule; for an unknown rule its name, or nothing."""
+    """The "title", "why" or "fix" of a rule; for an unknown rule, its name or ""."""
     if rule not in RULES:
         return rule if what == "title" else ""
     return say(f"rules.{rule}.{what}", language)
@@ -46,9 +46,9 @@ def rule_text(rule: str, what: str, language: str = "en") -> str:
 class Finding:
     """One fault at one place.
 
-    line: from 1 (0: the file as a whole); wording: what is wrong; advice: what to do, where the
-    rule does not say it; excerpt: masked where it holds personal data; other_line, other_file: the
-    second row, where the finding is about two.
+    line: from 1 (0: the whole file); wording: what is wrong; advice: what to do, if it differs from
+    the rule's; excerpt: with personal data masked; other_line, other_file: the second row, if the
+    finding is about two.
     """
 
     rule: str
@@ -72,7 +72,7 @@ class Finding:
         return self.advice.said() if self.advice else rule_text(self.rule, "fix")
 
     def to_dict(self) -> dict[str, Any]:
-        """The finding as `--json` prints it; what is not known is left out."""
+        """The finding as `--json` prints it."""
         keys = "rule", "severity", "file", "line", "message", "fix", "excerpt"
         found = {key: getattr(self, key) for key in keys}
         found["why"] = rule_text(self.rule, "why")
@@ -84,7 +84,7 @@ class Finding:
 
 
 class Placed(Protocol):
-    """Anything that knows where it was read: a Conversation, a Fault, a `Place`."""
+    """Anything with a file and a line: a Conversation, a Fault, a `Place`."""
 
     @property
     def file(self) -> str | None: ...
@@ -94,7 +94,7 @@ class Placed(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A row known only by its file and line; line 0 is the file as a whole."""
+    """The file and line of a row; line 0 is the whole file."""
 
     file: str
     line: int = 0
@@ -112,16 +112,16 @@ def finding(
     other: Placed | None = None,
     **values: Any,
 ) -> Finding:
-    """A finding at a row's place. `code`: the entry of the wordings `checks`, with its `values`.
+    """A finding at a row's place. code: an entry of checks.yaml, filled with `values`.
 
-    severity, advice: None takes the rule's; other: the second row, where the finding is about two.
-    Raises ValueError for a rule that is not in `RULES`, or a severity that is none.
+    severity, advice: default from the rule; other: the second row, if the finding is about two.
+    Raises ValueError for an unknown rule or severity.
     """
     if rule not in RULES:
-        raise ValueError(f"{rule!r} is no rule; add it to RULES")
+        raise ValueError(f"{rule!r} is not a rule; add it to RULES")
     severity = severity or RULES[rule]
     if severity not in SEVERITIES:
-        raise ValueError(f"{severity!r} is no severity; choose from {', '.join(SEVERITIES)}")
+        raise ValueError(f"{severity!r} is not a severity; choose from {', '.join(SEVERITIES)}")
     wording, place = word(code, **values), (at.file or "", at.line or 0)
     found = Finding(rule, severity, *place, wording, advice, shorten(excerpt))
     if other is None:
@@ -131,12 +131,12 @@ def finding(
 
 
 def word(name: str, /, **values: Any) -> Wording:
-    """A wording of checks.yaml."""
+    """An entry of checks.yaml."""
     return Wording(f"checks.{name}", values)
 
 
 def where(place: Placed, beside: Placed) -> Wording:
-    """The place of a row; its file is named where the row `beside` it is in another one."""
+    """The place of a row; its file is named if `beside` is in another file."""
     if place.file == beside.file:
         return word("line", line=place.line)
     file = place.file or ""
@@ -144,18 +144,18 @@ def where(place: Placed, beside: Placed) -> Wording:
 
 
 def who(role: str, number: int | None = None) -> Wording:
-    """A turn, as the beginning of a sentence; its number where a row has many turns."""
+    """The subject of a sentence about a turn; number: given if a row has many turns."""
     turn = word("turn", n=number) if number else ""
     return word(role if role in ("user", "assistant", "system") else "somebody", turn=turn)
 
 
 def shorten(text: str, most: int = EXCERPT) -> str:
-    """The text, cut to `most` characters with "…" where it is longer."""
+    """The text, cut to `most` characters with "…" if it is longer."""
     return text if len(text) <= most else text[: most - 1].rstrip() + "…"
 
 
 def around(text: str, start: int, end: int, most: int = EXCERPT) -> str:
-    """The piece of a text around text[start:end], with "…" where something was left out."""
+    """The part of a text around text[start:end], with "…" where it is cut."""
     room = max(0, most - (end - start)) // 2
     first, last = max(0, start - room), min(len(text), end + room)
     cut = text[first:last]
@@ -169,7 +169,7 @@ _UNSEEN = re.compile(
 
 
 def visible(text: str) -> str:
-    """The text with invisible characters written as ␀-style pictures or U+XXXX."""
+    """The text with invisible characters replaced by symbols like ␀ or U+XXXX."""
     return _UNSEEN.sub(lambda found: _picture(ord(found[0])), text)
 
 
@@ -179,11 +179,10 @@ def _picture(code: int) -> str:
 
 @dataclass
 class CheckReport:
-    """What a check found.
+    """The result of a check.
 
-    findings: in the order of files and lines, at most 2,000 of a rule; summary: rows, tokens (None
-    where they were not counted) and what else was measured (see `check_rows`); found: how often
-    each (rule, severity) was found, also beyond those 2,000.
+    findings: in the order of files and lines, at most 2,000 per rule; summary: see `check_rows`;
+    found: the number of findings per (rule, severity), also beyond those 2,000.
     """
 
     findings: list[Finding]
@@ -191,7 +190,7 @@ class CheckReport:
     found: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
     def _counted(self) -> list[tuple[str, str, int]]:
-        # The list is shorter than the count only where it was cut; else the list is what counts.
+        # Count the list, unless it was cut: duplicate findings are removed from it.
         listed = Counter((found.rule, found.severity) for found in self.findings)
         totals = {key: self.found.get(key, 0) for key in listed}
         return [
@@ -201,7 +200,7 @@ class CheckReport:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How often each rule was broken, by name."""
+        """The number of findings per rule."""
         counted: Counter[str] = Counter()
         for rule, _, times in self._counted():
             counted[rule] += times
@@ -209,7 +208,7 @@ class CheckReport:
 
     @property
     def severities(self) -> dict[str, int]:
-        """How many errors, warnings and notes there are."""
+        """The number of errors, warnings and notes."""
         counted = dict.fromkeys(SEVERITIES, 0)
         for _, severity, times in self._counted():
             counted[severity] += times
@@ -217,7 +216,7 @@ class CheckReport:
 
     @property
     def exit_code(self) -> int:
-        """0: clean, or notes only; 1: warnings; 2: errors."""
+        """0: clean or only notes; 1: warnings; 2: errors."""
         counted = self.severities
         return 2 if counted["error"] else 1 if counted["warning"] else 0
 

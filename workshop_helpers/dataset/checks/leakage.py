@@ -1,8 +1,7 @@
-"""Does the test stand in the training data: word for word, nearly, or in other words.
+"""Test questions in the training data: equal, nearly equal, or paraphrased.
 
-Only what is asked is compared: two sides may well give the same answer. Without a model, "in other
-words" is what can be explained: the same content words in another order, or most pieces in common
-once courtesies are taken away.
+Only questions are compared, since different questions may have the same answer. A paraphrase has
+the same content words in another order, or is nearly equal without polite phrases.
 """
 
 from __future__ import annotations
@@ -44,19 +43,17 @@ _LATIN = re.compile(r"[a-z0-9]+")
 
 @dataclass(frozen=True)
 class HeldOut:
-    """One question of a validation or test file, and its place."""
+    """A question of a validation or test file, and its place."""
 
     place: Place
     question: str
 
 
 def read_held_out(path: str | Path) -> Iterator[HeldOut]:
-    """The questions of a file that the model must not have seen.
+    """The questions of a file that must not be trained on.
 
-    The file holds rows of any known format, or questions (JSON Lines with `question` and no answer,
-    as for `workshop verify`).
-
-    Raises WorkshopError for a file that cannot be read.
+    The file contains rows of any known format, or questions (JSON Lines with `question` and no
+    answer, as for `workshop verify`). Raises WorkshopError for an unreadable file.
     """
     from ..formats import Conversation, open_rows
 
@@ -91,7 +88,7 @@ def _is_questions_file(path: Path) -> bool:
 
 
 def asked(conversation: Conversation) -> str:
-    """What a row asks: its user turns."""
+    """The user turns of a row."""
     messages = conversation.messages
     if len(messages) == 2:
         return messages[0].content
@@ -99,7 +96,7 @@ def asked(conversation: Conversation) -> str:
 
 
 def content(text: str) -> str:
-    """What is left of a question without courtesies and stop words, in the `plain` form."""
+    """A question in the `plain` form, without polite phrases and stop words."""
     text = plain(text)
     if text.isascii():
         return " ".join(_stem(word) for word in text.split() if word not in _STOP)
@@ -114,10 +111,10 @@ def _stem(word: str) -> str:
 
 
 def content_words(text: str) -> tuple[str, ...]:
-    """The content words of a question in alphabetical order: equal for equal words in any order.
+    """The content words of a question, sorted, so that their order does not matter.
 
     English: without stop words and endings. Japanese: runs of kanji, katakana, Latin letters, and
-    question words. Empty where fewer than three are left: two words are a topic, not a question.
+    question words. Empty for fewer than three, which are a topic and not a question.
     """
     text = content(text)
     words = _LATIN.findall(text) if text.isascii() else _RUN.findall(text)
@@ -127,10 +124,9 @@ def content_words(text: str) -> tuple[str, ...]:
 class Leakage(SetCheck):
     """`leakage`: training rows whose question is in a held-out file.
 
-    held_out: the questions that must not be trained on; near: also look for near and
-    paraphrase-like ones (needs datasketch), not only for equal ones and for the same words in
-    another order. Memory: by the held-out questions only. An equal or near question is an error,
-    one in other words a warning.
+    near: also find nearly equal questions (needs datasketch), not only equal ones and the same
+    words in another order. An equal or nearly equal question is an error, a paraphrase a warning.
+    Memory depends only on the held-out questions.
     """
 
     NEAR = 0.8
@@ -159,7 +155,7 @@ class Leakage(SetCheck):
                 self._like.add(content(held.question))
 
     def summary(self) -> dict[str, Any]:
-        """How many questions were held out."""
+        """The number of held-out questions."""
         return {"held_out": self.questions}
 
     def add(self, row: CheckedRow) -> Iterable[Finding]:
@@ -172,7 +168,7 @@ class Leakage(SetCheck):
         return [row.finding("leakage", code, held, **values)]
 
     def _leak(self, question: str) -> tuple[str, str, Place, float] | None:
-        """The surest way in which a question is known: wording, severity, where, how much alike."""
+        """The strongest match of a question: wording, severity, place, similarity."""
         place = self._equal.get(plain(question))
         if place is not None:
             return "leak-equal", "error", place, 1.0

@@ -1,9 +1,9 @@
-"""A quick look at a row's texts for signs of faults of content and of personal data.
+"""A fast prefilter for signs of content faults and personal data in a row.
 
-Most rows hold neither, and a million of them are to be checked in seconds. So a row's texts are
-joined and turned into bytes once; two tables sort the bytes into a few classes, and what is
-searched for then are single characters and short pieces. The look may see signs where nothing is:
-`content` and `personal` tell. Where it sees none, nothing must be.
+Most rows have neither, and a million must be checked in seconds. A row's texts are joined and
+encoded once, two tables map the bytes to a few classes, and the filter searches for single
+characters and short patterns. It may report signs that `content` and `personal` do not confirm, but
+must not miss any.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ..formats import Message
 
-# What there may be signs of; the answer is their sum.
+# Kinds of signs; results are sums of them.
 EMAIL, ENGLISH_NAME, JAPANESE_NAME, NUMBER, STREET, JAPANESE_PLACE = 1, 2, 4, 8, 16, 32
 PERSONAL = 63  # all of these
 CONTENT = 64
 
 
 def find_signs(messages: Sequence[Message]) -> int:
-    """What there are signs of in the turns of a row; 0 for most. Takes about 5 µs a kilobyte."""
-    # The bar cannot make two harmless turns look like a fault.
+    """The signs in the turns of a row, 0 for most. Takes about 5 µs per kilobyte."""
+    # "|" between turns cannot create a sign.
     if len(messages) == 2:
         text = f"{messages[0].content}|{messages[1].content}"
     else:
@@ -35,24 +35,23 @@ def find_signs(messages: Sequence[Message]) -> int:
 
 
 def personal_signs(text: str) -> int:
-    """The kinds of personal data that a text shows signs of: a sum of the constants above."""
+    """The kinds of personal data with signs in a text: a sum of the constants above."""
     rare = _WIDE_DIGIT.search(text) is not None
     return _personal(text, text.encode("ascii", "replace"), rare)
 
 
-# Latin, Greek and Cyrillic letters; what Japanese in UTF-8 turns into where it is read as Shift_JIS
-# (縺 繧 繝, ｱ) or as GBK (銇 銈 銉), or the other way round; lost and hidden characters; halves of
-# surrogate pairs, and 外字 behind them.
+# Latin, Greek and Cyrillic letters; Japanese mojibake between UTF-8 and Shift_JIS (縺 繧 繝, ｱ) or GBK
+# (銇 銈 銉); lost and hidden characters; surrogates and the private-use characters after them.
 _STRANGE = (
     "\x80-\u07ff縺繧繝銇銈銉‚ｦ-ﾟ\ufffd\ufeff\u200b\u2028-\u202b\u202d\u202e\u2060\u2066-\u2068"
     "\ud800-\uf8ff"
 )
 _STRANGE_CHARACTER, _WIDE_DIGIT = re.compile(f"[{_STRANGE}]"), re.compile("[０-９]")
-_RARE = re.compile(f"[{_STRANGE}０-９]")  # both, so that they are looked for at once
+_RARE = re.compile(f"[{_STRANGE}０-９]")  # both in one search
 
 
 def _table(other: bytes, **classes: bytes) -> bytes:
-    """A table for bytes.translate: a class is named by a letter and lists its bytes."""
+    """A table for bytes.translate; keywords map a class letter to its bytes."""
     table = bytearray(other * 256)
     for name, members in classes.items():
         for member in members:
@@ -66,11 +65,11 @@ _SMALL = bytes(range(0x61, 0x7B))
 
 _CLASSES = _table(
     b" ",
-    n=_DIGITS + _CAPITALS + _SMALL + b"_-+/",  # of names and keys
-    x=bytes([*range(9), *range(11, 32), 0x7F, *b"<"]),  # all of C0 but tab and line feed, DEL
+    n=_DIGITS + _CAPITALS + _SMALL + b"_-+/",  # characters of names and keys
+    x=bytes([*range(9), *range(11, 32), 0x7F, *b"<"]),  # C0 except tab and line feed, DEL
 )
 _SUSPICIOUS = ord("x")
-_LONG_NAME = b"n" * 20  # no key of a known provider is shorter
+_LONG_NAME = b"n" * 20  # the shortest key of a known provider
 
 
 def _content(text: str, raw: bytes, rare: bool) -> bool:
@@ -89,30 +88,28 @@ def _content(text: str, raw: bytes, rare: bool) -> bool:
     )
 
 
-# "0" for digits, "A" and "a" for letters, "-" for what stands between the groups of a number, "?"
-# for what is not in ASCII, such as a dash of another kind; everything else is ",".
+# "0" for digits, "A" and "a" for letters, "-" for separators in numbers, "?" for non-ASCII
+# characters such as other dashes; everything else is ",".
 _FIGURES = _table(
     b",",
     **{"0": _DIGITS, "A": _CAPITALS, "a": _SMALL, "-": b" .-()/", "?": b"?"},
 )
-# All of these begin with a digit: nothing is found faster than a pattern that begins with one
-# certain character. Seven digits and more, together or in groups that end as telephone numbers do;
-# a state's letters and its ZIP code.
+# All patterns begin with a digit, since a pattern with a fixed first character is fastest. Seven or
+# more digits, together or grouped like telephone numbers; a state's letters and its ZIP code.
 _NUMBER = re.compile(rb"0(?:0[-?]0000|00[-?]000|000000|0000(?<=A-00000)|[-?]0000(?<![0Aa]0.0000))")
-# A house's number before a capital or "5th", or the end of a British postcode.
+# A house number before a capital letter or "5th", or the end of a British postcode.
 _STREET = re.compile(rb"0[Aa]?-(?:A|0{1,3}aa-A|0AA)")
-# Roughly either of the two, or five digits that may be a ZIP code; every text is searched for it.
+# Roughly either of the two, or five digits of a possible ZIP code; every text is searched for it.
 _FIGURE = re.compile(rb"0(?:0(?:[-?]000|000(?:00|(?!0)(?<=[,-]00000)))|[-?]0000|-[A0]|[Aa]-[A0])")
 
-_TITLES = {"r.", "r ", "rs", "s.", "s ", "is"}  # what follows the M of Mr., Mrs., Ms., Miss
-# Titles behind something that may be a name (お客様, 皆様, 仕様, たくさん are not), and words that
-# announce a name.
+_TITLES = {"r.", "r ", "rs", "s.", "s ", "is"}  # after the M of Mr., Mrs., Ms., Miss
+# Titles after a possible name (not お客様, 皆様, 仕様, たくさん), and words that introduce a name.
 _AFTER_NAME = re.compile(
     "[様氏殿君](?<![客皆仕同模多奥神王員方者主社彼摂華何各貴上有異]様)(?<![彼摂華源平諸某両]氏)(?![名々子式])"
 )
 _SAN = re.compile("さん(?<![ァ-ヴーぁ-ん客家達員]さん)|[ぁ-ん](?<=[一-龥][ぁ-ん][ぁ-ん])さん")
 _NAME_SIGN = re.compile("(?:氏名|名前|名義人?|宛名|者名|客様名|人様名) ?[:：は　]")
-# What follows the name of a city in an address.
+# The part of an address after the name of the city.
 PLOT = re.compile(
     "[0-9０-９一二三四五六七八九十]"
     "(?:[ 　]?丁目|[ 　]?番地|[ 　]?番[0-9０-９]|[-‐−–ー－―][0-9０-９])"

@@ -1,4 +1,4 @@
-"""Rows that say nearly the same or begin alike, and answers that repeat themselves."""
+"""Near duplicates, answers with the same opening, and answers that repeat themselves."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from typing import Any
 from .findings import Finding
 from .row import CheckedRow, Places, SetCheck
 
-ALIKE = 0.8  # Jaccard index of two rows' pieces from which they are near duplicates
-OPENING = 16  # letters that make an answer's opening; half as many Japanese characters
-MOST_OPENINGS = 100_000  # that are told apart; rarer ones than these cannot be common
-FEWEST_ROWS = 20  # below that, shares mean nothing
-PIECE = 20  # characters of an answer that are looked for elsewhere in it
-COMMON = 0.3  # share of answers with one opening from which the model falls into it
+ALIKE = 0.8  # minimum Jaccard index of near duplicates
+OPENING = 16  # length of an answer's opening; half as many Japanese characters
+MOST_OPENINGS = 100_000  # counted openings; a later one cannot be common
+FEWEST_ROWS = 20  # minimum for meaningful shares
+PIECE = 20  # characters of an answer to search for elsewhere in it
+COMMON = 0.3  # minimum share of answers with the same opening for a finding
 
 
 def check_repeated(row: CheckedRow) -> Iterable[Finding]:
-    """`echo` and `repeated-text` of one row: an answer that is its question, or repeats itself."""
+    """`echo` and `repeated-text`: an answer that repeats its question or itself."""
     answer = row.answer
     if answer == row.question and len(answer) > 8:
         return [row.finding("echo", "echo", excerpt=answer)]
     if len(answer) < 60:
         return ()
-    # A looping answer loops to its end, or past its middle: two searches clear most rows.
+    # A looping answer repeats at its middle or end: two searches rule out most rows.
     size = len(answer)
     middle, tail = answer[size // 2 : size // 2 + PIECE], answer[-PIECE - 1 : -1]
     if answer.find(middle, size // 2 + 1) < 0 and answer.find(tail) == size - PIECE - 1:
@@ -40,7 +40,7 @@ def check_repeated(row: CheckedRow) -> Iterable[Finding]:
 
 
 class Openings(SetCheck):
-    """`low-diversity`: how many answers begin alike. Memory: at most 100,000 openings."""
+    """`low-diversity`: answers with the same opening. Memory: at most 100,000 openings."""
 
     def __init__(self, places: Places) -> None:
         super().__init__(places)
@@ -62,7 +62,7 @@ class Openings(SetCheck):
         return ()
 
     def summary(self) -> dict[str, Any]:
-        """How many openings there are for each row (1: all differ), and the commonest."""
+        """The number of different openings per row (1: all differ), and the most common one."""
         if not self.rows:
             return {"openings": {}}
         opening = max(self._counted, key=self._counted.__getitem__)
@@ -83,10 +83,10 @@ class Openings(SetCheck):
 
 
 class NearDuplicates(SetCheck):
-    """`near-duplicate`: rows whose question and answer share most pieces of a few characters.
+    """`near-duplicate`: rows whose question and answer share most character n-grams.
 
-    Rows that differ only in case, spaces or punctuation are near duplicates too; equal ones are
-    `duplicate` and left to `consistency.Answers`. Memory: see `Similar`.
+    Rows that differ only in case, spaces or punctuation are included; equal rows are left to
+    `consistency.Answers`. Memory: see `Similar`.
     """
 
     def __init__(self, places: Places) -> None:

@@ -1,4 +1,4 @@
-"""What the checks are given: a row with what several of them ask of it, and where rows stand."""
+"""The input of checks: a row with properties that several checks use, and places of rows."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, init=False)
 class CheckedRow:
-    """A conversation that ends with a question and an answer; its number in the set counts from 0.
+    """A conversation that ends with a question and an answer; `number` counts from 0 in the set.
 
-    asked, said: their languages, as `quick_language` tells them; density: bytes of UTF-8 for a
-    character of the answer.
+    asked, said: the languages of question and answer (see `quick_language`); density: UTF-8 bytes
+    per character of the answer.
     """
 
     number: int
@@ -44,14 +44,14 @@ class CheckedRow:
     def finding(
         self, rule: str, code: str, other: Place | None = None, /, **values: Any
     ) -> Finding:
-        """A finding in this row; with `other`, a second row, whose place the wording names."""
+        """A finding in this row; other: a second row, whose place the message names."""
         if other is not None:
             values["place"] = where(other, self.conversation)
         return finding(rule, self.conversation, code, other=other, **values)
 
 
 class Places:
-    """Numbers rows from 0 as they come, and remembers file and line of each (12 bytes a row)."""
+    """Numbers rows from 0 and stores the file and line of each (12 bytes per row)."""
 
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
@@ -60,27 +60,27 @@ class Places:
 
     @property
     def files(self) -> list[str]:
-        """The files, in the order in which they came."""
+        """The files, in the order of their first row."""
         return list(self._numbers)
 
     def __getitem__(self, number: int) -> Place:
         return Place(self.files[self._file[number]], self._line[number])
 
     def open(self, file: str) -> int:
-        """Note a file, also one that turns out to hold no rows; its number."""
+        """Register a file, even one without rows; returns its number."""
         return self._numbers.setdefault(file, len(self._numbers))
 
     def add(self, conversation: Conversation) -> int:
-        """Note a row; its number."""
+        """Register a row; returns its number."""
         self._file.append(self.open(conversation.file or ""))
         self._line.append(conversation.line or 0)
         return len(self._line) - 1
 
 
 class SetCheck:
-    """A check of the set as a whole: it takes row after row, and finds faults then or at the end.
+    """A check of the whole set: it receives the rows one by one, and reports then or at the end.
 
-    SAMPLE: (first, every), which rows of a large set it gets: the first ones, then one in `every`.
+    SAMPLE: (first, every): of a large set it gets the `first` rows, then one in `every`.
     """
 
     SAMPLE = (0, 1)
@@ -91,18 +91,18 @@ class SetCheck:
     def finding(
         self, rule: str, code: str, number: int, other: int | None = None, /, **values: Any
     ) -> Finding:
-        """A finding in the row of that number, and about a second one, if any."""
+        """A finding in row `number`, and about a second one, if given."""
         second = None if other is None else self.places[other]
         return finding(rule, self.places[number], code, other=second, **values)
 
     def add(self, row: CheckedRow) -> Iterable[Finding]:
-        """Take a row; what is wrong with it, beside those before it."""
+        """Add a row; returns its findings, compared with the rows before."""
         raise NotImplementedError
 
     def finish(self) -> Iterable[Finding]:
-        """What only the whole set shows."""
+        """Findings about the whole set."""
         return ()
 
     def summary(self) -> dict[str, Any]:
-        """What was measured, by its name in the report's summary."""
+        """Measured values, by their names in the report's summary."""
         return {}

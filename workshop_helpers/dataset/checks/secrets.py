@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from .spans import Span, without_overlap
 
-# The shapes that the providers document for their keys, so that scanners find them.
+# The providers' documented key formats.
 KEYS = {
     "aws-key": r"(?:AKIA|ASIA)[A-Z2-7]{16}",
     "github-token": r"gh[pousr]_[A-Za-z0-9]{36,251}|github_pat_[A-Za-z0-9]{22}_[A-Za-z0-9]{59}",
@@ -47,7 +47,7 @@ _URL_PASSWORD = re.compile(
     r"\b[a-z][a-z0-9+.-]{1,20}://(?P<user>[^\s:/@\"'<>`]{0,64}):(?P<secret>[^\s/@\"'<>`]{3,128})@(?=[\w\[])",
     re.IGNORECASE,
 )
-# name = value, "name": "value", 名前：値 — for words that announce a key …
+# name = value, "name": "value", 名前：値, with words for a key …
 _ASSIGNED_KEY = re.compile(
     r"(?:api[_ -]?key|access[_ -]?key(?:[_ -]?id)?|secret(?:[_ -]?(?:access[_ -]?)?key)?"
     r"|account[_ -]?key|auth[_ -]?token|access[_ -]?token|client[_ -]?secret|bearer|token"
@@ -55,7 +55,7 @@ _ASSIGNED_KEY = re.compile(
     r"[\"'`]?\s*(?::=|=>|[:=：＝]|\bis\b|は|\s)\s*[\"'`「]?(?P<secret>[A-Za-z0-9_\-+/=.~]{20,})",
     re.IGNORECASE,
 )
-# … and for those that announce a password, whose value may be anything without spaces.
+# … and with words for a password, whose value may be anything without spaces.
 _ASSIGNED_PASSWORD = re.compile(
     r"(?:password|passwd|パスワード|暗証番号)[\"'`]?\s*"
     r"(?::=|=>|[:=：＝]|\bis:?(?=\s)|は)\s*[\"'`「]?(?P<secret>[!-~]{4,64})",
@@ -72,8 +72,8 @@ _NO_PASSWORDS = {"password", "pass", "passwd", "pw", "secret", "port"}
 def find_secrets(text: str) -> list[Span]:
     """The passwords and keys in a text, in order and without overlap.
 
-    "error" where the shape is one that a provider documents; "warning" for a value that is merely
-    called a password or a key, and for a provider's own example key.
+    "error" for a provider's documented format; "warning" for a value that is only called a password
+    or a key, and for a provider's example key.
     """
     found = (*_known_keys(text), *_url_passwords(text), *_assigned(text))
     return without_overlap(sorted(found, key=lambda span: (span.severity != "error", span.start)))
@@ -119,7 +119,7 @@ _WORDS = re.compile(r"[A-Za-z_.\-]*[._-]?[a-z_]+\d{0,3}")
 
 
 def _looks_random(value: str) -> bool:
-    """Letters and digits as nobody types them: 3 bits a character and more (Shannon's entropy)."""
+    """Whether letters and digits look random: entropy of at least 3 bits per character."""
     if not re.search(r"[A-Za-z]", value) or len(re.findall(r"\d", value)) < 2:
         return False
     if _WORDS.fullmatch(value) or "/" in value[:2] or value.count(".") > 2:
@@ -128,8 +128,7 @@ def _looks_random(value: str) -> bool:
     return -sum(share * math.log2(share) for share in shares) >= 3.0
 
 
-# A code's own names (db_password_2), paths and calls are no passwords; neither are words and bare
-# numbers.
+# Names in code (db_password_2), paths, calls, words and plain numbers are not passwords.
 _NO_PASSWORD = re.compile(r"^[\d.,:/-]+$|[()\[\]{}<>\\]|^[a-z]+(?:_[a-z]+)+_?\d?$|://|^/|^--?\w")
 
 

@@ -1,9 +1,7 @@
-"""How alike two texts are, by their pieces of a few characters: no words to find, so Japanese works
-as English does.
+"""The similarity of texts by character n-grams, which need no word segmentation in Japanese.
 
-The Jaccard index |A ∩ B| / |A ∪ B| of the sets of character n-grams (Broder 1997, "On the
-resemblance and containment of documents") is estimated by MinHash from `datasketch`; rows that may
-be alike are found by banding.
+The Jaccard index |A ∩ B| / |A ∪ B| of the sets of n-grams (Broder 1997, "On the resemblance and
+containment of documents"); candidates are found by banding MinHash signatures (`datasketch`).
 """
 
 from __future__ import annotations
@@ -14,23 +12,23 @@ from collections import Counter
 from typing import Any
 
 PERMUTATIONS = 128
-BANDS = 32  # of 4 values each: pairs of 0.7 are found with a chance above 99.9 %
-FEWEST_BANDS = 3  # that two rows must share to be compared
-# Rows of a band that are kept, and that are compared: bounds the work on equal rows.
+BANDS = 32  # of 4 values each: pairs at 0.7 are found with a probability above 99.9 %
+FEWEST_BANDS = 3  # shared bands needed to compare two rows
+# Rows kept per band, and rows compared; both limit the work for equal rows.
 NEIGHBOURS, CANDIDATES = 12, 8
 _JOIN = re.compile(r"[\W_]+")
 
 
 def plain(text: str) -> str:
-    """The text for comparing: NFKC, lower case, letters and figures, single spaces between."""
+    """The text for comparing: NFKC, lower case, only letters and digits, single spaces."""
     return _JOIN.sub(" ", unicodedata.normalize("NFKC", text).casefold()).strip()
 
 
 def shingles(text: str) -> Any:
-    """The distinct n-grams of a text in its `plain` form: a sorted numpy array of 32-bit numbers.
+    """Hashes of the distinct n-grams of a text in its `plain` form, a sorted numpy array (uint32).
 
-    Three characters each where the text is mostly beyond ASCII (a kanji says more than a letter),
-    else five. A text shorter than that is one n-gram.
+    n is 3 for mostly non-ASCII text (a kanji carries more than a letter), else 5; a shorter text is
+    one n-gram.
     """
     import numpy as np
 
@@ -42,7 +40,7 @@ def shingles(text: str) -> Any:
     if not codes.size:
         return np.empty(0, dtype=np.uint32)
     grams = np.zeros(codes.size - size + 1, dtype=np.uint64)
-    for offset in range(size):  # a polynomial hash modulo 2^64, all places at once
+    for offset in range(size):  # a polynomial hash modulo 2^64, for all positions at once
         grams = grams * np.uint64(0x100000001B3) + codes[offset : offset + grams.size]
     grams ^= grams >> np.uint64(29)
     grams *= np.uint64(0xBF58476D1CE4E5B9)
@@ -60,10 +58,10 @@ def jaccard(a: Any, b: Any) -> float:
 
 
 class Similar:
-    """Texts one after the other, each compared with those before it.
+    """Finds the most similar of the texts kept so far.
 
-    threshold: the Jaccard index from which two are alike. Memory: about 2 KB a text and 4 bytes a
-    character. Needs numpy and datasketch.
+    threshold: the minimum Jaccard index. Memory: about 2 KB per text and 4 bytes per character.
+    Needs numpy and datasketch.
     """
 
     def __init__(self, threshold: float = 0.8) -> None:
@@ -75,18 +73,17 @@ class Similar:
         self._grams: list[Any] = []
 
     def add(self, text: str) -> None:
-        """Keep a text without comparing; the first has the number 0."""
+        """Keep a text without comparing it; numbers count from 0."""
         self._keep(*self._signed(text))
 
     def nearest(self, text: str, *, keep: bool = False) -> tuple[int, float] | None:
-        """The number of the most similar kept text and its index; None below the threshold.
+        """The number of the most similar kept text and its Jaccard index; None below the threshold.
 
-        keep: the text then joins them.
+        keep: keep this text as well.
         """
         grams, keys = self._signed(text)
         shared = Counter(number for key in keys for number in self._bands.get(key, ()))
-        # A pair at 0.7 shares 8 of the 32 bands on average, and at 0.8 13; who shares one or two is
-        # not alike.
+        # A pair at 0.7 shares 8 of the 32 bands on average, a pair at 0.8 shares 13.
         likely = [number for number, bands in shared.items() if bands >= FEWEST_BANDS]
         if len(likely) > CANDIDATES:
             likely = sorted(likely, key=lambda number: -shared[number])[:CANDIDATES]

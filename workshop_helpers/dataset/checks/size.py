@@ -1,4 +1,4 @@
-"""How long rows are, in characters and in tokens of the model that is to learn them."""
+"""The length of rows, in characters and in the model's tokens."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from .row import CheckedRow, Places, SetCheck
 
 BATCH = 256  # rows that are tokenized at once
 _NOTHING = re.compile(r"[\W_]*")
-# A letter or a figure alone is a right answer to a multiple choice or a sum.
+# A single letter or number can be a correct answer.
 _CHOICE = re.compile(r"[\s(（]*(?:[A-Z]|[0-9]+|[ア-オ]|[○×はい])[\s)）.。]*")
 
 
 def check_short(row: CheckedRow) -> Iterable[Finding]:
-    """`too-short` of one row: a question or an answer of a character, or of only punctuation."""
+    """`too-short`: a question or answer of one character or only punctuation."""
     if len(row.answer) > 8 and len(row.question) > 8:
         return ()
     found = []
@@ -38,11 +38,10 @@ def check_short(row: CheckedRow) -> Iterable[Finding]:
 
 
 class Tokens(SetCheck):
-    """Counts the tokens of rows, in batches, by the model's own tokenizer and template.
+    """Counts the tokens of rows, in batches, with the model's tokenizer and template.
 
     model: a catalogue name or a model folder; max_length: tokens of prompt and answer together.
-    Rows beyond it are `too-long`: an error where nothing of the answer is left (trainers drop such
-    a row without a word) or its end is lost, each with the text that would be cut.
+    Longer rows are `too-long`, with the text that would be cut as the excerpt.
     """
 
     def __init__(self, places: Places, model: Any, max_length: int) -> None:
@@ -60,7 +59,7 @@ class Tokens(SetCheck):
         return self.finish() if len(self._waiting) >= BATCH else ()
 
     def summary(self) -> dict[str, Any]:
-        """The tokens that are trained on; least, median and greatest length of a row."""
+        """The tokens to train on; the shortest, median and longest row."""
         if not self.lengths:
             return {"tokens": self.total}
         least, greatest = min(self.lengths), max(self.lengths)
@@ -97,7 +96,7 @@ class Tokens(SetCheck):
         most = self.max_length
         prompt = chat_prompt(self.tokenizer, row.conversation.prompt_messages())
         asked = len(self._ids([prompt])[0])
-        # Where the cut begins is what its author must see; the rest of the text is in the file.
+        # The excerpt starts at the cut.
         lost = self.tokenizer.decode(ids[most:], skip_special_tokens=True)
         code = "no-room" if asked >= most else "cut-off"
         values = {"n": len(ids), "most": most, "prompt": asked, "cut": len(ids) - most}

@@ -1,4 +1,4 @@
-"""Pieces of a text that must not be shown, how they are masked, and the context of a number."""
+"""Spans of personal data or secrets, how they are masked, and the context of numbers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _RULES = {"firm-email": "pii-email", "service-phone": "pii-phone"}
 
 
 class Span(NamedTuple):
-    """Personal data or a secret, text[start:end]; `kind`: its name in the wordings `checks`."""
+    """Personal data or a secret at text[start:end]; kind: its name in checks.yaml."""
 
     start: int
     end: int
@@ -20,12 +20,12 @@ class Span(NamedTuple):
 
     @property
     def rule(self) -> str:
-        """The rule that personal data of this kind breaks."""
+        """The rule for personal data of this kind."""
         return _RULES.get(self.kind, f"pii-{self.kind}")
 
 
 def without_overlap(spans: Iterable[Span]) -> list[Span]:
-    """The spans, in order; of those that overlap the one that came first."""
+    """The spans, sorted; of overlapping ones, the one given first."""
     kept: list[Span] = []
     for span in spans:
         if all(span.end <= other.start or other.end <= span.start for other in kept):
@@ -34,7 +34,7 @@ def without_overlap(spans: Iterable[Span]) -> list[Span]:
 
 
 def stars(text: str, *, keep_first: bool = False, keep_last: int = 0) -> str:
-    """Letters and digits as "*"; kept are the first of every word or the last few, if asked."""
+    """Letters and digits replaced by "*", optionally except the first of each word or the last."""
     places = [i for i, c in enumerate(text) if c.isalnum() or c in "々ー"]
     hidden = set(places[: len(places) - keep_last])
     if keep_first and len(places) > 1:
@@ -42,11 +42,10 @@ def stars(text: str, *, keep_first: bool = False, keep_last: int = 0) -> str:
     return "".join("*" if i in hidden else character for i, character in enumerate(text))
 
 
-# A number must not be a piece of something longer: a code, a decimal, a path, something already
-# masked.
+# A number must not be part of a code, a decimal, a path or something already masked.
 ALONE = r"(?<![A-Za-z0-9_*…#=/&.,+])(?<![A-Za-z0-9*]-)(?<!\d:)"
 ENDED = r"(?![A-Za-z0-9_*…]|-[A-Za-z0-9*]|[.,:]\d)"
-# What says that a number is an order's, a product's or the like.
+# Words before the number of an order, a product or similar.
 ORDER = re.compile(
     r"(?:orders?|invoice|tracking|parcel|shipment|ticket|case|reference|ref|serial|model|item|part"
     r"|sku|isbn|issn|jan|ean|upc|gtin|product|customer|member(?:ship)?|booking|reservation"
@@ -59,14 +58,14 @@ ORDER = re.compile(
 
 
 def text_before(found: re.Match[str], most: int = 40) -> str:
-    """Up to `most` characters before a match."""
+    """At most `most` characters before a match."""
     return found.string[max(0, found.start() - most) : found.start()]
 
 
 def matches_near(
     pattern: re.Pattern[str], sign: re.Pattern[str], text: str, back: int, ahead: int
 ) -> Iterator[re.Match[str]]:
-    """Matches of a costly pattern around the places of a cheap one."""
+    """Matches of a slow pattern near the matches of a fast one."""
     done = 0
     for place in sign.finditer(text):
         if place.start() < done:

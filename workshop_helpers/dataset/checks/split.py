@@ -1,7 +1,7 @@
-"""A training file in two or three parts, so that what is tested was not trained on.
+"""Splitting a training file into two or three parts without leakage.
 
-Rows that say nearly the same are one group and stay on one side: shuffled apart they would leak.
-Where rows have a topic, every side gets its share of each.
+Near duplicates form a group and stay on one side. If rows have a topic, every side gets its share
+of each topic.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
     from ..formats import Conversation
 
 NAMES = {2: ("train", "test"), 3: ("train", "validation", "test")}
-NEAR = 0.7  # stricter than the check for leakage (0.8), so that what is split here passes there
+NEAR = 0.7  # stricter than the leakage check (0.8), so that a split passes it
 
 
 @dataclass
 class SplitReport:
-    """What a split did.
+    """The result of a split.
 
-    files, rows: by side; groups: how many sets of rows stay together; largest: rows of the greatest
-    one; topics: how many there are; notes: what could not be done, and why.
+    files, rows: by side; groups: the number of groups of rows that stay together; largest: rows of
+    the largest group; topics: the number of topics; notes: what could not be done, and why.
     """
 
     out: Path
@@ -55,11 +55,10 @@ def split(
     columns: Mapping[str, str] | None = None,
     encoding: str | None = None,
 ) -> SplitReport:
-    """Write train, validation and test files (two ratios: train and test) into a folder.
+    """Write train, validation and test files (with two ratios, train and test) into a folder.
 
-    ratios: how the rows are shared out; seed: the same one gives the same sides. The source stays
-    as it is. Needs datasketch. Raises WorkshopError for ratios that make no sense and for rows that
-    cannot be read (clean them first).
+    The same seed gives the same sides. The source stays as it is. Needs datasketch. Raises
+    WorkshopError for invalid ratios and for unreadable rows (clean them first).
     """
     from ..formats import write_conversations
 
@@ -131,13 +130,13 @@ def _read(source: Path, reading: dict[str, Any]) -> tuple[list[Conversation], st
     if faults:
         raise unreadable(faults, "`workshop data clean --skip-faults`")
     if not rows:
-        raise WorkshopError(f"{source} holds no rows, so there is nothing to split.")
+        raise WorkshopError(f"{source} contains no rows, so there is nothing to split.")
     return rows, known
 
 
 def _groups(questions: Sequence[str]) -> list[list[int]]:
-    """Rows that must stay together, by number."""
-    # The question alone decides: a test asks it again, whatever the answer is.
+    """Groups of rows that must stay together, by number."""
+    # Only the question matters, since a test asks only that.
     similar = Similar(NEAR)
     parents = list(range(len(questions)))
     same: dict[object, int] = {}
@@ -164,7 +163,7 @@ def _groups(questions: Sequence[str]) -> list[list[int]]:
 def _share(
     groups: list[list[int]], topics: list[str], ratios: Sequence[float], seed: int
 ) -> list[int]:
-    """The side of each row: groups, large ones first, go where most of their topic is lacking."""
+    """The side of each row: groups, largest first, go to the side that most lacks their topic."""
     shuffled = sorted(groups, key=lambda group: group[0])
     random.Random(seed).shuffle(shuffled)
     shuffled.sort(key=len, reverse=True)
@@ -181,7 +180,7 @@ def _share(
             for side, share in enumerate(wanted)
         ]
         empty = [side for side in range(len(ratios)) if not filled[side]]
-        # The last groups go to sides that have nothing yet; a small test is better than none.
+        # The last groups go to empty sides: a small test set is better than none.
         choice = empty if len(shuffled) - dealt <= len(empty) else range(len(ratios))
         best = max(choice, key=lacks.__getitem__)
         for number in group:

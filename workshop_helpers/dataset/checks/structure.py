@@ -1,4 +1,4 @@
-"""Is a row a conversation at all: who speaks, in which order, and whether anything is said."""
+"""The structure of a row: roles, their order, and empty turns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How rows speak: one language, one manner, one way to write numbers; nothing left to fill in."""
+"""Consistent language, style and number formats; placeholders and other leftovers."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ...metrics.language import all_polite, manners
 from .findings import Finding, around, shorten, word
 from .row import CheckedRow, Places, SetCheck
 
-FEW = 0.2  # a share below which rows are strays; above, the set as a whole is mixed
-SHOWN = 200  # strays of one kind that are reported one by one
+FEW = 0.2  # below this share rows are strays; above, the whole set is mixed
+SHOWN = 200  # maximum number of reported strays of one kind
 FEWEST_ROWS = 10
 _LANGUAGES = {"en": word("English"), "ja": word("Japanese")}
 _MANNERS = {True: word("polite"), False: word("plain")}
-# Who asks for another language gets it.
+# Questions that may ask for another language.
 _TRANSLATION = re.compile(
     r"translat|in (?:english|japanese)|(?:english|japanese) (?:for|word|phrase)"
     r"|(?:how do|what do) (?:you|i) (?:say|call)|mean in |英語|和訳|英訳|翻訳|訳して|訳す"
@@ -28,15 +28,15 @@ _CODE_MARK = re.compile(r"[{}()\[\];=<>$|\\/_`#]")
 
 
 def _names_something(text: str) -> bool:
-    """Whether a text is a name, a title or a line of code, which is in no language."""
+    """Whether a text is a name, a title or a line of code, which has no language."""
     return len(text.split(None, 3)) < 4 or _CODE_MARK.search(text) is not None
 
 
 def check_language(row: CheckedRow) -> Iterable[Finding]:
-    """`mixed-language` of one row: an answer in another language than its question, unasked."""
+    """`mixed-language` of one row: an answer in a different language than its question."""
     asked, said = row.asked, row.said
     if asked == said or asked == "?" or said == "?":
-        # Elsewhere nearly all of the answer is in one script.
+        # Outside this density the answer is almost entirely in one script.
         return _changing(row) if 1.1 < row.density < 2.4 else ()
     question, answer = row.question, row.answer
     if (said == "en" and _names_something(answer)) or _TRANSLATION.search(question):
@@ -49,14 +49,13 @@ def check_language(row: CheckedRow) -> Iterable[Finding]:
     return [row.finding("mixed-language", "answer-language", **values)]
 
 
-# A whole sentence of the other language: eight words, or a dozen Japanese characters, with an end
-# to it.
+# A complete sentence in the other language: eight words, or twelve Japanese characters.
 _ENGLISH = re.compile(r"(?<![\w\"'“「『])[A-Z][A-Za-z'’]*(?:,? [A-Za-z'’]+){7,}[.!?]")
 _JAPANESE = re.compile(r"(?<![「『\"“(（])[ぁ-んァ-ヶー一-龥々、]{12,}[。！？]")
 
 
 def _changing(row: CheckedRow) -> Iterable[Finding]:
-    """An answer that goes on in another language."""
+    """An answer that switches to another language."""
     answer = row.answer
     if "`" in answer:
         return ()  # there is code
@@ -83,15 +82,14 @@ _BOILERPLATE = re.compile(
     re.I,
 )  # fmt: skip
 
-_HEAD = 120  # characters of an answer in which such things stand
+_HEAD = 120  # characters of an answer to search
 
 
 def check_leftovers(row: CheckedRow) -> Iterable[Finding]:
     """`placeholder`, `boilerplate` and `whitespace` of one row's answer."""
     answer = row.answer
-    # A text without these traces holds neither; looking for them first is many times as fast, and
-    # fastest for single letters. An assistant names itself at the beginning; a placeholder is
-    # there, too, or in brackets.
+    # Checking for these strings first is much faster, and fastest for single letters. An assistant
+    # names itself at the beginning; a placeholder is at the beginning or in brackets.
     head = answer[:_HEAD]
     found: list[Finding] = []
     if (
@@ -160,7 +158,7 @@ class Manners(SetCheck):
             self._shown[polite].append(shorten(answer))
 
     def summary(self) -> dict[str, Any]:
-        """How many Japanese answers are in each manner."""
+        """The number of Japanese answers in each style."""
         return {"manners": {"polite": len(self._rows[True]), "plain": len(self._rows[False])}}
 
     def finish(self) -> list[Finding]:
@@ -181,7 +179,7 @@ class Manners(SetCheck):
 
 
 class Languages(SetCheck):
-    """`mixed-language` in a file: a few rows in another language. Memory: 16 bytes a row."""
+    """`mixed-language` in a file: a few rows in another language. Memory: 16 bytes per row."""
 
     def __init__(self, places: Places) -> None:
         super().__init__(places)
@@ -201,7 +199,7 @@ class Languages(SetCheck):
             and len(rows["ja"]) > len(rows["en"])
             and _names_something(row.question)
         ):
-            return ()  # an error message or a name, whichever language asks about it
+            return ()  # an error message or a name
         alike = rows[language]
         if len(alike) < SHOWN:
             self._shown[row.number] = shorten(row.question)
@@ -209,7 +207,7 @@ class Languages(SetCheck):
         return ()
 
     def summary(self) -> dict[str, Any]:
-        """How many questions are in each language."""
+        """The number of questions in each language."""
         counted: Counter[str] = Counter()
         for rows in self._rows.values():
             counted.update({language: len(numbers) for language, numbers in rows.items()})
@@ -235,8 +233,8 @@ _MONTH = (
     r"(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?"
     r"|Oct(?:ober)?|Nov(?:ember)?|Dec(?:ember)?)\.?"
 )
-# What is written in several ways; a text without any of the traces holds none of them, and looking
-# for those first is many times as fast; then each way to write it.
+# Kinds of numbers, strings that a text must contain to have one (checking them first is much
+# faster), and the formats of each kind.
 WAYS: tuple[tuple[str, tuple[str, ...], tuple[tuple[str, re.Pattern[str]], ...]], ...] = (
     ("thousands", ("円", "$", "¥", "￥", "yen", "dollar", "ポイント", "point"), (
         ("with-commas", re.compile(rf"(?<![0-9.]){_GROUPED}(?=\s?{_UNIT})|[$¥￥]{_GROUPED}")),
@@ -269,10 +267,7 @@ WAYS: tuple[tuple[str, tuple[str, ...], tuple[tuple[str, re.Pattern[str]], ...]]
 
 
 class NumberFormats(SetCheck):
-    """`mixed-number-format`: amounts, dates and times of the answers written in several ways.
-
-    English and Japanese answers are two sets: each has ways of its own.
-    """
+    """`mixed-number-format`: amounts, dates and times in several formats, per language."""
 
     SAMPLE = (10_000, 100)
 
@@ -289,7 +284,7 @@ class NumberFormats(SetCheck):
             return ()
         ascii_only = answer.isascii()
         for what, traces, ways in WAYS:
-            # Full-width digits are in no ASCII text, and all other digits are half width there.
+            # An ASCII text has no full-width digits.
             if not any([trace in answer for trace in traces]) if traces else ascii_only:  # noqa: C419
                 continue
             for way, pattern in ways:

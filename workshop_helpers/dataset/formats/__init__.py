@@ -1,14 +1,8 @@
-"""A Conversation, and every file format it is read from or written to."""
+"""Conversations, and the file formats that they are read from and written to."""
 
 from .conversation import ROLES, Conversation, Message
 from .convert import ConvertReport, convert
-from .faults import (
-    SPECIAL_TOKEN,
-    Fault,
-    RowFault,
-    check_text,
-    field_text,
-)
+from .faults import SPECIAL_TOKEN, Fault, RowFault, check_text, field_text
 from .files import RowReader, Source, open_rows
 from .shapes import FORMATS, detect_format
 from .strict import all_right, json_lines, read_conversations

@@ -10,7 +10,7 @@ from functools import lru_cache
 from .conversation import Message, Messages
 from .faults import Fields, field_text
 
-# Names in small letters, without spaces, underscores, brackets and the like, or a number behind.
+# Lower-case names without spaces, underscores, brackets and trailing numbers (see `_plain`).
 _NAMES = {
     "question": "question questions q ask query 質問 質問文 質問内容 問 問い 問合せ 問い合わせ"
     " 問合わせ 設問 疑問 ご質問 お問い合わせ お問合せ お問い合わせ内容 問い合わせ内容",
@@ -19,7 +19,7 @@ _NAMES = {
     "system": "system systemprompt システム システムプロンプト 役割",
     "input": "input context 入力 補足 文脈 追加情報",
 }
-# In a table these are as good; in JSON they belong to another shape, and half of one is a slip.
+# Only for tables: in JSON these names belong to other formats.
 _IN_TABLES = {
     "question": "instruction prompt user usermessage userinput human customer 指示 命令 プロンプト"
     " ユーザー ユーザ お客様 顧客 入力文",
@@ -30,7 +30,7 @@ _IN_TABLES = {
 
 @dataclass(frozen=True)
 class Columns:
-    """Which field of a row is the question, the answer and, if there are any, system and input."""
+    """The fields of a row that are the question, the answer and, optionally, system and input."""
 
     question: str
     answer: str
@@ -39,11 +39,11 @@ class Columns:
 
     @property
     def known(self) -> tuple[str, ...]:
-        """The names of the fields that are read."""
+        """The names of these fields."""
         return tuple(filter(None, (self.question, self.answer, self.system, self.input)))
 
     def read(self, row: Fields) -> Messages:
-        """Messages of a row; RowFault for a missing or an empty field."""
+        """The messages of a row; RowFault for a missing or empty field."""
         question = field_text(row, self.question, known=self.known, rule="empty-question")
         answer = field_text(row, self.answer, known=self.known, rule="empty-answer")
         context = row.get(self.input) if self.input else None

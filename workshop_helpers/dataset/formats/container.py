@@ -1,4 +1,4 @@
-"""What a file is: which container, packed or not, in which encoding, and why."""
+"""Detection of a file's container, compression and encoding, with the reason."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SUFFIXES = {
     "txt": "txt text md",
 }
 CONTAINERS = {f".{s}": container for container, names in _SUFFIXES.items() for s in names.split()}
-# How files begin that are no rows: what they are in formats.yaml, and with what they are packed.
+# First bytes of unsupported files, the entry foreign.… of formats.yaml, and the packer.
 _FOREIGN = (
     (b"\xd0\xcf\x11\xe0", "xls", ""),
     (b"%PDF", "pdf", ""),
@@ -41,9 +41,9 @@ _BINARY = {"xlsx": b"PK\x03\x04", "parquet": b"PAR1"}
 class Plan:
     """How to read a file.
 
-    container: see `Source`; encoding: Python's name of it, "" for a binary container, "unknown"
-    where nothing could be decided; reason: why; packed: it is gzip; mark: what parts the columns of
-    a table; old_lines: lines end with "\\r" alone; fault: why it cannot be read at all.
+    container: see `Source`; encoding: Python's name, "" for a binary container, "unknown" if it
+    could not be detected; packed: the file is gzip; mark: the delimiter of a table; old_lines:
+    lines end with "\\r" only; fault: why the file cannot be read at all.
     """
 
     container: str
@@ -56,7 +56,7 @@ class Plan:
 
 
 def container_of(path: Path) -> str | None:
-    """The container that a file's name asks for (".gz" left out), or None."""
+    """The container for a file's suffix (ignoring ".gz"), or None."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if suffixes and suffixes[-1] == ".gz":
         suffixes.pop()
@@ -69,7 +69,7 @@ def container_name(container: str) -> Wording:
 
 
 def find_out(path: Path, encoding: str | None = None) -> Plan:
-    """How to read a file: by its first bytes, then its name, then what stands in it."""
+    """How to read a file, by its first bytes, its name and its content."""
     named = container_of(path)
     with open_bytes(path) as file:
         first = file.read(16)
@@ -112,16 +112,16 @@ def find_out(path: Path, encoding: str | None = None) -> Plan:
 
 
 def _container(text: str, named: str | None) -> tuple[str, str]:
-    """The container of a text and why: by its name unless its content is plainly something else."""
+    """A text's container and the reason: its suffix, unless the content clearly contradicts it."""
     start = text.lstrip()
     line, _, rest = start.partition("\n")
-    # A bracket opens the list of all rows, unless its line is JSON by itself.
+    # A bracket starts a list of all rows, unless its line is valid JSON by itself.
     listed = start[:1] == "[" and (not rest.strip() or _parsed(line) is None)
     if listed and named in ("jsonl", "json", None, "txt"):
         return "json", "bracket"
     if start[:1] == "{" and named in ("json", None, "txt"):
-        # One object over several lines is no JSON Lines, nor are several. A broken line of JSON
-        # Lines still ends as an object does; one that goes on below does not.
+        # Objects over several lines are not JSON Lines. A broken line of JSON Lines still ends like
+        # an object; the first line of a longer object does not.
         row = _parsed(line)
         broken = row is None and line.rstrip().endswith(("}", "},")) and line.strip() != "{"
         if rest.strip() and not (isinstance(row, dict) or broken):
@@ -139,7 +139,7 @@ def _container(text: str, named: str | None) -> tuple[str, str]:
 
 
 def _parsed(line: str) -> object:
-    """What a line of JSON holds; None where it is broken."""
+    """The value of a line of JSON; None if it is invalid."""
     try:
         return json.loads(line)
     except (ValueError, RecursionError):
@@ -147,7 +147,7 @@ def _parsed(line: str) -> object:
 
 
 def known_encoding(encoding: str | None) -> str | None:
-    """Python's name of an encoding; WorkshopError for one that it does not know."""
+    """Python's name of an encoding; WorkshopError for an unknown one."""
     if encoding is None:
         return None
     try:
@@ -155,8 +155,8 @@ def known_encoding(encoding: str | None) -> str | None:
         name = codecs.lookup(encoding).name
     except (LookupError, TypeError, ValueError) as error:
         raise WorkshopError(
-            f'There is no encoding "{encoding}"; utf-8, cp932 (Shift_JIS), euc_jp and utf-16 are '
-            "some that are known."
+            f'There is no encoding "{encoding}"; known are, for example, utf-8, cp932 (Shift_JIS), '
+            "euc_jp and utf-16."
         ) from error
-    # Files that say Shift_JIS hold Windows' additions (①, ㈱) more often than not.
+    # Most files declared as Shift_JIS contain Windows' additions (①, ㈱).
     return "cp932" if name == "shift_jis" else name

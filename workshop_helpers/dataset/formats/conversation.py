@@ -1,4 +1,4 @@
-"""A Conversation: the one form that every training row takes, whatever file it was read from."""
+"""A Conversation: the form of every training row, whatever file it was read from."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 ROLES = ("system", "user", "assistant")
 
 
-# Both classes below write their fields into `__dict__` themselves: the way a frozen dataclass does
-# it, through object.__setattr__, takes half of the time that reading a row takes.
+# Both classes write to `__dict__` directly: the object.__setattr__ of a frozen dataclass takes half
+# of the time of reading a row.
 
 
 @dataclass(frozen=True, init=False)
@@ -31,10 +31,9 @@ Messages = tuple[Message, ...]
 
 @dataclass(frozen=True, init=False)
 class Conversation:
-    """Turns that end with the assistant's answer, and where they were read (`file`, `line` from 1).
+    """Turns that end with the assistant's answer, and their place (`file`, `line` from 1).
 
-    extra: the row's other fields (id, topic, tags …) by name; two conversations are equal without
-    them.
+    extra: the row's other fields (id, topic, tags …) by name; equality ignores them.
     """
 
     messages: Messages
@@ -62,7 +61,7 @@ class Conversation:
 
     @property
     def answer(self) -> str:
-        """The final assistant turn: the text that is learned."""
+        """The final assistant turn, which the model learns."""
         return self.messages[-1].content
 
     @property
@@ -72,9 +71,9 @@ class Conversation:
         return first.content if first.role == "system" else None
 
     def prompt_messages(self) -> list[dict[str, str]]:
-        """All turns but the final answer, as chat templates take them."""
+        """All turns except the final answer, in the form of chat templates."""
         return self.to_messages()[:-1]
 
     def to_messages(self) -> list[dict[str, str]]:
-        """All turns, as chat templates take them."""
+        """All turns, in the form of chat templates."""
         return [{"role": m.role, "content": m.content} for m in self.messages]

@@ -1,4 +1,4 @@
-"""The rows of one file into another, of any container, shape and encoding."""
+"""Conversion of a file into another container, format and encoding."""
 
 from __future__ import annotations
 
@@ -19,11 +19,10 @@ _KEPT_FAULTS = 1000
 
 @dataclass
 class ConvertReport:
-    """What became of a file.
+    """The result of a conversion.
 
-    source: how it was read; out: what was written; rows: how many; faults: the rows left out (the
-    first 1,000 of them), skipped: how many that are; normalised: rows whose characters were brought
-    into NFC; format: of `out`.
+    source: how the file was read; out, rows, format: what was written; faults: the first 1,000
+    skipped rows; skipped: the number of all; normalised: rows that were changed to NFC.
     """
 
     source: Source
@@ -46,19 +45,18 @@ def convert(
     nfc: bool = False,
     skip_faults: bool = False,
 ) -> ConvertReport:
-    """Read one file and write its rows as another, a row at a time.
+    """Read a file and write its rows to another file, one row at a time.
 
-    to: the format to write (None keeps the source's where the container can hold it); format,
-    columns, encoding: how to read, as for `open_rows`; nfc: bring texts into Unicode's composed
-    form (か + ゛ → が); skip_faults: leave out rows that cannot be read, else nothing is written.
-    Raises WorkshopError for faults (ten are listed), for a row that does not fit the format, and
-    where `out` is the source itself.
+    to: the format to write (None keeps the source's if the container supports it); format, columns,
+    encoding: as for `open_rows`; nfc: normalise texts to Unicode's composed form (か + ゛ → が);
+    skip_faults: skip unreadable rows instead of raising. Raises WorkshopError for faults (ten are
+    listed), for a row that does not fit the format, and if `out` is the source itself.
     """
     source, out = Path(source), Path(out)
     container = writable(out)
     with open_rows(source, format=format, columns=columns, encoding=encoding) as rows:
         if out.exists() and out.samefile(source):
-            raise WorkshopError(f"{out} is the file that is read. Choose another name to write to.")
+            raise WorkshopError(f"{out} is also the file to read. Choose another name to write to.")
         report = ConvertReport(rows.source, out)
 
         def readable() -> Iterator[Conversation]:
@@ -81,13 +79,13 @@ def convert(
 
 
 def _composed(row: Conversation) -> Conversation:
-    """The row in Unicode's composed form; the same object where it is that already."""
+    """The row in Unicode's composed form; the same object if nothing changes."""
     messages = tuple(Message(m.role, unicodedata.normalize("NFC", m.content)) for m in row.messages)
     return row if messages == row.messages else replace(row, messages=messages)
 
 
 def _kept(source: Source, container: str) -> str | None:
-    """The source's own format where that is a shape of objects and the container holds objects."""
+    """The source's format if it consists of objects and the container supports objects."""
     of_a_table = source.container in TABLES and source.format == "question/answer"
     if container in (*TABLES, "txt") or source.format not in FORMATS or of_a_table:
         return None

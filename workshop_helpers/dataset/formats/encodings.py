@@ -1,8 +1,8 @@
-"""Which encoding a text is in, and why: a byte order mark, valid UTF-8, the more Japanese reading.
+"""Detection of a text's encoding, by byte order mark, validity as UTF-8, or likely Japanese.
 
-Valid UTF-8 is all but never anything else. Shift_JIS and EUC-JP are told apart by reading the bytes
-as both and weighing what comes out: the wrong one gives half-width katakana in disorder, rare
-characters or none at all.
+Valid UTF-8 is almost never another encoding. To distinguish Shift_JIS from EUC-JP, the bytes are
+decoded as both and the results weighed: the wrong one gives unlikely sequences of half-width
+katakana, rare characters, or invalid ones.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "UTF-16"),
     (codecs.BOM_UTF16_BE, "UTF-16"),
 )
-_ENOUGH = 0.3  # the least mean weight of a character at which a reading is believed
-_WEIGHED = 20_000  # characters that are weighed; more do not change the result
+_ENOUGH = 0.3  # minimum mean weight of a character to accept an encoding
+_WEIGHED = 20_000  # number of weighed characters; more do not change the result
 _KANA = re.compile("[\u3041-\u3096\u30a1-\u30fc]")
 _VOICED = "ｳｶｷｸｹｺｻｼｽｾｿﾀﾁﾂﾃﾄﾊﾋﾌﾍﾎ"
-# What "it’s", "don’t", "I’m" of Windows-1252 hold when they are read as Shift_JIS.
+# The apostrophes of "it’s", "don’t", "I’m" in Windows-1252, decoded as Shift_JIS.
 _APOSTROPHE = b"\x92s\x92t\x92d\x92m\x92r\x92v".decode("cp932")
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """name: as Python knows it, None where nothing could be decided; reason: why."""
+    """name: Python's name, None if the encoding is unknown; reason: why."""
 
     name: str | None
     reason: Wording
 
 
 def spoken(name: str) -> Wording | str:
-    """The name of an encoding for people, by the one that Python knows."""
+    """The display name of an encoding, for Python's name."""
     entry = f"encoding-name.{name}"
     return word(entry) if entry in entries("formats") else name
 
@@ -45,8 +45,8 @@ def spoken(name: str) -> Wording | str:
 def detect(sample: bytes, *, whole: bool = True) -> Encoding:
     """The encoding of these bytes.
 
-    sample: the start of a file, or the stretch of it around its first byte that is not ASCII;
-    whole: that nothing follows, so that a character cut off at the end is a fault.
+    sample: the start of a file, or the part around its first non-ASCII byte; whole: the sample ends
+    with the file, so a character cut off at its end is a fault.
     """
     if sample.startswith(codecs.BOM_UTF8):
         return Encoding("utf-8-sig", word("coding.bom"))
@@ -69,7 +69,7 @@ def detect(sample: bytes, *, whole: bool = True) -> Encoding:
 
 
 def likely(raw: bytes) -> Wording | str:
-    """ "; it looks like Shift_JIS" for a line that is not UTF-8, or nothing."""
+    """The likely encoding of a line that is not UTF-8 ("; it looks like Shift_JIS"), or ""."""
     best = max(("cp932", "euc_jp"), key=lambda name: weigh(raw, name))
     if weigh(raw, best) < _ENOUGH:
         return _western(raw)
@@ -77,11 +77,11 @@ def likely(raw: bytes) -> Wording | str:
 
 
 def _whole_characters(sample: bytes) -> bytes:
-    """Without a character that the end of the sample may have cut."""
+    """The sample without a character that its end may have cut."""
     end = sample.rfind(b"\n")
     if end > 0 and not sample[:end].isascii():
         return sample[:end]
-    # One long line. A byte below "@" is a character of its own in all of these encodings.
+    # One long line. A byte below "@" is a single character in all of these encodings.
     end = max((place for place in range(len(sample)) if sample[place] < 0x40), default=len(sample))
     return sample[: end + 1]
 
@@ -105,7 +105,7 @@ def _weigh_all(sample: bytes) -> Encoding:
 
 
 def _mostly_utf8(sample: bytes) -> bool:
-    """Whether half of the lines are valid UTF-8: the others are then better named one by one."""
+    """Whether half of the lines are valid UTF-8; the others are then reported one by one."""
     lines = [line for line in sample.splitlines() if line.strip()]
     return 2 * sum(map(_is_utf8, lines)) >= len(lines)
 
@@ -119,7 +119,7 @@ def _is_utf8(raw: bytes) -> bool:
 
 
 def _guess(sample: bytes) -> Wording | str:
-    """What it might be, for the words of a fault; the reader does not act on it."""
+    """The likely encoding, only for the message of a fault."""
     if western := _western(sample):
         return western
     try:
@@ -145,12 +145,10 @@ def _western(raw: bytes) -> Wording | str:
 
 
 def weigh(raw: bytes, encoding: str) -> float:
-    """How well the bytes read as text in an encoding: the mean weight of the characters beyond
-    ASCII.
-    """
+    """The mean weight of the non-ASCII characters when the bytes are decoded as `encoding`."""
     text = raw.decode(encoding, "replace")[:_WEIGHED]
     if encoding == "utf-8":
-        # The form of a multi-byte character is evidence enough, whatever character it is.
+        # Any valid multi-byte character is sufficient evidence.
         weights = [
             -3.0 if character == "\ufffd" else 1.0 for character in text if character > "\x7f"
         ]
@@ -164,7 +162,7 @@ def _weight(character: str, before: str, after: str) -> float:
     code = ord(character)
     if character == "\ufffd":
         return -3.0
-    if 0xE000 <= code <= 0xF8FF:  # Shift_JIS' area of private characters
+    if 0xE000 <= code <= 0xF8FF:  # private-use characters of Shift_JIS
         return -2.0
     if 0xFF61 <= code <= 0xFF9F:
         return _half_width(character, before, after)
@@ -177,13 +175,12 @@ def _weight(character: str, before: str, after: str) -> float:
     ):
         return 1.0
     if 0x4E00 <= code <= 0x9FFF:
-        # JIS X 0208 has the usual kanji in its first level, rows 16 to 47 (lead bytes B0 to CF in
-        # EUC-JP).
+        # The common kanji are level 1 of JIS X 0208, rows 16 to 47 (EUC-JP lead bytes B0 to CF).
         lead = character.encode("euc_jp", "replace")[0]
         return 0.7 if 0xB0 <= lead <= 0xCF else -0.2
     if 0xFF01 <= code <= 0xFF5E or 0x2460 <= code <= 0x33FF or 0x3000 <= code <= 0x303F:
         return 0.6
-    if 0x0370 <= code <= 0x04FF or 0x2500 <= code <= 0x257F:  # Greek, Cyrillic, rules of tables
+    if 0x0370 <= code <= 0x04FF or 0x2500 <= code <= 0x257F:  # Greek, Cyrillic, box drawing
         return -0.3
     return 0.2 if 0x2000 <= code <= 0x2BFF or character in "×÷±°§¶´¨" else -1.0
 
@@ -206,5 +203,5 @@ def _latin(character: str) -> bool:
 
 
 def wide(encoding: str) -> bool:
-    """Whether a line's end in this encoding is something else than the byte "\\n"."""
+    """Whether a line break in this encoding is not the single byte "\\n"."""
     return "\n".encode(encoding.removesuffix("-sig")) != b"\n"

@@ -1,4 +1,4 @@
-"""What is wrong with a row: a code and its values, said to its author with the rule it breaks."""
+"""Faults of rows: a wording with its values, and the rule that is broken."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from ...core.wordings import Wording
 
 MOST_FAULTS = 10
 _EXCERPT = 80
-# Control tokens of the templates the course meets. In a row's text they would end the turn early.
+# Control tokens of the course's chat templates. In a row's text they would end the turn early.
 SPECIAL_TOKEN = re.compile(
     r"<\|[A-Za-z0-9_]{2,40}\|>|<(?:start|end)_of_turn>|</s>|<(?:bos|eos)>|\[/?INST\]|<</?SYS>>"
 )
-# What people call the same field. Spelling tells nothing here, so difflib cannot find these.
+# Different names for the same field, which difflib cannot match.
 _SYNONYMS = [
     set(names.split())
     for names in (
@@ -30,17 +30,17 @@ _SYNONYMS = [
     )
 ]
 
-Fields = Mapping[str, Any]  # a row, or a turn of one, as a file has it
+Fields = Mapping[str, Any]  # a row or a turn, as read from a file
 
 
 @dataclass(frozen=True)
 class Fault:
     """A row that could not be read.
 
-    rule: the stable name of what it breaks ("invalid-json", "missing-field", "wrong-role",
-    "wrong-order", "empty-question", "empty-answer", "encoding", "invalid-csv", "unreadable",
-    "row-too-large"); line: from 1; message: what is wrong; fix: what to do; excerpt: the offending
-    piece of the file. `str()` is all of it in English.
+    rule: its stable name ("invalid-json", "missing-field", "wrong-role", "wrong-order",
+    "empty-question", "empty-answer", "encoding", "invalid-csv", "unreadable", "row-too-large");
+    line: from 1; message: what is wrong; fix: what to do; excerpt: the faulty part of the file.
+    `str()` gives all of it in English.
     """
 
     rule: str
@@ -55,11 +55,10 @@ class Fault:
 
 
 class RowFault(ValueError):
-    """What is wrong with one row: `message`, what to do about it: `fix`, and the `rule` it breaks.
+    """A fault of one row: its `message`, how to `fix` it, and the `rule` it breaks.
 
-    code: the entry of core/wordings/formats.yaml that `values` fill; the rule is its part before
-    the first dot, the fix the entry `code`.fix, where these are not given. `str()` is all of it in
-    English.
+    code: an entry of core/wordings/formats.yaml, filled with `values`. The default for the rule is
+    the part before the first dot, for the fix the entry `code`.fix. `str()` gives it in English.
     """
 
     def __init__(
@@ -74,22 +73,22 @@ class RowFault(ValueError):
         return f"{self.message} {self.fix}"
 
     def at(self, file: str, line: int, excerpt: str = "") -> Fault:
-        """This fault at its place in a file."""
+        """This fault with its place in a file."""
         return Fault(self.rule, file, line, self.message, self.fix, _shorten(excerpt))
 
 
 def word(name: str, /, **values: Any) -> Wording:
-    """A wording of formats.yaml."""
+    """An entry of formats.yaml."""
     return Wording(f"formats.{name}", values)
 
 
 def quoted(names: Iterable[str]) -> list[Wording]:
-    """Names of fields, each in the language's quotation marks."""
+    """Field names, each in the quotation marks of the language."""
     return [word("field", name=_shorten(name, 40)) for name in names]
 
 
 def _shorten(text: str, limit: int = _EXCERPT) -> str:
-    """A text on one line, cut with "…" where it is longer than the limit."""
+    """The text on one line, cut with "…" if it is longer than the limit."""
     line = " ".join(text[: 4 * limit].split())
     return line if len(line) <= limit and len(text) <= 4 * limit else line[: limit - 1] + "…"
 
@@ -97,9 +96,9 @@ def _shorten(text: str, limit: int = _EXCERPT) -> str:
 def raise_faults(
     path: Path, faults: Sequence[object], *, count: int | None = None, also: Sequence[str] = ()
 ) -> None:
-    """Raise a WorkshopError that lists the faults of a file, ten at most; nothing without any.
+    """Raise a WorkshopError that lists at most ten faults of a file; do nothing without faults.
 
-    count: how many there are where not all were kept; also: lines to put below them.
+    count: the total, if not all were kept; also: lines to add below the list.
     """
     if not faults:
         return
@@ -111,15 +110,15 @@ def raise_faults(
 
 
 def kind(value: object) -> Wording:
-    """What JSON calls a value: object, list, text, number, true/false, null."""
+    """The JSON type of a value: object, list, text, number, true/false or null."""
     names = {dict: "object", list: "list", str: "text", bool: "true/false", type(None): "null"}
     return word("kind." + names.get(type(value), "number"))
 
 
 def field_text(row: Fields, name: str, *, known: Sequence[str], rule: str = "empty-field") -> str:
-    """The text of a field that must be there and filled; RowFault says what is wrong with it.
+    """The text of a required field; RowFault if it is missing, empty or not text.
 
-    known: the names that are no misspelling of another; rule: what an empty text breaks.
+    known: names that are not misspellings; rule: the rule for an empty text.
     """
     if name not in row:
         raise missing(row, name, known)
@@ -133,7 +132,7 @@ def field_text(row: Fields, name: str, *, known: Sequence[str], rule: str = "emp
 
 
 def missing(row: Fields, name: str, known: Sequence[str]) -> RowFault:
-    """The fault of a missing field, with the misspelt or otherwise named one when there is one."""
+    """The fault of a missing field; it names a misspelt field or a synonym if there is one."""
     others = [key for key in row if isinstance(key, str) and key not in known]
     near = difflib.get_close_matches(name, others, n=1, cutoff=0.6)
     near = near or [key for key in others if _same(name, key)]
@@ -144,7 +143,7 @@ def missing(row: Fields, name: str, known: Sequence[str]) -> RowFault:
 
 
 def likeness(name: str, key: str) -> float:
-    """How far `key` may mean the field `name`, 0 to 1: equal, used for the same, or spelt alike."""
+    """How likely `key` means the field `name` (0 to 1): equal, a synonym or similar spelling."""
     if name == key:
         return 1.0
     spelt = difflib.SequenceMatcher(None, name, key[:100]).ratio()
@@ -156,8 +155,8 @@ def _same(name: str, key: str) -> bool:
 
 
 def check_text(text: str) -> None:
-    """Raise RowFault for a text that would break a prompt: control tokens, half characters."""
-    # The pattern needs one of these two; looking for them first is many times as fast.
+    """Raise RowFault for a text with control tokens or half characters."""
+    # Every token contains one of these two; checking for them first is much faster.
     token = SPECIAL_TOKEN.search(text) if "<" in text or "[" in text else None
     if token:
         raise RowFault("special-token", token=token[0])
@@ -165,7 +164,7 @@ def check_text(text: str) -> None:
 
 
 def check_characters(text: str) -> None:
-    """Raise RowFault for a text that no file in UTF-8 can hold: half of a surrogate pair."""
+    """Raise RowFault for half of a surrogate pair, which UTF-8 cannot store."""
     if text.isascii():
         return
     try:

@@ -1,4 +1,4 @@
-"""Rows of a file, one after the other: which container, which encoding, which shape, and why."""
+"""Reading the rows of a file: container, encoding and format are detected, with the reason."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from .json_rows import WHOLE_CHARACTERS, Item, exact, line_rows, list_rows, not_
 from .shapes import FORMATS, detect_format, read_row
 from .stream import Bytes, Reader, decoded, lines, recoded, require_file
 
-TABLES = ("csv", "tsv", "xlsx")  # of text; the header is the first row
+TABLES = ("csv", "tsv", "xlsx")  # cells are text, and the first row is the header
 _PEEKED = 20
 
 
 @dataclass(frozen=True)
 class Source:
-    """How a file was read, and why so.
+    """How a file was read.
 
     container: "jsonl", "json", "csv", "tsv", "xlsx", "parquet" or "txt"; format: a name of FORMATS,
-    "plain" for typed questions and answers, or "unknown"; encoding: Python's name of it, "" for a
-    binary container, "unknown" where nothing could be decided; reason: why it was read so.
+    "plain" for plain text, or "unknown"; encoding: Python's name, "" for a binary container,
+    "unknown" if it could not be detected; reason: how these were detected.
     """
 
     path: Path
@@ -46,13 +46,12 @@ def open_rows(
     columns: Mapping[str, str] | None = None,
     encoding: str | None = None,
 ) -> RowReader:
-    """Open a file of training rows; the reader gives a Conversation or a Fault each, in file order.
+    """Open a file of training rows; the reader yields Conversations and Faults in file order.
 
-    format: a name of FORMATS, to read every row as that; columns: the fields of "question",
-    "answer" and, if wanted, "system" and "input", by name; encoding: as Python names it. None finds
-    out, and `source.reason` says why. Raises WorkshopError for a file that is not there or cannot
-    be opened, and for wrong arguments; ModuleNotFoundError where the library for Excel or Parquet
-    is not installed.
+    format: the name in FORMATS for all rows; columns: the field names for "question", "answer" and,
+    optionally, "system" and "input"; encoding: Python's name. None detects it, and `source.reason`
+    gives the reason. Raises WorkshopError for a file that is missing or cannot be opened, and for
+    wrong arguments; ModuleNotFoundError if the library for Excel or Parquet is not installed.
     """
     known_format(format)
     return RowReader(Path(path), format, _known_columns(columns), known_encoding(encoding))
@@ -70,16 +69,16 @@ def _known_columns(columns: Mapping[str, str] | None) -> Columns | None:
     allowed = {"question", "answer", "system", "input"}
     if not {"question", "answer"} <= columns.keys() <= allowed:
         raise WorkshopError(
-            "columns must say which field is the question and which the answer, as in "
+            "columns must name the question and the answer field, as in "
             "question=質問,answer=回答; known are question, answer, system, input."
         )
     return Columns(**columns)
 
 
 class RowReader(Closing):
-    """Gives Conversation and Fault in file order, in bounded memory; each iteration reads anew.
+    """Yields Conversations and Faults in file order, in bounded memory.
 
-    `source` says how the file is read and why. A context manager; leaving it closes the file.
+    `source` says how the file is read. Each iteration reads the file again. A context manager.
     """
 
     def __init__(
@@ -94,7 +93,7 @@ class RowReader(Closing):
         self.source = Source(path, plan.container, name, plan.encoding, reason)
 
     def close(self) -> None:
-        """End the iterations that are under way and close their files."""
+        """Stop all iterations and close their files."""
         while self._open:
             self._open.pop().close()  # type: ignore[attr-defined]
 
@@ -104,7 +103,7 @@ class RowReader(Closing):
         return found
 
     def _shape(self) -> tuple[str, Wording]:
-        """The format of the rows, by the first of them, and why."""
+        """The format, detected from the first rows, and the reason."""
         if self._format is not None:
             return self._format, word("rows.asked", format=self._format)
         if self._plan.container == "txt":
@@ -189,13 +188,13 @@ class RowReader(Closing):
                 continue
             if extra:
                 extra = exact(raw, extra)
-                if container in (*TABLES, "parquet"):  # an empty cell: there is nothing
+                if container in (*TABLES, "parquet"):  # an empty cell is a missing value
                     extra = {name: value for name, value in extra.items() if value != ""}
             yield Conversation(messages, file, line, extra)
 
 
 def _by(what: str, format: str, columns: Columns | None) -> tuple[str, Wording]:
-    """The format, by the two fields or columns that give it away; or by the one."""
+    """The format, and the one or two fields or columns that identify it."""
     signs = columns.known[:2] if columns is not None else FORMATS[format].signs
     names = word("field", name=signs[0])
     if len(signs) == 2:
@@ -212,14 +211,14 @@ def _row_text(row: Fields) -> str:
 
 
 def _texts(cut: Iterator[bytes], encoding: str) -> Iterator[str]:
-    """Lines as text, with their ends. Bytes not in the encoding become a fault of their row."""
-    # The codec with the mark would take one away at the start of every line.
+    """Lines as text, with their line breaks; invalid bytes become a fault of their row."""
+    # utf-8-sig would remove a byte order mark from every line.
     codec = "utf-8" if encoding == "utf-8-sig" else encoding
     mark = "\ufeff"
     for line in cut:
         try:
             text = line.decode(codec, "surrogateescape")
-        except UnicodeDecodeError as error:  # ISO-2022-JP's escapes have no half characters
+        except UnicodeDecodeError as error:  # surrogateescape fails for ISO-2022-JP
             raise not_in(line, codec, error) from error
         yield text.removeprefix(mark) + "\n"
         mark = ""
@@ -228,7 +227,7 @@ def _texts(cut: Iterator[bytes], encoding: str) -> Iterator[str]:
 def _for_table(
     header: dict[str, str], format: str | None, columns: Columns | None
 ) -> tuple[str | None, Columns | None]:
-    """How to read the rows under this header; RowFault where it does not name what is needed."""
+    """How to read the rows under this header; RowFault if it lacks the needed columns."""
     if columns is not None:
         for wanted in columns.known:
             if wanted not in header:

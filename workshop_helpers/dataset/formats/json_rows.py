@@ -1,4 +1,4 @@
-"""Rows of JSON: one object a line, or a list of objects, or objects one after the other."""
+"""Rows of JSON: one object per line, a list of objects, or a sequence of objects."""
 
 from __future__ import annotations
 
@@ -14,17 +14,16 @@ from .stream import ROW_LIMIT, too_large
 
 _loads: Callable[[bytes], Any]
 try:
-    # Three times as fast. It refuses what it would read otherwise than json does, or `exact` sees
-    # to it. WHOLE_CHARACTERS: it reads no half characters.
+    # Three times as fast as json. Where it would read a value differently it fails, or `exact`
+    # corrects it. WHOLE_CHARACTERS: it rejects half characters.
     import orjson
 
     _loads, WHOLE_CHARACTERS = orjson.loads, True
 except ImportError:
-    # Not json.loads on bytes: that would take the line for UTF-16 where zero bytes stand in it.
+    # json.loads on bytes would read a line with zero bytes as UTF-16.
     _loads, WHOLE_CHARACTERS = lambda line: json.loads(line.decode()), False
 
-# A line (from 1), its row or what is wrong with it, and the row's text (bytes of UTF-8 if it was
-# not decoded).
+# The line (from 1), its row or fault, and the row's text (UTF-8 bytes if it was not decoded).
 Item = tuple[int, "dict[str, Any] | RowFault", "bytes | str"]
 _LONG_NUMBER = re.compile(rb"\d{19}")
 _SPACE = re.compile(r"[ \t\r\n]*")
@@ -34,7 +33,7 @@ _STRING_END = re.compile(r'["\\]')
 
 
 def line_rows(lines: Iterator[bytes], encoding: str) -> Iterator[Item]:
-    """The objects of JSON Lines. `encoding`: of the lines; any whose line ends are ASCII."""
+    """The objects of JSON Lines. encoding: any with ASCII line breaks."""
     plain = encoding in ("utf-8", "utf-8-sig")
     number = 0
     try:
@@ -48,7 +47,7 @@ def line_rows(lines: Iterator[bytes], encoding: str) -> Iterator[Item]:
                         yield number, row, line
                         continue
                 except (ValueError, RecursionError):
-                    pass  # said in words below
+                    pass  # reported below
             if line.strip():
                 yield number, *_line_row(line, encoding, first=number == 1)
     except RowFault as fault:
@@ -64,16 +63,16 @@ def _line_row(line: bytes, encoding: str, *, first: bool) -> tuple[dict[str, Any
 
 
 def not_in(line: bytes, encoding: str, error: UnicodeDecodeError) -> RowFault:
-    """The fault of a line that is not in the file's encoding."""
+    """The fault of a line that is not valid in the file's encoding."""
     guess = likely(line) if encoding.startswith("utf-8") else ""
     byte = line[error.start]
     return RowFault("encoding.line", encoding=spoken(encoding), byte=byte, guess=guess)
 
 
 def parse(text: str, *, line: int = 1, before: int = 0) -> dict[str, Any] | RowFault:
-    """The object that a text is, or what is wrong with it.
+    """The object in a text, or its fault.
 
-    line: of the file, in which the text begins; before: characters of that line before it.
+    line: the line of the file where the text begins; before: the characters before it on that line.
     """
     try:
         row = json.loads(text)
@@ -91,7 +90,7 @@ def parse(text: str, *, line: int = 1, before: int = 0) -> dict[str, Any] | RowF
 
 
 def exact(raw: bytes | str, extra: dict[str, Any]) -> dict[str, Any]:
-    """The other fields of a row, with whole numbers beyond 64 bits whole, as json reads them."""
+    """The row's other fields, with integers beyond 64 bits kept exact."""
     doubtful = any(value.__class__ in (float, dict, list) for value in extra.values())
     if not (doubtful and isinstance(raw, bytes) and _LONG_NUMBER.search(raw)):
         return extra
@@ -99,7 +98,7 @@ def exact(raw: bytes | str, extra: dict[str, Any]) -> dict[str, Any]:
     return {name: again[name] for name in extra}
 
 
-# What the json module says, by how it begins.
+# Starts of the json module's messages.
 _SAID = {
     "Expecting value": "value",
     "Expecting ',' delimiter": "comma",
@@ -127,11 +126,8 @@ def _hint(line: str, message: str) -> Wording:
     return word(f"hint.{said}", message=message)
 
 
-# -- a list of objects -------------------------------------------------------------------------
-
-
 class _Text:
-    """A window on the text of a stream: what is not yet read as rows. Line numbers go with it."""
+    """A window on a stream of text that is not yet read as rows; it counts lines."""
 
     def __init__(self, read: Callable[[int], str]) -> None:
         self._read = read
@@ -142,13 +138,11 @@ class _Text:
 
     @property
     def excerpt(self) -> str:
-        """How the window begins."""
+        """The start of the window."""
         return self.text[self.place : self.place + 80]
 
     def more(self) -> bool:
-        """Widen the window to twice its width, so that a long row is not looked at over and over;
-        False at the end of the stream.
-        """
+        """Double the window, so that a long row is rarely rescanned; False at the end."""
         if self._ended:
             return False
         wanted = max(1 << 18, len(self.text) - self.place)
@@ -164,12 +158,12 @@ class _Text:
         return True
 
     def move(self, place: int) -> None:
-        """Go on to a place further on, counting the lines that are passed."""
+        """Advance to a position and count the lines on the way."""
         self.line += self.text.count("\n", self.place, place)
         self.place = place
 
     def next(self) -> str:
-        """The next character that is no space, or "" at the end; the window then begins there."""
+        """Advance to the next character that is not white space; "" at the end."""
         while True:
             match = _SPACE.match(self.text, self.place)
             assert match is not None
@@ -180,7 +174,7 @@ class _Text:
                 return ""
 
     def past(self, character: str) -> bool:
-        """Go past this character if it comes next."""
+        """Skip this character if it comes next."""
         found = self.next() == character
         if found:
             self.move(self.place + 1)
@@ -188,10 +182,7 @@ class _Text:
 
 
 def list_rows(read: Callable[[int], str]) -> Iterator[Item]:
-    """The objects of a JSON list, or objects that follow each other, from a reader of text.
-
-    A broken object does not end the reading.
-    """
+    """The objects of a JSON list or sequence; reading continues after an invalid object."""
     text = _Text(read)
     try:
         text.past("\ufeff")
@@ -222,7 +213,7 @@ _decode = json.JSONDecoder().raw_decode
 
 
 def _element(text: _Text) -> tuple[dict[str, Any] | RowFault, str]:
-    """The element that begins at the window's start, and its text; the window goes on behind it."""
+    """The element at the window's start, and its text; the window advances past it."""
     row: dict[str, Any] | RowFault
     while True:
         try:
@@ -237,7 +228,7 @@ def _element(text: _Text) -> tuple[dict[str, Any] | RowFault, str]:
             if found is None:
                 row = RowFault("invalid-json.open-row")
         else:
-            # A number at the window's edge may go on behind it.
+            # A number at the window's end may continue beyond it.
             ended = end < len(text.text) or isinstance(value, dict | list | str)
             if not ended and text.more():
                 continue
@@ -250,13 +241,13 @@ def _element(text: _Text) -> tuple[dict[str, Any] | RowFault, str]:
 
 
 def _end(text: str, start: int) -> int | None:
-    """Where the element at `start` ends by its brackets, texts left out; None if it does not."""
+    """The end of the element at `start`, by its brackets outside strings, or None."""
     place = start
     depth = 0
     while match := _BRACKET.search(text, place):
         character = match[0]
         if depth == 0 and match.start() > start:
-            # No bracket opens it: what stands before the next row or the list's end is the element.
+            # The element has no bracket: it ends at the next row or the end of the list.
             stop = _STOP.search(text, start, match.start() + 1)
             if stop is not None:
                 return max(stop.start(), start + 1)

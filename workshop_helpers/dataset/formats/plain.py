@@ -1,4 +1,4 @@
-"""Questions and answers as people type them: "Q: …" and "A: …", "質問：…" and "回答：…"."""
+"""Plain text with labels: "Q: …" and "A: …", "質問：…" and "回答：…"."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .json_rows import Item
 from .stream import ROW_LIMIT, too_large
 from .turns import require_pair
 
-# A mark starts a line; a number may follow it ("Q12.", "質問３："), and a colon or the like must.
+# A label starts a line and ends with a colon or similar; it may have a number ("Q12.", "質問３：").
 _MARK = re.compile(
     r"""[ \t　]*[#*【\[(（]*\s*
     (?:(?P<question>Q|Ｑ|question|質問|問い|問|ユーザー|user)
@@ -24,15 +24,15 @@ _RULE = re.compile(r"[ \t]*(?:[-=*_―─]{3,})[ \t]*")
 
 
 def looks_plain(head: str) -> bool:
-    """Whether a text begins with a question mark of one of these kinds and has an answer's mark."""
+    """Whether a text contains both a question label and an answer label."""
     kinds = [match.lastgroup for line in head.split("\n") if (match := _MARK.match(line))]
     return "question" in kinds and "answer" in kinds
 
 
 def plain_rows(lines: Iterable[str]) -> Iterator[Item]:
-    """Rows with question, answer and, where one stands before the question, system.
+    """Rows with question, answer and, if it comes before the question, system.
 
-    A system text holds for its own question only. Lines of dashes between the pairs are left out.
+    A system text applies only to the next question. Lines of dashes between pairs are skipped.
     """
     parts: dict[str, list[str]] = {}
     begun, size, number = 1, 0, 0
@@ -68,7 +68,7 @@ def plain_rows(lines: Iterable[str]) -> Iterator[Item]:
 
 
 def _finished(begun: int, parts: dict[str, list[str]]) -> Iterator[Item]:
-    """The row of these parts, if there are any; they are then empty."""
+    """The row of these parts, if there are any; clears them."""
     if parts:
         excerpt = "\n".join(line for lines in parts.values() for line in lines[:3])[:400]
         yield begun, _pair(parts), excerpt
@@ -85,7 +85,7 @@ def _pair(parts: dict[str, list[str]]) -> dict[str, str] | RowFault:
 
 
 def write_plain(messages: Messages) -> str:
-    """A conversation as plain text; RowFault for what would be read back otherwise."""
+    """A conversation as plain text; RowFault if reading it back would change it."""
     require_pair(messages, "plain")
     marks = {"system": "System", "user": "Q", "assistant": "A"}
     pieces = []

@@ -1,7 +1,7 @@
-"""The shapes of a row, each with its reader and its writer: row ↔ messages.
+"""The formats of a row, each with its reader and its writer: row ↔ messages.
 
-A further shape is one more entry in `FORMATS`. A reader raises RowFault for what is missing or
-empty; a writer raises it for what its shape cannot hold, so that nothing is left out in silence.
+A new format is one more entry in `FORMATS`. A reader raises RowFault for missing or empty fields; a
+writer raises it for what its format cannot store, so that nothing is lost silently.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ _NO_EXTRA: dict[str, Any] = {}
 
 @dataclass(frozen=True)
 class Format:
-    """One shape of row.
+    """One format of a row.
 
-    signs: the one or two fields that give it away; more: the others it knows; read: row → messages;
+    signs: the one or two fields that identify it; more: its other fields; read: row → messages;
     write: messages → row.
     """
 
@@ -34,7 +34,7 @@ class Format:
 
     @property
     def known(self) -> tuple[str, ...]:
-        """All fields that are read."""
+        """All its fields."""
         return self.signs + self.more
 
 
@@ -46,7 +46,7 @@ def _read_alpaca(row: Fields) -> Messages:
         and not (row.get("input") or row.get("system") or row.get("history"))
         and question.strip()
         and answer.strip()
-    ):  # the usual row; what follows takes its time to find the words for any other
+    ):  # fast path for the usual row
         return (Message("user", question), Message("assistant", answer))
     known = FORMATS["alpaca"].known
     question = field_text(row, "instruction", known=known, rule="empty-question")
@@ -61,7 +61,7 @@ def _read_alpaca(row: Fields) -> Messages:
 
 
 def _history(value: object) -> Messages:
-    """Earlier turns beside an Alpaca row: a list of [question, answer], as some tools write it."""
+    """Earlier turns of an Alpaca row: a list of [question, answer] pairs, as some tools write."""
     turns: list[Message] = []
     for pair in value if isinstance(value, list) else [value]:
         texts = pair if isinstance(pair, list) else []
@@ -80,7 +80,7 @@ def _system(row: Fields) -> Messages:
 def _pair_writer(
     shape: str, question: str, answer: str, **between: str
 ) -> Callable[[Messages], dict[str, Any]]:
-    """A writer of one question and one answer under these names; RowFault for more than that."""
+    """A writer of one question and one answer under these names; RowFault for more turns."""
 
     def write(messages: Messages) -> dict[str, Any]:
         require_pair(messages, shape)
@@ -156,7 +156,7 @@ _KNOWN = {name: form.known for name, form in FORMATS.items()}
 
 
 def detect_format(row: Fields) -> str | None:
-    """The name of the format whose fields the row has all of, or None."""
+    """The name of the format whose signs are all in the row, or None."""
     for name, first, last in _SIGNS:
         if first in row and last in row:
             return name
@@ -167,13 +167,13 @@ def detect_format(row: Fields) -> str | None:
 
 @lru_cache(maxsize=1024)
 def _nearest(keys: tuple[str, ...]) -> str:
-    """The format that a row of these fields was probably meant to have."""
+    """The most likely intended format of a row with these fields."""
 
     def score(name: str) -> float:
         best = [max((likeness(s, key) for key in keys), default=0.0) for s in FORMATS[name].signs]
         return sum(best) / len(best)
 
-    # Alpaca is what the course's own files use: it wins among equals, and where nothing is alike.
+    # The course's own files are Alpaca: it wins ties, and is the default if nothing is similar.
     best = max(FORMATS, key=lambda name: (score(name), name == "alpaca"))
     return best if score(best) >= 0.4 else "alpaca"
 
@@ -187,9 +187,8 @@ def read_row(
 ) -> tuple[str, Messages, dict[str, Any]]:
     """The format's name, the checked messages and the other fields of one row.
 
-    format: read it as this, whatever it looks like; usual: what the rows before it were, for one
-    that looks like nothing; columns: its question and answer fields, which settles the matter.
-    Raises RowFault.
+    format: the format to read it as; usual: the format of the rows before, as a fallback; columns:
+    its question and answer fields, which take precedence. Raises RowFault.
     """
     name = "question/answer" if columns is not None else format or detect_format(row) or usual
     if name is None:
@@ -207,7 +206,7 @@ def read_row(
 
 
 def write_row(conversation: Conversation, format: str) -> dict[str, Any]:
-    """The row of a conversation, its other fields beside; RowFault for what does not fit."""
+    """The row of a conversation with its other fields; RowFault for what does not fit."""
     check_order(conversation.messages)
     for message in conversation.messages:
         if not message.content.strip():
@@ -225,9 +224,9 @@ def write_row(conversation: Conversation, format: str) -> dict[str, Any]:
 
 
 def check_order(messages: Messages) -> None:
-    """Raise RowFault unless the turns end with an answer to a user, system only at the start."""
+    """Raise RowFault unless the turns end with an answer to a user, with system only first."""
     if len(messages) == 2 and messages[0].role == "user" and messages[1].role == "assistant":
-        return  # most rows are this, and the general questions below take longer than their reading
+        return  # fast path for most rows
     if messages[-1].role != "assistant":
         raise RowFault("wrong-order.no-answer")
     if not any(m.role == "user" for m in messages[:-1]):

@@ -1,4 +1,4 @@
-"""The bytes of a file, unpacked, a block or a line at a time, and never more than a row's worth."""
+"""The decompressed bytes of a file, by block or line, with a limit on the size of a row."""
 
 from __future__ import annotations
 
@@ -15,20 +15,19 @@ from ...core.errors import Closing, WorkshopError
 from .encodings import spoken
 from .faults import RowFault
 
-Reader = Callable[[int], bytes]  # gives at most so many bytes; none at the end
-ROW_LIMIT = 64 << 20  # bytes; a row of a training set is some kilobytes
+Reader = Callable[[int], bytes]  # returns at most so many bytes; b"" at the end
+ROW_LIMIT = 64 << 20  # bytes; a usual row has a few kilobytes
 BLOCK = 1 << 18
 HEAD = 256 << 10
-_SCANNED = 64 << 20  # how far the first character beyond ASCII is looked for
-# Text shrinks to a fifth or, where it repeats itself, a fiftieth. What unpacks to more is made to
-# fill a disk.
+_SCANNED = 64 << 20  # how far to search for the first non-ASCII character
+# Text compresses to a fifth, repetitive text to a fiftieth; a higher ratio suggests a zip bomb.
 _MOST_PACKED = 200
 _SUSPECT = 256 << 20
 _SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".xlsx", ".parquet", ".txt", ".gz")
 
 
 def require_file(path: Path) -> None:
-    """Raise WorkshopError unless the path is a file that can be opened; a near name is proposed."""
+    """Raise WorkshopError unless the path is a regular file; the error suggests a similar name."""
     try:
         mode = path.stat().st_mode
     except FileNotFoundError as error:
@@ -42,18 +41,16 @@ def require_file(path: Path) -> None:
     except (OSError, ValueError) as error:
         raise WorkshopError(f"{path} cannot be read: {_words(error)}.") from error
     if stat.S_ISDIR(mode):
-        raise WorkshopError(
-            f"{path} is a folder; a file of training rows, such as .jsonl, belongs here."
-        )
+        raise WorkshopError(f"{path} is a folder. Give a file of training rows, such as .jsonl.")
     if not stat.S_ISREG(mode):
         raise WorkshopError(
             f"{path} is a device or a pipe, which can be read only once. "
-            "Save what it gives as a file first."
+            "Save its content to a file first."
         )
 
 
 def open_bytes(path: Path) -> BinaryIO:
-    """The file, opened for reading; WorkshopError says why it cannot be."""
+    """The file, opened for reading; WorkshopError if that fails."""
     try:
         return open(path, "rb")
     except OSError as error:
@@ -65,7 +62,7 @@ def _words(error: Exception) -> str:
 
 
 class Bytes(Closing):
-    """A file's bytes, unpacked; `read` raises RowFault for a damaged or hostile gzip."""
+    """A file's decompressed bytes; `read` raises RowFault for a damaged or hostile gzip."""
 
     def __init__(self, path: Path, *, packed: bool) -> None:
         self._file = open_bytes(path)
@@ -79,7 +76,7 @@ class Bytes(Closing):
         self._file.close()
 
     def read(self, size: int = BLOCK) -> bytes:
-        """At most so many bytes; empty at the end."""
+        """At most `size` bytes; b"" at the end."""
         if self._gzip is None:
             return self._file.read(size)
         try:
@@ -96,10 +93,9 @@ class Bytes(Closing):
 
 
 def sample(path: Path, *, packed: bool) -> tuple[bytes, bytes, bool]:
-    """The file's head, the stretch that tells its encoding, and whether nothing follows that.
+    """The file's head, the part that shows its encoding, and whether that part ends the file.
 
-    The second is the head, unless that is ASCII alone: then the first block with something else in
-    it. A damaged file gives what can be read of it.
+    The second is the head, or the first block with non-ASCII characters if the head has none.
     """
     with Bytes(path, packed=packed) as file:
         try:
@@ -112,7 +108,7 @@ def sample(path: Path, *, packed: bool) -> tuple[bytes, bytes, bool]:
                 block = following
             if block is head or block.isascii():
                 return head, block, not file.read(1)
-            # A block begins anywhere; the line does not.
+            # Start at the line: a block may begin inside a character.
             place = next(i for i, byte in enumerate(block) if byte > 0x7F)
             start = block.rfind(b"\n", 0, place) + 1
             whole = len(block) - start <= HEAD and not file.read(1)
@@ -122,10 +118,10 @@ def sample(path: Path, *, packed: bool) -> tuple[bytes, bytes, bool]:
 
 
 def lines(read: Reader, end: bytes = b"\n") -> Iterator[bytes]:
-    """The lines, without what ends them. Raises RowFault for one that is longer than a row can be.
+    """The lines without their line breaks. Raises RowFault for a line over ROW_LIMIT.
 
-    Only this one byte ends a line: others that `str.splitlines` knows, such as U+2028, may stand in
-    a text.
+    Only this one byte ends a line: others that `str.splitlines` knows, such as U+2028, may be part
+    of a text.
     """
     kept: list[bytes] = []
     while block := read(BLOCK):
@@ -143,15 +139,15 @@ def lines(read: Reader, end: bytes = b"\n") -> Iterator[bytes]:
 
 
 def too_large() -> RowFault:
-    """The fault of a row that no memory should be spent on."""
+    """The fault of a row over ROW_LIMIT."""
     return RowFault("row-too-large", megabytes=ROW_LIMIT >> 20)
 
 
 def decoded(read: Reader, encoding: str) -> Callable[[int], str]:
-    """A reader of text from one of bytes: about so many characters, "" at the end.
+    """A reader of text from a reader of bytes; "" at the end.
 
-    What is not in the encoding becomes half characters, so that the rows around it are still read;
-    RowFault where the encoding has no place for them.
+    Invalid bytes become half characters, so that the rows around them can still be read; RowFault
+    if the encoding does not support this.
     """
     decoder = codecs.getincrementaldecoder(encoding)("surrogateescape")
 
@@ -172,6 +168,6 @@ def decoded(read: Reader, encoding: str) -> Callable[[int], str]:
 
 
 def recoded(read: Reader, encoding: str) -> Reader:
-    """The same in UTF-8: for an encoding whose line ends are not the byte "\\n", such as UTF-16."""
+    """A reader in UTF-8, for an encoding whose line break is not one byte, such as UTF-16."""
     text = decoded(read, encoding)
     return lambda size: text(size).encode("utf-8", "surrogatepass")

@@ -1,4 +1,4 @@
-"""Reading for training: every row is right, or all that is wrong is said at once."""
+"""Reading for training: all rows are valid, or one error lists the faults."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ T = TypeVar("T")
 
 
 def read_conversations(path: str | Path, *, limit: int | None = None) -> list[Conversation]:
-    """Read a file of training rows, in file order, of any kind that `open_rows` reads.
+    """Read a file of training rows, in file order, in any format of `open_rows`.
 
-    limit: keep the first so many conversations; the whole file is checked all the same. Raises
-    WorkshopError that lists up to ten faults with file and line: what `open_rows` finds, equal
-    rows, a template's control tokens in a text, a file without rows.
+    limit: return only the first rows; the whole file is still checked. Raises WorkshopError that
+    lists up to ten faults with file and line: those of `open_rows`, duplicate rows, control tokens
+    in a text, a file without rows.
     """
     if limit is not None and limit < 1:
         raise WorkshopError(f"limit is {limit}; ask for at least one row.")
@@ -47,9 +47,9 @@ def all_right(
     key: Callable[[T], Hashable],
     what: str,
 ) -> list[T]:
-    """The rows of a file, each with its line; WorkshopError that lists up to ten faults.
+    """The rows of a file, given with their lines; WorkshopError that lists up to ten faults.
 
-    key: what no two may have in common; what: a row's name in the messages.
+    key: must be unique among the rows; what: the name of a row in messages.
     """
     faults: list[str] = []
     kept: list[T] = []
@@ -65,14 +65,14 @@ def all_right(
             kept.append(row)
     raise_faults(path, faults)
     if not kept:
-        raise WorkshopError(f"{path} holds no {what}s. Write one JSON object a line.")
+        raise WorkshopError(f"{path} contains no {what}s. Write one JSON object per line.")
     return kept
 
 
 def json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | RowFault]]:
-    """Line number (from 1) and object, or what is wrong with it, of each filled line of a file.
+    """The line number (from 1) and the object or fault of each non-empty line of a file.
 
-    Raises WorkshopError for a file that cannot be read as lines of text at all.
+    Raises WorkshopError for a file that is not lines of text.
     """
     require_file(path)
     plan = find_out(path)
@@ -80,8 +80,8 @@ def json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | RowFault]]:
         raise WorkshopError(f"{path}:1: {plan.fault}")
     if plan.container in ("json", "xlsx", "parquet"):
         raise WorkshopError(
-            f"{path} is one JSON list, a workbook or the like, not JSON Lines. Write each object "
-            "on a line of its own, without brackets around them and commas between."
+            f"{path} is a JSON list, a workbook or similar, not JSON Lines. Write each object on "
+            "its own line, without brackets around them or commas between them."
         )
     with Bytes(path, packed=plan.packed) as file:
         for line, row, _ in line_rows(lines(file.read), plan.encoding):

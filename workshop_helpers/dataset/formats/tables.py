@@ -1,4 +1,4 @@
-"""Rows of a table: CSV and TSV, Excel, Parquet. The header names the columns."""
+"""Rows of tables: CSV, TSV, Excel and Parquet. The header names the columns."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LEAST_UNPACKED = 256 << 20
 _MOST_PACKED = 200
 _BATCH = 512
 _MARKS = {",": "comma", "\t": "tab", ";": "semicolon"}
-# What the csv module says, by a piece of it.
+# Parts of the csv module's messages.
 _CSV_FAULTS = {
     "unexpected end of data": "open-quote",
     "expected after": "after-quote",
@@ -27,7 +27,7 @@ _CSV_FAULTS = {
 
 
 def delimiter(head: str) -> str:
-    """The comma, tab or semicolon that parts the first line into most columns."""
+    """The comma, tab or semicolon that splits the first line into most columns."""
     line = next((line for line in head.splitlines() if line.strip()), "")
     if '"' in line:
         line = "".join(line.split('"')[::2])
@@ -35,9 +35,7 @@ def delimiter(head: str) -> str:
 
 
 def _records(lines: Iterable[tuple[int, list[str] | RowFault, str]], mark: str) -> Iterator[Item]:
-    """Lines of cells as objects; the first filled one is the header and comes first, as an object
-    whose values are its own names.
-    """
+    """Lines of cells as objects; the header comes first, as an object that maps names to names."""
     header: list[str] | None = None
     for line, cells, text in lines:
         if isinstance(cells, RowFault):
@@ -52,15 +50,12 @@ def _records(lines: Iterable[tuple[int, list[str] | RowFault, str]], mark: str) 
             fault = RowFault("invalid-csv.columns", mark=name, cells=count, columns=columns)
             yield line, fault, text
         else:
-            yield (
-                line,
-                dict(itertools.zip_longest(header, cells[: len(header)], fillvalue="")),
-                text,
-            )
+            row = dict(itertools.zip_longest(header, cells[: len(header)], fillvalue=""))
+            yield line, row, text
 
 
 def _header(cells: Sequence[str]) -> list[str]:
-    """Column names: a nameless one by its number, the second of two equal ones with "(2)"."""
+    """Column names: an unnamed one is "column N", the second of two equal ones gets "(2)"."""
     names: list[str] = []
     for number, cell in enumerate(cells, start=1):
         name = cell.strip().lstrip("\ufeff") or f"column {number}"
@@ -70,16 +65,13 @@ def _header(cells: Sequence[str]) -> list[str]:
     return names
 
 
-# -- CSV and TSV -------------------------------------------------------------------------------
-
-
 def csv_rows(lines: Iterable[str], mark: str) -> Iterator[Item]:
     """The records of a CSV file as objects, the header first."""
     return _records(_csv_cells(lines, mark), mark)
 
 
 def _csv_cells(lines: Iterable[str], mark: str) -> Iterator[tuple[int, list[str] | RowFault, str]]:
-    # The limit is the whole process's, and the default is less than a long answer.
+    # The limit is global, and the default is shorter than a long answer.
     csv.field_size_limit(max(csv.field_size_limit(), ROW_LIMIT))
     begins: list[str] = []
 
@@ -112,11 +104,8 @@ def _csv_cells(lines: Iterable[str], mark: str) -> Iterator[tuple[int, list[str]
         yield first, cells, "".join(begins)
 
 
-# -- Excel -------------------------------------------------------------------------------------
-
-
 def xlsx_rows(path: Path) -> Iterator[Item]:
-    """The rows of the first sheet that is not empty, the header first, as for CSV."""
+    """The rows of the first sheet that is not empty, the header first."""
     import openpyxl
 
     line = 0
@@ -142,14 +131,14 @@ def xlsx_rows(path: Path) -> Iterator[Item]:
         raise
     except MemoryError:
         yield line + 1, too_large(), ""
-    except Exception as error:  # a damaged workbook ends in any of a dozen of four libraries
+    except Exception as error:  # a damaged workbook raises any of a dozen errors of four libraries
         yield line + 1, RowFault("unreadable.workbook", error=type(error).__name__), ""
 
 
 def _sheet_cells(sheet: Any) -> Iterator[tuple[int, list[str], str]]:
     for line, values in enumerate(sheet.iter_rows(values_only=True), start=1):
         cells = [_cell_text(value) for value in values]
-        while cells and not cells[-1].strip():  # a formatted cell without a text is none
+        while cells and not cells[-1].strip():  # ignore empty cells that are only formatted
             cells.pop()
         yield line, cells, " | ".join(cells)[:400]
 
@@ -162,7 +151,7 @@ def _cell_text(value: object) -> str:
         return "TRUE" if value else "FALSE"
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         return str(int(value))
-    # Dates and times say themselves in ISO's form, but for the "T" between the two.
+    # str() gives dates and times in ISO format, without the "T".
     return str(value).removesuffix(" 00:00:00")
 
 
@@ -171,12 +160,9 @@ def _refuse_bomb(kind: str, path: Path, unpacked: int) -> None:
         raise RowFault(f"row-too-large.{kind}", times=_MOST_PACKED)
 
 
-# -- Parquet -----------------------------------------------------------------------------------
-
-
 def parquet_rows(path: Path) -> Iterator[Item]:
-    """The rows of a Parquet file as objects, without the fields that are null: all rows have all
-    columns, and all turns have the fields of any.
+    """The rows of a Parquet file as objects, without null fields: every row has all columns there,
+    and every turn all fields.
     """
     import pyarrow.parquet
 
@@ -192,7 +178,7 @@ def parquet_rows(path: Path) -> Iterator[Item]:
                     yield line, _without_nulls(row), ""
     except RowFault as fault:
         yield line + 1, fault, ""
-    except Exception as error:  # of pyarrow, of Python for values that it cannot hold, of memory
+    except Exception as error:  # pyarrow's, Python's for values out of range, MemoryError
         yield line + 1, RowFault("unreadable.parquet", error=type(error).__name__), ""
 
 

@@ -1,4 +1,4 @@
-"""Lists of turns in a row: who speaks and what is said, under the names of one format."""
+"""Lists of turns in a row: role and text, under the field names of one format."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ...core.wordings import Wording
 from .conversation import ROLES, Message, Messages
 from .faults import Fields, RowFault, field_text, kind, missing, word
 
-# The rule that an empty text of each role breaks.
+# The rule for an empty text of each role.
 EMPTY = {"user": "empty-question", "assistant": "empty-answer", "system": "empty-system"}
 _ALIASES = {
     "human": "user",
@@ -30,8 +30,8 @@ _ALIASES = {
 class Turns:
     """A field that is a list of turns.
 
-    field: its name; speaker, text: the fields of a turn; roles: the names of roles and what they
-    are here, the one that is written first; parts: the text is written as a list of parts.
+    field: its name; speaker, text: the fields of a turn; roles: its role names and ours, the name
+    to write first; parts: the text is written as a list of parts.
     """
 
     field: str
@@ -42,7 +42,7 @@ class Turns:
 
     @cached_property
     def names(self) -> dict[str, str]:
-        """What each role is called in what is written."""
+        """The name to write for each role."""
         names: dict[str, str] = {}
         for theirs, role in self.roles.items():
             names.setdefault(role, theirs)
@@ -57,14 +57,13 @@ class Turns:
     def read_list(
         self, value: object, field: str, fix: str = "missing-field.turns.fix"
     ) -> Messages:
-        """The turns that the value of a field holds; RowFault where it is no list, or empty."""
+        """The turns in the value of a field; RowFault if it is not a list or is empty."""
         if not isinstance(value, list) or not value:
             both = word("two-fields", name=self.speaker, other=self.text)
             raise RowFault("missing-field.turns", fix=word(fix), field=field, fields=both)
         turns = []
         for number, turn in enumerate(value, start=1):
-            # What a clean file holds goes the short way; every doubt goes the long one, which finds
-            # the words.
+            # Fast path for valid turns; `_turn` finds the fault of the others.
             if turn.__class__ is dict and "tool_calls" not in turn and "function_call" not in turn:
                 role, text = turn.get(self.speaker), turn.get(self.text)
                 role = self.roles.get(role) if role.__class__ is str else None
@@ -80,7 +79,7 @@ class Turns:
             fix = word("missing-field.no-object.fix", **both)
             raise RowFault("missing-field.no-object", fix=fix, turn=where, kind=kind(turn))
         if self.speaker not in turn and turn.keys() >= {"role", "content"}:
-            return MESSAGES._turn(turn, where)  # in ShareGPT, too
+            return MESSAGES._turn(turn, where)  # also found in ShareGPT files
         with _inside(where):
             speaker = field_text(turn, self.speaker, known=self._known, rule="wrong-role")
         if speaker not in self.roles:
@@ -94,7 +93,7 @@ class Turns:
         return self.speaker, self.text
 
     def _near(self, speaker: str) -> Wording:
-        """The name that was probably meant, or all of them."""
+        """The role name that was probably meant, or all of them."""
         speaker = speaker.lower()
         names = list(self.names.values())
         meant = self.names.get(_ALIASES.get(speaker, speaker))
@@ -105,7 +104,7 @@ class Turns:
         return word(f"roles.{len(names)}", **values)
 
     def message(self, turn: dict[str, Any], role: str, where: Wording) -> Message:
-        """A turn's text; lists of parts are joined. RowFault for a picture, a sound, a call."""
+        """The message of a turn; text parts are joined. RowFault for an image, audio or a call."""
         text = turn.get(self.text)
         parts = [text] if isinstance(text, dict) else text
         if isinstance(parts, list):
@@ -117,11 +116,11 @@ class Turns:
             return Message(role, field_text(turn, self.text, known=self._known, rule=EMPTY[role]))
 
     def write(self, messages: Messages) -> dict[str, Any]:
-        """The field with these turns."""
+        """A row with these turns."""
         return {self.field: self.write_list(messages)}
 
     def write_list(self, messages: Messages) -> list[dict[str, Any]]:
-        """The turns alone."""
+        """The list of these turns."""
         return [
             {
                 self.speaker: self.names[message.role],
@@ -132,9 +131,9 @@ class Turns:
 
 
 def require_pair(messages: Messages, shape: str) -> None:
-    """Raise RowFault unless this is a question and an answer, a system prompt before them or not.
+    """Raise RowFault unless this is one question and one answer, optionally after a system prompt.
 
-    shape: what holds no more than that, an entry shape.… of formats.yaml.
+    shape: the format that cannot store more, an entry shape.… of formats.yaml.
     """
     roles = [message.role for message in messages]
     if roles[-2:] != ["user", "assistant"] or roles[:-2] not in ([], ["system"]):
@@ -144,7 +143,7 @@ def require_pair(messages: Messages, shape: str) -> None:
 
 @contextlib.contextmanager
 def _inside(turn: Wording) -> Iterator[None]:
-    """Puts the place of a turn before a fault in it."""
+    """Adds the number of a turn to a fault in it."""
     try:
         yield
     except RowFault as fault:

@@ -1,4 +1,4 @@
-"""Conversations into a file of any container and shape, whole or not at all."""
+"""Writing conversations to a file of any container and format, complete or not at all."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from .plain import write_plain
 from .shapes import FORMATS, write_row
 
 _IN_CELLS = ("question/answer", "alpaca", "prompt/completion")
-# What Excel holds in a cell and in a sheet, by its own documentation.
+# Excel's documented limits: characters in a cell, rows in a sheet.
 _CELL = 32_767
 _SHEET = 1_048_576
-# What XML 1.0 cannot hold, a carriage return (XML turns it into a line feed), and Excel's own
+# Characters not allowed in XML 1.0, carriage returns (XML reads them as line feeds), and Excel's
 # escapes.
 _NOT_IN_XML = re.compile("[\x00-\x08\x0b-\x0d\x0e-\x1f\ufffe\uffff]|_x[0-9A-Fa-f]{4}_")
 
@@ -50,16 +50,15 @@ def write_conversations(
     format: str | None = None,
     columns: Mapping[str, str] | None = None,
 ) -> WriteReport:
-    """Write conversations, in their order, to a file that appears whole or not at all.
+    """Write conversations, in their order, to a file that appears complete or not at all.
 
-    path: its suffix says the container (.jsonl, .json, .csv, .tsv, .xlsx, .parquet, .txt; the text
-    ones also with .gz); format: a name of FORMATS ("messages" if None; tables take question and
-    answer columns, .txt is typed text); columns: other names for "question", "answer" and "system".
-    CSV and TSV carry a byte order mark, without which Excel takes Japanese for Shift_JIS. The rows'
-    other fields are written beside, in tables as columns of their own, what is no text there as
-    JSON.
+    path: its suffix selects the container (.jsonl, .json, .csv, .tsv, .xlsx, .parquet, .txt; text
+    also with .gz); format: a name of FORMATS (default "messages", "question/answer" for tables,
+    plain text for .txt); columns: other names for "question", "answer" and "system". CSV and TSV
+    get a byte order mark, since Excel reads Japanese as Shift_JIS without it. The rows' other
+    fields are written too, in tables as columns, with values other than text as JSON.
 
-    Raises WorkshopError that names the row and what would be lost where the format cannot hold it.
+    Raises WorkshopError that names the row and what would be lost if the format cannot store it.
     """
     path = Path(path)
     container = writable(path)
@@ -83,12 +82,12 @@ def write_conversations(
 
 
 def writable(path: Path) -> str:
-    """The container that a file's name asks for; WorkshopError for one that is not written."""
+    """The container for a file's suffix; WorkshopError if it cannot be written."""
     container = container_of(path)
     packed = path.suffix.lower() == ".gz"
     if container is None or (packed and container in ("xlsx", "parquet")) or path.suffix == ".xlsm":
         raise WorkshopError(
-            f"{path} does not say what to write: end its name with .jsonl, .json, .csv, .tsv, .txt "
+            f"The suffix of {path} selects no format. Use .jsonl, .json, .csv, .tsv, .txt "
             "(each also with .gz), .xlsx or .parquet."
         )
     return container
@@ -99,32 +98,30 @@ def _format_for(container: str, format: str | None, columns: Mapping[str, str] |
         if format in (None, "plain", "question/answer") and not columns:
             return "plain"
         raise WorkshopError(
-            "Plain text holds typed questions and answers only; choose .jsonl, or no format and no "
-            "columns."
+            "Plain text can store only questions and answers. Choose .jsonl, or give no format and "
+            "no columns."
         )
     if columns:
         alike = len(set(columns.values())) < len(columns)
         strange = columns.keys() - {"question", "answer", "system"}
         if alike or strange or format not in (None, "question/answer"):
             raise WorkshopError(
-                'columns give other names, each its own, to "question", "answer" and "system" of '
-                "the format question/answer."
+                'columns must give different names to "question", "answer" and "system" of the '
+                "format question/answer."
             )
         return "question/answer"
     known_format(format)
     name = format or ("question/answer" if container in TABLES else "messages")
     if container in TABLES and name not in _IN_CELLS:
         raise WorkshopError(
-            f"{container_name(container)} has columns of text and cannot hold the lists of turns "
+            f"{container_name(container)} has columns of text and cannot store the lists of turns "
             f"of {name}. Choose {', '.join(_IN_CELLS)}, or write .jsonl."
         )
     return name
 
 
 class _Rows:
-    """The rows that a format makes of conversations, counted; the first that does not fit ends it
-    with an error.
-    """
+    """Conversations as rows of a format, counted; the first that does not fit raises an error."""
 
     def __init__(
         self, conversations: Iterable[Conversation], format: str, columns: Mapping[str, str]
@@ -133,7 +130,7 @@ class _Rows:
         self.count = 0
 
     def each(self, make: Callable[[Conversation], str]) -> Iterator[str]:
-        """What `make` gives for each; its RowFault becomes an error that names the row."""
+        """`make` of each conversation; its RowFault becomes an error that names the row."""
         for conversation in self._conversations:
             self.count += 1
             try:
@@ -147,7 +144,7 @@ class _Rows:
                 raise WorkshopError(f"{place}: {fault}") from fault
 
     def row(self, conversation: Conversation) -> dict[str, Any]:
-        """The row of one conversation, with the names that are wanted for its fields."""
+        """The row of a conversation, with its fields renamed to the given columns."""
         row = write_row(conversation, self.format)
         renamed = {self._columns.get(name, name): value for name, value in row.items()}
         if len(renamed) < len(row):
@@ -155,7 +152,7 @@ class _Rows:
         return renamed
 
     def dumped(self) -> Iterator[str]:
-        """The rows as JSON, each on one line."""
+        """The rows as lines of JSON."""
         return self.each(lambda conversation: _dump(self.row(conversation)))
 
 
@@ -169,7 +166,7 @@ def _dump(value: Any) -> str:
 
 
 def _plain_value(value: Any) -> str:
-    """Dates, times and exact numbers of Parquet and Excel as text; TypeError for bytes and such."""
+    """Dates, times, decimals and UUIDs as text; TypeError for bytes and others."""
     if hasattr(value, "isoformat"):
         return str(value.isoformat())
     if type(value).__name__ in ("Decimal", "UUID"):
@@ -179,14 +176,11 @@ def _plain_value(value: Any) -> str:
 
 @contextlib.contextmanager
 def _spooled(lines: Iterable[str]) -> Iterator[Iterator[dict[str, Any]]]:
-    """Rows that wait as JSON in a temporary file, since the last may bring a new column."""
+    """Rows kept as JSON in a temporary file, since the last may add a column."""
     with tempfile.TemporaryFile("w+", encoding="utf-8", newline="\n") as spool:
         spool.writelines(line + "\n" for line in lines)
         spool.seek(0)
         yield map(json.loads, spool)
-
-
-# -- text --------------------------------------------------------------------------------------
 
 
 def _write_jsonl(rows: _Rows, out: IO[str]) -> None:
@@ -209,7 +203,7 @@ def _write_txt(rows: _Rows, out: IO[str]) -> None:
 
 
 def _write_csv(rows: _Rows, out: IO[str], mark: str = ",") -> None:
-    # Both of "\r\n" as a line's end make the module quote a text that holds either.
+    # With "\r\n" as the line terminator the module quotes texts that contain either character.
     writer = csv.writer(out, delimiter=mark, lineterminator="\r\n")
     with _cells(rows, _check_csv) as table:
         writer.writerows(table)
@@ -231,7 +225,7 @@ _TEXT_WRITERS: dict[str, Callable[[_Rows, IO[str]], None]] = {
 
 @contextlib.contextmanager
 def _cells(rows: _Rows, check: Callable[[str], None]) -> Iterator[Iterator[list[str]]]:
-    """The lines of a table, the column names first. check: raises RowFault for a text."""
+    """The lines of a table, the header first. check: raises RowFault for an unsupported text."""
     names: dict[str, None] = {}
 
     def line(conversation: Conversation) -> str:
@@ -250,13 +244,10 @@ def _cells(rows: _Rows, check: Callable[[str], None]) -> Iterator[Iterator[list[
         yield itertools.chain([list(names)], ([row.get(n, "") for n in names] for row in spooled))
 
 
-# -- Excel and Parquet -------------------------------------------------------------------------
-
-
 def _check_xlsx(text: str) -> None:
     if found := _NOT_IN_XML.search(text):
         raise RowFault("does-not-fit.xlsx-character", character=found[0])
-    # Excel counts a character outside the first 65,536 as two.
+    # Excel counts a character beyond U+FFFF as two.
     if len(text) > _CELL // 2 and len(text.encode("utf-16-le", "surrogatepass")) > 2 * _CELL:
         raise RowFault("does-not-fit.xlsx-length", limit=_CELL)
 
@@ -275,7 +266,7 @@ def _write_xlsx(rows: _Rows, temporary: Path) -> None:
 
         def cell(text: str) -> Any:
             made = WriteOnlyCell(sheet, value=text)
-            made.data_type = "s"  # a text, though it begin with "=" as a formula does
+            made.data_type = "s"  # text, even if it begins with "=" like a formula
             return made
 
         for texts in table:
@@ -296,7 +287,7 @@ def _write_parquet(rows: _Rows, temporary: Path) -> None:
 
     with _spooled(rows.each(line)) as spooled:
         own = kinds.keys() & FORMATS[rows.format].known
-        # A side that is a list of turns in one row is one in all: a Parquet column has one type.
+        # A Parquet column has one type: if one row has a list of turns, all get one.
         sides = {name for name in own & {"prompt", "completion"} if list in kinds[name]}
         schema, as_json = _parquet_schema(kinds, own, sides)
 
@@ -324,7 +315,7 @@ def _write_parquet(rows: _Rows, temporary: Path) -> None:
 def _parquet_schema(
     kinds: Mapping[str, set[type]], own: set[str], sides: set[str]
 ) -> tuple[Any, set[str]]:
-    """The columns' types, and the columns of other fields that are written as JSON."""
+    """The schema, and the columns of other fields that are written as JSON."""
     import pyarrow
 
     text = pyarrow.string()

@@ -1,9 +1,9 @@
-"""Personal data in English and Japanese text, and how it is masked.
+"""Detection and masking of personal data in English and Japanese text.
 
-Every kind has one finder, in a module for each sort of data. Shapes alone do not decide: a card
-number must pass Luhn's test and begin like a network's, a telephone number must be one by the
-numbering plan (the `phonenumbers` library), a My Number needs its check digit and a word that
-announces it. That keeps prices, dates, order numbers and product codes out.
+Each kind has one detector. A pattern alone is not enough: a card number must pass Luhn's test and
+have a network's prefix, a telephone number must be valid in the numbering plan (the `phonenumbers`
+library), a My Number needs its check digit and a word that introduces it. This excludes prices,
+dates, order numbers and product codes.
 """
 
 from __future__ import annotations
@@ -26,11 +26,7 @@ if TYPE_CHECKING:
 
 
 def personal_findings(conversation: Conversation) -> list[Finding]:
-    """The personal data in the turns of one row: `pii-email`, `pii-phone`, `pii-card`,
-    `pii-my-number`, `pii-ssn`, `pii-postal-code`, `pii-address`, `pii-name`.
-
-    It is masked in message and excerpt.
-    """
+    """The `pii-…` findings in the turns of one row, masked in message and excerpt."""
     messages = conversation.messages
     found: list[Finding] = []
     for number, message in enumerate(messages, start=1):
@@ -54,7 +50,7 @@ _PLAIN = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: " "}
     ord(dash): "-" for dash in "‐‑‒–—―−─━"
 }  # fmt: skip
 _LINK = re.compile(r"(?:https?|ftp|file)://[^\s<>\"'）」]+")
-# Numbers first: what is a card number is no telephone number.
+# Card numbers come first, so that they are not reported as telephone numbers.
 _FINDERS: tuple[tuple[int, tuple[Callable[[str], Iterable[Span]], ...]], ...] = (
     (prefilter.NUMBER, (cards, my_numbers)),
     (prefilter.EMAIL, (emails,)),
@@ -69,13 +65,13 @@ _FINDERS: tuple[tuple[int, tuple[Callable[[str], Iterable[Span]], ...]], ...] = 
 def find_personal(text: str, *, speaker: str | None = None) -> list[Span]:
     """The personal data in a text, in order and without overlap.
 
-    speaker: whose turn it is, if known; "My name is …" in an assistant's or system turn is the
-    assistant's own name.
+    speaker: the role of the turn, if known; "My name is …" in an assistant or system turn is the
+    assistant's name.
     """
     kinds = prefilter.personal_signs(text)
     if not kinds:
         return []
-    # Full-width forms are read as their ASCII twins; every character keeps its place.
+    # Full-width characters are replaced one by one with ASCII, so positions stay the same.
     plain = text if text.isascii() else text.translate(_PLAIN)
     spans = without_overlap(_spans(plain, kinds, speaker))
     if plain is not text:
@@ -95,7 +91,7 @@ def _spans(text: str, kinds: int, speaker: str | None) -> Iterator[Span]:
 
 
 def _in_its_own_form(text: str, plain: str, span: Span) -> str:
-    # What is not hidden stays as it was written, full-width digits and dashes included.
+    # Characters that are not masked keep their form, including full-width digits and dashes.
     if len(span.masked) != span.end - span.start:
         return span.masked
     return "".join(
@@ -105,15 +101,14 @@ def _in_its_own_form(text: str, plain: str, span: Span) -> str:
 
 
 def mask(text: str, *, speaker: str | None = None) -> tuple[str, int]:
-    """The text with personal data and secrets masked, and how many there were.
+    """The text with personal data and secrets masked, and their number.
 
-    Enough stays to recognise it: the first letter of a name or an address, the last four digits of
-    a telephone or card number, the region of a postal code, the first characters of a key. E-mail
-    addresses and secrets are cut short ("t…@e…"); everything else keeps its length. Masking what is
-    masked changes nothing.
+    Enough stays to recognise it: the first letter of a name or address, the last four digits of a
+    telephone or card number, the region of a postal code, the first characters of a key. E-mail
+    addresses and secrets are shortened ("t…@e…"); the rest keeps its length. Masking is idempotent.
     """
     count = 0
-    # What is masked may have hidden its neighbour: look again until nothing is left.
+    # A masked item may have hidden another one, so repeat until nothing changes.
     for _ in range(8):
         spans = [*find_secrets(text), *find_personal(text, speaker=speaker)]
         masked = _masked(text, without_overlap(spans))

@@ -1,4 +1,4 @@
-"""Where a person lives: postal codes and addresses, Japanese, American and British."""
+"""Detectors of Japanese, American and British postal codes and addresses."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _ZIP = re.compile(
     rf"(?:, ?(?:{_STATES})\.? |\b(?i:zip(?: ?code)?)(?i: is)?[:# ]{{1,3}})"
     rf"(?P<code>\d{{5}}(?:-\d{{4}})?){ENDED}"
 )
-# Royal Mail's shape: area, district, a space, sector, unit.
+# Royal Mail's format: area, district, space, sector, unit.
 _POSTCODE = re.compile(
     r"(?<![A-Za-z0-9*-])[A-Z]{1,2}\d[A-Z\d]? \d[ABD-HJLNP-UW-Z]{2}(?![A-Za-z0-9*-])"
 )
@@ -41,7 +41,7 @@ _BRITISH = re.compile(
 
 
 def postal_codes(text: str) -> Iterator[Span]:
-    """Postal codes of Japan, the United States and Britain, where something tells that they are."""
+    """Postal codes of Japan, the United States and Britain, if the context confirms them."""
     for found in _JAPANESE_CODE.finditer(text):
         group = "marked" if found["marked"] else "named" if found["named"] else "bare"
         named = group != "bare" or found["after"]
@@ -100,7 +100,7 @@ _PO_BOX = re.compile(r"\bP\.?O\.? ?Box \d{1,6}(?!\d)")
 
 
 def streets(text: str) -> Iterator[Span]:
-    """English street addresses and post-office boxes."""
+    """English street addresses and PO boxes."""
     for found in _STREET.finditer(text):
         lives = _LIVES.search(text_before(found))
         named = lives or _PLAIN_KIND.fullmatch(found["kind"])
@@ -111,7 +111,7 @@ def streets(text: str) -> Iterator[Span]:
 
 
 def japanese_addresses(text: str) -> Iterator[Span]:
-    """Japanese addresses down to the plot; the region stays readable in the mask."""
+    """Japanese addresses down to the block number; the mask keeps the region."""
     for found in matches_near(_JAPANESE_ADDRESS, PLOT, text, 40, 60):
         region = found["region"]
         sure = re.match(_PREFECTURE, region) or re.search(r"丁目|番地|号|-.*-", found["plot"])

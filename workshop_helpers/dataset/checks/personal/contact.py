@@ -1,4 +1,4 @@
-"""Where a person is reached: e-mail addresses and telephone numbers."""
+"""Detectors of e-mail addresses and telephone numbers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _NOBODYS_HOST = re.compile(
 
 
 def emails(text: str) -> Iterator[Span]:
-    """E-mail addresses; a note only for a firm's, and for those that stand for anybody."""
+    """E-mail addresses; a note for company and example addresses."""
     if "@" not in text:
         return
     for found in _EMAIL.finditer(text):
@@ -41,7 +41,7 @@ def emails(text: str) -> Iterator[Span]:
             continue  # user:password@host of a URL
         if host.rpartition(".")[2].lower() in _FILE_ENDINGS or user.endswith(".") or ".." in user:
             continue
-        # A mailbox of a role is a firm's public address; "user@example.com" stands for anybody (RFC
+        # A role mailbox is a company's public address; example.com is reserved for examples (RFC
         # 2606).
         kind = "firm-email" if _ROLES.fullmatch(user) else "email"
         anybody = _ANYBODY.fullmatch(user) and _NOBODYS_HOST.fullmatch(host)
@@ -58,8 +58,7 @@ _PHONE = re.compile(
     r"(?:(?<=[Tt][Ee][Ll])|(?<=[Ff][Aa][Xx])|(?<![A-Za-z0-9_*…#=/&.,])(?<![A-Za-z0-9*]-))"
     r"[+(]?\d(?:[ .\-()]{0,2}\d){8,15}" + ENDED
 )
-# Written out with its groups: area code from 0, exchange, four digits; ten digits in all, or eleven
-# for 0x0 numbers.
+# In groups: area code from 0, exchange, four digits; ten digits, or eleven for 0x0 numbers.
 _JAPANESE_PHONE = re.compile(
     r"\(?0[5789]0\)?[- ]?\d{4}[- ]?\d{4}|\(?0\d\)?[- ]\d{4}[- ]\d{4}|\(?0\d{2}\)?[- ]\d{3}[- ]\d{4}"
     r"|\(?0\d{3}\)?[- ]\d{2}[- ]\d{4}|\(?0\d{4}\)?[- ]\d[- ]\d{4}"
@@ -76,7 +75,7 @@ _LOCAL_PHONE = re.compile(ALONE + r"[2-9]\d{2}-\d{4}" + ENDED)
 
 
 def phones(text: str) -> Iterator[Span]:
-    """Telephone numbers of Japan, the United States and Britain; a service line is a note."""
+    """Telephone numbers of Japan, the United States and Britain; a note for service lines."""
     for found in _PHONE.finditer(text):
         for start, end, service in _numbers_of(found[0], text_before(found)):
             kind, severity = ("service-phone", "note") if service else ("phone", "warning")
@@ -88,7 +87,7 @@ def phones(text: str) -> Iterator[Span]:
 
 
 def _numbers_of(piece: str, before: str) -> Iterator[tuple[int, int, bool]]:
-    """The telephone numbers in a piece of text, and whether each is a firm's service line."""
+    """The telephone numbers in a text, and whether each is a service line."""
     named = bool(_PHONE_WORD.search(before))
     if not named and ORDER.search(before):
         return
@@ -109,12 +108,11 @@ def _numbers_of(piece: str, before: str) -> Iterator[tuple[int, int, bool]]:
             yield match.start, match.end, phonenumbers.number_type(match.number) in service
         if matches:
             return
-    # Ofcom keeps 07700 900xxx for drama, so no plan has it; such shapes are numbers where a word
-    # says so.
+    # Ofcom reserves 07700 900xxx for drama, so no plan has it; accept it after a word for telephone.
     for mobile in re.finditer(r"(?<!\d)07\d{3} ?\d{6}(?!\d)", piece) if named else ():
         yield *mobile.span(), False
 
 
 def _is_written_out(raw: str, region: str) -> bool:
-    """Is it grouped as people write it? A bare run of digits may be any number."""
+    """Whether it is grouped like a telephone number; ungrouped digits may be any number."""
     return raw.startswith("+") or bool(_WRITTEN_OUT[region].fullmatch(raw))

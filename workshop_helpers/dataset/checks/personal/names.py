@@ -1,4 +1,4 @@
-"""People's names: behind a title or a label, in a signature, or where somebody says their own."""
+"""Detectors of names: with a title or label, in a signature, or in an introduction."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _SIGNED = re.compile(
 
 
 def english_names(text: str, speaker: str | None) -> Iterator[Span]:
-    """English names; an assistant's or system prompt's "My name is …" is no person's."""
+    """English names, except "My name is …" of an assistant or system turn."""
     for found in _TITLED.finditer(text):
         # "12 Maple Dr. Springfield" is a street.
         if not found[0].startswith("Dr") or not _HOUSE.search(text_before(found)):
@@ -66,7 +66,7 @@ _KANJI = "一-龥々"
 _SURNAME = "|".join(sorted(_KNOWN["surnames"], key=lambda name: (-len(name), name)))
 _ROLES = tuple(_KNOWN["katakana_roles"])
 _GIVEN = rf"[{_KANJI}]{{1,3}}|(?![はがをにのともへやで])[ぁ-ん]{{2,4}}|[ァ-ヴー]{{2,5}}"
-# Words that stand before a name without a mark between.
+# Words directly before a name.
 _BEFORE = "".join(
     rf"|(?<={word})" for word in (
         "担当", "担当者", "弊社", "当社", "御社", "会員", "社員", "店員", "先輩", "後輩", "同僚",
@@ -100,12 +100,11 @@ _INTRODUCED = re.compile(
 
 
 def japanese_names(text: str) -> Iterator[Span]:
-    """Japanese names, in kanji, kana and katakana; a note only where they tell little."""
+    """Japanese names, in kanji, kana and katakana; a note for uncertain ones."""
     for found in matches_near(_CALLED, _ANY_TITLE, text, 12, 2):
         given = found["given"] or ""
         if not _is_firm(given):
-            # A family name alone tells little; in a letter's 様, or with the given name, it tells
-            # who.
+            # A family name alone does not identify a person; with 様 or a given name it does.
             yield _name_span(found, "warning" if given or found["title"] == "様" else "note")
     for found in matches_near(_CALLED_APART, _ANY_TITLE, text, 12, 2):
         if not _is_firm(found["given"]):
@@ -120,7 +119,7 @@ def japanese_names(text: str) -> Iterator[Span]:
 
 
 def _is_firm(given: str) -> bool:
-    """What follows a family name in the name of a firm, a place or a group is no given name."""
+    """Whether it is not a given name but the end of a company, place or group name."""
     firm = {given, given[-2:]} & _KNOWN["firm_endings"]
     return bool(given) and (given[-1] in _KNOWN["no_name_endings"] or bool(firm))
 

@@ -1,4 +1,4 @@
-"""Numbers that stand for a person: card numbers, My Number, US Social Security numbers."""
+"""Detectors of card numbers, My Numbers and US Social Security numbers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CARD_SHAPES = {(4, 4, 4, 4), (4, 6, 5), (4, 6, 4), (4, 4, 4, 4, 3), (4, 4, 4, 1
 
 
 def cards(text: str) -> Iterator[Span]:
-    """Card numbers; a warning only where the text says that it is a test's."""
+    """Card numbers; a warning if the text calls them test numbers."""
     for found in _CARD.finditer(text):
         groups = re.split("[ -]", found[0])
         digits = "".join(groups)
@@ -29,8 +29,8 @@ def cards(text: str) -> Iterator[Span]:
             continue
         near = text_before(found) + " " + text[found.end() : found.end() + 20]
         named = _CARD_WORD.search(near)
-        # One 13-digit number in ten passes Luhn's test, and Japanese bar codes (JAN) begin like a
-        # Visa card.
+        # One in ten 13-digit numbers passes Luhn's test, and Japanese bar codes (JAN) begin like
+        # Visa cards.
         if not named and (len(digits) == 13 or ORDER.search(text_before(found))):
             continue
         severity = "warning" if _TEST_CARD.search(near) else "error"
@@ -38,7 +38,7 @@ def cards(text: str) -> Iterator[Span]:
 
 
 def _is_card(digits: str) -> bool:
-    """A network's first digits (ISO/IEC 7812), its length, and Luhn's check digit."""
+    """Whether prefix (ISO/IEC 7812), length and Luhn check digit are those of a network."""
     size, two, three, four = len(digits), int(digits[:2]), int(digits[:3]), int(digits[:4])
     network = (
         (digits[0] == "4" and size in (13, 16, 19))  # Visa
@@ -62,7 +62,7 @@ _MY_NUMBER_WORD = re.compile(r"マイナンバー|個人番号|my ?number|indivi
 
 
 def my_numbers(text: str) -> Iterator[Span]:
-    """My Numbers, where the text announces them."""
+    """My Numbers, after a word that introduces them."""
     for found in _TWELVE.finditer(text):
         digits = re.sub(r"\D", "", found[0])
         near = text_before(found) + text[found.end() : found.end() + 20]
@@ -71,7 +71,7 @@ def my_numbers(text: str) -> Iterator[Span]:
 
 
 def is_my_number(digits: str) -> bool:
-    """Does the twelfth digit check the eleven before it?
+    """Whether the twelfth digit is the check digit of the eleven before it.
 
     Weights from the right 2 to 7, then 2 to 6; 11 minus the sum's remainder by 11, and 0 for a
     remainder of 0 or 1 (Ordinance of the Ministry of Internal Affairs and Communications No. 85 of
@@ -82,7 +82,7 @@ def is_my_number(digits: str) -> bool:
         for n, digit in enumerate(reversed(digits[:11]), 1)
     )
     rest = weighed % 11
-    if len(set(digits)) == 1:  # 0000 0000 0000 in a form's example
+    if len(set(digits)) == 1:  # an example such as 0000 0000 0000
         return False
     return int(digits[11]) == (0 if rest <= 1 else 11 - rest)
 
