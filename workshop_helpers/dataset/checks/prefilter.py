@@ -40,7 +40,7 @@ def personal_signs(text: str) -> int:
     return _personal(text, text.encode("ascii", "replace"), rare)
 
 
-# Latin, Greek and Cyrillic letters; Japanese mojibake between UTF-8 and Shift_JIS (縺 繧 繝, ｱ) or GBK
+# Latin, Greek and Cyrillic letters; Japanese mojibake of UTF-8 and Shift_JIS (縺 繧 繝, ｱ) or GBK
 # (銇 銈 銉); lost and hidden characters; surrogates and the private-use characters after them.
 _STRANGE = (
     "\x80-\u07ff縺繧繝銇銈銉‚ｦ-ﾟ\ufffd\ufeff\u200b\u2028-\u202b\u202d\u202e\u2060\u2066-\u2068"

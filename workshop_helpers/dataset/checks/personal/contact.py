@@ -108,7 +108,7 @@ def _numbers_of(piece: str, before: str) -> Iterator[tuple[int, int, bool]]:
             yield match.start, match.end, phonenumbers.number_type(match.number) in service
         if matches:
             return
-    # Ofcom reserves 07700 900xxx for drama, so no plan has it; accept it after a word for telephone.
+    # Ofcom reserves 07700 900xxx for drama, in no plan; accept it after a word for telephone.
     for mobile in re.finditer(r"(?<!\d)07\d{3} ?\d{6}(?!\d)", piece) if named else ():
         yield *mobile.span(), False
 
