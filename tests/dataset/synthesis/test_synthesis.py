@@ -1,5 +1,4 @@
-"""Synthetic rows: written by a real model on a real server, checked before they are kept, no key
-anywhere.
+"""Synthetic rows: written by a real model, checked before they are kept, no key anywhere.
 
 The server is llama.cpp's own, with mame. What it cannot be made to do (to be busy, to fail, to stay
 silent) a relay in front of it does; everything else goes through to the model.
@@ -10,9 +9,12 @@ from __future__ import annotations
 import itertools
 import json
 import logging
+import random
 import secrets
+import socket
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
@@ -22,6 +24,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from training_rows import talk
 
 from workshop_helpers.core.artifacts import data_path
 from workshop_helpers.core.cards import card_path, read_card
@@ -40,19 +43,12 @@ from workshop_helpers.runtimes.writers import LocalWriter, writer_for
 FACTS = data_path("shop", "facts.yaml")
 
 
-@pytest.fixture(scope="module")
-def gguf(mame: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from workshop_helpers.gguf.convert import convert
-
-    return convert(mame, tmp_path_factory.mktemp("served") / "mame-F16.gguf").path
-
-
 @contextmanager
-def serving(gguf: Path, key: str = "", **settings: object) -> Iterator[str]:
+def serving(mame_gguf: Path, key: str = "", **settings: object) -> Iterator[str]:
     import xllamacpp
 
     parameters = xllamacpp.CommonParams()
-    parameters.model.path = str(gguf)
+    parameters.model.path = str(mame_gguf)
     parameters.n_parallel = 2
     parameters.n_ctx = 4096
     parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = 1
@@ -72,8 +68,8 @@ def serving(gguf: Path, key: str = "", **settings: object) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def server(gguf: Path) -> Iterator[str]:
-    with serving(gguf, model_alias={"mame-f16"}) as address:
+def server(mame_gguf: Path) -> Iterator[str]:
+    with serving(mame_gguf, model_alias={"mame-f16"}) as address:
         yield address
 
 
@@ -83,9 +79,9 @@ def key() -> str:
 
 
 @pytest.fixture(scope="module")
-def locked(gguf: Path, key: str) -> Iterator[str]:
+def locked(mame_gguf: Path, key: str) -> Iterator[str]:
     """The same server, which wants a key."""
-    with serving(gguf, key, api_keys=[key]) as address:
+    with serving(mame_gguf, key, api_keys=[key]) as address:
         yield address
 
 
@@ -112,9 +108,7 @@ Trouble = Callable[[BaseHTTPRequestHandler], bool]
 
 @pytest.fixture
 def relay(server: str) -> Iterator[Callable[[Trouble], str]]:
-    """A relay to the real server; `trouble` may deal with a chat request itself (and then says
-    True).
-    """
+    """A relay to the real server; `trouble` says True of a chat request that it has dealt with."""
     running: list[ThreadingHTTPServer] = []
 
     def start(trouble: Trouble, *, everything: bool = False) -> str:
@@ -126,9 +120,8 @@ def relay(server: str) -> Iterator[Callable[[Trouble], str]]:
                     return
                 target = urlsplit(server)
                 connection = HTTPConnection(target.hostname or "", target.port)
-                connection.request(
-                    self.command, self.path, body, {"Content-Type": "application/json"}
-                )
+                headers = {"Content-Type": "application/json"}
+                connection.request(self.command, self.path, body, headers)
                 answer = connection.getresponse()
                 reply(self, answer.status, answer.read())
                 connection.close()
@@ -171,10 +164,6 @@ def first(times: int, answer: Callable[[BaseHTTPRequestHandler], bool]) -> Troub
     return trouble
 
 
-def row_of(question: str, answer: str) -> Conversation:
-    return Conversation((Message("user", question), Message("assistant", answer)))
-
-
 def check_kept(report: SynthesisReport, language: str) -> list[Conversation]:
     """Every kept row is right: judged here by the facts themselves, not by what synthesis says."""
     rows = read_conversations(report.path)
@@ -188,9 +177,6 @@ def check_kept(report: SynthesisReport, language: str) -> list[Conversation]:
     answers = [(row.question, row.answer) for row in rows]
     assert len(set(answers)) == len(answers)
     return rows
-
-
-# -- without a server --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("language", ["en", "ja"])
@@ -209,9 +195,8 @@ def test_mame_writes_rows_from_the_facts_offline(tmp_path, language):
 
 def test_rows_grow_from_rows_with_their_facts(tmp_path):
     source = data_path("shop", "train.en.jsonl")
-    report = make(
-        tmp_path / "rows.jsonl", source=source, count=6, offline_model="mame", prices=(1.0, 2.0)
-    )
+    asked = {"source": source, "count": 6, "offline_model": "mame", "prices": (1.0, 2.0)}
+    report = make(tmp_path / "rows.jsonl", **asked)
     rows = check_kept(report, "en")
     old = {row.question: row.answer for row in read_conversations(source)}
     assert all(row.question in old and row.answer != old[row.question] for row in rows)
@@ -220,8 +205,7 @@ def test_rows_grow_from_rows_with_their_facts(tmp_path):
 
 def test_equal_calls_give_equal_rows_and_the_second_asks_nothing(tmp_path, monkeypatch):
     def run(name: str, seed: int = 3) -> SynthesisReport:
-        out = tmp_path / name
-        return make(out, count=4, model="mame", seed=seed)
+        return make(tmp_path / name, count=4, model="mame", seed=seed)
 
     assert not run("a.jsonl").reused
     run("b.jsonl")
@@ -235,9 +219,8 @@ def test_equal_calls_give_equal_rows_and_the_second_asks_nothing(tmp_path, monke
 
 def test_a_model_that_cannot_ask_has_everything_rejected_and_told(tmp_path):
     """mame answers where it should ask; no such "question" may slip through."""
-    with pytest.raises(
-        WorkshopError, match=r"None of 32 rows by mame could be kept: \d+ no-question"
-    ):
+    said = r"None of 32 rows by mame could be kept: \d+ no-question"
+    with pytest.raises(WorkshopError, match=said):
         make(tmp_path / "rows.jsonl", count=5, model="mame", rewrite="both", tries=32)
     assert not (tmp_path / "rows.jsonl").exists()
 
@@ -269,25 +252,15 @@ def test_the_noise_draws_from_the_softmax(mame):
     assert 3 < len(set(drawn)) < 300
 
 
-def test_a_gguf_file_is_served_in_this_process(tmp_path, gguf):
-    report = make(tmp_path / "rows.jsonl", count=3, offline_model=gguf, rewrite="answer")
+def test_a_gguf_file_is_served_in_this_process(tmp_path, mame_gguf):
+    report = make(tmp_path / "rows.jsonl", count=3, offline_model=mame_gguf, rewrite="answer")
     assert len(check_kept(report, "en")) == 3
-
-
-# -- with a server -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("language", ["en", "ja"])
 def test_rows_come_from_a_server_and_are_checked(tmp_path, server, language):
-    report = make(
-        tmp_path / "rows.jsonl",
-        language=language,
-        count=8,
-        server=server,
-        rewrite="answer",
-        parallel=2,
-        prices=(0.5, 1.5),
-    )
+    asked = {"language": language, "count": 8, "server": server, "parallel": 2}
+    report = make(tmp_path / "rows.jsonl", **asked, rewrite="answer", prices=(0.5, 1.5))
     check_kept(report, language)
     assert report.model == "mame-f16"
     assert report.cost and report.tokens > 8 and report.seconds > 0
@@ -307,12 +280,9 @@ def test_a_run_that_is_stopped_goes_on_and_loses_nothing(tmp_path, server):
         writer.write = until_stopped  # type: ignore[method-assign]
         return writer
 
-    def run(**more: object) -> SynthesisReport:
-        arguments = {"count": 9, "rewrite": "answer"}
-        return make(out, server=server, parallel=2, **(arguments | more))
-
+    asked = {"count": 9, "rewrite": "answer", "server": server, "parallel": 2}
     with pytest.raises(KeyboardInterrupt):
-        run(use=stopping)
+        make(out, use=stopping, **asked)
     assert not out.exists()
     (journal,) = tmp_path.glob(".rows.jsonl.*.tries")
     # killed in the middle of a line
@@ -321,7 +291,7 @@ def test_a_run_that_is_stopped_goes_on_and_loses_nothing(tmp_path, server):
     entries = [json.loads(line) for line in journal.read_text(encoding="utf-8").split("\n")[:-1]]
     early = [entry["row"][-1]["content"] for entry in entries if "row" in entry]
     assert len(early) >= 4
-    report = run()
+    report = make(out, **asked)
     assert report.resumed == len(early) and report.kept == 9
     rows = check_kept(report, "en")
     assert [row.answer for row in rows][: len(early)] == early
@@ -335,17 +305,10 @@ def test_a_server_that_dies_leaves_the_rows_so_far(tmp_path, relay):
         count[0] += 1
         return count[0] > 6 and reply(handler, 500, {"error": {"message": "out of memory"}})
 
-    with pytest.raises(
-        WorkshopError, match=r"failed 2 times \(500\).*out of memory.*rows are kept"
-    ):
-        make(
-            tmp_path / "rows.jsonl",
-            count=30,
-            server=relay(dies),
-            rewrite="answer",
-            parallel=1,
-            retries=1,
-        )
+    asked = {"count": 30, "rewrite": "answer", "parallel": 1, "retries": 1}
+    said = r"failed 2 times \(500\).*out of memory.*rows are kept"
+    with pytest.raises(WorkshopError, match=said):
+        make(tmp_path / "rows.jsonl", server=relay(dies), **asked)
     assert len(list(tmp_path.glob(".*.tries"))) == 1
 
 
@@ -361,31 +324,33 @@ def test_a_busy_server_is_asked_again_after_the_time_it_names(relay):
     assert 0.4 <= time.monotonic() - started < 20
 
 
-def test_a_connection_that_breaks_off_is_tried_again(relay):
-    def breaks(handler: BaseHTTPRequestHandler) -> bool:
-        handler.connection.close()
-        return True
+def breaks(handler: BaseHTTPRequestHandler) -> bool:
+    handler.connection.close()
+    return True
 
-    client = ChatServer(relay(first(2, breaks)))
+
+def picky(handler: BaseHTTPRequestHandler) -> bool:
+    said = "Unsupported parameter: use 'max_completion_tokens' instead."
+    return reply(handler, 400, {"error": {"message": said}})
+
+
+@pytest.mark.parametrize("trouble", [first(2, breaks), first(1, picky)])
+def test_a_broken_connection_and_the_newer_name_of_the_token_limit_are_tried_again(relay, trouble):
+    client = ChatServer(relay(trouble))
     client.start()
-    assert client.complete(HELLO, max_tokens=4).tokens > 0
+    assert 0 < client.complete(HELLO, max_tokens=3).tokens <= 3
+
+
+def failing(status: int, **said: str) -> Trouble:
+    return lambda handler: reply(handler, status, {"error": said})
 
 
 @pytest.mark.parametrize(
     ("trouble", "message"),
     [
-        (
-            lambda h: reply(h, 429, {"error": {"message": "slow down", "code": "rate_limit"}}),
-            r"too many requests.*\(429\).*slow down",
-        ),
-        (
-            lambda h: reply(h, 429, {"error": {"message": "pay", "code": "insufficient_quota"}}),
-            r"quota is used up.*\(429\)",
-        ),
-        (
-            lambda h: reply(h, 404, {"error": {"message": "model 'x' not found"}}),
-            r"has no model 'x'",
-        ),
+        (failing(429, message="slow down", code="rate_limit"), r"too many requests.*\(429\).*slow"),
+        (failing(429, message="pay", code="insufficient_quota"), r"quota is used up.*\(429\)"),
+        (failing(404, message="model 'x' not found"), r"has no model 'x'"),
         (lambda h: reply(h, 400, {"error": "bad"}), r"refuses the request \(400\).*bad"),
         (lambda h: reply(h, 302, b"", Location="http://example.com/"), "sends on to another"),
         (lambda h: reply(h, 200, b"<html>hello"), r"not JSON.*/v1"),
@@ -400,20 +365,7 @@ def test_what_a_server_does_wrong_is_said_in_words(relay, trouble, message):
         client.complete(HELLO)
 
 
-def test_the_newer_name_of_the_token_limit_is_learned(relay):
-    said = "Unsupported parameter: use 'max_completion_tokens' instead."
-
-    def picky(handler: BaseHTTPRequestHandler) -> bool:
-        return reply(handler, 400, {"error": {"message": said}})
-
-    client = ChatServer(relay(first(1, picky)))
-    client.start()
-    assert client.complete(HELLO, max_tokens=3).tokens <= 3
-
-
 def test_no_server_at_the_address_says_how_to_start_one(tmp_path):
-    import socket
-
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
@@ -433,18 +385,11 @@ def test_a_model_that_the_server_does_not_have_is_named_with_near_ones(relay):
     assert ChatServer(address, "llama3.2").start() == "llama3.2"
 
 
-# -- the key -----------------------------------------------------------------------------------
-
-
 def test_a_key_from_the_environment_opens_the_server_and_is_written_nowhere(
     tmp_path, locked, key, monkeypatch, caplog, capfd
 ):
     caplog.set_level(logging.DEBUG)
-    arguments = {
-        "count": 2,
-        "server": locked,
-        "rewrite": "answer",
-    }
+    arguments = {"count": 2, "server": locked, "rewrite": "answer"}
     with pytest.raises(WorkshopError, match=r"a key is needed.*\(401\)"):
         make(tmp_path / "rows.jsonl", **arguments)
     monkeypatch.setenv("MY_KEY", key)
@@ -458,8 +403,6 @@ def test_a_key_from_the_environment_opens_the_server_and_is_written_nowhere(
 
 
 def test_a_wrong_key_is_refused_without_showing_it(locked, monkeypatch):
-    import traceback
-
     wrong = "sk-" + secrets.token_hex(20)
     monkeypatch.setenv("MY_KEY", wrong)
     with pytest.raises(WorkshopError, match="MY_KEY is not accepted") as caught:
@@ -528,16 +471,14 @@ def test_addresses_are_taken_as_people_write_them(given, used):
     assert normal_address(given) == used
 
 
-@pytest.mark.parametrize(
-    "given", ["ftp://x", "http://", "http://me:pass@x/v1", "http://x/v1?key=a"]
-)
+WRONG = ["ftp://x", "http://", "http://me:pass@x/v1", "http://x/v1?key=a"]
+
+
+@pytest.mark.parametrize("given", WRONG)
 def test_addresses_that_hold_a_secret_or_are_none_are_refused(given):
     with pytest.raises(WorkshopError) as caught:
         normal_address(given)
     assert "pass" not in str(caught.value).replace("password", "")
-
-
-# -- the checks --------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -547,11 +488,10 @@ def shop() -> ShopFacts:
 
 def judge(shop: ShopFacts, question: str, answer: str, rewrite: str = "both", **more: object):
     language = "ja" if detect_language(question + answer) == "ja" else "en"
-    row = {
-        "en": ("What will I pay for normal delivery?", "Standard shipping costs $6.99."),
-        "ja": ("普通に送ってもらうといくらかかりますか？", "送料は500円です。"),
+    rows = {
+        "en": [talk("What will I pay for normal delivery?", "Standard shipping costs $6.99.")],
+        "ja": [talk("普通に送ってもらうといくらかかりますか？", "送料は500円です。")],
     }[str(more.pop("seed_language", language))]
-    rows = [row_of(row[0], row[1])]
     held = [str(text) for text in more.pop("held", [])]  # type: ignore[attr-defined]
     material = Material(str(more.pop("language", language)), rows, shop, held)
     keeper = Keeper(material, rewrite, True)
@@ -585,35 +525,23 @@ def test_a_row_is_kept_only_if_it_is_right(shop, question, answer, reason):
     assert found == reason or (found and reason and found.startswith(reason)), found
 
 
-def test_a_held_out_question_does_not_come_into_training(shop):
+def test_a_held_out_question_and_an_answer_that_was_cut_are_not_kept(shop):
+    assert str(judge(shop, "How much is it?", "It costs $6.99 and", cut=True)).startswith("cut")
     held = ["How much do you charge for regular shipping?"]
     reason = judge(shop, "How much do you charge for a regular shipping?", "$6.99.", held=held)
     assert reason == "leakage: a held-out question"
 
 
-def test_an_answer_that_was_cut_is_not_kept(shop):
-    assert str(judge(shop, "How much is it?", "It costs $6.99 and", cut=True)).startswith("cut")
-
-
 def test_without_facts_a_new_row_must_bring_the_figures_of_the_old_one_back():
-    rows = [
-        row_of("When do you open?", "At 9:00 daily."),
-        row_of(
-            "What is a list in Python?",
-            "A list holds several values in order, and it can be changed.",
-        ),
-    ]
+    list_of = "A list holds several values in order, and it can be changed."
+    rows = [talk("When do you open?", "At 9:00 daily."), talk("What is a Python list?", list_of)]
     keeper = Keeper(Material("en", rows), "both", True)
     clock, text = keeper.material.seeds
     assert keeper.fault(Draft(clock, "What time do you start?", "We start at 9:00.")) is None
     assert keeper.fault(Draft(clock, "What time do you start?", "We start at 8:00.")) is not None
-    good = Draft(
-        text, "How would you explain a Python list?", "Several values in order, changeable."
-    )
+    good = Draft(text, "How would you explain lists?", "Several values in order, changeable.")
     assert keeper.fault(good) is None
-    lost = Draft(
-        text, "Could you recommend soup?", "Tomatoes are wonderful during summer evenings."
-    )
+    lost = Draft(text, "Could you recommend soup?", "Tomatoes are wonderful in summer evenings.")
     assert str(keeper.fault(lost)).startswith("off-topic")
 
 
@@ -621,30 +549,20 @@ def test_without_facts_a_new_row_must_bring_the_figures_of_the_old_one_back():
     ("said", "meant"),
     [
         ("<think>\nThe user wants…\n</think>\nHow much?", "How much?"),
-        ("Question: How much?", "How much?"),
-        ("**Question:** How much?", "How much?"),
-        ("新しい質問：「送料は？」", "送料は？"),
-        ('"How much?"', "How much?"),
-        ('"A" or "B"', '"A" or "B"'),
-        ("A: 1. Log in.\n2. Print.", "1. Log in.\n2. Print."),
+        ("Question: How much?", "How much?"), ("**Question:** How much?", "How much?"),
+        ("新しい質問：「送料は？」", "送料は？"), ('"How much?"', "How much?"),
+        ('"A" or "B"', '"A" or "B"'), ("A: 1. Log in.\n2. Print.", "1. Log in.\n2. Print."),
         ("Answers differ.", "Answers differ."),
     ],
-)
+)  # fmt: skip
 def test_what_a_model_wraps_around_its_text_is_taken_off(said, meant):
     assert clean_reply(said) == meant
 
 
 def test_a_system_prompt_and_earlier_turns_stay_with_the_new_row(shop):
-    turns = [
-        ("system", "Be kind."),
-        ("user", "Hi"),
-        ("assistant", "Hello"),
-        ("user", "Shipping fee?"),
-    ]
-    row = Conversation(
-        (*(Message(role, text) for role, text in turns), Message("assistant", "It is $6.99.")),
-        extra={"id": "a", "topic": "x"},
-    )
+    roles = ("system", "user", "assistant", "user", "assistant")
+    texts = ("Be kind.", "Hi", "Hello", "Shipping fee?", "It is $6.99.")
+    row = Conversation(tuple(map(Message, roles, texts)), extra={"id": "a", "topic": "x"})
     keeper = Keeper(Material("en", [row], shop), "both", True)
     (seed,) = keeper.material.seeds
     new = keeper.row(Draft(seed, "What does shipping cost?", "$6.99."))
@@ -654,7 +572,7 @@ def test_a_system_prompt_and_earlier_turns_stay_with_the_new_row(shop):
 
 
 def test_a_new_question_alone_keeps_the_answer_and_is_tried_out_on_the_facts(shop):
-    rows = [row_of("Shipping fee?", "It is $6.99.")]
+    rows = [talk("Shipping fee?", "It is $6.99.")]
     keeper = Keeper(Material("en", rows, shop), "question", True)
     (seed,) = keeper.material.seeds
     drifted = Draft(seed, "How long does delivery take?", "It takes 2-4 business days.")
@@ -665,9 +583,7 @@ def test_a_new_question_alone_keeps_the_answer_and_is_tried_out_on_the_facts(sho
 
 
 def test_the_meant_fact_stands_among_others_when_the_answer_is_asked_for(shop):
-    import random
-
-    rows = [row_of("Shipping fee?", "It is $6.99.")]
+    rows = [talk("Shipping fee?", "It is $6.99.")]
     material = Material("en", rows, shop)
     messages = answer_request(material.seeds[0], "Fee?", material, random.Random(0))
     assert states(messages[0]["content"], "$6.99") and len(messages[0]["content"].split("\n")) > 20
@@ -676,15 +592,12 @@ def test_the_meant_fact_stands_among_others_when_the_answer_is_asked_for(shop):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"facts": None}, "give rows=, facts= or both"),
-        ({"count": 0}, "count is 0"),
-        ({"language": "fr"}, "language"),
-        ({"temperature": 3}, "temperature"),
-        ({"rewrite": "all"}, "rewrite"),
+        ({"facts": None}, "give rows=, facts= or both"), ({"count": 0}, "count is 0"),
+        ({"language": "fr"}, "language"), ({"temperature": 3}, "temperature"),
+        ({"rewrite": "all"}, "rewrite"), ({"source": "missing.jsonl"}, "no file"),
         ({"source": data_path("shop", "train.ja.jsonl")}, "no row in 'en'"),
-        ({"source": "missing.jsonl"}, "no file"),
     ],
-)
+)  # fmt: skip
 def test_what_cannot_work_is_refused_before_anything_is_asked(tmp_path, arguments, message):
     with pytest.raises(WorkshopError, match=message):
         make(tmp_path / "o.jsonl", **({"count": 1, "model": "mame"} | arguments))
