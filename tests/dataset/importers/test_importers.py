@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import random
 import textwrap
 from pathlib import Path
 
@@ -28,23 +29,16 @@ def pairs(rows) -> list[tuple[str, str]]:
     return [(row.question, row.answer) for row in rows]
 
 
-# -- tables ------------------------------------------------------------------------------------
-
-
 def test_a_table_in_japanese_is_recognised(page):
     path = page("番号,質問,回答\n1,送料は？,500円です。\n2,返品は？,14日以内です。\n", "faq.csv")
-    assert pairs(rows_from_table(path)) == [
-        ("送料は？", "500円です。"),
-        ("返品は？", "14日以内です。"),
-    ]
+    rows = rows_from_table(path)
+    assert pairs(rows) == [("送料は？", "500円です。"), ("返品は？", "14日以内です。")]
 
 
 def test_columns_of_any_name_can_be_given(page):
-    path = page("frage;x\n", "t.csv")
-    path.write_text("frage,antwort\nShipping?,$6.99\n", encoding="utf-8")
-    assert pairs(rows_from_table(path, question="frage", answer="antwort")) == [
-        ("Shipping?", "$6.99")
-    ]
+    path = page("frage,antwort\nShipping?,$6.99\n", "t.csv")
+    rows = rows_from_table(path, question="frage", answer="antwort")
+    assert pairs(rows) == [("Shipping?", "$6.99")]
 
 
 def test_a_column_that_is_not_there_and_half_a_pair_are_refused(page):
@@ -58,11 +52,12 @@ def test_a_column_that_is_not_there_and_half_a_pair_are_refused(page):
 def test_an_excel_sheet_becomes_rows(tmp_path):
     openpyxl = pytest.importorskip("openpyxl")
     book = openpyxl.Workbook()
-    for line in (
+    lines = [
         ["Question", "Answer"],
         ["Shipping?", "It costs $6.99."],
         ["返品は？", "14日以内です。"],
-    ):
+    ]
+    for line in lines:
         book.active.append(line)
     book.save(tmp_path / "faq.xlsx")
     rows = rows_from_table(tmp_path / "faq.xlsx")
@@ -77,9 +72,6 @@ def test_equal_and_incomplete_lines_of_a_table_are_told(page):
     assert made.skipped["the same as a row before"] == 1
     assert [fault.line for fault in made.faults] == [4]
     assert "1 the same as a row before" in made.summary()
-
-
-# -- Markdown ----------------------------------------------------------------------------------
 
 
 def test_headings_that_ask_are_questions_and_those_above_their_topic(page):
@@ -184,13 +176,10 @@ def test_labels_in_paragraphs_lists_and_headings(page):
         """
     )
     assert pairs(rows_from_faq(path)) == [
-        ("Shipping?", "$6.99.\nFree over $50."),
-        ("Express?", "$14.99."),
-        ("送料は？", "500円です。"),
-        ("Gift wrap?", "Yes, $3."),
-        ("Points?", "They expire after 12 months."),
-        ("営業時間", "9:00〜18:00です。"),
-    ]
+        ("Shipping?", "$6.99.\nFree over $50."), ("Express?", "$14.99."),
+        ("送料は？", "500円です。"), ("Gift wrap?", "Yes, $3."),
+        ("Points?", "They expire after 12 months."), ("営業時間", "9:00〜18:00です。"),
+    ]  # fmt: skip
 
 
 def test_code_and_tables_survive_as_plain_text(page):
@@ -232,10 +221,7 @@ def test_html_inside_markdown_is_read_and_its_line_is_right(page):
         """
     )
     rows = rows_from_faq(path)
-    assert pairs(rows) == [
-        ("How much is shipping?", "It costs $6.99."),
-        ("Express?", "$14.99."),
-    ]
+    assert pairs(rows) == [("How much is shipping?", "It costs $6.99."), ("Express?", "$14.99.")]
     assert [row.line for row in rows] == [3, 9]
 
 
@@ -245,9 +231,6 @@ def test_headings_that_do_not_ask_are_taken_only_where_nothing_asks(page):
     assert "look them through" in rows.note
     rows = rows_from_faq(page("## Shipping\n\n$6.99.\n\n## Can I return it?\n\nYes.\n"))
     assert pairs(rows) == [("Can I return it?", "Yes.")]
-
-
-# -- HTML --------------------------------------------------------------------------------------
 
 
 def test_details_definitions_and_headings_of_a_page(page):
@@ -291,10 +274,8 @@ def test_the_pages_own_faq_data_is_preferred(page):
             {"@type": "Question", "name": "No answer?"}]}]}"""
     script = f'<script type="application/ld+json">{data}</script>'
     rows = rows_from_faq(page(f"{script}<h2>How much is it?</h2><p>$6.99.</p>", "faq.html"))
-    assert pairs(rows) == [
-        ("How much is shipping?", "$6.99.\n\n- a"),
-        ("返品は？", "14日以内\n未使用"),
-    ]
+    found = [("How much is shipping?", "$6.99.\n\n- a"), ("返品は？", "14日以内\n未使用")]
+    assert pairs(rows) == found
     assert "JSON-LD" in rows.note
     assert rows.skipped["marked as questions, but without an answer"] == 1
 
@@ -340,9 +321,8 @@ def test_microdata_of_a_page(page):
 
 def test_a_page_in_shift_jis_is_read(page):
     html = "<h2>送料はいくらですか？</h2><p>通常の送料は500円です。</p>"
-    assert pairs(rows_from_faq(page(html, "faq.html", "cp932"))) == [
-        ("送料はいくらですか？", "通常の送料は500円です。")
-    ]
+    rows = rows_from_faq(page(html, "faq.html", "cp932"))
+    assert pairs(rows) == [("送料はいくらですか？", "通常の送料は500円です。")]
 
 
 @pytest.mark.parametrize(
@@ -363,8 +343,6 @@ def test_broken_html_is_never_a_traceback(page, html):
 
 
 def test_random_pages_are_never_a_traceback(page):
-    import random
-
     pieces = [
         "<h2>", "</h2>", "<p>", "</p>", "<details>", "<summary>", "</details>", "<dl>", "<dt>",
         "<dd>", "</dl>", "<ul>", "<li>", "</ul>", "What?", "Yes.", "\n\n", "## ", "**", "Q: ",
@@ -396,8 +374,6 @@ def test_a_control_token_of_a_template_does_not_get_into_a_row(page):
     assert pairs(rows) == [("Safe?", "Yes.")]
     assert rows.faults[0].rule == "special-token" and rows.faults[0].line == 5
 
-
-# -- Python ------------------------------------------------------------------------------------
 
 CODE = '''
 import functools
@@ -466,16 +442,11 @@ def one_line(): "A docstring on the same line."; return 1
 
 def test_functions_become_rows_in_source_order_without_their_docstring(page):
     rows = rows_from_python(page(CODE, "shop.py"))
-    assert [row.extra["name"] for row in rows] == [
-        "add",
-        "Shop.Basket.total",
-        "Shop.Basket.table",
-        "Shop.open",
-        "late",
-    ]
-    text = (rows[0].file and Path(rows[0].file).read_text(encoding="utf-8")) or ""
+    names = ["add", "Shop.Basket.total", "Shop.Basket.table", "Shop.open", "late"]
+    assert [row.extra["name"] for row in rows] == names
+    lines = Path(rows[0].file).read_text(encoding="utf-8").split("\n")
     for row in rows:
-        assert f"def {row.extra['name'].rpartition('.')[2]}(" in text.split("\n")[row.line - 1]
+        assert f"def {row.extra['name'].rpartition('.')[2]}(" in lines[row.line - 1]
         (node,) = ast.parse(row.answer).body
         assert ast.get_docstring(node) is None
     assert rows[0].question == (
@@ -492,22 +463,16 @@ def test_functions_become_rows_in_source_order_without_their_docstring(page):
 
 def test_texts_inside_the_code_keep_their_indentation(page):
     row = next(r for r in rows_from_python(page(CODE, "shop.py")) if "table" in r.question)
-    module = ast.parse(CODE)
-    original = next(
-        n for n in ast.walk(module) if isinstance(n, ast.FunctionDef) and n.name == "table"
-    )
+    nodes = ast.walk(ast.parse(CODE))
+    original = next(n for n in nodes if isinstance(n, ast.FunctionDef) and n.name == "table")
     found = ast.parse(row.answer).body[0]
     assert [ast.dump(n) for n in found.body] == [ast.dump(n) for n in original.body[1:]]
 
 
 def test_what_is_passed_over_is_counted_with_its_reason(page):
     made = rows_from_python(page(CODE, "shop.py"))
-    assert made.skipped == {
-        "without a docstring": 1,
-        "private": 1,
-        "stubs": 1,
-        "of a layout that cannot be taken apart safely": 1,
-    }
+    layout = "of a layout that cannot be taken apart safely"
+    assert made.skipped == {"without a docstring": 1, "private": 1, "stubs": 1, layout: 1}
     assert sum(rows_from_python(page(CODE, "s.py"), max_characters=60).skipped.values()) > 4
 
 
@@ -518,11 +483,10 @@ def test_a_code_base_is_walked_without_its_tests_and_broken_files_are_named(page
     page("x = '\x00'\n", "null.py")
     (tmp_path / "latin.py").write_bytes(b'def f():\n    """caf\xe9"""\n')
     page('def test_it():\n    """Tests that it works."""\n    assert 1\n', "test_it.py")
+    helper = 'def helper():\n    """Helps the tests to run."""\n    return 2\n'
     for folder in ("tests", ".hidden", "site-packages"):
         (tmp_path / folder).mkdir()
-        page(
-            'def helper():\n    """Helps the tests to run."""\n    return 2\n', f"{folder}/help.py"
-        )
+        page(helper, f"{folder}/help.py")
     made = rows_from_python(tmp_path)
     assert [row.extra["name"] for row in made][:2] == ["first", "add"]
     assert made.skipped["test files"] == 1 and made.skipped["test folders"] == 1
