@@ -137,7 +137,7 @@ def _quantization(table: QuantizationTable, language: str | None = None) -> Resu
 @as_table.register
 def _proof(proof: Proof, language: str | None = None) -> ResultTable:
     language = language or "en"
-    head = (proof.part(language), *proof.models)
+    head = (say("ollama.part", language), *proof.models)
     said = "\n".join(proof.sentences(language))
     return ResultTable("proof", head, proof.cells(language), said)
 

@@ -68,10 +68,6 @@ class Proof(Shown):
         same = name != self.base and found == base and all(one.digest for one in found)
         return say("ollama.same", language, digests=digests) if same else digests
 
-    def part(self, language: str = "en") -> str:
-        """The heading of the column that names the parts."""
-        return say("ollama.part", language)
-
     def to_dict(self) -> dict[str, Any]:
         """Parts and verdicts, as JSON takes them."""
         return {

@@ -60,11 +60,6 @@ class OllamaRuntime(Closing):
         self._options = {**GREEDY, "num_ctx": self.context, **_threads(self.server, threads)}
         self._closed = False
 
-    @property
-    def load_seconds(self) -> float:
-        """The longest that loading the model took in the last `answer`."""
-        return max((timings.load_seconds for timings in self.timings), default=0.0)
-
     def answer(
         self,
         conversations: Sequence[Messages],
