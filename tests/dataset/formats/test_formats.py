@@ -578,7 +578,7 @@ def test_a_conversion_never_overwrites_its_source_and_says_what_it_cannot_write(
         ("b.docx", {}, "selects no format"),
         ("b.xlsx.gz", {}, "selects no format"),
         ("b.jsonl", {"to": "alpacca"}, "choose from"),
-        ("b.csv", {"to": "messages"}, "cannot hold"),
+        ("b.csv", {"to": "messages"}, "cannot store"),
         ("b.txt", {"to": "alpaca"}, "Plain text"),
     ):
         with pytest.raises(WorkshopError, match=says):
