@@ -315,12 +315,10 @@ def test_what_a_family_misses_is_said_and_nothing_else():
         "quantized": {"Q2_K": {"learned": 4, "equal": None, "reason": "it stopped"}},
     }
     assert families.missed(broken) == [
-        "llama.cpp: 19 of 20 hard texts become the same ids",
-        "BOS is counted otherwise",
-        "an added padding token does harm",
-        "template is not the model's",
+        "llama.cpp: 19 of 20 hard texts become the same ids", "BOS is counted otherwise",
+        "an added padding token does harm", "template is not the model's",
         "Q2_K in Ollama: it stopped",
-    ]
+    ]  # fmt: skip
 
 
 def test_questions_are_spread_over_all_and_half_a_character_makes_no_other_answer():

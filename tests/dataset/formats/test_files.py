@@ -114,12 +114,10 @@ def turns(*roles: str) -> dict[str, object]:
     [
         *[({**ALPACA, "output": no}, ':1: "output" is empty') for no in EMPTY],
         *[({**ALPACA, "instruction": no}, ':1: "instruction" is empty') for no in EMPTY],
-        ({"title": "x"}, '(the row has: "title")'),
-        ({}, "(the row has: none)"),
+        ({"title": "x"}, '(the row has: "title")'), ({}, "(the row has: none)"),
         ({**ALPACA, "output": 5}, '"output" is a number'),
         ({**ALPACA, "output": None}, '"output" is a null'),
-        ({**ALPACA, "input": ["x"]}, '"input" is a list'),
-        (turns("human", "gpt"), 'write "user"'),
+        ({**ALPACA, "input": ["x"]}, '"input" is a list'), (turns("human", "gpt"), 'write "user"'),
         (turns("user", "asistant"), 'write "assistant"'),
         (turns("user", "assistant", "user"), "not the assistant's"),
         (turns("system", "assistant"), "no user turn"),
@@ -129,7 +127,7 @@ def turns(*roles: str) -> dict[str, object]:
         *[({**ALPACA, "output": f"Yes.{token}"}, f'control token "{token}"') for token in TOKENS],
     ],
     ids=lambda value: value if isinstance(value, str) else None,
-)
+)  # fmt: skip
 def test_a_row_with_a_fault_is_refused_and_the_fault_named(
     file: Path, row: object, says: str
 ) -> None:

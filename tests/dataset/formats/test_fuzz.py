@@ -43,14 +43,12 @@ PIECES = st.sampled_from(
         *[b"\xef\xbb\xbf", b"\xff\xfe", b"\x1f\x8b", b"PK\x03\x04", b"PAR1", b"\x1b$B", b"---\n"],
         *[b"null", b"1e999", b"9" * 30, b"\\ud83d", b"Q: ", b"A: ", b"question,answer\n"],
         *["質問\t回答\n".encode(), "質問：".encode("cp932")],
-        *["送料は".encode("euc_jp"), "送料は".encode()],
-        b'{"instruction": "a", "output": "b"}',
-        b'{"messages": [',
-        b'{"role": "user", "content": ',
+        *["送料は".encode("euc_jp"), "送料は".encode()], b'{"instruction": "a", "output": "b"}',
+        b'{"messages": [', b'{"role": "user", "content": ',
         b'{"contents": [{"role": "model", "parts": [{"text": "x"}]}]}',
         b'{"conversations": [{"from": "gpt", "value": 3}]}',
     ]
-)
+)  # fmt: skip
 RANDOM = st.one_of(
     st.binary(max_size=300),
     st.lists(st.one_of(PIECES, st.binary(max_size=4)), max_size=25).map(b"".join),

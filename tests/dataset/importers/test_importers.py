@@ -53,10 +53,8 @@ def test_an_excel_sheet_becomes_rows(tmp_path):
     openpyxl = pytest.importorskip("openpyxl")
     book = openpyxl.Workbook()
     lines = [
-        ["Question", "Answer"],
-        ["Shipping?", "It costs $6.99."],
-        ["返品は？", "14日以内です。"],
-    ]
+        ["Question", "Answer"], ["Shipping?", "It costs $6.99."], ["返品は？", "14日以内です。"],
+    ]  # fmt: skip
     for line in lines:
         book.active.append(line)
     book.save(tmp_path / "faq.xlsx")

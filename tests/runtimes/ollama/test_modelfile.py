@@ -165,7 +165,8 @@ def test_what_ollama_shows_is_read() -> None:
 def test_small_letters_byte_order_mark_windows_lines_and_several_weights_are_read() -> None:
     found = parse(
         "\ufefffrom ./model.gguf\r\nFROM ./projector.gguf\r\nparameter num_ctx 4096\r\n"
-        "system first\r\nSYSTEM last\r\nAdapter ./a.gguf\r\nREQUIRES 0.14.0\r\nRENDERER qwen3-coder\r\n"
+        "system first\r\nSYSTEM last\r\nAdapter ./a.gguf\r\n"
+        "REQUIRES 0.14.0\r\nRENDERER qwen3-coder\r\n"
     )
     assert (found.base, found.projectors) == ("./model.gguf", ("./projector.gguf",))
     assert (found.system, found.adapter, found.requires) == ("last", "./a.gguf", "0.14.0")
