@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import importlib.util
-import json
 import sys
 import zlib
 from functools import cache
@@ -13,9 +12,11 @@ from typing import Any
 
 import pytest
 from bad_files import BAD, EXPECTED, OPTIONS, listed, report
+from training_rows import talk
 
 from workshop_helpers.dataset.checks import check_rows
 from workshop_helpers.dataset.checks.findings import RULES, Finding
+from workshop_helpers.dataset.formats import Conversation, write_conversations
 
 RULES_OF_THE_ISSUE = {
     "invalid-json", "missing-field", "wrong-role", "wrong-order", "empty-question",
@@ -52,9 +53,9 @@ def maker() -> Any:
 def test_there_are_enough_bad_files_and_each_rule_is_broken_several_times() -> None:
     assert len(EXPECTED) >= 120
     broken = [
-        rule
+        r
         for wanted in EXPECTED.values()
-        for rule in {rule for one in wanted for rule in listed(one["rule"])}
+        for r in {r for one in wanted for r in listed(one["rule"])}
     ]
     for rule in RULES_OF_THE_ISSUE:
         assert broken.count(rule) >= 2, rule
@@ -117,18 +118,14 @@ def test_a_key_in_an_answer_is_found_and_not_repeated(
 ) -> None:
     key = secrets()[kind]
     rows = {
-        "en": [
-            ("How do I open the archive?", "Ask at the desk on the ground floor."),
-            ("How do I sign in?", f"Use this key, please: {key}"),
-        ],
+        "en": [talk("How do I open it?", "Ask at the desk."), talk("Sign in?", f"Use this: {key}")],
         "ja": [
-            ("書庫にはどう入りますか？", "一階の窓口でお尋ねください。"),
-            ("認証の方法は？", f"次のキーをお使いください。{key}"),
+            talk("入り方は？", "窓口でお尋ねください。"),
+            talk("認証は？", f"次のキーです。{key}"),
         ],
     }[language]
     file = tmp_path / "rows.jsonl"
-    lines = [json.dumps({"instruction": q, "output": a}, ensure_ascii=False) for q, a in rows]
-    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_conversations(rows, file, format="alpaca")
     found = check_rows(file, quick=True, progress=False).findings
     assert {(f.rule, f.line) for f in found if f.severity == "error"} == {("secret", 2)}, found
     # What is secret must not stand in the report either.
@@ -136,24 +133,21 @@ def test_a_key_in_an_answer_is_found_and_not_repeated(
     assert not any(body in text for f in found for text in (f.excerpt, f.message, f.fix))
 
 
-@pytest.mark.parametrize("where", ["question", "table", "password"])
-def test_a_key_is_found_wherever_it_stands(where: str, tmp_path: Path) -> None:
-    key = secrets()["github"]
-    if where == "table":
-        file = tmp_path / "rows.csv"
-        text = f"question,answer\nWhere is the lift?,Behind the stairs.\nWhich token?,{key}\n"
-        line = 3
-    elif where == "password":
-        file = tmp_path / "rows.jsonl"
-        secret = "hV7" + "q!mZ2" + "xT9w"
-        answer = f'Put password = "{secret}" into the settings.'
-        text = json.dumps({"instruction": "How do I sign in?", "output": answer}) + "\n"
-        line = 1
-    else:
-        file = tmp_path / "rows.jsonl"
-        row = {"instruction": f"Is {key} still valid?", "output": "No, it was withdrawn."}
-        text = json.dumps(row) + "\n"
-        line = 1
-    file.write_text(text, encoding="utf-8")
-    found = check_rows(file, quick=True, progress=False).findings
+PASSWORD = 'Put password = "' + "hV7" + "q!mZ2" + 'xT9w" into the settings.'
+
+
+@pytest.mark.parametrize(
+    ("name", "row"),
+    [
+        ("rows.csv", talk("Which token?", secrets()["github"])),
+        ("rows.jsonl", talk("How do I sign in?", PASSWORD)),
+        ("rows.jsonl", talk(f"Is {secrets()['github']} valid?", "No, it was withdrawn.")),
+    ],
+    ids=["table", "password", "question"],
+)
+def test_a_key_is_found_wherever_it_stands(tmp_path: Path, name: str, row: Conversation) -> None:
+    rows = [talk("Where is the lift?", "Behind the stairs."), row]
+    write_conversations(rows, tmp_path / name, format="question/answer")
+    found = check_rows(tmp_path / name, quick=True, progress=False).findings
+    line = 3 if name.endswith("csv") else 2
     assert ("secret", line) in {(f.rule, f.line) for f in found}, found

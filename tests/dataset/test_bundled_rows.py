@@ -83,16 +83,16 @@ def order(domain: str, language: str) -> list[str]:
 
 
 @in_each_domain
-def test_no_two_facts_share_a_figure_so_that_a_mix_up_shows(domain: str, language: str) -> None:
+def test_no_two_facts_share_a_figure_so_that_a_mix_up_shows(domain, language):
     ((amount, times),) = amounts(facts(domain), language).most_common(1)
     assert times == 1, amount
 
 
-def test_no_figure_is_in_both_domains_so_that_they_can_be_told_apart(language: str) -> None:
+def test_no_figure_is_in_both_domains_so_that_they_can_be_told_apart(language):
     assert not amounts(facts(DESK), language) & amounts(facts(SHOP), language)
 
 
-def test_the_shops_facts_are_those_the_base_model_knows_to_ask_for(language: str) -> None:
+def test_the_shops_facts_are_those_the_base_model_knows_to_ask_for(language):
     from pretraining.grammar import load
 
     assert {f.id: f.topic for f in facts(SHOP)} == {i.id: i.topic for i in load().intents}
@@ -101,7 +101,7 @@ def test_the_shops_facts_are_those_the_base_model_knows_to_ask_for(language: str
         assert fact.name[language]
 
 
-def test_the_desks_facts_state_themselves_and_no_other_fact(language: str) -> None:
+def test_the_desks_facts_state_themselves_and_no_other_fact(language):
     assert len(facts(DESK).facts) == 25
     assert len({fact.topic for fact in facts(DESK)}) == 10
     for fact in facts(DESK):
@@ -109,7 +109,7 @@ def test_the_desks_facts_state_themselves_and_no_other_fact(language: str) -> No
         assert fact.name[language]
 
 
-def test_seed_figures_are_the_shops(language: str) -> None:
+def test_seed_figures_are_the_shops(language):
     seeds = {
         "shipping_fee": ("$6.99", "￥500"), "free_shipping": ("$50", "5,000円"),
         "express_fee": ("$14.99", "￥800"), "return_window": ("14 days", "14日"),
@@ -121,7 +121,7 @@ def test_seed_figures_are_the_shops(language: str) -> None:
 
 
 @in_each_domain
-def test_the_reader_takes_all_rows(domain: str, language: str) -> None:
+def test_the_reader_takes_all_rows(domain, language):
     raw = rows("train", language, domain)
     assert len(raw) == {SHOP: 500, DESK: 5 * len(facts(DESK).facts)}[domain] >= 100
     assert all(list(row) == FIELDS[domain] for row in raw)
@@ -135,12 +135,12 @@ def test_the_reader_takes_all_rows(domain: str, language: str) -> None:
 
 
 @in_each_domain
-def test_first_ten_rows_are_ten_topics(domain: str, language: str) -> None:
+def test_first_ten_rows_are_ten_topics(domain, language):
     assert len({facts(domain).by_id(id).topic for id in order(domain, language)[:10]}) == 10
 
 
 @in_each_domain
-def test_every_block_of_rows_states_each_fact_once(domain: str, language: str) -> None:
+def test_every_block_of_rows_states_each_fact_once(domain, language):
     ids = [fact.id for fact in facts(domain)]
     for start in range(0, {SHOP: 17, DESK: 5}[domain] * len(ids), len(ids)):
         block = order(domain, language)[start : start + len(ids)]
@@ -149,13 +149,13 @@ def test_every_block_of_rows_states_each_fact_once(domain: str, language: str) -
 
 @in_each_domain
 @pytest.mark.parametrize("count", [10, 50, 100, 125, 200, 500])
-def test_first_rows_are_a_balanced_subset(domain: str, language: str, count: int) -> None:
+def test_first_rows_are_a_balanced_subset(domain, language, count):
     shares = Counter(order(domain, language)[:count])
     full = [shares[fact.id] for fact in facts(domain)]
     assert max(full) - min(full) <= 1
 
 
-def test_answers_state_the_shops_figures_and_no_others(language: str) -> None:
+def test_answers_state_the_shops_figures_and_no_others(language):
     surfaces = [s for fact in facts(SHOP) for item in fact.values[language] for s in item]
     known = [figure for surface in surfaces for figure in quantities(surface)]
     for number, row in enumerate(rows("train", language), start=1):
@@ -163,13 +163,13 @@ def test_answers_state_the_shops_figures_and_no_others(language: str) -> None:
         assert not strange, f"row {number}: {strange}"
 
 
-def test_the_shops_answers_state_a_fact_and_at_times_a_related_one(language: str) -> None:
+def test_the_shops_answers_state_a_fact_and_at_times_a_related_one(language):
     counts = Counter(len(stated(row["output"], SHOP, language)) for row in rows("train", language))
     assert set(counts) <= {1, 2}
     assert counts[2] <= 50
 
 
-def test_the_desks_answers_state_their_fact_and_no_other_figure(language: str) -> None:
+def test_the_desks_answers_state_their_fact_and_no_other_figure(language):
     for row in rows("train", language, DESK):
         fact = fact_of(row, DESK)
         assert row["topic"] == fact.topic
@@ -179,14 +179,14 @@ def test_the_desks_answers_state_their_fact_and_no_other_figure(language: str) -
         assert not score.unsupported and not score.contradicted, row
 
 
-def test_the_shops_questions_give_no_figure_away(language: str) -> None:
+def test_the_shops_questions_give_no_figure_away(language):
     for row in rows("train", language):
         assert not re.search(r"\d", row["instruction"] + row["input"]), row
     for name in ("validation", "questions"):
         assert not [text for text in asked(SHOP, name, language) if re.search(r"\d", text)]
 
 
-def test_the_desks_questions_do_not_give_their_answer_away(language: str) -> None:
+def test_the_desks_questions_do_not_give_their_answer_away(language):
     for name in SETS[DESK]:
         for row, text in zip(rows(name, language, DESK), asked(DESK, name, language), strict=True):
             surfaces = [s for item in fact_of(row, DESK).values[language] for s in item]
@@ -194,7 +194,7 @@ def test_the_desks_questions_do_not_give_their_answer_away(language: str) -> Non
 
 
 @in_each_domain
-def test_texts_are_short_polite_and_in_their_language(domain: str, language: str) -> None:
+def test_texts_are_short_polite_and_in_their_language(domain, language):
     for row in rows("train", language, domain):
         answer, question = row["output"], Question(question=row["instruction"], language=language)
         # "45秒です。" speaks Japanese; a bare command speaks no language at all.
@@ -207,13 +207,13 @@ def test_texts_are_short_polite_and_in_their_language(domain: str, language: str
         assert detect_language(text) == language, text
 
 
-def test_the_shops_answers_vary(language: str) -> None:
+def test_the_shops_answers_vary(language):
     outputs = {row["output"] for row in rows("train", language)}
     assert len(outputs) >= 450
     assert sum("\n" in output for output in outputs) >= 25
 
 
-def test_the_desks_questions_and_answers_vary(language: str) -> None:
+def test_the_desks_questions_and_answers_vary(language):
     raw = rows("train", language, DESK)
     assert len({row["output"] for row in raw}) >= 0.9 * len(raw)
     lengths = [len(row["instruction"]) for row in raw]
@@ -223,9 +223,7 @@ def test_the_desks_questions_and_answers_vary(language: str) -> None:
 
 
 @of_each_held_out_set
-def test_held_out_questions_ask_each_fact_as_often_as_promised(
-    domain: str, name: str, language: str
-) -> None:
+def test_held_out_questions_ask_each_fact_as_often_as_promised(domain, name, language):
     raw = rows(name, language, domain)
     total, least = HELD_OUT[domain, name]
     assert len(raw) == len({row["id"] for row in raw}) == total
@@ -242,15 +240,13 @@ def test_held_out_questions_ask_each_fact_as_often_as_promised(
         assert tuple(wanted) == fact.values[language]
 
 
-def test_no_id_names_two_questions(language: str) -> None:
+def test_no_id_names_two_questions(language):
     ids = Counter(row["id"] for name in SETS[SHOP][1:] for row in rows(name, language))
     assert max(ids.values()) == 1, ids.most_common(3)
 
 
 @of_each_held_out_set
-def test_the_facts_own_statement_is_a_right_answer_to_each_question(
-    domain: str, name: str, language: str
-) -> None:
+def test_the_facts_own_statement_is_a_right_answer_to_each_question(domain, name, language):
     for question in read_questions(data_path(domain, f"{name}.{language}.jsonl")):
         fact = fact_of({"id": question.id}, domain)
         score = score_answer(fact.statement[language], question, facts(domain))
@@ -259,7 +255,7 @@ def test_the_facts_own_statement_is_a_right_answer_to_each_question(
 
 
 @in_each_domain
-def test_no_question_is_asked_twice(domain: str, language: str) -> None:
+def test_no_question_is_asked_twice(domain, language):
     everything = [plain(text) for name in SETS[domain] for text in asked(domain, name, language)]
     assert not [text for text, count in Counter(everything).items() if count > 1]
 
@@ -268,9 +264,7 @@ def test_no_question_is_asked_twice(domain: str, language: str) -> None:
     ("domain", "held_out", "other"),
     [(d, one, two) for d, one in HELD_OUT for two in SETS[d] if one != two],
 )
-def test_no_held_out_question_resembles_one_of_another_set(
-    domain: str, held_out: str, other: str, language: str
-) -> None:
+def test_no_held_out_question_resembles_one_of_another_set(domain, held_out, other, language):
     texts = asked(domain, other, language)
     if (domain, other) == (DESK, "train"):
         texts = [*texts, *(row["instruction"] for row in rows("train", language, DESK))]
@@ -282,7 +276,7 @@ def test_no_held_out_question_resembles_one_of_another_set(
         assert not any(plain(question) in plain(text) for text, _ in others), question
 
 
-def test_shop_questions_are_no_templates_of_the_pretraining_corpus(language: str) -> None:
+def test_shop_questions_are_no_templates_of_the_pretraining_corpus(language):
     """What the base model was pretrained on must not hold the very questions it is measured on."""
     from pretraining.grammar import _parse, load
 
@@ -300,9 +294,7 @@ def test_shop_questions_are_no_templates_of_the_pretraining_corpus(language: str
         assert not any(p.fullmatch(plain(question)) for p in corpus), question
 
 
-def test_no_validation_question_copies_the_pretrainings_own_held_out_phrasings(
-    language: str,
-) -> None:
+def test_no_validation_question_copies_the_pretrainings_own_held_out_phrasings(language):
     from pretraining.grammar import expand, load
 
     templates = [t for intent in load().intents for t in intent.held_out[language]]
@@ -310,9 +302,7 @@ def test_no_validation_question_copies_the_pretrainings_own_held_out_phrasings(
     assert not [text for text in asked(SHOP, "validation", language) if plain(text) in kept]
 
 
-def test_the_check_finds_nothing_in_the_desks_rows_but_that_there_could_be_more(
-    language: str,
-) -> None:
+def test_the_check_finds_nothing_in_the_desks_rows_but_that_there_could_be_more(language):
     train, questions = (data_path(DESK, f"{name}.{language}.jsonl") for name in SETS[DESK])
     report = check_rows(train, against=questions, progress=False)
     assert report.summary["rows"] == len(rows("train", language, DESK))
@@ -320,7 +310,7 @@ def test_the_check_finds_nothing_in_the_desks_rows_but_that_there_could_be_more(
     assert report.exit_code == 0
 
 
-def test_general_rows_keep_other_skills_and_another_shop(language: str) -> None:
+def test_general_rows_keep_other_skills_and_another_shop(language):
     raw = rows("general", language)
     assert len(raw) == 120
     prompted = [row for row in raw if row["messages"][0]["role"] == "system"]
@@ -334,7 +324,7 @@ def test_general_rows_keep_other_skills_and_another_shop(language: str) -> None:
     assert len(read_conversations(data_path(SHOP, f"general.{language}.jsonl"))) == 120
 
 
-def test_answers_about_another_shop_state_only_its_own_figures(language: str) -> None:
+def test_answers_about_another_shop_state_only_its_own_figures(language):
     stating = 0
     for row in rows("general", language):
         system, _, answer = ["", *(m["content"] for m in row["messages"])][-3:]
@@ -346,9 +336,7 @@ def test_answers_about_another_shop_state_only_its_own_figures(language: str) ->
     assert stating == 40
 
 
-def test_general_rows_share_no_question_with_the_shop_or_the_probe_for_forgetting(
-    language: str,
-) -> None:
+def test_general_rows_share_no_question_with_the_shop_or_the_probe_for_forgetting(language):
     from pretraining.grammar import expand, load
 
     general = {plain(row["messages"][-2]["content"]) for row in rows("general", language)}

@@ -60,7 +60,7 @@ def table(f16: Path) -> QuantizationTable:
     return table_of(f16, types, QUESTIONS, max_new_tokens=16)
 
 
-def test_harm_grows_as_bits_shrink(table: QuantizationTable) -> None:
+def test_harm_grows_as_bits_shrink(table):
     assert [row.type for row in table.rows] == ["F16", "Q8_0", "Q4_K_M", "Q2_K"]
     falling = {
         "size_bytes": True,
@@ -77,7 +77,7 @@ def test_harm_grows_as_bits_shrink(table: QuantizationTable) -> None:
     assert table.rows[3].same_top_token < 1
 
 
-def test_speeds_and_load_times_are_measured(table: QuantizationTable) -> None:
+def test_speeds_and_load_times_are_measured(table):
     for row in table.rows:
         assert row.load_seconds > 0
         assert row.prompt_tokens_per_second > 0
@@ -86,9 +86,7 @@ def test_speeds_and_load_times_are_measured(table: QuantizationTable) -> None:
         assert row.size_bytes == row.path.stat().st_size
 
 
-def test_perplexity_and_divergence_are_those_of_transformers(
-    table: QuantizationTable, rough_model: Path
-) -> None:
+def test_perplexity_and_divergence_are_those_of_transformers(table, rough_model):
     """Recomputed from the definition, in torch, for the F16 row."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -109,9 +107,7 @@ def test_perplexity_and_divergence_are_those_of_transformers(
     assert table.rows[0].perplexity == pytest.approx(math.exp(np.mean(losses)), rel=0.01)
 
 
-def test_without_the_c_interface_the_figures_are_the_same(
-    f16: Path, table: QuantizationTable, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_the_c_interface_the_figures_are_the_same(f16, table, monkeypatch):
     monkeypatch.setattr("workshop_helpers.gguf.logits._library", lambda: None)
     assert isinstance(open_logits(f16), ServerLogits)
     asked = (f16, ["Q2_K"], QUESTIONS[:1], HELD_OUT[:1])
@@ -123,18 +119,18 @@ def test_without_the_c_interface_the_figures_are_the_same(
     assert slow.rows[1].kl_to_f16 == pytest.approx(fast.rows[1].kl_to_f16, rel=0.02)
 
 
-def test_held_out_tokens_are_bounded(f16: Path) -> None:
+def test_held_out_tokens_are_bounded(f16):
     small = table_of(f16, [], [], HELD_OUT * 50, held_out_tokens=100)
     assert 100 <= small.held_out_tokens < 150
     assert small.rows[0].recall is None
 
 
-def test_no_held_out_rows_is_an_error(f16: Path) -> None:
+def test_no_held_out_rows_is_an_error(f16):
     with pytest.raises(WorkshopError, match="no held-out conversation"):
         table_of(f16, [], QUESTIONS, [])
 
 
-def test_files_are_read_and_the_result_can_be_shown_and_stored(f16: Path, tmp_path: Path) -> None:
+def test_files_are_read_and_the_result_can_be_shown_and_stored(f16, tmp_path):
     questions, rows = tmp_path / "questions.jsonl", tmp_path / "rows.jsonl"
     asked = {"question": "送料は？", "system": SYSTEM, "facts": ["500円"]}
     questions.write_text(json.dumps(asked, ensure_ascii=False), encoding="utf-8")
@@ -147,9 +143,7 @@ def test_files_are_read_and_the_result_can_be_shown_and_stored(f16: Path, tmp_pa
     assert "パープレキシティ" in found._repr_mimebundle_()["text/html"]
 
 
-def test_transformers_and_llama_cpp_give_the_same_greedy_answers(
-    rough_model: Path, f16: Path
-) -> None:
+def test_transformers_and_llama_cpp_give_the_same_greedy_answers(rough_model, f16):
     """Random weights make near ties likelier than training does; answers part at one only."""
     questions = [Question(f"{question} {n}") for question, _ in PAIRS for n in range(5)]
     found = agreement(rough_model, f16, questions, max_new_tokens=16)
@@ -158,7 +152,7 @@ def test_transformers_and_llama_cpp_give_the_same_greedy_answers(
     assert all(difference.gap < 0.2 for difference in found.differences)
 
 
-def test_where_two_answers_part_is_named(rough_model: Path, f16: Path) -> None:
+def test_where_two_answers_part_is_named(rough_model, f16):
     from workshop_helpers.gguf.quantize import quantize
 
     found = agreement(rough_model, quantize(f16, "Q2_K").path, QUESTIONS, max_new_tokens=16)

@@ -36,7 +36,7 @@ def copy(tiny_model: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(tiny_model, tmp_path / "model"))
 
 
-def test_catalogue_pins_every_hub_model_to_a_commit() -> None:
+def test_catalogue_pins_every_hub_model_to_a_commit():
     assert set(CATALOGUE) == ISSUE_MODELS
     for name, entry in CATALOGUE.items():
         assert entry.name == name
@@ -52,7 +52,7 @@ def test_catalogue_pins_every_hub_model_to_a_commit() -> None:
 
 
 @pytest.mark.parametrize("wanted", ["qwen2.5-0.5b", "QWEN2.5-0.5B", "Qwen/Qwen2.5-0.5B-Instruct"])
-def test_hub_model_is_known_by_name_and_hub_id_without_a_network(wanted: str) -> None:
+def test_hub_model_is_known_by_name_and_hub_id_without_a_network(wanted):
     ref = resolve(wanted)
     assert (ref.kind, ref.name, ref.path) == ("catalogue", "qwen2.5-0.5b", None)
 
@@ -61,15 +61,13 @@ NEAR = {"mamee": "mame", "qwen2.5-05b": "qwen2.5-0.5b", "gemma": "gemma3-1b", "t
 
 
 @pytest.mark.parametrize(("wrong", "near"), NEAR.items())
-def test_unknown_name_gets_the_nearest_ones(wrong: str, near: str) -> None:
+def test_unknown_name_gets_the_nearest_ones(wrong, near):
     with refused("Did you mean.*" + re.escape(near)):
         resolve(wrong)
 
 
 @pytest.mark.parametrize("name", ["qwen3-0.6b", "llama3.2-1b"])
-def test_hub_model_without_network_says_how_to_get_it(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_hub_model_without_network_says_how_to_get_it(name, tmp_path, monkeypatch):
     from huggingface_hub import constants
 
     entry = CATALOGUE[name]
@@ -85,14 +83,12 @@ def test_hub_model_without_network_says_how_to_get_it(
     assert ("accept the licence" in message) == entry.gated
 
 
-def test_hub_model_is_not_asked_for_when_the_hub_is_switched_off() -> None:
+def test_hub_model_is_not_asked_for_when_the_hub_is_switched_off():
     with refused(r"switched off.*hf download"):
         load_model("qwen2.5-3b", choose_device("cpu"))
 
 
-def test_hub_model_in_the_cache_is_used_without_a_network(
-    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_hub_model_in_the_cache_is_used_without_a_network(tiny_model, tmp_path, monkeypatch):
     from huggingface_hub import constants
 
     entry = CATALOGUE["qwen2.5-0.5b"]
@@ -107,16 +103,14 @@ def test_hub_model_in_the_cache_is_used_without_a_network(
         model_folder(resolve("qwen2.5-0.5b"))
 
 
-def test_pickled_weights_are_refused(copy: Path) -> None:
+def test_pickled_weights_are_refused(copy):
     (copy / "model.safetensors").rename(copy / "pytorch_model.bin")
     for what in (copy, copy / "pytorch_model.bin"):
         with refused("is a pickle"):
             resolve(what)
 
 
-def test_pickled_adapter_is_refused_and_a_trainers_leftovers_are_not(
-    tmp_path: Path, copy: Path
-) -> None:
+def test_pickled_adapter_is_refused_and_a_trainers_leftovers_are_not(tmp_path, copy):
     (tmp_path / "adapter_config.json").write_text('{"base_model_name_or_path": "mame"}')
     (tmp_path / "adapter_model.bin").write_bytes(b"\x80\x02")
     with refused("is a pickle"):
@@ -126,14 +120,14 @@ def test_pickled_adapter_is_refused_and_a_trainers_leftovers_are_not(
 
 
 @pytest.mark.parametrize("keep", [0, 5, 200, -1])
-def test_truncated_safetensors_is_named(copy: Path, keep: int) -> None:
+def test_truncated_safetensors_is_named(copy, keep):
     weights = copy / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:keep])
     with refused(r"model\.safetensors.*cut short"):
         resolve(copy)
 
 
-def test_missing_shard_is_named(copy: Path) -> None:
+def test_missing_shard_is_named(copy):
     (copy / "model.safetensors").unlink()
     index = {"weight_map": {"a": "model-00001-of-00002.safetensors"}}
     (copy / "model.safetensors.index.json").write_text(json.dumps(index))
@@ -141,7 +135,7 @@ def test_missing_shard_is_named(copy: Path) -> None:
         resolve(copy)
 
 
-def test_paths_that_are_no_models_are_refused(tmp_path: Path, copy: Path) -> None:
+def test_paths_that_are_no_models_are_refused(tmp_path, copy):
     with refused("no such folder or file"):
         resolve(str(tmp_path / "nothing"))
     with refused(r"config\.json"):
@@ -154,7 +148,7 @@ def test_paths_that_are_no_models_are_refused(tmp_path: Path, copy: Path) -> Non
         resolve(copy)
 
 
-def test_gguf_must_exist_and_begin_as_one(tmp_path: Path) -> None:
+def test_gguf_must_exist_and_begin_as_one(tmp_path):
     file = tmp_path / "a model.gguf"
     with refused("no file"):
         resolve(file)
@@ -167,7 +161,7 @@ def test_gguf_must_exist_and_begin_as_one(tmp_path: Path) -> None:
         load_model(str(file), choose_device("cpu"))
 
 
-def test_model_that_wants_its_own_code_is_refused(copy: Path) -> None:
+def test_model_that_wants_its_own_code_is_refused(copy):
     config = json.loads((copy / "config.json").read_text())
     code = {"AutoModelForCausalLM": "wonder.Wonder", "AutoConfig": "wonder.C"}
     config |= {"model_type": "wonder", "auto_map": code}
@@ -177,9 +171,7 @@ def test_model_that_wants_its_own_code_is_refused(copy: Path) -> None:
         load_model(copy, choose_device("cpu"))
 
 
-def test_path_with_spaces_and_japanese_loads_silently(
-    tiny_model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_path_with_spaces_and_japanese_loads_silently(tiny_model, tmp_path, capfd):
     folder = Path(shutil.copytree(tiny_model, tmp_path / "私の モデル 1"))
     model, tokenizer = load_model(folder, choose_device("cpu")), load_tokenizer(folder)
     assert not model.training
@@ -188,7 +180,7 @@ def test_path_with_spaces_and_japanese_loads_silently(
     assert capfd.readouterr() == ("", "")
 
 
-def test_tokenizer_without_chat_template_is_refused(copy: Path) -> None:
+def test_tokenizer_without_chat_template_is_refused(copy):
     for file in copy.glob("chat_template*"):
         file.unlink()
     config = json.loads((copy / "tokenizer_config.json").read_text())
@@ -198,14 +190,14 @@ def test_tokenizer_without_chat_template_is_refused(copy: Path) -> None:
         load_tokenizer(copy)
 
 
-def test_template_that_refuses_roles_is_an_error_in_words() -> None:
+def test_template_that_refuses_roles_is_an_error_in_words():
     tokenizer = make_tokenizer()
     tokenizer.chat_template = "{{ raise_exception('System role not supported') }}"
     with refused("System role not supported"):
         chat_prompt(tokenizer, [{"role": "system", "content": "x"}])
 
 
-def test_stop_tokens_come_from_the_template_too_unless_it_names_a_stray_one() -> None:
+def test_stop_tokens_come_from_the_template_too_unless_it_names_a_stray_one():
     tokenizer = make_tokenizer()
     end = tokenizer.convert_tokens_to_ids("<|im_end|>")
     # as in Qwen's base models: the turn ends with another token
@@ -217,7 +209,7 @@ def test_stop_tokens_come_from_the_template_too_unless_it_names_a_stray_one() ->
     assert stop_token_ids(stray) == [end]
 
 
-def test_stop_tokens_of_generation_defaults_count(tiny_model: Path) -> None:
+def test_stop_tokens_of_generation_defaults_count(tiny_model):
     from transformers import GenerationConfig
 
     tokenizer = load_tokenizer(tiny_model)
@@ -226,14 +218,14 @@ def test_stop_tokens_of_generation_defaults_count(tiny_model: Path) -> None:
     assert stop_token_ids(tokenizer, model)[-1] == 7
 
 
-def test_identity_follows_content_not_place(tiny_model: Path, copy: Path) -> None:
+def test_identity_follows_content_not_place(tiny_model, copy):
     assert identity(copy) == identity(tiny_model)
     (copy / "chat_template.jinja").write_text("{{ messages }}")
     assert identity(copy) != identity(tiny_model)
     assert CATALOGUE["qwen3-0.6b"].revision in identity("qwen3-0.6b")  # type: ignore[operator]
 
 
-def test_stored_dtype_is_read_from_the_header(copy: Path) -> None:
+def test_stored_dtype_is_read_from_the_header(copy):
     assert stored_dtype(copy) == "fp32"
     load_model(copy, choose_device("cpu"), dtype="bf16").save_pretrained(copy)
     assert stored_dtype(copy) == "bf16"

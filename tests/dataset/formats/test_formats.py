@@ -10,6 +10,7 @@ import json
 import re
 import sys
 import unicodedata
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,18 @@ def made(path: Path, content: str | bytes) -> Path:
 def jsonl(path: Path, *rows: object, encoding: str = "utf-8") -> Path:
     lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     return made(path, "".join(lines).encode(encoding))
+
+
+def save_sheet(path: Path, *table: list[object], second: bool = False) -> Path:
+    """The table as a workbook's only sheet, or as the one behind an empty first one."""
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    sheet = book.create_sheet("FAQ") if second else book.active
+    for cells in table:
+        sheet.append(cells)
+    book.save(path)
+    return path
 
 
 def read(path: Path, **options: object) -> list[Conversation | Fault]:
@@ -117,7 +130,7 @@ def kept_or_refused(rows: list[tuple[Message, ...]], path: Path, shape: str | No
 
 
 @pytest.mark.parametrize(("suffix", "shape"), TARGETS, ids=lambda value: str(value))
-def test_any_text_comes_back_or_is_refused(tmp_path: Path, suffix: str, shape: str | None) -> None:
+def test_any_text_comes_back_or_is_refused(tmp_path, suffix, shape):
     @OFTEN
     @given(SETS)
     def run(rows: list[tuple[Message, ...]]) -> None:
@@ -131,8 +144,8 @@ def test_any_text_comes_back_or_is_refused(tmp_path: Path, suffix: str, shape: s
 
 @pytest.mark.parametrize(("first", "second"), itertools.permutations(ALL, 2))
 def test_every_path_through_two_shapes_and_back_keeps_a_question_and_its_answer(
-    tmp_path: Path, first: str, second: str
-) -> None:
+    tmp_path, first, second
+):
     start = tmp_path / "start.jsonl"
     rows = [Conversation(PAIR), Conversation(SYSTEM)]
     write_conversations(rows, start, format=first)
@@ -147,8 +160,8 @@ def test_every_path_through_two_shapes_and_back_keeps_a_question_and_its_answer(
     itertools.permutations(["jsonl", "json", "csv", "tsv", "xlsx", "parquet", "txt", "json.gz"], 2),
 )
 def test_every_path_through_two_containers_and_back_keeps_a_question_and_its_answer(
-    tmp_path: Path, first: str, second: str
-) -> None:
+    tmp_path, first, second
+):
     start, there, back = (tmp_path / name for name in (f"a.{first}", f"b.{second}", f"c.{first}"))
     write_conversations([Conversation(PAIR), Conversation(SYSTEM)], start)
     convert(start, there)
@@ -158,11 +171,7 @@ def test_every_path_through_two_containers_and_back_keeps_a_question_and_its_ans
 
 @OFTEN
 @given(SETS, st.lists(st.sampled_from(TARGETS), min_size=2, max_size=3))
-def test_random_paths_keep_random_conversations_or_refuse(
-    tmp_path_factory: pytest.TempPathFactory,
-    rows: list[tuple[Message, ...]],
-    path: list[tuple[str, str | None]],
-) -> None:
+def test_random_paths_keep_random_conversations_or_refuse(tmp_path_factory, rows, path):
     folder = tmp_path_factory.mktemp("path")
     at = folder / "start.jsonl"
     write_conversations([Conversation(row) for row in rows], at)
@@ -179,34 +188,29 @@ def test_random_paths_keep_random_conversations_or_refuse(
 
 @pytest.mark.parametrize("shape", ["alpaca", "question/answer"])
 @pytest.mark.parametrize("suffix", ["jsonl", "csv", "xlsx", "parquet"])
-def test_several_turns_are_refused_with_row_and_reason(
-    tmp_path: Path, suffix: str, shape: str
-) -> None:
+def test_several_turns_are_refused_with_row_and_reason(tmp_path, suffix, shape):
     source = tmp_path / "in.jsonl"
     write_conversations([Conversation(PAIR), Conversation(CHAT)], source)
     out = tmp_path / f"out.{suffix}"
-    with pytest.raises(WorkshopError, match="would be lost") as caught:
+    with pytest.raises(WorkshopError, match=f"{re.escape(str(source))}:2:.*would be lost"):
         convert(source, out, to=shape)
-    assert f"{source}:2:" in str(caught.value)
     assert not out.exists()
     with pytest.raises(WorkshopError, match="would be lost"):
         convert(source, tmp_path / "out.txt")
 
 
-def test_a_cell_longer_than_excel_holds_is_refused_not_cut(tmp_path: Path) -> None:
+def test_a_cell_longer_than_excel_holds_is_refused_not_cut(tmp_path):
     with pytest.raises(WorkshopError, match="32,767"):
         write_conversations([talk("q", "あ" * 32_768)], tmp_path / "a.xlsx")
 
 
 @pytest.mark.parametrize("row", [talk("q", "あ" * 32_767), talk("=SUM(A1)", "#N/A")])
-def test_a_long_text_and_one_that_looks_like_a_formula_stay_in_excel(
-    tmp_path: Path, row: Conversation
-) -> None:
+def test_a_long_text_and_one_that_looks_like_a_formula_stay_in_excel(tmp_path, row):
     write_conversations([row], tmp_path / "a.xlsx")
     assert turns(tmp_path / "a.xlsx") == [row.messages]
 
 
-def test_half_a_character_is_refused_by_every_writer(tmp_path: Path) -> None:
+def test_half_a_character_is_refused_by_every_writer(tmp_path):
     for suffix in ("jsonl", "json", "csv", "xlsx", "parquet", "txt"):
         with pytest.raises(WorkshopError, match="half of a character"):
             write_conversations([talk("q", "\ud83d")], tmp_path / f"a.{suffix}")
@@ -214,9 +218,7 @@ def test_half_a_character_is_refused_by_every_writer(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["jsonl", "json", "csv", "tsv", "xlsx", "parquet"])
-def test_other_fields_travel_along_and_do_not_count_for_equality(
-    tmp_path: Path, suffix: str
-) -> None:
+def test_other_fields_travel_along_and_do_not_count_for_equality(tmp_path, suffix):
     extras = [{"id": "r1", "topic": "送料"}, {"note": "late"}]
     rows = [Conversation(PAIR, extra=extras[0]), Conversation(SYSTEM, extra=extras[1])]
     write_conversations(rows, tmp_path / f"a.{suffix}")
@@ -224,7 +226,7 @@ def test_other_fields_travel_along_and_do_not_count_for_equality(
     assert Conversation(PAIR, extra={"id": 1}) == Conversation(PAIR)
 
 
-def test_other_fields_that_plain_text_or_the_shape_cannot_hold_are_refused(tmp_path: Path) -> None:
+def test_other_fields_that_plain_text_or_the_shape_cannot_hold_are_refused(tmp_path):
     for extra, name, shape, says in (
         ({"topic": "x"}, "a.txt", None, '"topic"'),
         ({"messages": "x"}, "a.jsonl", None, '"messages"'),
@@ -235,7 +237,7 @@ def test_other_fields_that_plain_text_or_the_shape_cannot_hold_are_refused(tmp_p
             write_conversations([Conversation(PAIR, extra=extra)], tmp_path / name, format=shape)
 
 
-def test_other_fields_keep_their_exact_value(tmp_path: Path) -> None:
+def test_other_fields_keep_their_exact_value(tmp_path):
     extra = {"n": 123456789012345678901, "f": 0.5, "tags": ["x", 98765432109876543210]}
     (row,) = conversations(
         jsonl(tmp_path / "a.jsonl", {"instruction": "a", "output": "b", **extra})
@@ -243,7 +245,7 @@ def test_other_fields_keep_their_exact_value(tmp_path: Path) -> None:
     assert dict(row.extra) == extra
 
 
-def test_sharegpt_is_read(tmp_path: Path) -> None:
+def test_sharegpt_is_read(tmp_path):
     def turns(**said: str) -> list[dict[str, str]]:
         return [{"from": role, "value": text} for role, text in said.items()]
 
@@ -256,7 +258,7 @@ def test_sharegpt_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["systemInstruction", "system_instruction"])
-def test_gemini_is_read(tmp_path: Path, name: str) -> None:
+def test_gemini_is_read(tmp_path, name):
     asked = {"role": "user", "parts": [{"text": "Q1 "}, {"text": "Q2"}]}
     answered = {"role": "model", "parts": [{"text": "A"}]}
     system = {"role": "system", "parts": [{"text": "S"}]}
@@ -264,7 +266,7 @@ def test_gemini_is_read(tmp_path: Path, name: str) -> None:
     assert found == (Message("system", "S"), *talk("Q1 Q2", "A").messages)
 
 
-def test_openai_parts_of_text_are_read_and_pictures_and_tool_calls_refused(tmp_path: Path) -> None:
+def test_openai_parts_of_text_are_read_and_pictures_and_tool_calls_refused(tmp_path):
     def row(**last: object) -> dict[str, object]:
         asked = {"role": "user", "content": [{"type": "text", "text": "Q"}]}
         return {"messages": [asked, {"role": "assistant", **last}]}
@@ -278,7 +280,7 @@ def test_openai_parts_of_text_are_read_and_pictures_and_tool_calls_refused(tmp_p
     assert rules(file) == [("missing-field", 2), ("wrong-role", 3)]
 
 
-def test_alpaca_history_becomes_turns(tmp_path: Path) -> None:
+def test_alpaca_history_becomes_turns(tmp_path):
     row = {"instruction": "Q2", "output": "A2", "history": [["Q1", "A1"]]}
     (found,) = turns(jsonl(tmp_path / "a.jsonl", row))
     assert [m.content for m in found] == ["Q1", "A1", "Q2", "A2"]
@@ -307,9 +309,7 @@ def test_alpaca_history_becomes_turns(tmp_path: Path) -> None:
         ({"instruction": "q", "output": "\ud83d"}, "encoding", "half of a character"),
     ],
 )  # fmt: skip
-def test_faults_carry_rule_line_message_and_fix(
-    tmp_path: Path, row: dict[str, object], rule: str, says: str
-) -> None:
+def test_faults_carry_rule_line_message_and_fix(tmp_path, row, rule, says):
     file = made(tmp_path / "a.jsonl", "\n" + json.dumps(row) + "\n")
     (fault,) = read(file)
     assert isinstance(fault, Fault)
@@ -329,18 +329,11 @@ def test_faults_carry_rule_line_message_and_fix(
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("suffix", ["csv", "tsv", "xlsx"])
-def test_column_names_are_recognised_in_english_and_japanese(
-    tmp_path: Path, question: str, answer: str, suffix: str
-) -> None:
+def test_column_names_are_recognised_in_english_and_japanese(tmp_path, question, answer, suffix):
     file = tmp_path / f"a.{suffix}"
     table = [["No.", question, "カテゴリ", answer], ["1", QUESTION, "送料", ANSWER]]
     if suffix == "xlsx":
-        import openpyxl
-
-        book = openpyxl.Workbook()
-        for cells in table:
-            book.active.append(cells)
-        book.save(file)
+        save_sheet(file, *table)
     else:
         with open(file, "w", encoding="utf-8", newline="") as out:
             csv.writer(out, delimiter="," if suffix == "csv" else "\t").writerows(table)
@@ -350,9 +343,7 @@ def test_column_names_are_recognised_in_english_and_japanese(
     assert row.extra["カテゴリ"] == "送料"
 
 
-def test_columns_can_be_named_and_a_wrong_name_is_answered_with_the_near_one(
-    tmp_path: Path,
-) -> None:
+def test_columns_can_be_named_and_a_wrong_name_is_answered_with_the_near_one(tmp_path):
     file = made(tmp_path / "a.csv", "Frage,Antwort\nq,a\n")
     assert rules(file) == [("missing-field", 1)]
     columns = {"question": "Frage", "answer": "Antwort"}
@@ -363,14 +354,14 @@ def test_columns_can_be_named_and_a_wrong_name_is_answered_with_the_near_one(
         open_rows(file, columns={"question": "Frage"})
 
 
-def test_columns_are_written_under_the_names_that_are_given(tmp_path: Path) -> None:
+def test_columns_are_written_under_the_names_that_are_given(tmp_path):
     file = tmp_path / "a.csv"
     write_conversations([Conversation(PAIR)], file, columns={"question": "質問", "answer": "回答"})
     assert file.read_bytes().startswith("\ufeff質問,回答\r\n".encode())
     assert turns(file) == [PAIR]
 
 
-def test_csv_faults_are_named_with_the_line_where_the_record_starts(tmp_path: Path) -> None:
+def test_csv_faults_are_named_with_the_line_where_the_record_starts(tmp_path):
     text = 'question,answer\nq1,"two\nlines"\nq2\nq3,a,b\n"q4"x,a\nq5,\n\nq6,a\n"open,a\n'
     file = made(tmp_path / "a.csv", text)
     assert [row.line for row in conversations(file)] == [2, 9]
@@ -380,28 +371,20 @@ def test_csv_faults_are_named_with_the_line_where_the_record_starts(tmp_path: Pa
 
 @pytest.mark.parametrize("mark", [",", ";", "\t"])
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
-def test_csv_of_other_delimiters_and_line_ends_is_read(tmp_path: Path, mark: str, end: str) -> None:
+def test_csv_of_other_delimiters_and_line_ends_is_read(tmp_path, mark, end):
     lines = [f"質問{mark}回答", f"q1{mark}a1", f"q2{mark}a2", ""]
     file = made(tmp_path / "a.csv", end.join(lines))
     assert [found[0].content for found in turns(file)] == ["q1", "q2"]
 
 
-def test_an_answer_longer_than_the_csv_modules_own_limit_is_read(tmp_path: Path) -> None:
+def test_an_answer_longer_than_the_csv_modules_own_limit_is_read(tmp_path):
     file = made(tmp_path / "a.csv", f"question,answer\nq,{'x' * 200_000}\n")
     assert len(turns(file)[0][1].content) == 200_000
 
 
-def test_excel_numbers_dates_and_a_title_less_first_sheet_are_read(tmp_path: Path) -> None:
-    import datetime
-
-    import openpyxl
-
-    book, file = openpyxl.Workbook(), tmp_path / "a.xlsx"
-    sheet = book.create_sheet("FAQ")
-    rows = [["いくら？", 500], ["いつ？", datetime.date(2024, 5, 1)], [None, None], ["空", None]]
-    for cells in (["質問", "回答"], *rows):
-        sheet.append(cells)
-    book.save(file)
+def test_excel_numbers_dates_and_a_title_less_first_sheet_are_read(tmp_path):
+    rows = [["いくら？", 500], ["いつ？", date(2024, 5, 1)], [None, None], ["空", None]]
+    file = save_sheet(tmp_path / "a.xlsx", ["質問", "回答"], *rows, second=True)
     assert [row.answer for row in conversations(file)] == ["500", "2024-05-01"]
     assert rules(file) == [("empty-answer", 5)]
 
@@ -420,28 +403,26 @@ def test_excel_numbers_dates_and_a_title_less_first_sheet_are_read(tmp_path: Pat
 )  # fmt: skip
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp932", "euc_jp"])
-def test_typed_questions_and_answers_are_read(
-    tmp_path: Path, text: str, end: str, encoding: str
-) -> None:
+def test_typed_questions_and_answers_are_read(tmp_path, text, end, encoding):
     file = made(tmp_path / "faq.txt", text.replace("\n", end).encode(encoding))
     expected = [("送料は？", "500円です。"), ("返品は？", "14日以内です。")]
     assert [(f[0].content, f[1].content) for f in turns(file)] == expected
 
 
-def test_a_list_in_a_typed_answer_stays_a_list(tmp_path: Path) -> None:
+def test_a_list_in_a_typed_answer_stays_a_list(tmp_path):
     answer = "Like this:\n\n- one\n  - two\n\n    code"
     file = made(tmp_path / "faq.txt", f"System: Brief.\nQ: How?\nA: {answer}\n")
     assert turns(file) == [(Message("system", "Brief."), *talk("How?", answer).messages)]
 
 
-def test_loose_ends_in_typed_text_are_named(tmp_path: Path) -> None:
+def test_loose_ends_in_typed_text_are_named(tmp_path):
     text = "Our FAQ\n\nQ: one?\n\nQ: two?\nA: 2\nA: again\nQ: three?\nA:\n"
     file = made(tmp_path / "faq.txt", text)
     order, empty = "wrong-order", "empty-answer"
     assert rules(file) == [(order, 1), (empty, 3), (order, 7), (empty, 8)]
 
 
-def test_a_broken_element_of_a_list_does_not_end_the_reading(tmp_path: Path) -> None:
+def test_a_broken_element_of_a_list_does_not_end_the_reading(tmp_path):
     good = '{"instruction": "a]", "output": "b\\"}{"}'
     text = f"[\n{good},\n{{'x': 1}},\n{good}\n{good},\n42,\n{good},\n]\n"
     file = made(tmp_path / "a.json", text)
@@ -451,7 +432,7 @@ def test_a_broken_element_of_a_list_does_not_end_the_reading(tmp_path: Path) -> 
     assert rules(made(file, f"[{good}] {good}")) == [("invalid-json", 1)]
 
 
-def test_json_lines_named_json_and_objects_over_several_lines_are_read(tmp_path: Path) -> None:
+def test_json_lines_named_json_and_objects_over_several_lines_are_read(tmp_path):
     row = {"instruction": "q", "output": "a"}
     file = jsonl(tmp_path / "a.json", row, row)
     assert open_rows(file).source.container == "jsonl"
@@ -460,7 +441,7 @@ def test_json_lines_named_json_and_objects_over_several_lines_are_read(tmp_path:
 
 
 @pytest.mark.parametrize("piece", [1, 7, 64, 1 << 20])
-def test_a_list_is_read_the_same_in_blocks_of_any_size(piece: int) -> None:
+def test_a_list_is_read_the_same_in_blocks_of_any_size(piece):
     rows = [{"instruction": f"質問{n}" * 40, "output": "答え\n「]」" * n} for n in range(1, 20)]
     raw = io.BytesIO(json.dumps(rows, ensure_ascii=False, indent=0).encode())
     found = list(list_rows(decoded(lambda size: raw.read(min(size, piece)), "utf-8")))
@@ -477,9 +458,7 @@ SHORT = """
 
 
 @pytest.mark.parametrize("encoding", ["cp932", "euc_jp"])
-def test_shift_jis_and_euc_jp_are_told_apart_on_single_short_texts(
-    tmp_path: Path, encoding: str
-) -> None:
+def test_shift_jis_and_euc_jp_are_told_apart_on_single_short_texts(tmp_path, encoding):
     file = tmp_path / "a.jsonl"
     for text in SHORT.split():
         if encoding == "euc_jp" and re.search("[①～]", text):
@@ -488,7 +467,7 @@ def test_shift_jis_and_euc_jp_are_told_apart_on_single_short_texts(
         assert [row.question for row in conversations(file)] == [text]
 
 
-def test_the_shops_rows_keep_their_text_in_every_encoding(tmp_path: Path) -> None:
+def test_the_shops_rows_keep_their_text_in_every_encoding(tmp_path):
     from workshop_helpers.core.artifacts import data_path
 
     text = data_path("shop", "train.ja.jsonl").read_text("utf-8").replace("〜", "～")
@@ -513,8 +492,8 @@ def test_the_shops_rows_keep_their_text_in_every_encoding(tmp_path: Path) -> Non
     ],
 )
 def test_another_encoding_is_refused_with_its_reason_and_can_be_given(
-    tmp_path: Path, text: str, encoding: str, says: str
-) -> None:
+    tmp_path, text, encoding, says
+):
     file = jsonl(tmp_path / "a.jsonl", {"instruction": text, "output": "ok"}, encoding=encoding)
     source = open_rows(file).source
     assert source.encoding == "unknown"
@@ -525,7 +504,7 @@ def test_another_encoding_is_refused_with_its_reason_and_can_be_given(
         open_rows(file, encoding="shift-jiss")
 
 
-def test_a_japanese_character_far_down_still_tells_the_encoding(tmp_path: Path) -> None:
+def test_a_japanese_character_far_down_still_tells_the_encoding(tmp_path):
     plain = '{"instruction": "Where is it?", "output": "Here."}\n' * 20_000
     last = '{"instruction": "送料はいくらですか", "output": "500円です"}\n'
     file = made(tmp_path / "a.jsonl", (plain + last).encode("cp932"))
@@ -535,7 +514,7 @@ def test_a_japanese_character_far_down_still_tells_the_encoding(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("suffix", ["csv", "json", "txt"])
-def test_bytes_that_are_no_utf8_are_a_fault_of_their_row_alone(tmp_path: Path, suffix: str) -> None:
+def test_bytes_that_are_no_utf8_are_a_fault_of_their_row_alone(tmp_path, suffix):
     rows = [talk(f"質問{n}はありますか", "はい、あります") for n in range(6)]
     file = tmp_path / f"a.{suffix}"
     write_conversations(rows, file, format=None if suffix == "txt" else "question/answer")
@@ -545,7 +524,7 @@ def test_bytes_that_are_no_utf8_are_a_fault_of_their_row_alone(tmp_path: Path, s
     assert found[3].rule == "encoding"  # type: ignore[union-attr]
 
 
-def test_nfc_is_offered_and_counted(tmp_path: Path) -> None:
+def test_nfc_is_offered_and_counted(tmp_path):
     apart = unicodedata.normalize("NFD", "ガイドブックが欲しい")
     source, out = tmp_path / "a.jsonl", tmp_path / "b.jsonl"
     write_conversations([talk(apart, "はい"), talk("はい？", "はい")], source)
@@ -555,7 +534,7 @@ def test_nfc_is_offered_and_counted(tmp_path: Path) -> None:
     assert turns(out)[0][0].content == "ガイドブックが欲しい"
 
 
-def test_faults_stop_a_conversion_unless_they_may_be_skipped(tmp_path: Path) -> None:
+def test_faults_stop_a_conversion_unless_they_may_be_skipped(tmp_path):
     good = '{"instruction": "q", "output": "a"}'
     source = made(tmp_path / "a.jsonl", f"{good}\n{{bad\n{good}\n")
     out = made(tmp_path / "b.csv", "mine")
@@ -566,9 +545,7 @@ def test_faults_stop_a_conversion_unless_they_may_be_skipped(tmp_path: Path) -> 
     assert (report.rows, [fault.line for fault in report.faults], report.skipped) == (2, [2], 1)
 
 
-def test_a_conversion_never_overwrites_its_source_and_says_what_it_cannot_write(
-    tmp_path: Path,
-) -> None:
+def test_a_conversion_never_overwrites_its_source_and_says_what_it_cannot_write(tmp_path):
     source = tmp_path / "a.jsonl"
     write_conversations([Conversation(PAIR)], source)
     before = source.read_bytes()
@@ -587,9 +564,7 @@ def test_a_conversion_never_overwrites_its_source_and_says_what_it_cannot_write(
     assert source.read_bytes() == before
 
 
-def test_a_missing_library_is_named_by_python_itself(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_missing_library_is_named_by_python_itself(tmp_path, monkeypatch):
     write_conversations([Conversation(PAIR)], tmp_path / "a.xlsx")
     monkeypatch.setitem(sys.modules, "openpyxl", None)
     with pytest.raises(ModuleNotFoundError) as caught:
@@ -597,7 +572,7 @@ def test_a_missing_library_is_named_by_python_itself(
     assert caught.value.name == "openpyxl"
 
 
-def test_strict_reading_takes_every_container(tmp_path: Path) -> None:
+def test_strict_reading_takes_every_container(tmp_path):
     for suffix in ("jsonl", "json", "csv", "tsv", "xlsx", "parquet", "txt", "jsonl.gz"):
         file = tmp_path / f"a.{suffix}"
         write_conversations([Conversation(PAIR)], file)
@@ -605,7 +580,7 @@ def test_strict_reading_takes_every_container(tmp_path: Path) -> None:
         assert (row.messages, row.file) == (PAIR, str(file))
 
 
-def test_a_gzip_file_without_the_suffix_is_unpacked(tmp_path: Path) -> None:
+def test_a_gzip_file_without_the_suffix_is_unpacked(tmp_path):
     packed = gzip.compress(b'{"instruction": "q", "output": "a"}\n')
     file = made(tmp_path / "a.jsonl", packed)
     assert "gzip" in str(open_rows(file).source.reason)
