@@ -45,7 +45,7 @@ def run_prints_help(parser: argparse.ArgumentParser) -> None:
 
 
 def add_group(verbs: Any, name: str, summary: str, more: str = "") -> Any:
-    """Add a verb with verbs of its own, such as `data`, and return what those are added to."""
+    """Add a verb with subcommands, such as `data`, and return their group."""
     group = _add(verbs, name, f"{summary}{more}", summary)
     run_prints_help(group)
     return group.add_subparsers(title="commands", metavar="COMMAND")
@@ -85,7 +85,7 @@ def add_verb(
 def _add(verbs: Any, name: str, description: str, summary: str) -> argparse.ArgumentParser:
     description = description[0].upper() + description[1:]
     added: argparse.ArgumentParser = verbs.add_parser(name, help=summary, description=description)
-    # Suppressed: the default must not undo a --debug that stands before the verb.
+    # Suppressed: the default must not undo a --debug before the verb.
     flag(added, "--debug", DEBUG_HELP, default=argparse.SUPPRESS)
     return added
 

@@ -102,7 +102,7 @@ def run_demo(
 
     `shop` is a folder as ``data/shop``: facts.yaml, train.LANGUAGE.jsonl, questions.LANGUAGE.jsonl.
     The first language's page is report.html, a further one's report.LANGUAGE.html; models lie in
-    `out`/LANGUAGE. Stages whose result is there already are not done again. With `ollama`, and
+    `out`/LANGUAGE. Stages whose result exists are skipped. With `ollama`, and
     where a server answers (OLLAMA_HOST, else this machine's), it then has the tuned model as
     "workshop-demo-LANGUAGE". Returns what report.json holds. Raises WorkshopError as the stages do,
     and when another run is at work in `out`.

@@ -149,14 +149,14 @@ def _conflict() -> Iterator[Check]:
 
 
 def _native() -> Iterator[Check]:
-    """Import llama.cpp's packages in a process of their own: a wrong processor or library kills the
+    """Import llama.cpp's packages in a separate process: a wrong processor or library kills the
     process.
     """
     modules = {"cyllama.llama.llama_cpp": "quantizer", "xllamacpp": "llama.cpp runtime"}
     for module, purpose in modules.items():
         top = module.partition(".")[0]
         if find_spec(top) is None:
-            continue  # the line on packages says so already
+            continue  # the line on packages already reports it
         code, again = f"import {module}", f"pip install --force-reinstall {top}"
         command = [sys.executable, "-c", code]
         try:

@@ -269,7 +269,7 @@ def _with_its_chat(path: Path) -> tuple[Any, str]:
     if path.is_dir() or read_gguf(path).metadata.get("general.type") == "adapter":
         return path, ""  # which `Ollama.create` refuses, and says why
     try:
-        made = prompted(ModelRef("gguf", path.name, path))  # whatever its name ends in
+        made = prompted(ModelRef("gguf", path.name, path))  # with any suffix
     except WorkshopError as error:
         return path, f"nothing; Ollama's own detection of the template is used. {error}"
     stop = made.parameters["stop"]

@@ -45,7 +45,7 @@ def atomic_directory(final: Path | str, *, needs_bytes: int = 0) -> Iterator[Pat
 
     An older artifact of ours (a folder with a card) or an empty folder is replaced; after an
     exception it is still there and the temporary one is gone. Raises WorkshopError when fewer than
-    `needs_bytes` are free, when `final` is a file or holds somebody else's files, and for a full or
+    `needs_bytes` are free, when `final` is a file or contains foreign files, and for a full or
     read-only disk.
     """
     with _beside(final, "folder", needs_bytes, _refuse_foreign_folder, _put_folder) as temporary:
@@ -65,7 +65,7 @@ def atomic_file(
 
 @contextlib.contextmanager
 def claim(folder: Path | str) -> Iterator[None]:
-    """Hold `folder` for this run; a second run in it gets a WorkshopError at once.
+    """Lock `folder` for this run; a second run in it gets a WorkshopError at once.
 
     The lock is ``<parent>/.<name>.lock``; the operating system drops it when the process ends,
     however it ends.
@@ -97,7 +97,7 @@ def _beside(
     refuse: Callable[[Path], None],
     put: Callable[[Path, Path], None],
 ) -> Iterator[Path]:
-    """A temporary path beside `final`, put in its place on success and removed in any case."""
+    """A temporary path beside `final`, which replaces it on success and is always removed."""
     final = _absolute(final)
     with explain_os_errors(f"write the {kind}", final):
         final.parent.mkdir(parents=True, exist_ok=True)
@@ -128,7 +128,7 @@ def _refuse_folder(final: Path) -> None:
 
 
 def _refuse_foreign_folder(final: Path) -> None:
-    """Never replace a folder of somebody else: `--out ~/Documents` must cost nobody a file."""
+    """Never replace a foreign folder: `--out ~/Documents` must not delete a user's files."""
     if not final.exists():
         return
     if not final.is_dir():
@@ -217,6 +217,6 @@ def _flush(path: Path) -> None:
     """Ask the disk to keep the bytes, so that the rename cannot outlive them in a power cut."""
     files = [path] if path.is_file() else [child for child in path.rglob("*") if child.is_file()]
     for file in files:
-        # A file system that cannot sync is no reason to fail: the rename protects against a kill.
+        # Do not fail if a file system cannot sync: the rename protects against a kill.
         with contextlib.suppress(OSError), open(file, "rb+") as handle:
             os.fsync(handle.fileno())

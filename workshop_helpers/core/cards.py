@@ -1,4 +1,4 @@
-"""Cards: how an artifact was made, beside it, and whether an equal one is there already."""
+"""Cards beside artifacts: how one was made, and whether an equal one exists already."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def file_hash(path: Path | str) -> str:
 
 
 def fingerprint(obj: Any) -> str:
-    """SHA-256 (hex) of the canonical JSON of `obj`: equal whatever the order of keys."""
+    """SHA-256 (hex) of the canonical JSON of `obj`, independent of the order of keys."""
     text = json.dumps(jsonable(obj), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -60,7 +60,7 @@ def read_card(artifact: Path | str) -> dict[str, Any] | None:
 
 
 def equal_card(artifact: Path | str, inputs: dict[str, Any]) -> dict[str, Any] | None:
-    """The card of an artifact that is there and was made from equal `inputs`, else None.
+    """The card of an existing artifact made from equal `inputs`, else None.
 
     A file whose card says `size_bytes` must have that size.
     """

@@ -48,7 +48,7 @@ class Device:
 def choose_device(prefer: str | None = None, *, parameters: int | None = None) -> Device:
     """Choose the device and number format for a model of `parameters` weights (None: a small one).
 
-    `prefer` ("cpu", "mps", "cuda"; None or "auto": the best that is there) or the environment
+    `prefer` ("cpu", "mps", "cuda"; None or "auto": the best available) or the environment
     variable WORKSHOP_DEVICE decide first. Raises WorkshopError for an unknown name or a device this
     machine lacks.
     """

@@ -40,7 +40,7 @@ def to_json(obj: Any, *, indent: int | None = 1) -> str:
 
 
 def write_json(path: Path | str, obj: Any) -> None:
-    """Write `obj` as UTF-8 JSON, whole or not at all."""
+    """Write `obj` as UTF-8 JSON, atomically."""
     with atomic_file(path) as temporary:
         temporary.write_text(to_json(obj) + "\n", encoding="utf-8", newline="\n")
 

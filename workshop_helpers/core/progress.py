@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 class Bar(Closing):
-    """A bar that goes away when the work ends. Nothing is shown where stderr is no terminal, or
+    """A bar that disappears at the end. Nothing is shown if stderr is not a terminal, or
     `shown` is False.
 
-    `total`: the number of `unit`s to do, None where nobody knows; unit "bytes" is shown as MB and
+    `total`: the number of `unit`s to do, None if unknown; unit "bytes" is shown as MB and
     MB/s. `completed`: what an earlier run had done.
     """
 
@@ -59,7 +59,7 @@ class Bar(Closing):
         self._progress.start()
 
     def advance(self, count: float = 1, note: str | None = None) -> None:
-        """So many units more are done; `note` stands behind the bar."""
+        """Add finished units; `note` is shown after the bar."""
         if self._progress is not None:
             fields: dict[str, Any] = {} if note is None else {"note": note}
             self._progress.update(self._task, advance=count, **fields)

@@ -63,7 +63,7 @@ class Plot:
         return buffer.getvalue()
 
     def save(self, path: str | Path) -> Path:
-        """Write .svg or .png, by the name's ending; whole or not at all."""
+        """Write .svg or .png, by the suffix, atomically."""
         path = Path(path)
         made = {".svg": lambda: self.svg().encode("utf-8"), ".png": self.png}
         if path.suffix.lower() not in made:
@@ -218,7 +218,7 @@ def _points(
 ) -> None:
     """A line through (x, y, name), each point's name above it, or by turns `below` and above:
     neighbours in size would write over each other. The smallest, which as a rule lies lowest,
-    begins below: its name above it would stand beside the next one's point.
+    begins below: its name above it would be next to the next one's point.
     """
     axes.plot([x for x, _, _ in points], [y for _, y, _ in points], "o-", color=colour, alpha=0.9)
     for number, (x, y, name) in enumerate(points):

@@ -67,7 +67,7 @@ class PreviewedRow:
         if self.dropped:
             return [say("display.row-dropped", language, length=length)]
         remarks = [say("display.row-truncated", language, cut=len(cut), length=length)]
-        # Behind the token that ends the answer, a template may put a line end that nobody misses.
+        # After the end token a template may add a line break, which does not matter.
         if any(token.text.strip() for token in cut):
             remarks.append(say("display.row-end", language))
         return remarks
@@ -180,7 +180,7 @@ def preview(
     more than the model's own window. `language`: of the labels, "en" or "ja".
 
     Raises WorkshopError for a file without a readable row, for a model that cannot be trained, for
-    a `rows` or `max_length` that makes no sense, and when the model's template refuses a row.
+    an invalid `rows` or `max_length`, and when the model's template refuses a row.
     """
     if rows < 1:
         raise WorkshopError(f"rows is {rows}; ask for at least one row.")
@@ -199,7 +199,7 @@ def preview(
         )
     tokenizer = load_tokenizer(ref)
     length = _length(ref, max_length)
-    # The template's own refusal in words, before the trainer meets it.
+    # Report the template's refusal before the trainer fails.
     texts = [chat_prompt(tokenizer, c.to_messages(), answer=True) for c in conversations]
     whole = prepared(ref, tokenizer, conversations, None)
     kept = prepared(ref, tokenizer, conversations, length)

@@ -68,7 +68,7 @@ def report_html(
 
 
 def write_report(path: str | Path, **parts: Any) -> Path:
-    """Write `report_html(**parts)` to a file, whole or not at all; gives the path back."""
+    """Write `report_html(**parts)` to a file atomically; returns the path."""
     document = report_html(**parts)
     with atomic_file(Path(path)) as temporary:
         temporary.write_text(document, encoding="utf-8")

@@ -21,7 +21,7 @@ class ResultTable:
     """Headings and cells as texts; the first cell of a row names it.
 
     `kind`: class of the HTML table. `caption`: above it on a page. On a terminal, which is 80
-    characters wide, `short` headings stand in place of `head`, and `below` under the table.
+    characters wide, `short` headings replace `head`, and `below` under the table.
     """
 
     kind: str
@@ -93,7 +93,7 @@ def as_table(result: Any, language: str | None = None) -> ResultTable:
 def _comparison(comparison: Comparison, language: str | None = None) -> ResultTable:
     language = language or comparison.language
     columns = [
-        # No politeness where nobody spoke Japanese.
+        # No politeness without Japanese answers.
         column
         for column in COMPARED
         if column == "seconds"
@@ -142,7 +142,7 @@ def _proof(proof: Proof, language: str | None = None) -> ResultTable:
     return ResultTable("proof", head, proof.cells(language), said)
 
 
-# What is measured of each candidate: shares, but for the length in characters and the seconds.
+# Measurements of each candidate: shares, except the length in characters and the seconds.
 COMPARED = (
     "recall", "full", "contradicted", "unsupported", "language", "polite", "length", "seconds",
 )  # fmt: skip

@@ -12,7 +12,7 @@ from ..dataset.formats import Conversation
 from ..models.chat import chat_prompt
 from .html import Html
 
-# What becomes of a token in training, and its ground on a page.
+# A token's role in training, and its background on a page.
 KINDS = ("read", "learned", "cut")
 GROUNDS = {"read": "#8882", "learned": "#2da44e44", "cut": "#e5534b3d"}
 
@@ -22,7 +22,7 @@ class Token:
     """One token: its `id`, its `text` (hex bytes where it is a part of a character), whether it
     carries `loss`.
 
-    `cut`: it stands behind `max_length`, so the model never sees it.
+    `cut`: it is beyond `max_length`, so the model never sees it.
     """
 
     id: int

@@ -123,7 +123,7 @@ class Comparison(Shown):
         ]
 
     def answers_jsonl(self, path: str | Path) -> Path:
-        """Write `records`, one object a line (UTF-8), whole or not at all; gives the path back."""
+        """Write `records` atomically, one object per line (UTF-8); returns the path."""
         with atomic_file(Path(path)) as temporary:
             lines = [json.dumps(record, ensure_ascii=False) + "\n" for record in self.records()]
             temporary.write_text("".join(lines), encoding="utf-8")

@@ -74,7 +74,7 @@ def probe(
     probe and score the answers.
 
     "general_knowledge": a right word or number is stated. "facts_in_prompt": the share of the asked
-    values, which stand in the system prompt, that the answer states. "not_in_information": the
+    values from the system prompt that the answer states. "not_in_information": the
     asked fact does not stand there, and the answer names no figure but those of the question.
     """
     from ..runtimes import open_runtime

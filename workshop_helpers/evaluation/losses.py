@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ..dataset.formats import Conversation
     from ..gguf.engine import LlamaEngine
 
-# Bytes that the F16 model's distributions may take while they wait; beyond, they are computed anew.
+# Maximum bytes of kept F16 distributions; beyond that they are computed again.
 MEMORY = 2**28
 
 # Token ids of a conversation, and where its answer begins.
@@ -68,7 +68,7 @@ def count_answers(texts: Sequence[Text]) -> int:
 class Losses(Closing):
     """Compares quantized files with the F16 model at `path`, over `texts`.
 
-    Its distributions are kept in memory while they fit, else computed anew. `tokens`: answer tokens
+    Its distributions are kept in memory if they fit, else computed again. `tokens`: answer tokens
     that count; `method`: how llama.cpp gives the probabilities.
     """
 

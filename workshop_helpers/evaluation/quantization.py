@@ -141,7 +141,7 @@ def quantization_table(
 
 
 def _speeds(runtime: LlamaCppRuntime, conversations: list[Any]) -> tuple[float, float]:
-    """Tokens a second reading prompts and writing answers, one at a time: the median of passes."""
+    """Tokens per second for prompts and for answers, one at a time: the median of passes."""
     engine = runtime.engine
     prompts = [engine.render(messages) for messages in conversations]
     read, written = [], []

@@ -1,4 +1,4 @@
-"""Runs llama.cpp's `convert_hf_to_gguf.py` in a process of its own, for `gguf.convert`.
+"""Runs llama.cpp's `convert_hf_to_gguf.py` in a separate process, for `gguf.convert`.
 
     python _converter.py CONVERTER_FOLDER MODEL_FOLDER --outfile FILE --outtype TYPE
 

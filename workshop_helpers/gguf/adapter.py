@@ -49,8 +49,8 @@ def convert_adapter(
 ) -> AdapterReport:
     """Turn the adapter folder that `train` wrote into the GGUF `out`: f32, f16, bf16 or q8_0.
 
-    Runs llama.cpp's own converter in a process of its own. The same adapter into the same file
-    again does no work; `out` appears whole or not at all. Raises WorkshopError for what is no
+    Runs llama.cpp's converter in a separate process. The same adapter into the same file
+    again does no work; `out` is written atomically. Raises WorkshopError for what is not an
     adapter, an unknown type, a full disk, and a conversion that fails.
     """
     ref, out = resolve(adapter), Path(out)

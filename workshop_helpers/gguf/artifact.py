@@ -67,7 +67,7 @@ def type_named(name: str, among: Iterable[str]) -> str:
 
 
 def check_name(out: Path) -> None:
-    """Refuse a name that is no GGUF's; the converter would fill in what stands in braces."""
+    """Refuse a name that is not a GGUF's; the converter would fill in braces."""
     if out.suffix != ".gguf" or "{" in out.name:
         raise WorkshopError(
             f"{out.name} is no name for a GGUF: it must end in .gguf and contain no braces."
@@ -96,7 +96,7 @@ def find_or_make(
 
     `write` writes the file that it is given, checks it, and returns the report's figures as a card
     holds them; `restore` makes a report of them, `path` and `reused`. Raises WorkshopError for a
-    full disk, a second run on the same file, and whatever `write` refuses.
+    full disk, a second run on the same file, and what `write` refuses.
     """
     card = None if overwrite else equal_card(out, inputs)
     if card is not None:
@@ -161,7 +161,7 @@ def make_checked(
 
 def _fallbacks(file: GgufFile, log: list[str]) -> list[list[str]]:
     """Tensors that could not take the K-quant meant for them: what llama.cpp said, and what it did
-    without a word (the embedding of a model that shares it with the output head).
+    silently (the embedding of a model that shares it with the output head).
     """
     if "_K" not in file.type:
         return []

@@ -40,7 +40,7 @@ _SPECIAL = (3, 4)  # control and user-defined, of the types in `tokenizer.ggml.t
 
 @dataclass(frozen=True)
 class GgufCheck:
-    """What was found on opening a GGUF. `problems` is empty when all is well.
+    """What was found on opening a GGUF. `problems` is empty if there are none.
 
     `token_ids_equal` is None when there was no tokenizer to compare with. `divergence`: mean KL
     divergence, in nats, of the next token's probabilities from transformers' over a short text;
@@ -249,7 +249,7 @@ def _compare_probabilities(file: GgufFile, wanted: Expected) -> tuple[float, lis
     import numpy as np
 
     logits = open_logits(file.path, context=256)
-    # the slow way, where there is no other: the last position alone, which has all others before it
+    # slow fallback: only the last position, whose context is all others
     start = len(wanted.ids) - 1 if isinstance(logits, ServerLogits) else 1
     with logits:
         got = logits.log_probabilities(wanted.ids, start)

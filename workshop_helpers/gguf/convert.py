@@ -1,4 +1,4 @@
-"""Model folder → GGUF, by llama.cpp's own converter in a process of its own."""
+"""Model folder → GGUF, by llama.cpp's converter in a separate process."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def convert(
     """Turn a model (catalogue name or folder) into the GGUF `out` (F16, BF16 or F32) and check it.
 
     `converter` names another llama.cpp checkout than the installed one. The same model into the
-    same file again does no work. `out` appears whole or not at all. Raises WorkshopError for an
+    same file again does no work. `out` is written atomically. Raises WorkshopError for an
     adapter (merge first), an architecture the converter does not know and a setting that llama.cpp
     does not (both before any work), a full disk, a second run on the same file, a conversion that
     fails or whose file does not load.
@@ -92,7 +92,7 @@ def convert(
     computed: list[Future[Expected | None]] = []
 
     def write(temporary: Path) -> list[str]:
-        # transformers computes while the converter, a process of its own, keeps this one waiting
+        # transformers computes while the converter runs in a separate process
         with ThreadPoolExecutor(max_workers=1) as pool:
             computed.append(pool.submit(expected_of, folder))
             _run_converter(tool, folder, temporary, kind)

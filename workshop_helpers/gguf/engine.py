@@ -202,7 +202,7 @@ class LlamaEngine(Closing):
 
 
 def _cache_bytes(file: GgufFile) -> int:
-    """Bytes of key-value cache a token takes: layers × kv heads × (key + value) × 2 bytes."""
+    """Bytes of key-value cache per token: layers × kv heads × (key + value) × 2 bytes."""
 
     def figure(name: str) -> int:
         value = file.of_architecture(name) or 0
@@ -221,7 +221,7 @@ def _reason(xllamacpp: Any, parameters: Any) -> str:
             server = xllamacpp.Server(parameters)
             time.sleep(1)  # it loads after all: let its queue begin to turn before it is closed
             del server
-        time.sleep(0.05)  # the log is written by a thread of its own
+        time.sleep(0.05)  # a separate thread writes the log
         lines = [line.split(" E ", 1)[1] for line in said().splitlines() if " E " in line]
     best = next((line for line in lines if "error" in line), lines[0] if lines else "")
     return best.split("error loading model: ")[-1].split("error: ")[-1].strip()

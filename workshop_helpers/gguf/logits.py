@@ -45,7 +45,7 @@ def open_logits(gguf: str | Path, *, context: int = 2048, threads: int | None = 
 
 
 class ServerLogits(Logits):
-    """One request a position, the vocabulary's probabilities as JSON, wherever xllamacpp works.
+    """One request per position, with the vocabulary's probabilities as JSON; needs only xllamacpp.
 
     `exact`: see `LlamaEngine`.
     """

@@ -18,7 +18,7 @@ def quantize(
     """Write `source` (an F32, F16 or BF16 GGUF) as `type` to `out`, else to its `default_name`.
 
     The report lists every tensor whose rows did not divide by 256 and so fell back to another type.
-    The same source to the same type again does no work. `out` appears whole or not at all. Raises
+    Repeating the same call does no work. `out` is written atomically. Raises
     WorkshopError for an unknown type (nearest names given), a source that is damaged or already
     quantized, a full disk, a second run on the same file.
     """

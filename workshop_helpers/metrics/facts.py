@@ -39,7 +39,7 @@ class ShopFacts:
 
     @classmethod
     def load(cls, path: str | Path | None = None) -> ShopFacts:
-        """Read a facts file, or the bundled shop's. WorkshopError names what is wrong."""
+        """Read a facts file, or the bundled shop's. WorkshopError for an invalid file."""
         return _load(Path(path) if path is not None else data_path("shop", "facts.yaml"))
 
     def __iter__(self) -> Iterator[Fact]:

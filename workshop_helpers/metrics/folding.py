@@ -10,7 +10,7 @@ from functools import lru_cache
 
 @dataclass(frozen=True)
 class Folded:
-    """A text in one way of writing; `spans[i]`: where its i-th character stands in the original."""
+    """A text in normal form; `spans[i]`: the position of its i-th character in the original."""
 
     text: str
     spans: tuple[tuple[int, int], ...]
@@ -49,7 +49,7 @@ _CJK = r"\u3005-\u30ff\u3400-\u9fff\uf900-\ufaff"
 
 
 def normalise(text: str) -> str:
-    """The text in one way of writing, for comparing and for people to read.
+    """The text in normal form, for comparing and reading.
 
     Full-width characters become plain ones, letters lower case, "￥1,200" "1200円", every dash "-"
     and every tilde "~" (no spaces around them between quantities); white space is one space, and

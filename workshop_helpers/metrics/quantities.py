@@ -73,7 +73,7 @@ _TO = r"\s*(?:-|~|to\b|or\b|and\b|through\b|から|より|、)\s*"
 
 
 def _number(text: str) -> tuple[float, bool]:
-    """The number that a piece of folded text writes, and whether it does so without digits."""
+    """The number in a piece of folded text, and whether it is written without digits."""
     text = text.replace(",", "")
     if not text[0].isascii():
         return _kanji_number(text), True
@@ -131,7 +131,7 @@ def _unit_of(text: str) -> str:
 
 
 class _Found(NamedTuple):
-    """What a pattern has found; a `kind` of "" is no quantity, and is passed over."""
+    """A match of a pattern; with the `kind` "" it is not a quantity and is skipped."""
 
     kind: str
     value: tuple[float, ...] = ()
@@ -335,7 +335,7 @@ _AFTER = r"(?:円|¢|(?:yen|jpy|dollars?|bucks?|usd|cents?|euros?|eur|pounds?|gb
 )
 def _money(match: re.Match[str]) -> _Found | None:
     groups = {name: text for name, text in match.groupdict().items() if text}
-    # b… stand before a number, a… after it
+    # b… come before a number, a… after it
     units = {_CURRENCY[text] for name, text in groups.items() if name[0] in "ab"}
     if len(units) != 1:
         return None
@@ -420,8 +420,8 @@ def quantities(text: str, language: str | None = None) -> list[Quantity]:
 
     language: "en" or "ja" passes over the number words of the other one; None reads both. Numbers
     that only count lines or things (list numbers, "step 2", "1つ"), parts of names ("A4") and
-    idioms ("one more thing", "一度", "十分に") are no quantities; digits without a unit are of kind
-    "number".
+    idioms ("one more thing", "一度", "十分に") are not quantities; digits without a unit are
+    of kind "number".
     """
     found = _quantities(text)
     if language not in LANGUAGES:

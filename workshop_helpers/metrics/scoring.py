@@ -22,7 +22,7 @@ from .surfaces import locate, states
 class Question:
     """A question and what a right answer must state.
 
-    facts: each a text, or a tuple of equally right texts; system: a system prompt of its own;
+    facts: each a text, or a tuple of equally right texts; system: its own system prompt;
     language: of the right answer ("en", "ja"); None takes the question's.
     """
 

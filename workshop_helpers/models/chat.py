@@ -77,7 +77,7 @@ def stop_token_ids(tokenizer: Any, model_or_config: Any = None) -> list[int]:
 
     Collected from the tokenizer, the model's configuration and generation defaults, and the
     template itself: the special token it puts right after an assistant's answer. A stop token that
-    a template names but the vocabulary does not hold is no token, so it is left out.
+    a template names but the vocabulary does not contain is not a token, so it is left out.
     """
     config = getattr(model_or_config, "config", model_or_config)
     text = getattr(config, "text_config", None)
@@ -90,7 +90,7 @@ def stop_token_ids(tokenizer: Any, model_or_config: Any = None) -> list[int]:
 
 
 def stop_text(tokenizer: Any) -> str | None:
-    """What ends an answer by the template where that is no single token, else None.
+    """The template's end of an answer if it is not a single token, else None.
 
     A ChatML template on a model without `<|im_end|>` in its vocabulary is such a case: the model
     writes the marker in pieces, and only its text can be watched for.

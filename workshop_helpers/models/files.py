@@ -71,7 +71,7 @@ def count_weights(folder: Path) -> int:
 
 def missing_weights(folder: Path, otherwise: str) -> WorkshopError:
     """The error for a folder without safetensors: its pickles are refused, else `otherwise`."""
-    # training_args.bin of a trainer lies in many folders and is no weight file.
+    # training_args.bin of a trainer is in many folders and is not a weight file.
     files = sorted(p for p in folder.glob("*") if p.name != "training_args.bin")
     pickles = [p for p in files if p.suffix.lower() in PICKLES]
     return pickle_refused(pickles[0]) if pickles else WorkshopError(otherwise)

@@ -54,7 +54,7 @@ def hub_folder(entry: CatalogueEntry, *, download: bool) -> Path:
 
 
 def _reach_hub(entry: CatalogueEntry, how: str) -> None:
-    """Fail in seconds where there is no network; the hub's client would try for minutes."""
+    """Fail in seconds without a network; the hub's client would try for minutes."""
     from urllib.error import HTTPError
     from urllib.request import Request, urlopen
 
@@ -63,7 +63,7 @@ def _reach_hub(entry: CatalogueEntry, how: str) -> None:
     try:
         urlopen(Request(constants.ENDPOINT, method="HEAD"), timeout=5).close()
     except HTTPError:
-        return  # It answered, which is all that was asked.
+        return  # Any answer is enough.
     except OSError as error:
         raise WorkshopError(
             f"{entry.name} ({entry.hub_id}) is not on this machine, and {constants.ENDPOINT} "

@@ -86,7 +86,7 @@ def read_tokenizer(folder: Path) -> Any:
 def _prepends_spaces(folder: Path) -> bool:
     """Whether tokenizer.json puts a space before every piece of text, as TinyLlama's does.
 
-    transformers 5 builds such a tokenizer anew from its vocabulary, with a space before the first
+    transformers 5 rebuilds such a tokenizer from its vocabulary, with a space before the first
     piece only: what follows </s> then becomes other tokens than in llama.cpp, and than the model
     has learned. The file itself is right.
     """

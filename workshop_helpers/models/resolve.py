@@ -55,14 +55,14 @@ class ModelRef:
 
     @property
     def described(self) -> str:
-        """The kind in words, with its article."""
+        """The name of the kind, with its article."""
         return _KINDS[self.kind]
 
 
 def resolve(model: str | Path | ModelRef) -> ModelRef:
     """The model that a catalogue name, hub id, folder, `.gguf` file or `ollama:NAME` stands for.
 
-    Raises WorkshopError for an unknown name (with the nearest ones), a folder that is no model,
+    Raises WorkshopError for an unknown name (with the nearest ones), a folder that is not a model,
     pickled weights, and weights that are cut short. Loads nothing, and does not ask Ollama whether
     it has the model.
     """

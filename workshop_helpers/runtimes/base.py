@@ -54,7 +54,7 @@ def answer_each(
     progress: bool,
 ) -> list[T]:
     """`answer` of each conversation, in their order, `at_a_time` in threads; with a bar on a
-    terminal. Each gets a seed of its own: `sampling`'s and its place.
+    terminal. Each gets its own seed: `sampling`'s plus its position.
     """
     samplings = [
         sampling and replace(sampling, seed=(sampling.seed + n) % 2**31)

@@ -1,4 +1,4 @@
-"""An OpenAI-compatible server, asked through the `openai` client, with errors in words.
+"""An OpenAI-compatible server, through the `openai` client, with clear errors.
 
 The key is read from the environment, kept where nothing prints it, sent to one server only, and
 taken out of everything that a server says before anybody sees it.
@@ -25,7 +25,7 @@ from ..models.chat import Answer, Messages
 DEFAULT_SERVER = "http://localhost:11434/v1"  # Ollama's own address
 DEFAULT_KEY = "OPENAI_API_KEY"
 HIDDEN = "•••"
-_LARGEST = 16 * 2**20  # bytes of an answer; more is no chat completion
+_LARGEST = 16 * 2**20  # bytes of an answer; a longer one is not a chat completion
 _HEADERS = {
     "accept", "accept-encoding", "connection", "content-length", "content-type", "host",
     "user-agent", "x-stainless-raw-response",
@@ -251,7 +251,7 @@ class ChatServer(Closing):
             ) from None
 
     def _in_words(self, error: Any) -> WorkshopError:
-        """What an error of the `openai` client means for people."""
+        """A clear message for an error of the `openai` client."""
         import openai
 
         cause = _cause(error)
@@ -335,7 +335,7 @@ def _cause(error: BaseException) -> BaseException:
 
 
 def _limit(response: Any) -> None:
-    """Let no more than _LARGEST bytes of an answer be read, and nobody ask again without credit."""
+    """Limit an answer to _LARGEST bytes, and do not retry without credit."""
     import openai
 
     # httpx2, or what older releases of openai are made with.
@@ -362,10 +362,10 @@ def _limit(response: Any) -> None:
 
 
 def normal_address(address: str) -> str:
-    """The server's address as it is used: with a scheme, with /v1 where there is no path, without a
+    """The server's full address: with a scheme, with /v1 if there is no path, without a
     user or a query.
 
-    Raises WorkshopError for what is no http address, and for one with a password or key in it.
+    Raises WorkshopError unless it is an http address, and for one with a password or key in it.
     """
     text = address.strip()
     try:

@@ -145,7 +145,7 @@ class TransformersRuntime(Closing):
         ]
 
     def _padded(self, prompts: list[list[int]]) -> tuple[Any, Any]:
-        """Token ids, filled up on the left, and a mask that is 1 where there is a token."""
+        """Token ids, padded on the left, and a mask that is 1 for tokens."""
         import torch
 
         pad, where = self._tokenizer.pad_token_id, self._network.device

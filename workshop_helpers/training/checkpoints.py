@@ -49,7 +49,7 @@ def step_of(checkpoint: Path) -> int:
 
 
 def _is_whole(folder: Path) -> bool:
-    """Whether trainer_state.json, written last, is there, and no full disk cut the others."""
+    """Whether trainer_state.json, written last, exists and no other file was cut by a full disk."""
     try:
         state = read_json(folder / "trainer_state.json", dict)
         stored_tensors(folder / "adapter_model.safetensors")

@@ -76,7 +76,7 @@ def merge(
 ) -> MergeReport:
     """Merge an adapter into its base and write the model, with its tokenizer, to the folder `out`.
 
-    An equal earlier merge in `out` is returned as it is, unless `overwrite`. Raises WorkshopError
+    An equal earlier merge in `out` is returned unchanged, unless `overwrite`. Raises WorkshopError
     when `adapter` is none, when its base cannot be found, when the merged model does not answer
     like the adapter, when merging changed nothing, and when the disk is full.
     """
@@ -184,7 +184,7 @@ def _check_written(report: MergeReport, effect: float) -> None:
 
 
 def _logits(model: Any, tokenizer: Any) -> Any:
-    """Logits (fp32, on the CPU) of all tokens of the chats, one row a token."""
+    """Logits (fp32, on the CPU) of all tokens of the chats, one row per token."""
     import torch
 
     rows = []

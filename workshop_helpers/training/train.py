@@ -61,13 +61,13 @@ def train(
 
     `data` is a JSONL file or conversations, of which the first `rows` are used; `recipe` defaults
     to `LoraRecipe.for_model(model)`; `general` are rows to mix in, as many as `recipe.general_rows`
-    says. An equal earlier run's adapter in `out` is returned as it is, unless `overwrite`. A run
-    that was killed goes on from its last whole checkpoint and ends with the weights of an
+    says. An equal earlier run's adapter in `out` is returned unchanged, unless `overwrite`. A run
+    that was killed continues from its last complete checkpoint and ends with the weights of an
     uninterrupted one. `progress` shows a bar in a terminal, or is called with a `TrainingProgress`
     after each step.
 
     Raises WorkshopError for rows, a recipe or a model that cannot be used, when another run is at
-    work in `out`, when the loss is no number, and when the disk or memory is full.
+    work in `out`, when the loss is not a number, and when the disk or memory is full.
     """
     ref = resolve(model)
     if ref.kind not in ("catalogue", "folder"):
@@ -213,7 +213,7 @@ def _run_trainer(
     from peft.helpers import disable_input_dtype_casting
     from transformers import PrinterCallback
 
-    # It prints every log line where the bar is; PEFT's model card is a form nobody fills in.
+    # It prints every log line where the bar is; PEFT's model card is an empty form.
     trainer.remove_callback(PrinterCallback)
     trainer.model.create_or_update_model_card = lambda *_: None
     # Autocast puts the adapter's inputs into bf16 anyhow; PEFT would take them to fp32 and back.
@@ -232,7 +232,7 @@ def _run_trainer(
 
 
 def _losses(trainer: Any, recipe: LoraRecipe) -> list[tuple[int, float, float]]:
-    """(step, epoch, loss) of each step; WorkshopError where one is no number."""
+    """(step, epoch, loss) of each step; WorkshopError if one is not a number."""
     found = [
         (int(entry["step"]), float(entry["epoch"]), float(entry["loss"]))
         for entry in trainer.state.log_history
@@ -271,7 +271,7 @@ def _tidy_adapter(folder: Path, ref: ModelRef) -> None:
 
 @contextmanager
 def _explain_failures(recipe: LoraRecipe, work: Path) -> Iterator[None]:
-    """Full memory, a full disk behind torch's own message, and unknown target modules in words."""
+    """Clear errors for full memory, a full disk and unknown target modules."""
     try:
         with explain_full_memory(
             f"Training ran out of memory with batch_size={recipe.batch_size}, "

@@ -13,7 +13,7 @@ from .report import TrainingProgress
 if TYPE_CHECKING:
     from ..core.device import Device
 
-IGNORED = -100  # the label of a token that carries no loss
+IGNORED = -100  # the label of a token without loss
 SMALL_LOGITS = 2**28  # bytes of a batch's logits in fp32 that any machine has room for
 
 
@@ -46,7 +46,7 @@ def trainer_arguments(
         fp16=device.dtype == "fp16",
         use_cpu=device.name == "cpu",
         logging_steps=1,
-        # A loss that is no number must be seen, not averaged away.
+        # A loss that is not a number must be reported, not averaged away.
         logging_nan_inf_filter=False,
         save_strategy="no",  # `progress_callback` saves by time instead
         save_total_limit=2,
@@ -104,7 +104,7 @@ def course_trainer(recipe: LoraRecipe) -> Any:
             return _answer_loss(model, inputs, num_items_in_batch)
 
         def floating_point_ops(self, inputs: Any) -> int:
-            # It would count all parameters at every step, for a figure that nobody reads here.
+            # It would count all parameters at every step, for a value that is not used here.
             return 0
 
         def _save_checkpoint(self, model: Any, trial: Any) -> None:
@@ -130,7 +130,7 @@ def _loraplus_optimizer(trainer: Any, recipe: LoraRecipe) -> Any:
 
 
 def _epoch_sampler(sampler: Any, seed: int) -> Any:
-    """Rows of like length together, in an order that seed and epoch alone decide.
+    """Rows of similar length together, in an order that depends only on seed and epoch.
 
     The library's own draws it from torch's global state, which a run resumed in its second epoch
     has not got.

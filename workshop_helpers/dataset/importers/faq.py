@@ -88,7 +88,7 @@ def _pairs_of_markdown(text: str) -> Found:
 
 
 def _conversation(pair: Pair, path: Path) -> Conversation:
-    """The pair as a row. Raises RowFault where a template's control token stands in it."""
+    """The pair as a row. Raises RowFault if it contains a control token."""
     check_text(pair.question)
     check_text(pair.answer)
     extra = {"topic": pair.topic} if pair.topic else {}

@@ -10,7 +10,7 @@ from ..formats import Conversation, Fault, Message
 
 
 class Imported(list[Conversation]):
-    """The rows of a source, each with the file and line it stands in.
+    """The rows of a source, each with its file and line.
 
     `skipped`: reason → how many were passed over. `faults`: what could not be read, with file and
     line. `note`: how the source was understood, in a sentence.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def read_outline(soup: BeautifulSoup, found: Found) -> None:
-    """Add the pairs that stand on the page to `found`.
+    """Add the pairs on the page to `found`.
 
     Where nothing asks, headings with text below them may be what people ask about.
     """
@@ -182,7 +182,7 @@ class _Reader:
 
 
 def _lines(nodes: list[Any]) -> list[str]:
-    """A paragraph's lines as they stand in the source, where a line end is a space to HTML."""
+    """A paragraph's lines in the source; HTML treats their line breaks as spaces."""
     return [line for line in phrase(nodes, source_lines=True).split("\n") if line]
 
 
@@ -217,7 +217,7 @@ def _asks_inside(tag: Tag) -> bool:
 
 
 def _terms(tag: Tag) -> list[Tag]:
-    """dt and dd, also where each pair stands in a div of its own."""
+    """dt and dd, also if each pair is in its own div."""
     found = []
     for child in tag.find_all(["dt", "dd", "div"], recursive=False):
         found += _terms(child) if child.name == "div" else [child]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 if TYPE_CHECKING:
     from bs4 import BeautifulSoup, Tag
 
-DEEPEST = 150  # tags within tags; what is deeper is taken for text
+DEEPEST = 150  # nested tags; deeper ones are read as text
 HEADINGS = ["h1", "h2", "h3", "h4", "h5", "h6"]
 _PLAIN_BLOCKS = {
     "address", "article", "aside", "body", "caption", "center", "dd", "details", "div", "dl", "dt",
@@ -35,13 +35,13 @@ _START_TAG = re.compile(r"<[a-z][a-z0-9]*(?=[\s/>]|$)", re.I)
 
 
 def numbered(html: str, first: int = 1) -> str:
-    """HTML whose tags tell the line they stand in (lxml does not); its first line is `first`."""
+    """HTML whose tags know their line (lxml's do not); its first line is `first`."""
     lines = enumerate(html.split("\n"), first)
     return "\n".join(_START_TAG.sub(rf"\g<0> {LINE}={n} ", line) for n, line in lines)
 
 
 def line_of(tag: Tag) -> int:
-    """The line that the tag, or else what is around it, stands in; 1 where nothing tells."""
+    """The line of the tag or of its nearest known parent; 1 if unknown."""
     lines = (str(one.get(LINE, "")) for one in (tag, *tag.parents))
     return int(next((line for line in lines if line.isdecimal()), 1))
 
@@ -80,7 +80,7 @@ def _flatten(tag: Tag, depth: int = 0) -> None:
 
 
 def _gather(soup: BeautifulSoup, tag: Tag, blocks: set[int]) -> None:
-    """Put each run of text and phrases between the blocks of a tag into a paragraph of its own."""
+    """Wrap each run of text and phrases between the blocks of a tag in a paragraph."""
     groups = [(key, list(run)) for key, run in groupby(tag.contents, lambda c: id(c) in blocks)]
     if not any(is_block for is_block, _ in groups):
         return
@@ -94,7 +94,7 @@ def _gather(soup: BeautifulSoup, tag: Tag, blocks: set[int]) -> None:
 
 
 def is_hidden(tag: Tag) -> bool:
-    """Whether nobody sees the tag on the page, or it only links to the heading beside it."""
+    """Whether the tag is hidden, or only links to the heading beside it."""
     classes = tag.get_attribute_list("class")
     return (
         tag.name in _UNSEEN
@@ -105,8 +105,8 @@ def is_hidden(tag: Tag) -> bool:
 
 
 def holds_block(tag: Tag) -> bool:
-    """Whether a block lies in the tag; what holds none is a line of text."""
-    # Not tag.find(_BLOCKS): that builds its rules anew in each call, and takes twice as long.
+    """Whether the tag contains a block; if not, it is a line of text."""
+    # Not tag.find(_BLOCKS): that rebuilds its rules in each call and takes twice as long.
     return any(not isinstance(node, str) and node.name in _BLOCKS for node in tag.descendants)
 
 

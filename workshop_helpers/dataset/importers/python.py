@@ -36,7 +36,7 @@ def rows_from_python(
     Public functions and methods with a docstring, in the order of the files' names and of their
     lines; names that begin with "_", tests, stubs and code of more than `max_characters` are passed
     over and counted. A file that cannot be parsed becomes a fault with its line. `language`: of the
-    instruction's own words ("en" or "ja"); the docstring stays as it is. `extra` holds the
+    instruction's own words ("en" or "ja"); the docstring is not changed. `extra` holds the
     qualified `name`. Raises WorkshopError when no row is left.
     """
     if language not in LANGUAGES:
@@ -88,7 +88,7 @@ def _parse(path: Path, faults: list[Fault]) -> tuple[str, ast.Module]:
         with tokenize.open(path) as file:  # by its BOM or its coding line (PEP 263)
             text = file.read()
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # "\d" in somebody's code is not ours to complain about
+            warnings.simplefilter("ignore")  # "\d" in somebody's code is not our concern
             return text, ast.parse(text)
     except OSError as error:
         fault = ("unreadable.python", error.strerror or error)
@@ -182,7 +182,7 @@ def _instruction(node: Function, owner: tuple[str, ...], docstring: str, languag
     start = "async def" if is_async else "def"
     signature = f"{start} {node.name}({ast.unparse(node.args)}){returns}"
     asked = say(f"importers.{kind}", language, name=node.name, owner=".".join(owner))
-    # Without the signature nobody could know the names of the parameters that the answer uses.
+    # The answer uses the parameter names of the signature.
     told = say("importers.signature", language, signature=signature)
     return "\n\n".join((asked, docstring.strip(), told))
 

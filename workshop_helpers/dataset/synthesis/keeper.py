@@ -18,7 +18,7 @@ from .seeds import Material, Seed
 NEAR, SHORT = 0.9, 200  # a difflib ratio, for texts of so many characters
 LEAST_COMMON = 0.1  # share of words that a row without any figure must have in common with its seed
 
-# A question: it has the mark, or it says in words that something is wanted to be known.
+# A question: it has a question mark, or words that ask for something.
 _ASKS = re.compile(
     r"[?？]|か[。.．！!\s]*$|教えて|お聞かせ|知りたい|知らせて|伺いたい|お伺い|聞きたい|お尋ね"
     r"|\b(?:tell me|let me know (?!if)|(?:would|'d) like to (?:know|learn|ask)"
@@ -50,7 +50,7 @@ class Draft:
 
 
 class Texts:
-    """Texts that a new one must not repeat: exactly, but for case and punctuation, or nearly.
+    """Texts that a new one must not repeat: exactly, except for case and punctuation, or nearly.
 
     Nearly means what `workshop data check` calls a near duplicate; in a short text, where one word
     moves that measure far, also a difflib ratio of at least NEAR.
@@ -111,7 +111,7 @@ class Keeper:
         return self.answers[key]
 
     def row(self, draft: Draft) -> Conversation:
-        """The draft as a row: the seed's earlier turns and system prompt stay."""
+        """The draft as a row, with the seed's earlier turns and system prompt."""
         *before, _, _ = draft.seed.row.messages
         answer = draft.seed.row.answer if self.rewrite == "question" else draft.answer
         messages = (*before, Message("user", draft.question), Message("assistant", answer))
@@ -130,7 +130,7 @@ class Keeper:
         self.questions.add(question)
 
     def fault(self, draft: Draft) -> str | None:
-        """Why a draft is not kept, or None: a name, and after a colon what it is about."""
+        """Why a draft is rejected, or None: a name, and after a colon the details."""
         for text, name in ((draft.question, "empty-question"), (draft.answer, "empty-answer")):
             if not text.strip():
                 return name

@@ -9,7 +9,7 @@ from ...core.wordings import entries, say
 from ...models.chat import Messages
 from .seeds import Material, Seed
 
-AROUND = 24  # facts that stand beside the meant ones in the prompt
+AROUND = 24  # facts in the prompt besides the intended ones
 
 
 def _request(system: str, user: str) -> Messages:

@@ -20,9 +20,9 @@ from ..questions import read_questions
 
 @dataclass(frozen=True)
 class Seed:
-    """What a new row grows from.
+    """The basis of a new row.
 
-    `row`: the row that is asked anew. `facts`: those it states (none where no facts file is given).
+    `row`: the row to rephrase. `facts`: those it states (none where no facts file is given).
     `expected`: what the new answer must say. `known`: texts whose figures it may say. `fact`: the
     question is made from this fact, and `row` holds only a stand-in for it.
     """

@@ -25,7 +25,7 @@ class Asking:
     """How a model is asked.
 
     `temperature`: None leaves it to the model. `max_tokens`: of an answer. `tries`: rows to ask for
-    at most (default: 5 · count + 20). `seed`: of all that is drawn.
+    at most (default: 5 · count + 20). `seed`: for all random draws.
     """
 
     temperature: float | None = 0.8
@@ -57,7 +57,7 @@ class Journal:
 
     def __init__(self, out: Path, key: str, *, fresh: bool) -> None:
         out = out.resolve()
-        # Other settings have a file of their own, so none of them takes another's rows away.
+        # Each combination of settings has its own file, so runs keep each other's rows.
         self.path = out.with_name(f".{out.name}.{key[:12]}.tries")
         if fresh:
             self.path.unlink(missing_ok=True)
@@ -136,7 +136,7 @@ def fill(
     bar: Bar,
 ) -> None:
     """Try seed after seed until enough rows are kept or `limit` rows were tried."""
-    # A try's draws depend on its number alone, so a run that goes on does not repeat itself.
+    # A try's draws depend only on its number, so a continued run does not repeat itself.
     fresh = (number for number in itertools.count() if number not in journal.numbers)
 
     def judge(found: Iterable[Tried]) -> None:
@@ -182,7 +182,7 @@ def _now(function: Callable[..., list[Tried]], *arguments: Any) -> Future[list[T
 
 
 def _start(keeper: Keeper, seed: int, number: int) -> Tried:
-    """Every seed comes once before one comes again, in an order drawn anew each round."""
+    """Every seed once per round, in a new random order each round."""
     seeds = keeper.material.seeds
     round_, place = divmod(number, len(seeds))
     order = list(range(len(seeds)))

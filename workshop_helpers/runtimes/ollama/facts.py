@@ -196,7 +196,7 @@ def _shown_layers(facts: OllamaFacts) -> list[Layer]:
 
 
 def _parameters(text: str) -> dict[str, str | list[str]]:
-    """`show` prints one parameter a line, `stop` once for each text, quoted."""
+    """`show` prints one parameter per line, `stop` once for each text, quoted."""
     found: dict[str, str | list[str]] = {}
     for line in text.splitlines():
         name, _, value = line.strip().partition(" ")

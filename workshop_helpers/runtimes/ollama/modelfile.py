@@ -164,7 +164,7 @@ def parse(text: str) -> Modelfile:
 
 
 def read(path: str | Path) -> Modelfile:
-    """The Modelfile at `path`; its paths count from its folder, wherever it is used.
+    """The Modelfile at `path`; its paths are relative to its folder.
 
     Raises WorkshopError where it cannot be read, with the file's name.
     """
@@ -275,7 +275,7 @@ def build(modelfile: Modelfile) -> str:
 
 
 def write(modelfile: Modelfile, path: str | Path) -> Path:
-    """Write the Modelfile to `path`, whole or not at all, and give the path back.
+    """Write the Modelfile to `path` atomically, and return the path.
 
     Raises WorkshopError for what `build` refuses and `check_modelfile` finds.
     """
@@ -301,7 +301,7 @@ def _written(text: str, where: str) -> str:
             f"The text of {where} holds {named}: Ollama drops such characters from a Modelfile "
             f"without a word (the full-width space U+3000 is one of them). {WAY_OUT}"
         )
-    # the quotation marks of a text would be taken for the value's own
+    # the text's quotation marks would be read as the value's
     plain = text == text.strip() and text and text[0] != '"' and not set(text) & set("\r\n")
     return text if plain else f'"""{text}"""'
 

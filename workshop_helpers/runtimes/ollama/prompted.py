@@ -130,7 +130,7 @@ def choose_examples(rows: Sequence[Conversation], count: int) -> list[Conversati
         raise WorkshopError(f"{count} examples cannot be chosen from {len(rows)} rows.")
     pieces = [_pieces(row) for row in rows]
     frequency = Counter(piece for row in pieces for piece in row)
-    # what stands in every row (a greeting, "how much is") says nothing of its topic
+    # words in every row (a greeting, "how much is") say nothing about its topic
     weight = {piece: math.log(len(rows) / n) for piece, n in frequency.items()}
     length = [math.sqrt(sum(weight[p] ** 2 for p in row)) or 1.0 for row in pieces]
 

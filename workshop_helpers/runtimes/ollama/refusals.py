@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 INSTALL = "https://ollama.com/download"
 
-# (what stands in a refusal, in small letters; what it means); the first that fits counts.
+# (part of a refusal in lower case, its meaning); the first match counts.
 _REFUSED = (
     (
         r"no space left|not enough space|disk (is )?full|quota exceeded",

@@ -130,7 +130,7 @@ class OllamaRuntime(Closing):
 
 class Chat:
     """A conversation with a model of an Ollama server. `history` holds the messages; `system`
-    stands before them. `options` (temperature, num_predict, …) stand over the model's own.
+    stands before them. `options` (temperature, num_predict, …) override the model's.
     `timings`: of the last whole answer.
     """
 
@@ -169,7 +169,7 @@ class Chat:
                 self.history += [question, {"role": "assistant", "content": stream.text}]
 
     def reset(self) -> None:
-        """Forget what was said; the system text stays."""
+        """Clear the messages; the system text stays."""
         self.history.clear()
 
 

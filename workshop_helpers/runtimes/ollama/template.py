@@ -25,7 +25,7 @@ Render = Callable[[Messages, bool], str]
 
 @dataclass(frozen=True)
 class Turn:
-    """What stands before and after the text of a turn; `trimmed`: without spaces at its ends."""
+    """The text before and after a turn's text; `trimmed`: without spaces at its ends."""
 
     before: str
     after: str
@@ -39,8 +39,8 @@ class Turn:
 class ChatFormat:
     """How conversations become text, in pieces.
 
-    `opening` stands before everything; `bare` in place of the system turn where there is no system
-    text (a default one, perhaps). `inside`: the system text has no turn of its own, it begins the
+    `opening` comes before everything; `bare` replaces the system turn where there is no system
+    text (a default one, perhaps). `inside`: the system text has no separate turn, it begins the
     first user turn, and `system.after` parts it from the question. `prompt` opens the answer;
     `stop` are the texts at which an answer ends.
     """
@@ -76,7 +76,7 @@ class ChatFormat:
     def template(self) -> str:
         """The Go template that makes Ollama (0.7 or newer) write what `write` writes.
 
-        Line ends stand inside the braces, where they are not part of the text.
+        Line breaks are inside the braces, where they are not part of the text.
         """
         told, user, answer = map(_go_turn, (self.system, self.user, self.answer))
         if self.inside:
@@ -281,7 +281,7 @@ def _without(text: str, part: str, *, at_end: bool = True) -> str:
 
 
 def _mark(text: str) -> str:
-    """The sign with which a turn begins or ends: a token in angle brackets, else the first word."""
+    """The marker that begins or ends a turn: a token in angle brackets, else the first word."""
     word = next(iter(text.split()), "")
     found = re.match(r"<\|[^|>]*\|>|<[^<>]+>", word)
     return found.group() if found else word
