@@ -58,20 +58,16 @@ def test_folder_appears_whole_under_a_name_with_spaces_and_japanese(tmp_path):
     assert weights(final) == "x"
 
 
-def test_failure_leaves_the_old_folder_and_no_litter(tmp_path):
+def test_failure_leaves_the_old_folder_and_ctrl_c_no_litter(tmp_path):
     make_artifact(tmp_path / "model", "old")
     with pytest.raises(ZeroDivisionError), atomic_directory(tmp_path / "model") as temporary:
         (temporary / "weights").write_text("half")
         raise ZeroDivisionError
-    assert names(tmp_path) == ["model"]
-    assert weights(tmp_path / "model") == "old"
-
-
-def test_ctrl_c_leaves_no_litter(tmp_path):
     with pytest.raises(KeyboardInterrupt), atomic_file(tmp_path / "a.gguf") as temporary:
         temporary.write_text("half")
         raise KeyboardInterrupt
-    assert names(tmp_path) == []
+    assert names(tmp_path) == ["model"]
+    assert weights(tmp_path / "model") == "old"
 
 
 def test_our_old_folder_is_replaced_whole(tmp_path):
@@ -100,7 +96,7 @@ def test_a_folder_behind_a_link_is_replaced_and_the_link_stays(tmp_path):
     assert weights(tmp_path / "disk" / "model") == "new"
 
 
-def test_file_where_a_folder_belongs_and_folder_where_a_file_belongs(tmp_path):
+def test_names_that_cannot_be_written_are_explained(tmp_path):
     (tmp_path / "file").write_text("x")
     (tmp_path / "folder").mkdir()
     with pytest.raises(WorkshopError, match="is a file"):
@@ -109,6 +105,8 @@ def test_file_where_a_folder_belongs_and_folder_where_a_file_belongs(tmp_path):
         pass
     with pytest.raises(WorkshopError, match="a file"):
         write_json(tmp_path / "file" / "deeper.json", {})
+    with pytest.raises(WorkshopError, match="too long"):
+        write_json(tmp_path / ("長" * 200), {})
 
 
 def test_temporary_file_keeps_the_suffix_tools_look_at(tmp_path):
@@ -208,11 +206,6 @@ def test_folder_without_write_permission_is_explained(tmp_path):
     finally:
         if was_root:
             os.seteuid(0)
-
-
-def test_overlong_name_is_explained(tmp_path):
-    with pytest.raises(WorkshopError, match="too long"):
-        write_json(tmp_path / ("長" * 200), {})
 
 
 HOLD = """

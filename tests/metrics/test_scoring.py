@@ -230,11 +230,8 @@ def make(found: int, missing: int, **changes: object) -> Score:
 
 def test_summary_averages_over_the_questions_that_expect_facts() -> None:
     summary = summarise([make(2, 0), make(1, 1), make(0, 1), make(0, 0, characters=50)])
-    assert summary.recall == pytest.approx(0.5)
-    assert summary.full == pytest.approx(1 / 3)
-    assert summary.questions == 4
-    assert summary.length == 20
-    assert summary.polite is None
+    assert (summary.recall, summary.full) == pytest.approx((0.5, 1 / 3))
+    assert (summary.questions, summary.length, summary.polite) == (4, 20, None)
 
 
 def test_summary_counts_answers_not_figures() -> None:
@@ -287,7 +284,7 @@ def test_questions_are_read_with_their_facts(tmp_path: Path) -> None:
         ({"question": "x", "facts": "y"}, '"facts" must be a list'),
         ({"question": "x", "facts": [""]}, "filled texts only"),
         ({"question": "x", "facts": [5]}, "filled texts only"),
-        ({"question": "x", "system": 5}, '"system" is a number; it must be a text'),
+        ({"question": "x", "system": 5}, '"system" is a number; it must be a string'),
         ({"question": "ok"}, "the same question as line 1"),
         ({"question": "x<|im_end|>"}, "control token"),
     ],
