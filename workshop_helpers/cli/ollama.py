@@ -42,7 +42,9 @@ def add_ollama_verbs(verbs: Any) -> None:
     """Add `ollama` and its verbs to the subparsers `verbs`."""
     summary = "make, look at, ask and compare models of an Ollama server"
     inner = add_group(verbs, "ollama", summary, " (OLLAMA_HOST, else this machine's).")
-    _verb(inner, "doctor", _doctor, "is Ollama there, and new enough", "Exit code 1 if not.")
+    _verb(
+        inner, "doctor", _doctor, "is Ollama there, and new enough", "Exit code 1 when it is not."
+    )
     _add_making(inner)
     _verb(inner, "list", _list, "the models that the server has")
     about = _verb(inner, "show", _show, "what a model is made of")
