@@ -139,7 +139,7 @@ def test_in_an_answer(
     question = ["Hi"] if verb == "ask" else []
     command = [
         sys.executable, "-m", "workshop_helpers.cli", "ollama", verb, "m", *question,
-        "--max-new-tokens", "300", "--host", own.host,
+        "--max-new-tokens", "900", "--host", own.host,
     ]  # fmt: skip
     with subprocess.Popen(
         command,
