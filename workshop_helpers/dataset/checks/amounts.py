@@ -11,6 +11,7 @@ from ...core.errors import WorkshopError
 from ...core.jsonio import read_json
 from ...core.wordings import Wording
 from ...models.resolve import ModelRef
+from ..formats import read_conversations
 from .findings import Finding, Place, finding, word
 from .row import CheckedRow, Places, SetCheck
 
@@ -133,7 +134,6 @@ def measured_speed(ref: ModelRef, epochs: float, tokenizer: Any) -> tuple[float 
         return None, word("no-speed")
     from ...models.chat import chat_prompt
     from ...models.load import load_tokenizer
-    from ..formats import read_conversations
 
     tokenizer = tokenizer or load_tokenizer(ref)
     tokens = 0

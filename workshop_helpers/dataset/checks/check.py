@@ -12,12 +12,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...core.errors import WorkshopError
 from ...core.progress import Bar
 from ...metrics.facts import ShopFacts
 from ...models.resolve import ModelRef, resolve
+from ..formats import Conversation, Fault, open_rows
+from ..formats.encodings import spoken
 from .amounts import Topics, enough, estimate
 from .consistency import Answers, KnownFacts, Statements
 from .content import content_findings
@@ -40,9 +42,6 @@ from .row import CheckedRow, Places, SetCheck
 from .size import Tokens, check_short
 from .structure import check_structure
 from .style import Languages, Manners, NumberFormats, check_language, check_leftovers
-
-if TYPE_CHECKING:
-    from ..formats import Conversation, Fault
 
 BATCH = 32  # rows per call of `Checker.take`
 DEFAULT_MAX_LENGTH = 512  # LoraRecipe's default; this room cannot import it
@@ -132,8 +131,6 @@ def _facts(facts: str | Path | None, first: Path) -> ShopFacts | None:
 
 
 def _read(checker: Checker, path: Path, bar: Bar, reading: dict[str, Any]) -> dict[str, Any]:
-    from ..formats import Conversation, open_rows
-    from ..formats.encodings import spoken
 
     before = checker.rows
     faults = 0

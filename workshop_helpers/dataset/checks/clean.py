@@ -12,14 +12,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from os.path import commonprefix
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ...core.artifacts import atomic_file
 from ...core.errors import WorkshopError
+from ..formats import Conversation, Fault, Message, Source, open_rows, write_conversations
+from ..formats.faults import raise_faults
 from .findings import shorten
-
-if TYPE_CHECKING:
-    from ..formats import Conversation, Fault, Source
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 # Zero-width space, word joiner, byte order mark, soft hyphen. Joiners stay, since emoji need them.
@@ -97,7 +95,6 @@ def clean(
 
     Raises WorkshopError if `out` is the source, and for unreadable rows unless they are skipped.
     """
-    from ..formats import open_rows, write_conversations
 
     source, out = Path(source), Path(out)
     if out.exists() and source.exists() and out.samefile(source):
@@ -119,14 +116,6 @@ def format_to_write(source: Source) -> str | None:
     return None if source.format in ("unknown", "plain") else source.format
 
 
-def unreadable(faults: list[Fault], how: str) -> WorkshopError:
-    """The error for unreadable rows, which lists ten of them; how: what skips them."""
-    shown = [str(fault) for fault in faults[:10]]
-    more = [f"… and {len(faults) - 10} more."] if len(faults) > 10 else []
-    fix = f"Correct these rows, or leave them out with {how}."
-    return WorkshopError("\n".join([*shown, *more, fix]))
-
-
 def _cleaned(
     rows: Iterable[Conversation | Fault],
     report: CleanReport,
@@ -134,7 +123,6 @@ def _cleaned(
     nfc: bool,
     skip_faults: bool,
 ) -> Iterator[Conversation]:
-    from ..formats import Conversation
 
     seen: dict[int, int] = {}
     for row in rows:
@@ -153,12 +141,12 @@ def _cleaned(
         text = shorten(changed.messages[-2].content)
         change = Change(str(report.source), line, "duplicate", text, None, seen[key])
         report.changes.append(change)
-    if report.faults and not skip_faults:
-        raise unreadable(report.faults, "--skip-faults")
+    if not skip_faults:
+        also = ["Correct these rows, or leave them out with --skip-faults."]
+        raise_faults(report.source, report.faults, also=also)
 
 
 def _clean_row(row: Conversation, report: CleanReport, mask: bool, nfc: bool) -> Conversation:
-    from ..formats import Conversation, Message
     from .personal import mask as mask_text
 
     def log(rule: str, before: str, after: str) -> None:

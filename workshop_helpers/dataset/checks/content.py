@@ -5,16 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from ...core.wordings import Wording
-from ..formats import SPECIAL_TOKEN
+from ..formats import SPECIAL_TOKEN, Conversation
 from .findings import EXCERPT, Finding, around, finding, visible, who, word
 from .personal import mask
 from .secrets import find_secrets
-
-if TYPE_CHECKING:
-    from ..formats import Conversation
 
 
 class _Fault(NamedTuple):

@@ -11,15 +11,13 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...core.errors import WorkshopError
+from ..formats import Conversation, open_rows
 from .findings import Finding, Place
 from .row import CheckedRow, Places, SetCheck
 from .similarity import Similar, plain
-
-if TYPE_CHECKING:
-    from ..formats import Conversation
 
 _STOP_WORDS = """
 a an the is are am was were be been do does did can could will would shall should may might
@@ -55,7 +53,6 @@ def read_held_out(path: str | Path) -> Iterator[HeldOut]:
     The file contains rows of any known format, or questions (JSON Lines with `question` and no
     answer, as for `workshop verify`). Raises WorkshopError for an unreadable file.
     """
-    from ..formats import Conversation, open_rows
 
     path = Path(path)
     if _is_questions_file(path):

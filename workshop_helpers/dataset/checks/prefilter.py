@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from ..formats import Message
+from ..formats import Message
 
 # Kinds of signs; results are sums of them.
 EMAIL, ENGLISH_NAME, JAPANESE_NAME, NUMBER, STREET, JAPANESE_PLACE = 1, 2, 4, 8, 16, 32

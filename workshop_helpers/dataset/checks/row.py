@@ -5,13 +5,11 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...metrics.language import bytes_per_character, quick_language
+from ..formats import Conversation, Message
 from .findings import Finding, Place, finding, where
-
-if TYPE_CHECKING:
-    from ..formats import Conversation, Message
 
 
 @dataclass(slots=True, init=False)

@@ -11,18 +11,17 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...core.artifacts import atomic_directory
 from ...core.cards import file_hash, write_card
 from ...core.errors import WorkshopError
+from ..formats import Conversation, open_rows, write_conversations
+from ..formats.faults import raise_faults
 from .amounts import topic_of
-from .clean import format_to_write, unreadable
+from .clean import format_to_write
 from .leakage import asked, content_words
 from .similarity import Similar, plain
-
-if TYPE_CHECKING:
-    from ..formats import Conversation
 
 NAMES = {2: ("train", "test"), 3: ("train", "validation", "test")}
 NEAR = 0.7  # stricter than the leakage check (0.8), so that a split passes it
@@ -60,7 +59,6 @@ def split(
     The same seed gives the same sides. The source stays as it is. Needs datasketch. Raises
     WorkshopError for invalid ratios and for unreadable rows (clean them first).
     """
-    from ..formats import write_conversations
 
     source, out_dir = Path(source), Path(out_dir)
     names = _names(ratios)
@@ -120,15 +118,14 @@ def _notes(rows: int, groups: int, sides: int) -> list[str]:
 
 
 def _read(source: Path, reading: dict[str, Any]) -> tuple[list[Conversation], str | None]:
-    from ..formats import Conversation, open_rows
 
     with open_rows(source, **reading) as reader:
         found = list(reader)
         known = format_to_write(reader.source)
     rows = [row for row in found if isinstance(row, Conversation)]
     faults = [row for row in found if not isinstance(row, Conversation)]
-    if faults:
-        raise unreadable(faults, "`workshop data clean --skip-faults`")
+    also = ["Correct these rows, or leave them out with `workshop data clean --skip-faults`."]
+    raise_faults(source, faults, also=also)
     if not rows:
         raise WorkshopError(f"{source} contains no rows, so there is nothing to split.")
     return rows, known

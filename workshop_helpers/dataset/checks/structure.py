@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ..formats import Conversation
 from .findings import Finding, finding
-
-if TYPE_CHECKING:
-    from ..formats import Conversation
 
 _ROLES = ("system", "user", "assistant")
 

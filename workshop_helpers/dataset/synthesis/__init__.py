@@ -49,7 +49,8 @@ def synthesize(
     `writer`: see `runtimes.writers.writer_for`; it is opened when there is something to ask.
     `asking`: how it is asked; None takes the defaults. `rewrite`: "both", or only the "question"
     (the answer stays), or only the "answer"; None takes "both", or "answer" for a writer that
-    cannot ask. `check=False` keeps all well-formed rows. `prices`: per million tokens read and written.
+    cannot ask. `check=False` keeps all well-formed rows. `prices`: per million tokens read and
+    written.
 
     Rows are kept in a hidden file beside `out` as they come: after a stop the same call continues.
     Repeated with equal arguments it returns the earlier report, unless `overwrite`.

@@ -115,7 +115,7 @@ class Ollama(Closing):
         """How many threads to ask for; None where Ollama may choose.
 
         Ollama counts the machine's cores. Where we (and most likely it too) may use only some of
-        them, its threads wait for each other: two on one core write one token per second instead of a
+        them, its threads wait for each other: two on one core write one token a second instead of a
         hundred.
         """
         here, usable = urlsplit(self.host).hostname in _HERE, cores()
@@ -187,8 +187,8 @@ class Ollama(Closing):
         others from the working directory. What else is given is put over what the source brings;
         nothing is added to it: for a bare GGUF without `template`, Ollama looks for a template of
         its own that is like the file's (`prompted` reads off the file's). Files are uploaded only
-        where the server does not have them. The name appears at the end; until then an older model of
-        that name stays. Raises WorkshopError for a bad name, a file that is missing,
+        where the server does not have them. The name appears at the end; until then an older model
+        of that name stays. Raises WorkshopError for a bad name, a file that is missing,
         damaged or of the wrong kind, a model that is missing, a server that is too old, stops or
         refuses.
         """

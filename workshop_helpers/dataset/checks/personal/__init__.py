@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ...formats import Conversation
 from .. import prefilter
 from ..findings import Finding, around, finding, visible, who, word
 from ..secrets import find_secrets
@@ -20,9 +21,6 @@ from .addresses import japanese_addresses, postal_codes, streets
 from .contact import emails, phones
 from .names import english_names, japanese_names
 from .numbers import cards, my_numbers, ssns
-
-if TYPE_CHECKING:
-    from ...formats import Conversation
 
 
 def personal_findings(conversation: Conversation) -> list[Finding]:
