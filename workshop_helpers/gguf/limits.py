@@ -28,7 +28,7 @@ _GEMMA_27B_LAYERS = 62
 def silent_differences(config: Config) -> list[str]:
     """What llama.cpp computes otherwise than transformers: each as "setting (what it does)".
 
-    `config`: the content of a config.json. Empty where nothing is known, and for architectures
+    `config`: the content of a config.json. Empty if nothing is known, and for architectures
     outside the catalogue.
     """
     rules = _RULES.get((config.get("architectures") or [""])[0], ())
@@ -49,7 +49,7 @@ def _rotary(*types: str) -> Callable[[Config], Iterator[str]]:
     def rule(config: Config) -> Iterator[str]:
         found: Config = config.get("rope_parameters") or config.get("rope_scaling") or {}
         yield from _rotary_of(found.get("full_attention", found), types)
-        # the layers that see a window only are not scaled at all
+        # layers with a sliding window are not scaled
         yield from _rotary_of(found.get("sliding_attention") or {}, ("default",))
 
     return rule

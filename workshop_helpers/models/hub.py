@@ -33,7 +33,7 @@ def hub_folder(entry: CatalogueEntry, *, download: bool) -> Path:
         check_model_folder(cached)
         return cached
     except (LocalEntryNotFoundError, FileNotFoundError, WorkshopError):
-        pass  # Not there, or the rest of a download that was broken off: fetch what is missing.
+        pass  # Missing or incomplete: download the rest.
     how = _how_to_get(entry)
     if constants.HF_HUB_OFFLINE or not download:
         raise WorkshopError(

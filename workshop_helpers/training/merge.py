@@ -77,7 +77,7 @@ def merge(
     """Merge an adapter into its base and write the model, with its tokenizer, to the folder `out`.
 
     An equal earlier merge in `out` is returned unchanged, unless `overwrite`. Raises WorkshopError
-    when `adapter` is none, when its base cannot be found, when the merged model does not answer
+    when `adapter` is not one, when its base cannot be found, when the merged model does not answer
     like the adapter, when merging changed nothing, and when the disk is full.
     """
     ref = resolve(adapter)

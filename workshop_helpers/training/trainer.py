@@ -132,8 +132,8 @@ def _loraplus_optimizer(trainer: Any, recipe: LoraRecipe) -> Any:
 def _epoch_sampler(sampler: Any, seed: int) -> Any:
     """Rows of similar length together, in an order that depends only on seed and epoch.
 
-    The library's own draws it from torch's global state, which a run resumed in its second epoch
-    has not got.
+    The library's sampler uses torch's global state, which is lost when a run is resumed in its
+    second epoch.
     """
     import torch
     from transformers.trainer_pt_utils import LengthGroupedSampler
@@ -154,7 +154,7 @@ def _answer_loss(model: Any, inputs: dict[str, Any], answer_tokens: Any) -> Any:
     """
     import torch
 
-    targets = inputs["labels"][:, 1:]  # each place is asked for the next token
+    targets = inputs["labels"][:, 1:]  # each position predicts the next token
     places = (targets != IGNORED).any(dim=0).nonzero().squeeze(1)
     rest = {name: value for name, value in inputs.items() if name != "labels"}
     logits = model(**rest, use_cache=False, logits_to_keep=places).logits

@@ -1,8 +1,7 @@
-"""The one table of wordings: what is said to people, by code and values, in each language.
+"""The table of wordings: texts for people, by code and values, in each language.
 
-The table lies beside this module, a YAML file for each subject: the code "checks.too-short" is the
-entry `too-short` of checks.yaml, a mapping of languages to texts. Nothing reads a finished sentence
-back.
+The table is a set of YAML files beside this module, one per subject: "checks.too-short" is the
+entry `too-short` of checks.yaml, a mapping of languages to texts. Nothing parses finished sentences.
 """
 
 from __future__ import annotations
@@ -34,8 +33,8 @@ class Wording:
 def say(code: str, language: str = "en", /, **values: Any) -> str:
     """The text of `code` in `language` ("en" or "ja"), with `values` in its fields.
 
-    Fields are those of `str.format`, and `{n:=row|rows}`, which is the first word where n is 1,
-    else the second. A value that is a Wording is said in the same language; a list is joined by
+    Fields are those of `str.format`, and `{n:=row|rows}`, which is the first word if n is 1,
+    else the second. A Wording as a value is given in the same language; a list is joined by
     ", " or "、". KeyError for an unknown code.
     """
     subject, _, name = code.partition(".")
@@ -53,7 +52,7 @@ def _table(subject: str) -> dict[str, dict[str, str]]:
 
 
 def entries(subject: str) -> dict[str, dict[str, str]]:
-    """All entries of a subject, by name; for what lists them, such as a table of rules."""
+    """All entries of a subject, by name."""
     return dict(_table(subject))
 
 
