@@ -1,7 +1,7 @@
 """The table of wordings: texts for people, by code and values, in each language.
 
 The table is a set of YAML files beside this module, one per subject: "checks.too-short" is the
-entry `too-short` of checks.yaml, a mapping of languages to texts. Nothing parses finished sentences.
+entry `too-short` of checks.yaml, a mapping of languages to texts. Nothing parses whole sentences.
 """
 
 from __future__ import annotations
