@@ -168,12 +168,12 @@ model = load_model(MODEL, device)
 print(model.model.layers[0])
 
 # %% [markdown] lang="ja"
-# どの行列にLoRAを付けるかは、学習の設定 `LoraRecipe` が決めます。`mame` の設定が選ぶのはMLPの3つ（`gate_proj`、`up_proj`、`down_proj`）だけです。プロンプトのどこを見るかを決める注意機構（`self_attn`）には付けません。店の事実を覚えるのに足り、プロンプトから事実を読み取る力が残りやすかったからです（READMEの「…注意機構の行列にも付ける」の行が、その測定値です）。
+# どの行列にLoRAを付けるかは、学習の設定 `LoraRecipe` が決めます。`mame` の設定が選ぶのはMLPの3つ（`gate_proj`、`up_proj`、`down_proj`）だけです。プロンプトのどこを見るかを決める注意機構（`self_attn`）には付けません。店の事実を覚えるのに足り、プロンプトから事実を読み取る力が残りやすかったからです（results/README.ja.mdの「…注意機構の行列にも付ける」の行が、その測定値です）。
 #
 # 学習するパラメータを、ランクごとに数えます。行列1つにつき $r \times (\text{入力} + \text{出力})$ 個です。
 
 # %% [markdown] lang="en"
-# Which matrices get a LoRA is up to the training settings, the `LoraRecipe`. For `mame` it takes only the three of the MLP (`gate_proj`, `up_proj`, `down_proj`). The attention (`self_attn`), which decides where in the prompt to look, gets none: the MLP is enough to learn the shop's facts, and the model keeps more of its skill of reading facts off a prompt (the README's row "… attention adapted too" has the figures).
+# Which matrices get a LoRA is up to the training settings, the `LoraRecipe`. For `mame` it takes only the three of the MLP (`gate_proj`, `up_proj`, `down_proj`). The attention (`self_attn`), which decides where in the prompt to look, gets none: the MLP is enough to learn the shop's facts, and the model keeps more of its skill of reading facts off a prompt (the row "… attention adapted too" in results/README.md has the figures).
 #
 # Count what there is to train, rank by rank: $r \times (\text{inputs} + \text{outputs})$ for each matrix.
 
