@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from ollama_registry import Registry
 from ollama_server import OllamaServer
+from tiny_models import save_tiny_model
 
 from workshop_helpers.cli import ollama as ollama_cli
 from workshop_helpers.cli.main import main
@@ -131,14 +132,20 @@ def test_in_a_quantization(own: OllamaServer, mame_gguf: Path, older_gguf: Path)
         assert state(own.host, "m")[1] not in (before[1], digest(mame_gguf))
 
 
+@pytest.fixture(scope="module")
+def talker(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that talks for seconds: random weights end an answer by chance only, and these are
+    large enough for some milliseconds a token.
+    """
+    folder = tmp_path_factory.mktemp("talker")
+    model = save_tiny_model(folder / "talker", hidden=768, layers=4)
+    return convert(model, folder / "talker-F16.gguf").path
+
+
 @pytest.mark.parametrize("verb", ["ask", "chat"])
-def test_in_an_answer(
-    own: OllamaServer, tiny_model: Path, older_gguf: Path, tmp_path: Path, verb: str
-) -> None:
-    talker = convert(tiny_model, tmp_path / "talker-F16.gguf").path
+def test_in_an_answer(own: OllamaServer, talker: Path, older_gguf: Path, verb: str) -> None:
     with Ollama(own.host) as server:
         server.create("other", older_gguf)
-        # random weights: they end an answer by chance only
         options = {"temperature": 0.8, "seed": 1, "num_thread": 1}
         server.create("m", talker, template="{{ .Prompt }}", parameters=options)
     before = state(own.host, "other")

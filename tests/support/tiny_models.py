@@ -46,19 +46,17 @@ def make_tokenizer(vocabulary: int = 512):
     return fast
 
 
-def save_tiny_model(folder: Path, *, seed: int = 0) -> Path:
-    """Write a random Qwen2 model (hidden 256, intermediate 256, 2 layers) with its tokenizer to
-    `folder`.
-    """
+def save_tiny_model(folder: Path, *, seed: int = 0, hidden: int = 256, layers: int = 2) -> Path:
+    """Write a random Qwen2 model with its tokenizer to `folder`; MLPs are as wide as `hidden`."""
     import torch
     from transformers import Qwen2Config, Qwen2ForCausalLM
 
     tokenizer = make_tokenizer()
     config = Qwen2Config(
         vocab_size=len(tokenizer),
-        hidden_size=256,
-        intermediate_size=256,
-        num_hidden_layers=2,
+        hidden_size=hidden,
+        intermediate_size=hidden,
+        num_hidden_layers=layers,
         num_attention_heads=4,
         num_key_value_heads=2,
         max_position_embeddings=1024,
