@@ -46,7 +46,9 @@ def make_tokenizer(vocabulary: int = 512):
     return fast
 
 
-def save_tiny_model(folder: Path, *, seed: int = 0, hidden: int = 256, layers: int = 2) -> Path:
+def save_tiny_model(
+    folder: Path, *, seed: int = 0, hidden: int = 256, layers: int = 2, tied: bool = True
+) -> Path:
     """Write a random Qwen2 model with its tokenizer to `folder`; MLPs are as wide as `hidden`."""
     import torch
     from transformers import Qwen2Config, Qwen2ForCausalLM
@@ -60,7 +62,7 @@ def save_tiny_model(folder: Path, *, seed: int = 0, hidden: int = 256, layers: i
         num_attention_heads=4,
         num_key_value_heads=2,
         max_position_embeddings=1024,
-        tie_word_embeddings=True,
+        tie_word_embeddings=tied,
         bos_token_id=None,
         eos_token_id=tokenizer.convert_tokens_to_ids("<|im_end|>"),
         pad_token_id=tokenizer.convert_tokens_to_ids("<|endoftext|>"),
