@@ -67,6 +67,8 @@ __all__ = [*_FROM]
 
 
 def __getattr__(name: str) -> object:
+    if name == "display":  # results show themselves by it (core/showing.py)
+        return import_module(".display", __name__)
     if name not in _FROM:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     found = globals()[name] = getattr(import_module(f".{_FROM[name]}", __name__), name)
