@@ -3,9 +3,10 @@
     python notebooks/build.py [NAME...] [--check] [--no-run] [--out DIR --set NAME=VALUE...]
 
 A source is py:percent. Its markdown cells are marked lang="ja" or lang="en"; code cells belong to
-both. The Japanese notebook lies in notebooks/, the English one in notebooks/en/. A second build of
-unchanged sources leaves the files as they are: ids come from the content, and where only seconds
-and speeds moved, those recorded before stay.
+both. The Japanese notebook lies in notebooks/, the English one in notebooks/en/, those with the
+solutions of the exercises in notebooks/solutions/ and notebooks/solutions/en/. What the tags of a
+cell mean is below, at `NOTEBOOK`. A second build of unchanged sources leaves the files as they are:
+ids come from the content, and where only seconds and speeds moved, those recorded before stay.
 
 --check says whether the notebooks match their sources and were executed (exit code 1 if not), and
 writes nothing.
@@ -14,18 +15,32 @@ writes nothing.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import sys
 import time
 import uuid
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
 SOURCES = HERE / "src"
+SETUP = SOURCES / "setup.py"  # the cells below the title of every notebook
 LANGUAGES = ("ja", "en")
+# A notebook leaves out what is tagged "solution". Its solutions have, of the cells below the set-up,
+# those with one of the tags here, and no others: what the exercises need, and the exercises solved.
+NOTEBOOK, SOLUTIONS = "notebook", ("parameters", "needed", "exercise", "solution", "check")
+KINDS = (NOTEBOOK, "solutions")
+PRESENTER = "presenter"  # tag of notes for the presenter, which are folded away
+NOTES = {"ja": "🎤 発表者ノート", "en": "🎤 Presenter notes"}
+SOLVED = {
+    "ja": "# {title}：演習の解答\n\nこの章の演習と、その解答の例です。",
+    "en": "# {title}: solutions\n\nThe exercises of this chapter, each with a solution.",
+}
 TIMED = "timed"  # tag of a cell whose output holds seconds or speeds, which differ in every run
+WIDGET = "application/vnd.jupyter.widget-view+json"
 CELL_TIMEOUT = 600
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "llm-finetuning-workshop/notebooks")
 
@@ -35,25 +50,25 @@ def sources() -> list[Path]:
     return sorted(SOURCES.glob("[0-9][0-9]_*.py"))
 
 
-def target(source: Path, language: str, out: Path = HERE) -> Path:
+def has_exercises(source: Path) -> bool:
+    """Has the source exercises, and so solutions?"""
+    return 'tags=["exercise"]' in source.read_text(encoding="utf-8")
+
+
+def target(source: Path, language: str, out: Path = HERE, kind: str = NOTEBOOK) -> Path:
     """Where the notebook of a source and language lies."""
-    return (out if language == "ja" else out / language) / f"{source.stem}.ipynb"
+    folder = out if kind == NOTEBOOK else out / kind
+    return (folder if language == "ja" else folder / language) / f"{source.stem}.ipynb"
 
 
-def build(source: Path, language: str) -> Any:
+def build(source: Path, language: str, kind: str = NOTEBOOK) -> Any:
     """The notebook of a source in one language, without outputs."""
-    import jupytext
     import nbformat
 
-    read = jupytext.read(source)
     cells, seen = [], {}
-    for cell in read.cells:
-        if cell.metadata.get("lang", language) != language:
-            continue
-        text = cell.source
+    for cell in chosen_cells(source, language, kind):
         tags = list(cell.metadata.get("tags", []))
-        if "parameters" in tags:
-            text = set_parameters(text, {"LANGUAGE": language})
+        text = finished_text(cell.source, tags, language)
         number = seen[text] = seen.get(text, 0) + 1
         # By content: a cell put in between leaves the ids of its neighbours alone.
         id = uuid.uuid5(_NAMESPACE, f"{source.stem}/{cell.cell_type}/{text}/{number}").hex[:12]
@@ -69,14 +84,64 @@ def build(source: Path, language: str) -> Any:
     )
 
 
+def chosen_cells(source: Path, language: str, kind: str) -> list[Any]:
+    """The cells of a source that belong to the language and kind of notebook, below them the
+    set-up.
+    """
+    title, *rest = in_language(source, language)
+    if kind == NOTEBOOK:
+        rest = [cell for cell in rest if "solution" not in cell.metadata.get("tags", [])]
+    else:
+        heading = title.source.splitlines()[0].removeprefix("# ")
+        title.source = SOLVED[language].format(title=heading)
+        rest = [c for c in rest if {*c.metadata.get("tags", [])} & {*SOLUTIONS}]
+        # The exercise's text stays, its empty cell gives way to the solution.
+        rest = [
+            cell
+            for cell in rest
+            if cell.cell_type == "markdown" or "exercise" not in cell.metadata["tags"]
+        ]
+    return [title, *in_language(SETUP, language), *rest]
+
+
+def in_language(source: Path, language: str) -> list[Any]:
+    """A source's code cells, and its prose in one language."""
+    import jupytext
+
+    cells = jupytext.read(source).cells
+    return [cell for cell in cells if cell.metadata.get("lang", language) == language]
+
+
+def finished_text(text: str, tags: list[str], language: str) -> str:
+    """A cell's text as the notebook has it."""
+    if "parameters" in tags:
+        return set_parameters(text, {"LANGUAGE": language})
+    if "setup" in tags:
+        return text.replace("REPOSITORY", repository())
+    if PRESENTER in tags:
+        return f"<details>\n<summary>{NOTES[language]}</summary>\n\n{text}\n\n</details>"
+    return text
+
+
+@cache
+def repository() -> str:
+    """The address of the course in pyproject.toml."""
+    text = (HERE.parent / "pyproject.toml").read_text(encoding="utf-8")
+    found = re.search(r'(?m)^Repository = "([^"]+)"$', text)
+    assert found is not None
+    return found[1]
+
+
 def set_parameters(text: str, values: dict[str, str]) -> str:
-    """The parameters cell with `NAME = "…"` set to other texts. KeyError for a name that it does
-    not set.
+    """The parameters cell with `NAME = …` set to other values: a text where it sets a text, a
+    number where it sets one. KeyError for a name that it does not set.
     """
     for name, value in values.items():
-        text, count = re.subn(rf'(?m)^({name} = )"[^"]*"', lambda m: f'{m[1]}"{value}"', text)  # noqa: B023
-        if count != 1:
-            raise KeyError(f"the parameters cell sets no text {name}")
+        found = re.search(rf'(?m)^{name} = ("[^"]*"|\d+)', text)
+        if found is None:
+            raise KeyError(f"the parameters cell sets no {name}")
+        new = json.dumps(value, ensure_ascii=False) if found[1].startswith('"') else str(int(value))
+        text = text[: found.start(1)] + new + text[found.end(1) :]
     return text
 
 
@@ -109,14 +174,15 @@ def execute(notebook: Any, folder: Path, parameters: dict[str, str] | None = Non
 
 
 def tidy(notebook: Any) -> None:
-    """Drop what differs from run to run and says nothing: widget state, the Python version,
-    addresses of objects.
+    """Drop what differs from run to run and says nothing: widgets, of which the HTML beside them
+    stays, the Python version, addresses of objects.
     """
     notebook.metadata.pop("widgets", None)
     notebook.metadata["language_info"] = {"name": "python"}
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         for output in cell.get("outputs", []):
+            output.get("data", {}).pop(WIDGET, None)
             if "text/plain" in output.get("data", {}):
                 text = output["data"]["text/plain"]
                 output["data"]["text/plain"] = re.sub(r" at 0x[0-9a-f]{6,}", "", text)
@@ -153,17 +219,17 @@ def _outputs(cell: Any, timed: bool) -> list[Any]:
     return kept
 
 
-def problems(source: Path, language: str, out: Path = HERE) -> list[str]:
+def problems(source: Path, language: str, out: Path = HERE, kind: str = NOTEBOOK) -> list[str]:
     """What is wrong with the notebook on disk: not as its source, or not executed from top to
     bottom.
     """
     import nbformat
 
-    path = target(source, language, out)
+    path = target(source, language, out, kind)
     name = path.relative_to(out)
     if not path.is_file():
         return [f"{name} is not there."]
-    wanted, found = build(source, language), nbformat.read(path, as_version=4)
+    wanted, found = build(source, language, kind), nbformat.read(path, as_version=4)
 
     def sketch(notebook: Any) -> list[Any]:
         return [(c.cell_type, c.id, c.source, c.metadata.get("tags", [])) for c in notebook.cells]
@@ -178,18 +244,27 @@ def problems(source: Path, language: str, out: Path = HERE) -> list[str]:
     return []
 
 
-def make(source: Path, language: str, out: Path, *, run: bool, parameters: dict[str, str]) -> str:
+def make(
+    source: Path,
+    language: str,
+    out: Path,
+    kind: str = NOTEBOOK,
+    *,
+    run: bool,
+    parameters: dict[str, str],
+) -> str:
     """Build one notebook and write it, whole or not at all; gives a line that says what was done."""
     import nbformat
 
     from workshop_helpers.core.artifacts import atomic_file
 
-    path = target(source, language, out)
-    notebook = build(source, language)
+    path = target(source, language, out, kind)
+    notebook = build(source, language, kind)
     old = nbformat.read(path, as_version=4) if path.is_file() else None
     start = time.perf_counter()
     if run:
-        execute(notebook, path.parent, parameters)
+        # The solutions find what the notebook has made.
+        execute(notebook, target(source, language, out).parent, parameters)
         notebook = settle(notebook, old)
     seconds = time.perf_counter() - start
     with atomic_file(path) as temporary:
@@ -204,6 +279,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help="such as 04; default: all")
     parser.add_argument("--language", choices=LANGUAGES, help="one language only")
     parser.add_argument("--check", action="store_true", help="compare only, write nothing")
+    parser.add_argument("--kind", choices=KINDS, help="the notebooks only, or the solutions only")
     parser.add_argument("--no-run", action="store_true", help="do not execute")
     parser.add_argument("--out", type=Path, default=HERE, help="another folder than notebooks/")
     parser.add_argument(
@@ -216,10 +292,21 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = [s for s in sources() if not options.names or s.stem.startswith(tuple(options.names))]
     if not chosen:
         parser.error(f"there is no such notebook; there are {', '.join(s.stem for s in sources())}")
-    pairs = [(s, lang) for lang in LANGUAGES if options.language in (None, lang) for s in chosen]
+    pairs = [
+        (source, language, kind)
+        for language in LANGUAGES
+        if options.language in (None, language)
+        for source in chosen
+        for kind in KINDS
+        if options.kind in (None, kind) and (kind == NOTEBOOK or has_exercises(source))
+    ]
 
     if options.check:
-        found = [p for source, language in pairs for p in problems(source, language, options.out)]
+        found = [
+            p
+            for source, language, kind in pairs
+            for p in problems(source, language, options.out, kind)
+        ]
         for problem in found:
             print(problem)
         print("Run `make notebooks`." if found else f"{len(pairs)} notebooks match their sources.")
@@ -229,15 +316,14 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ["HF_HUB_OFFLINE"] = "1"
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     failed = 0
-    for source, language in pairs:
+    for source, language, kind in pairs:
         try:
-            line = make(
-                source, language, options.out, run=not options.no_run, parameters=parameters
-            )
+            run = not options.no_run
+            line = make(source, language, options.out, kind, run=run, parameters=parameters)
             print(line, flush=True)
         except Exception as error:  # the others are still built; this one's old file stays
             failed += 1
-            print(f"{language}/{source.stem} FAILED\n{error}", file=sys.stderr, flush=True)
+            print(f"{language}/{source.stem} ({kind}) FAILED\n{error}", file=sys.stderr, flush=True)
     return 1 if failed else 0
 
 

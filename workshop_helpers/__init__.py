@@ -11,11 +11,13 @@ from importlib import import_module
 
 TYPE_CHECKING = False  # as type checkers read it; importing typing would take longer than the rest
 if TYPE_CHECKING:
+    from .core.artifacts import runs_folder as runs_folder
     from .core.device import choose_device as choose_device
     from .dataset.formats import read_conversations as read_conversations
     from .dataset.questions import read_questions as read_questions
     from .display import diff as diff
     from .display import loss_curve as loss_curve
+    from .display.exercises import Exercises as Exercises
     from .display.preview import preview as preview
     from .display.tokens import show_tokens as show_tokens
     from .evaluation.agreement import agreement as agreement
@@ -41,6 +43,7 @@ __version__ = "0.1.0"
 _FROM = {
     "CATALOGUE": "models.catalogue",
     "Candidate": "evaluation.candidates",
+    "Exercises": "display.exercises",
     "LoraRecipe": "training.recipe",
     "Shop": "evaluation.shop",
     "agreement": "evaluation.agreement",
@@ -60,6 +63,7 @@ _FROM = {
     "read_conversations": "dataset.formats",
     "read_gguf": "gguf.header",
     "read_questions": "dataset.questions",
+    "runs_folder": "core.artifacts",
     "show_tokens": "display.tokens",
     "train": "training.train",
 }

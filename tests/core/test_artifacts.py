@@ -14,7 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from workshop_helpers.core.artifacts import atomic_directory, atomic_file, claim, data_path
+from workshop_helpers.core.artifacts import (
+    atomic_directory,
+    atomic_file,
+    claim,
+    data_path,
+    runs_folder,
+)
 from workshop_helpers.core.cards import equal_card, file_hash, fingerprint, read_card, write_card
 from workshop_helpers.core.errors import WorkshopError, explain_os_errors
 from workshop_helpers.core.jsonio import read_json, write_json
@@ -295,3 +301,12 @@ def test_only_the_same_artifact_of_equal_inputs_is_found_again(tmp_path):
 def test_missing_bundled_data_is_named():
     with pytest.raises(WorkshopError, match="data/no/such"):
         data_path("no", "such")
+
+
+def test_each_model_and_language_has_a_runs_folder_of_its_own(tmp_path):
+    here, there = tmp_path / "a" / "my model", tmp_path / "b" / "my model"
+    folders = [runs_folder("mame", "ja"), runs_folder("mame", "en")]
+    folders += [runs_folder(here, "ja"), runs_folder(there, "ja")]
+    assert folders[0] == Path("runs/mame-ja")
+    assert len(set(folders)) == 4
+    assert all(len(folder.parts) == 2 and " " not in folder.name for folder in folders)

@@ -6,8 +6,11 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import json
 import re
 import sys
+import unicodedata
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -93,6 +96,216 @@ def test_twins_say_the_same(source):
         assert names[0] == names[1], ja.source[:60]
 
 
+# ---- the frame: what every notebook of the course has ----------------------------------------
+
+# A source that has not got its exercises yet is not held to the frame.
+FRAMED = [source for source in SOURCES if build.has_exercises(source)]
+FRAMED_NOTEBOOKS = [(source, language) for language in build.LANGUAGES for source in FRAMED]
+each_framed_source = pytest.mark.parametrize("source", FRAMED, ids=lambda path: path.stem)
+each_framed_notebook = pytest.mark.parametrize(
+    ("source", "language"), FRAMED_NOTEBOOKS, ids=[f"{x}-{s.stem}" for s, x in FRAMED_NOTEBOOKS]
+)
+
+TAGS = {
+    *("parameters", "needed", "exercise", "solution", "check", "quiz", "presenter", "closing"),
+    *("nbval-ignore-output", "timed"),
+}
+HEAD = {
+    "ja": ("目標", "時間", "使うもの", "できるもの"),
+    "en": ("Goal", "Minutes", "Comes in", "Goes out"),
+}
+PARTS = {
+    "ja": ("演習", "確認クイズ", "うまくいかないと分かっていること", "まとめ"),
+    "en": ("Exercises", "Self-check", "Known to fail", "In short"),
+}
+
+
+def tagged(source: Path, tag: str, language: str | None = None) -> list:
+    found = [c for c in jupytext.read(source).cells if tag in c.metadata.get("tags", [])]
+    return [c for c in found if language is None or c.metadata.get("lang", language) == language]
+
+
+@each_framed_notebook
+def test_a_notebook_begins_with_goal_minutes_and_what_comes_in_and_goes_out(source, language):
+    title = build.in_language(source, language)[0].source
+    assert re.match(rf"# {source.stem[:2]} \S", title)
+    rows = re.findall(r"(?m)^\| *([^|]+?) *\|", title)
+    assert [row for row in rows if row in HEAD[language]] == list(HEAD[language])
+    minutes = next(line for line in title.splitlines() if HEAD[language][1] in line)
+    assert re.search(r"\d", minutes)
+
+
+@each_framed_notebook
+def test_a_notebook_has_all_its_parts_in_order(source, language):
+    prose = [c.source for c in build.in_language(source, language) if c.cell_type == "markdown"]
+    headings = re.findall(r"(?m)^## +(.+?) *$", "\n\n".join(prose))
+    assert [one for one in headings if one in PARTS[language]] == list(PARTS[language])
+
+
+@each_framed_source
+def test_only_known_tags_are_used(source):
+    used = {tag for cell in jupytext.read(source).cells for tag in cell.metadata.get("tags", [])}
+    assert used <= TAGS
+
+
+@each_framed_source
+def test_there_is_nothing_to_edit_but_model_rows_and_language(source):
+    names = re.findall(r"(?m)^(\w+) = ", cells(source, "code")[0].source)
+    assert [name for name in names if name != "ROWS"] == ["MODEL", "LANGUAGE"]
+
+
+@each_framed_source
+def test_exercises_come_with_a_solution_and_a_check(source):
+    kinds = []
+    for cell in jupytext.read(source).cells:
+        if cell.cell_type == "code":
+            tags = cell.metadata.get("tags", [])
+            kinds += [tag for tag in ("exercise", "solution", "check") if tag in tags]
+    assert kinds == ["exercise", "solution", "check"] * (len(kinds) // 3)
+    assert 3 <= len(kinds) // 3 <= 5
+    for cell in tagged(source, "exercise"):
+        if cell.cell_type == "code":
+            assert re.search(r"(?m)^answer = \.\.\.", cell.source), "nothing is given away"
+    for cell in tagged(source, "check"):
+        assert "exercises.check(" in cell.source
+
+
+@each_framed_source
+def test_what_a_check_says_is_written_in_both_languages(source):
+    from workshop_helpers.core.wordings import entries
+
+    table = entries(f"exercises-{source.stem[:2]}")
+    names = [
+        found
+        for cell in tagged(source, "check")
+        for found in re.findall(r'exercises\.check\(\s*"([\w-]+)"', cell.source)
+    ]
+    assert names and len(names) == len(set(names))
+    for name in names:
+        assert {name, f"{name}-wrong"} <= set(table), f"no texts for {name}"
+    for name, texts in table.items():
+        assert set(texts) == {"en", "ja"}, name
+        assert JAPANESE.search(texts["ja"]) and not JAPANESE.search(texts["en"]), name
+        assert any(name.startswith(one) for one in names), f"{name} is said by no check"
+
+
+@each_framed_notebook
+def test_a_quiz_hides_its_answers(source, language):
+    quiz = tagged(source, "quiz", language)
+    assert 3 <= len(quiz) <= 5 or sum(c.source.count("<details>") for c in quiz) in (3, 4, 5)
+    for cell in quiz:
+        assert cell.source.count("<details>") == cell.source.count("</details>") > 0
+
+
+@each_framed_notebook
+def test_the_presenter_has_folded_notes(source, language):
+    notes = [
+        c for c in build.build(source, language).cells if "presenter" in c.metadata.get("tags", [])
+    ]
+    assert notes
+    words = {"ja": ("言う", "指す", "飛ばす"), "en": ("Say", "Point at", "skip")}[language]
+    whole = "\n".join(note.source for note in notes)
+    assert all(word in whole for word in words)
+    assert all(note.source.startswith("<details>") for note in notes)
+
+
+@each_framed_source
+def test_the_closing_cell_asserts_what_was_said(source):
+    (closing,) = tagged(source, "closing")
+    assert closing.cell_type == "code"
+    found = [node for node in ast.walk(ast.parse(closing.source)) if isinstance(node, ast.Assert)]
+    assert found and not any(isinstance(node.test, ast.Constant) for node in found)
+
+
+# ---- figures in the prose --------------------------------------------------------------------
+
+SMALL = 12  # counts that anyone can check by looking
+NUMBER = re.compile(r"(?<![\w.])\d[\d,]*(?:\.\d+)?")
+
+
+def figures(text: str) -> set[str]:
+    """The numbers of a text as people write them, without those in code, formulas and links."""
+    text = unicodedata.normalize("NFKC", text)
+    for what in (r"```.*?```", r"`[^`]*`", r"\$[^$\n]+\$", r"\]\([^)]*\)", r"<[^>]+>"):
+        text = re.sub(what, " ", text, flags=re.S)
+    return {found.replace(",", "").rstrip(".") for found in NUMBER.findall(text)}
+
+
+@cache
+def recorded_figures() -> set[str]:
+    """Every number in results/, as it stands there and rounded, and as a percentage."""
+    found: set[str] = set()
+
+    def collect(value: object) -> None:
+        if isinstance(value, dict):
+            for one in value.values():
+                collect(one)
+        elif isinstance(value, list):
+            for one in value:
+                collect(one)
+        elif isinstance(value, (int, float)) and not isinstance(value, bool):
+            for number in (value, 100 * value):
+                found.update(f"{number:.{digits}f}" for digits in (0, 1, 2))
+                found.add(f"{number:g}")
+
+    for path in (ROOT / "results").rglob("*.json"):
+        collect(json.loads(path.read_text(encoding="utf-8")))
+    return found
+
+
+@each_framed_notebook
+def test_no_figure_in_prose_without_its_source(source, language):
+    notebook = nbformat.read(build.target(source, language), as_version=4)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    shown = "\n".join(
+        [cell.source for cell in code]
+        + [str(output.get("text", "")) for cell in code for output in cell.outputs]
+        + [
+            str(v)
+            for c in code
+            for o in c.outputs
+            for k, v in o.get("data", {}).items()
+            if "png" not in k
+        ]
+    )
+    there = set(NUMBER.findall(shown.replace(",", ""))) | recorded_figures()
+    seeds = "講演" if language == "ja" else "talk"
+    for cell in notebook.cells[1:]:
+        if cell.cell_type != "markdown":
+            continue
+        for paragraph in re.split(r"\n\s*\n", cell.source):
+            if seeds in paragraph:
+                continue
+            for number in figures(re.sub(r"(?m)^(#+|\d+\.) ", "", paragraph)) - there:
+                small = number.isdigit() and int(number) <= SMALL and f"{number} %" not in paragraph
+                chapter = re.search(rf"\b{number}(章|[_ ])|chapter {number}", paragraph)
+                assert small or chapter, f"{number} has no source: {paragraph[:120]}"
+
+
+# ---- the solutions ---------------------------------------------------------------------------
+
+
+def verdicts(path: Path) -> list[str]:
+    """The signs with which the checks of a notebook on disk answered."""
+    notebook = nbformat.read(path, as_version=4)
+    checks = [c for c in notebook.cells if "check" in c.metadata.get("tags", [])]
+    return [cell.outputs[-1].data["text/plain"][0] for cell in checks]
+
+
+@each_framed_notebook
+def test_the_solutions_match_their_source_and_were_executed(source, language):
+    assert build.problems(source, language, kind="solutions") == []
+
+
+@each_framed_notebook
+def test_exercises_fail_before_they_are_solved_and_pass_with_their_solution(source, language):
+    before = verdicts(build.target(source, language))
+    after = verdicts(build.target(source, language, kind="solutions"))
+    assert len(before) == len(after) >= 3
+    assert set(before) <= {"○", "✗"}
+    assert set(after) == {"✓"}
+
+
 # ---- building --------------------------------------------------------------------------------
 
 
@@ -102,10 +315,10 @@ def test_a_build_is_in_one_language_and_always_the_same(source, language):
     nbformat.validate(notebook)
     assert nbformat.writes(notebook) == nbformat.writes(build.build(source, language))
     assert len({cell.id for cell in notebook.cells}) == len(notebook.cells)
-    code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
-    assert f'LANGUAGE = "{language}"' in code[0]
+    setup, parameters, *code = [c.source for c in notebook.cells if c.cell_type == "code"]
+    assert "install_here" in setup and f'LANGUAGE = "{language}"' in parameters
     other = build.build(source, "en" if language == "ja" else "ja")
-    assert code[1:] == [cell.source for cell in other.cells if cell.cell_type == "code"][1:]
+    assert code == [cell.source for cell in other.cells if cell.cell_type == "code"][2:]
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             assert bool(re.search(r"[\u3041-\u30fa]", cell.source)) == (language == "ja")
@@ -139,7 +352,7 @@ def test_check_finds_a_missing_an_unrun_and_a_changed_notebook(tmp_path):
     build.make(source, "en", tmp_path, run=False, parameters={})
     assert "not executed" in build.problems(source, "en", tmp_path)[0]
     path = build.target(source, "en", tmp_path)
-    path.write_text(path.read_text("utf-8").replace("RUNS", "PLACE", 1), encoding="utf-8")
+    path.write_text(path.read_text("utf-8").replace("MODEL", "PLACE", 1), encoding="utf-8")
     assert "does not match" in build.problems(source, "en", tmp_path)[0]
 
 

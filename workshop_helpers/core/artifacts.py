@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -37,6 +38,19 @@ def data_path(*parts: str) -> Path:
         f"The bundled {wanted} is missing (looked in {roots[0]} and {roots[1]}). "
         "Install the package again, or run from a complete clone."
     )
+
+
+def runs_folder(model: str | Path, language: str) -> Path:
+    """Where the notebooks put what they make of `model` in `language`, such as runs/mame-ja: each
+    pair has a folder of its own in the current one. A model folder gives its name and a few digits
+    of its path, since two folders may share a name.
+    """
+    text = str(model)
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(text).name).strip("-.") or "model"
+    if name != text:
+        where = str(Path(text).expanduser().resolve())
+        name += "-" + hashlib.sha256(where.encode("utf-8", "surrogateescape")).hexdigest()[:6]
+    return Path("runs", f"{name}-{language}")
 
 
 @contextlib.contextmanager
