@@ -1,9 +1,9 @@
 """All benchmarks, one after the other, each in a process of its own: python -m benchmarks [NAME…]
 [options]
 
-Names: learning, quantization, speed, data_check (all four without a name); recipe_search; runtimes,
-adapters and families (which need a running Ollama). Options go to each of them; `python -m
-benchmarks.NAME --help` lists them.
+Names: learning, quantization, speed, data_check (all four without a name); learning_map,
+recipe_search; runtimes, adapters and families (which need a running Ollama). Options go to each of
+them; `python -m benchmarks.NAME --help` lists them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from benchmarks.common import ROOT
 
 # Quantization takes the adapter that learning has trained, if it finds one.
 NAMES = ("learning", "quantization", "speed", "data_check")
-OTHERS = ("recipe_search", "runtimes", "adapters", "families")
+OTHERS = ("learning_map", "recipe_search", "runtimes", "adapters", "families")
 
 
 def split(arguments: list[str]) -> tuple[list[str], list[str]]:
