@@ -10,7 +10,7 @@ STYLE = """
 text { font: 13px -apple-system, "Segoe UI", "Hiragino Sans", "Noto Sans CJK JP", sans-serif; }
 text, .line { fill: #1f2328; } .title { font-weight: 600; } .faint { fill: #59636e; }
 .box { fill: none; stroke: #8c959f; } .ground { fill: #8c959f; opacity: .18; }
-.good { fill: #2da44e; } .size { fill: #3b82c4; }
+.good { fill: #0072B2; } .size { fill: #E69F00; }
 @media (prefers-color-scheme: dark) {
   text, .line { fill: #e6edf3; } .faint { fill: #9198a1; }
 }

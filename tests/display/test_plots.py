@@ -13,6 +13,7 @@ from well_formed import parsed
 
 from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.display import loss_curve, recall_bars, size_against_quality
+from workshop_helpers.display.colours import RIGHT, WRONG
 from workshop_helpers.metrics.scoring import Question
 
 COMPARISON = answered({"ベース": ["980円です。"]}, [Question("送料は？", facts=("500円",))])
@@ -86,3 +87,24 @@ def test_plot_is_saved_by_its_ending(tmp_path: Path) -> None:
     assert plot.save(tmp_path / "a.png").read_bytes()[:4] == b"\x89PNG"
     with pytest.raises(WorkshopError, match=r"\.svg or \.png"):
         plot.save(tmp_path / "a.pdf")
+
+
+def test_lines_and_bars_are_told_apart_without_colour() -> None:
+    curves = loss_curve({"10": trained(), "100": trained(), "x": trained()}).figure.axes[0].lines
+    assert len({(line.get_linestyle(), line.get_marker()) for line in curves}) == 3
+    shown = dict.fromkeys(
+        str(bar.get_hatch()) for bar in recall_bars(COMPARISON).figure.axes[0].patches
+    )
+    assert len(shown) == 2
+
+
+def test_letters_are_read_from_the_back_row_and_right_and_wrong_by_everybody() -> None:
+    from workshop_helpers.display.answers import MARKS
+
+    plot = recall_bars(COMPARISON, "ja")
+    axes = plot.figure.axes[0]
+    texts = [*axes.get_xticklabels(), *axes.get_yticklabels(), *axes.texts, axes.title]
+    smallest = min(text.get_fontsize() for text in texts) / 72  # inches
+    assert smallest / plot.figure.get_figwidth() > 0.02
+    assert (RIGHT, WRONG) == ("#0072B2", "#D55E00")
+    assert RIGHT in MARKS["found"] and WRONG in MARKS["wrong"]

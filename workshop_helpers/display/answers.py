@@ -8,21 +8,23 @@ from html import escape
 from ..core.wordings import say
 from ..evaluation.comparison import CandidateResult, Comparison, SideBySide, asked_of
 from ..metrics.scoring import mark
+from .colours import RIGHT, WRONG
 from .html import Html
 
 # Colours with alpha read on light and on dark ground; lines tell the two apart without colour.
-_GREEN, _RED = "background:#2da44e44;color:inherit;", "background:#e5534b3d;color:inherit;"
+_GOOD, _BAD = (f"background:{colour}40;color:inherit;" for colour in (RIGHT, WRONG))
 MARKS = {
-    "found": f"{_GREEN}border-bottom:2px solid #2da44e;border-radius:2px",
-    "wrong": f"{_RED}border-bottom:2px dashed #e5534b;border-radius:2px",
-    "ins": f"{_GREEN}text-decoration:underline;text-decoration-thickness:2px",
-    "del": f"{_RED}text-decoration:line-through",
+    "found": f"{_GOOD}border-bottom:2px solid {RIGHT};border-radius:2px",
+    "wrong": f"{_BAD}border-bottom:2px dashed {WRONG};border-radius:2px",
+    "ins": f"{_GOOD}text-decoration:underline;text-decoration-thickness:2px",
+    "del": f"{_BAD}text-decoration:line-through",
 }
 
 
 def answers_side_by_side(chosen: SideBySide, language: str | None = None) -> Html:
-    """Every candidate's answer to the chosen questions: stated facts green, wrong figures red,
-    missing facts named. Styles are inline, so that it reads well in a notebook and on a page.
+    """Every candidate's answer to the chosen questions: stated facts blue, wrong figures
+    vermillion, missing facts named. Styles are inline, so that it reads well in a notebook and on a
+    page.
     """
     comparison, blocks, texts = chosen.comparison, [], []
     language = language or comparison.language
@@ -68,7 +70,7 @@ def _answer_html(comparison: Comparison, row: CandidateResult, index: int, langu
     )
     sign, colour = "", "#8888"
     if score.recall == 1:
-        sign, colour = "✓ ", "#2da44e"
+        sign, colour = "✓ ", RIGHT
     elif score.recall is not None and (score.contradicted or score.unsupported):
         sign = "✗ "
     return (

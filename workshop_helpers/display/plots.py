@@ -1,5 +1,7 @@
 """Plots, with Japanese labels where asked for. Each is a `Plot`: it shows itself in a notebook,
 gives SVG for a page that may be light or dark, and is kept out of pyplot's global state.
+
+One house style: the colours and strokes of `colours`, letters that are read from the back row.
 """
 
 from __future__ import annotations
@@ -11,7 +13,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
-from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,13 +23,12 @@ from ..evaluation.candidates import candidate_name
 from ..evaluation.comparison import Comparison
 from ..evaluation.quantization import QuantizationTable
 from ..training.report import TrainingReport
+from .colours import HATCH, RIGHT, WRONG, Stroke, strokes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-SERIES = ("#3b82c4", "#d9822b", "#2da44e", "#8a63d2", "#c2487e", "#7a8288")
-WRONG = "#e5534b"
 # Stands for "the colour of the text around": replaced by currentColor in the SVG.
 _INK = "#0a0b0c"
 
@@ -43,7 +43,7 @@ class Plot:
     def svg(self) -> str:
         """An <svg> element: letters as paths (no font needed), ink in the text's colour."""
         buffer = io.StringIO()
-        with _style("en"):  # the salt of the ids is read when the file is written
+        with house_style("en"):  # the salt of the ids is read when the file is written
             self.figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
         svg = buffer.getvalue()
         svg = svg[svg.index("<svg") :].replace(_INK, "currentColor")
@@ -82,7 +82,11 @@ class Plot:
 
 
 @contextmanager
-def _style(language: str) -> Iterator[None]:
+def house_style(language: str) -> Iterator[None]:
+    """matplotlib as all plots of the course use it, in this block alone; Japanese can be read.
+
+    Raises WorkshopError where matplotlib is missing.
+    """
     try:
         import matplotlib
         from matplotlib import font_manager
@@ -98,15 +102,20 @@ def _style(language: str) -> Iterator[None]:
         family.insert(0 if language == "ja" else 1, "IPAexGothic")
     style = {
         "font.family": family,
-        "font.size": 10.5,
+        "font.size": 14,
         "axes.spines.top": False,
         "axes.spines.right": False,
         "axes.grid": True,
         "axes.axisbelow": True,
-        "axes.titlesize": 12,
+        "axes.titlesize": 16,
+        "axes.titleweight": "normal",  # the Japanese font has no bold one
         "axes.titlelocation": "left",
+        "axes.linewidth": 1.2,
         "axes.unicode_minus": False,
         "grid.alpha": 0.18,
+        "hatch.linewidth": 1.2,
+        "lines.linewidth": 2.6,
+        "lines.markersize": 9,
         "legend.frameon": False,
         "svg.fonttype": "path",
         "svg.hashsalt": "workshop",
@@ -130,10 +139,17 @@ def _japanese_font() -> Path | None:
     return next((path for path in paths if path.is_file()), None)
 
 
-def _new(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure of this size in inches; call it within `house_style`."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
+
+
+def line(stroke: Stroke) -> dict[str, Any]:
+    """A stroke as the arguments of `Axes.plot`."""
+    style: Any = (0, stroke.dashes) if stroke.dashes else "-"
+    return {"color": stroke.colour, "marker": stroke.marker, "linestyle": style}
 
 
 def loss_curve(
@@ -150,18 +166,17 @@ def loss_curve(
     language = language or next(iter(named.values())).language
     curves = {candidate_name(label, language): points for label, points in curves.items()}
     title = say("display.loss-curve", language)
-    with _style(language):
-        figure = _new(6.4, 3.2)
+    with house_style(language):
+        figure = new_figure(7.6, 4.2)
         axes = figure.add_subplot()
-        for colour, (name, points) in zip(cycle(SERIES), curves.items(), strict=False):
+        for stroke, (name, points) in zip(strokes(), curves.items(), strict=False):
             steps, losses = [p[0] for p in points], [p[2] for p in points]
-            axes.plot(steps, losses, color=colour, linewidth=1.8, label=name or None)
-            axes.plot(steps[-1:], losses[-1:], "o", color=colour, markersize=5)
+            axes.plot(steps, losses, label=name or None, markevery=[-1], **line(stroke))
             axes.annotate(
-                f"{losses[-1]:.2f}", (steps[-1], losses[-1]), (5, 5), textcoords="offset points"
+                f"{losses[-1]:.2f}", (steps[-1], losses[-1]), (7, 7), textcoords="offset points"
             )
         axes.set_ylim(bottom=0)
-        axes.margins(x=0.06)
+        axes.margins(x=0.11)
         axes.set_xlabel(say("display.step", language))
         axes.set_ylabel(say("display.loss", language))
         axes.set_title(title)
@@ -189,22 +204,23 @@ def size_against_quality(table: QuantizationTable, language: str | None = None) 
     recalls = [(size, 100 * r.recall, r.type) for size, r in measured if r.recall is not None]
     divergences = [(size, row.kl_to_f16, row.type) for size, row in measured]
     title = say("display.size-against-quality", language)
-    with _style(language):
-        figure = _new(7.6, 3.3)
+    with house_style(language):
+        figure = new_figure(9.6, 4.4)
         panels = figure.subplots(1, 2 if recalls else 1, squeeze=False)[0]
+        drawn = strokes()
         for axes in panels:
             axes.set_xlabel(f"{say('display.file-size', language)} ({unit})")
             axes.set_xlim(left=0, right=sizes[-1] * 1.12)
         if recalls:
-            _points(panels[0], recalls, SERIES[2], below=True)
+            _points(panels[0], recalls, next(drawn), below=True)
             panels[0].set_ylabel(f"{say('display.recall', language)} (%)")
             panels[0].set_ylim(-8, 114)
             panels[0].set_yticks(range(0, 101, 20))
-        _points(panels[-1], divergences, WRONG)
+        _points(panels[-1], divergences, next(drawn))
         panels[-1].set_ylabel(say("display.divergence", language))
         panels[-1].set_ylim(bottom=0)
         panels[-1].margins(y=0.2)
-        figure.suptitle(title, x=0.01, ha="left", fontsize=12)
+        figure.suptitle(title, x=0.01, ha="left", fontsize=16)
     told = "; ".join(
         f"{row.type} {size:.3g} {unit}"
         + ("" if row.recall is None else f", {100 * row.recall:.0f} %")
@@ -214,16 +230,17 @@ def size_against_quality(table: QuantizationTable, language: str | None = None) 
 
 
 def _points(
-    axes: Axes, points: Sequence[tuple[float, float, str]], colour: str, below: bool = False
+    axes: Axes, points: Sequence[tuple[float, float, str]], stroke: Stroke, below: bool = False
 ) -> None:
     """A line through (x, y, name), each point's name above it, or by turns `below` and above:
     neighbours in size would write over each other. The smallest, which as a rule lies lowest,
     begins below: its name above it would be next to the next one's point.
     """
-    axes.plot([x for x, _, _ in points], [y for _, y, _ in points], "o-", color=colour, alpha=0.9)
+    axes.plot([x for x, _, _ in points], [y for _, y, _ in points], **line(stroke))
     for number, (x, y, name) in enumerate(points):
-        shift = (0, -15 if below and number % 2 == 0 else 8)
-        axes.annotate(name, (x, y), shift, textcoords="offset points", ha="center", fontsize=9)
+        shift = (0 if below else 4, -21 if below and number % 2 == 0 else 10)
+        side = "center" if below else "left"  # clear of a line that comes down from the left
+        axes.annotate(name, (x, y), shift, textcoords="offset points", ha=side, fontsize=12)
 
 
 def recall_bars(comparison: Comparison, language: str | None = None) -> Plot:
@@ -235,23 +252,25 @@ def recall_bars(comparison: Comparison, language: str | None = None) -> Plot:
         for row in rows
     ]
     title = say("display.recall-by-model", language)
-    with _style(language):
-        figure = _new(6.8, 0.9 + 0.62 * len(rows))
+    with house_style(language):
+        figure = new_figure(8.6, 1.9 + 0.95 * len(rows))
         axes = figure.add_subplot()
         places = range(len(rows))
-        for values, shift, colour, name in (
-            (right, -0.19, SERIES[2], say("display.recall", language)),
-            (wrong, 0.19, WRONG, say("display.wrong-figures", language)),
+        for values, shift, colour, hatch, name in (
+            (right, -0.19, RIGHT, "", say("display.recall", language)),
+            (wrong, 0.19, WRONG, HATCH, say("display.wrong-figures", language)),
         ):
-            bars = axes.barh([p + shift for p in places], values, 0.36, color=colour, label=name)
-            axes.bar_label(bars, fmt="%.0f %%", padding=4, fontsize=9)
+            look: dict[str, Any] = {"color": colour, "hatch": hatch, "edgecolor": "white"}
+            bars = axes.barh([p + shift for p in places], values, 0.36, label=name, **look)
+            axes.bar_label(bars, fmt="%.0f %%", padding=5)
         axes.set_yticks(list(places), [row.name for row in rows])
         axes.invert_yaxis()
-        axes.set_xlim(0, 109)
+        axes.set_xlim(0, 114)
+        axes.set_xticks(range(0, 101, 20))
         axes.grid(axis="y", visible=False)
         axes.set_xlabel("%")
-        axes.set_title(title, pad=26)
-        axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=2, fontsize=9)
+        axes.set_title(title, pad=36)
+        axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=2)
     told = "; ".join(
         f"{row.name}: {good:.0f} %, {bad:.0f} %"
         for row, good, bad in zip(rows, right, wrong, strict=True)
