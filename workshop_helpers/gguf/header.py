@@ -10,7 +10,7 @@ import math
 import struct
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -35,13 +35,14 @@ _SCALARS = {**dict(enumerate("BbHhIif?")), 10: "Q", 11: "q", 12: "d"}
 @dataclass(frozen=True)
 class Tensor:
     """One tensor of a GGUF: `shape` fastest axis first (shape[0] is the row length), `size_bytes`
-    as stored.
+    as stored, `offset` of its first byte in the file.
     """
 
     name: str
     shape: tuple[int, ...]
     type: str
     size_bytes: int
+    offset: int
 
     @property
     def weights(self) -> int:
@@ -163,8 +164,8 @@ class _Reader:
             return list(self.scalars(_SCALARS[kind], count))
         return [self.value(kind) for _ in range(count)]
 
-    def tensor(self) -> tuple[Tensor, int]:
-        """A tensor's entry, and where it ends in the part of the file that holds the tensors."""
+    def tensor(self) -> Tensor:
+        """A tensor's entry; its `offset` counts from where the tensors begin."""
         from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 
         name, dimensions = self.string(), self.scalar("I")
@@ -178,7 +179,7 @@ class _Reader:
         if not shape or shape[0] % block:
             raise _Damaged(f"tensor {name} has shape {shape}, which {kind.name} cannot store")
         size = math.prod(shape) // block * block_bytes
-        return Tensor(name, shape, kind.name, size), offset + size
+        return Tensor(name, shape, kind.name, size, offset)
 
 
 def _read(path: Path, reader: _Reader, size: int) -> GgufFile:
@@ -195,9 +196,10 @@ def _read(path: Path, reader: _Reader, size: int) -> GgufFile:
     found = [reader.tensor() for _ in range(tensor_count)]
     alignment = int(metadata.get("general.alignment", 32)) or 32
     start = -(-reader.file.tell() // alignment) * alignment
-    end = start + max((end for _, end in found), default=0)
+    end = start + max((tensor.offset + tensor.size_bytes for tensor in found), default=0)
     if end > size:
         raise _Damaged(
             f"its tensors need {end:,} bytes and it has {size:,} (a broken download or copy?)"
         )
-    return GgufFile(path, size, metadata, tuple(tensor for tensor, _ in found))
+    tensors = tuple(replace(tensor, offset=start + tensor.offset) for tensor in found)
+    return GgufFile(path, size, metadata, tensors)
