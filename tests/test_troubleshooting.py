@@ -215,7 +215,7 @@ def test_llama_cpp_python(tmp_path: Path) -> None:
     (about / "METADATA").write_text(
         "Metadata-Version: 2.1\nName: llama-cpp-python\nVersion: 0.3.16\n"
     )
-    code = "from workshop_helpers.cli.doctor import _conflict; print(*_conflict())"
+    code = "from workshop_helpers.evaluation.doctor import _conflict; print(*_conflict())"
     done = python(code, PYTHONPATH=f"{ROOT}{os.pathsep}{tmp_path}")
     quoted("llama-cpp-python", done.stdout + done.stderr)
 
@@ -229,7 +229,7 @@ def test_terminal_encoding() -> None:
     ours, theirs = pty.openpty()
     code = (
         "import sys; from workshop_helpers.cli.main import readable_output; readable_output()\n"
-        "from workshop_helpers.cli.doctor import _output\n"
+        "from workshop_helpers.evaluation.doctor import _output\n"
         "print(*_output())\nprint('送料')"
     )
     env = {"PYTHONUTF8": "0", "PYTHONIOENCODING": "cp1252"}

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import WorkshopError
+from .wordings import Wording
 
 DEVICES = ("cpu", "mps", "cuda")
 PACKAGES = (
@@ -24,16 +25,30 @@ _SMALL = 100_000_000
 _GB = 1e9
 
 
+def _word(name: str, /, **values: Any) -> Wording:
+    return Wording(f"device.{name}", values)
+
+
 @dataclass(frozen=True)
 class Device:
     """Where to compute (`name`), in which number format (`dtype`), and why."""
 
     name: str
     dtype: str
-    device_reason: str
-    dtype_reason: str
+    why_device: Wording
+    why_dtype: Wording
     memory_bytes: int | None
     attention: str = "sdpa"
+
+    @property
+    def device_reason(self) -> str:
+        """Why this device, in English."""
+        return self.why_device.said()
+
+    @property
+    def dtype_reason(self) -> str:
+        """Why this number format, in English."""
+        return self.why_dtype.said()
 
     def torch_dtype(self) -> Any:
         """The torch dtype that `dtype` names."""
@@ -52,9 +67,9 @@ def choose_device(prefer: str | None = None, *, parameters: int | None = None) -
     variable WORKSHOP_DEVICE decide first. Raises WorkshopError for an unknown name or a device this
     machine lacks.
     """
-    asked_by = "you asked for it"
+    asked_by = _word("asked")
     if prefer is None and os.environ.get("WORKSHOP_DEVICE"):
-        prefer, asked_by = os.environ["WORKSHOP_DEVICE"], "WORKSHOP_DEVICE asks for it"
+        prefer, asked_by = os.environ["WORKSHOP_DEVICE"], _word("asked-by-variable")
     prefer = None if prefer is None or prefer.lower() == "auto" else prefer.lower()
     if prefer is not None and prefer not in DEVICES:
         raise WorkshopError(f"Unknown device {prefer!r}. Known: {', '.join(DEVICES)}, auto.")
@@ -67,19 +82,17 @@ def choose_device(prefer: str | None = None, *, parameters: int | None = None) -
             raise WorkshopError(
                 f"Device {prefer!r} was asked for, but torch finds only: {', '.join(present)}."
             )
-        return replace(present[prefer], device_reason=asked_by)
+        return replace(present[prefer], why_device=asked_by)
 
-    too_small = ""
+    reason = cpu.why_device
     for name, device in present.items():
         needed = _needed_bytes(device.dtype, parameters)
         if name != "cpu" and (device.memory_bytes is None or needed <= device.memory_bytes):
             return device
         if name != "cpu":
-            too_small = (
-                f"; {name} has {(device.memory_bytes or 0) / _GB:.1f} GB, "
-                f"the model needs about {needed / _GB:.1f} GB"
-            )
-    return replace(cpu, device_reason=cpu.device_reason + too_small)
+            has = (device.memory_bytes or 0) / _GB
+            reason = _word("too-small", device=name, has=has, needs=needed / _GB)
+    return replace(cpu, why_device=reason)
 
 
 def _needed_bytes(dtype: str, parameters: int | None) -> int:
@@ -97,10 +110,11 @@ def _cuda() -> Device | None:
     capability = torch.cuda.get_device_capability(0)
     version = ".".join(str(part) for part in capability)
     if capability >= (8, 0):
-        dtype, why = "bf16", f"compute capability {version} has bf16 units"
+        dtype, why = "bf16", _word("cuda-bf16", version=version)
     else:
-        dtype, why = "fp16", f"compute capability {version} has no bf16 units (8.0 and later do)"
-    return Device("cuda", dtype, f"torch finds {torch.cuda.get_device_name(0)}", why, memory)
+        dtype, why = "fp16", _word("cuda-fp16", version=version)
+    found = _word("found", name=torch.cuda.get_device_name(0))
+    return Device("cuda", dtype, found, why, memory)
 
 
 def _mps() -> Device | None:
@@ -111,8 +125,8 @@ def _mps() -> Device | None:
     return Device(
         "mps",
         "fp32",
-        "torch finds an Apple GPU",
-        "half precision on MPS has open bugs in attention and gradients",
+        _word("found-apple"),
+        _word("mps-fp32"),
         int(torch.mps.recommended_max_memory()),
         "eager",
     )
@@ -121,18 +135,19 @@ def _mps() -> Device | None:
 def _cpu(parameters: int | None) -> Device:
     memory, units = memory_bytes(), cpu_bf16_units()
     if parameters is None or parameters < _SMALL:
-        dtype, why = "fp32", "small model: exact, and as quick as bf16 for batches of this size"
+        dtype, why = "fp32", _word("small-fp32")
     elif units:
-        dtype, why = "bf16", f"{units} found: the processor multiplies bf16 natively"
+        dtype, why = "bf16", native_bf16(units)
     elif _needed_bytes("fp32", parameters) > memory:
-        dtype = "bf16"
-        why = (
-            f"fp32 does not fit into {memory / _GB:.1f} GB; "
-            "without avx512_bf16 or amx_bf16 this will be slow"
-        )
+        dtype, why = "bf16", _word("slow-bf16", memory=memory / _GB)
     else:
-        dtype, why = "fp32", "bf16 is far slower on a processor without avx512_bf16 or amx_bf16"
-    return Device("cpu", dtype, "no GPU that torch can use", why, memory)
+        dtype, why = "fp32", _word("cpu-fp32")
+    return Device("cpu", dtype, _word("no-gpu"), why, memory)
+
+
+def native_bf16(units: str) -> Wording:
+    """The reason for bf16 on a processor with these `units`."""
+    return _word("native-bf16", units=units)
 
 
 @lru_cache(maxsize=1)

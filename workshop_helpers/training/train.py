@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.artifacts import atomic_directory, claim
-from ..core.device import cpu_bf16_units
+from ..core.device import cpu_bf16_units, native_bf16
 from ..core.errors import WorkshopError, explain_os_errors
 from ..core.jsonio import read_json
 from ..core.memory import PeakMemory, explain_full_memory, keep_freed_memory
@@ -116,8 +116,7 @@ def training_device(device: Device | str | None, ref: ModelRef) -> Device:
     units = cpu_bf16_units()
     if chosen is device or chosen.name != "cpu" or chosen.dtype != "fp32" or units is None:
         return chosen
-    reason = f"{units} found: the processor multiplies bf16 natively"
-    return replace(chosen, dtype="bf16", dtype_reason=reason, attention="eager")
+    return replace(chosen, dtype="bf16", why_dtype=native_bf16(units), attention="eager")
 
 
 @dataclass(frozen=True)
