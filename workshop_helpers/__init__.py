@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .display import diff as diff
     from .display import loss_curve as loss_curve
     from .display.exercises import Exercises as Exercises
+    from .display.lora import lora_picture as lora_picture
     from .display.preview import preview as preview
     from .display.tokens import show_tokens as show_tokens
     from .evaluation.agreement import agreement as agreement
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from .models.catalogue import CATALOGUE as CATALOGUE
     from .models.load import load_model as load_model
     from .models.load import load_tokenizer as load_tokenizer
+    from .models.lora import lora_layers as lora_layers
+    from .models.lora import lora_matrices as lora_matrices
     from .runtimes import ask as ask
     from .training.merge import merge as merge
     from .training.recipe import LoraRecipe as LoraRecipe
@@ -54,6 +57,9 @@ _FROM = {
     "diff": "display",
     "load_model": "models.load",
     "load_tokenizer": "models.load",
+    "lora_layers": "models.lora",
+    "lora_matrices": "models.lora",
+    "lora_picture": "display.lora",
     "loss_curve": "display",
     "merge": "training.merge",
     "preview": "display.preview",

@@ -22,7 +22,7 @@ def check_model_folder(folder: Path, missing: str | None = None) -> None:
         missing = missing or f"{folder} is no model folder: it has no config.json."
         raise missing_weights(folder, missing)
     read_json(config, dict)
-    files = _weight_files(folder)
+    files = weight_files(folder)
     if not files:
         raise missing_weights(
             folder, f"The model folder {folder} holds no weights (*.safetensors)."
@@ -56,7 +56,7 @@ def stored_tensors(file: Path) -> dict[str, tuple[str, tuple[int, ...]]]:
 def stored_dtype(folder: Path) -> str:
     """The dtype ("fp32", "bf16", "fp16") of most of the weights in a model folder."""
     weights: Counter[str] = Counter()
-    for file in _weight_files(folder):
+    for file in weight_files(folder):
         for dtype, shape in stored_tensors(file).values():
             weights[dtype] += math.prod(shape)
     most = weights.most_common(1)[0][0] if weights else "F32"
@@ -65,7 +65,7 @@ def stored_dtype(folder: Path) -> str:
 
 def count_weights(folder: Path) -> int:
     """Number of weights in the safetensors of a model folder; 0 where there are none."""
-    files = _weight_files(folder)
+    files = weight_files(folder)
     return sum(math.prod(shape) for file in files for _, shape in stored_tensors(file).values())
 
 
@@ -85,7 +85,8 @@ def pickle_refused(path: Path) -> WorkshopError:
     )
 
 
-def _weight_files(folder: Path) -> list[Path]:
+def weight_files(folder: Path) -> list[Path]:
+    """Safetensors of a model folder. WorkshopError where its index names one that is missing."""
     index = folder / "model.safetensors.index.json"
     if not index.is_file():
         single = folder / "model.safetensors"
