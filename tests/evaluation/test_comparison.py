@@ -51,6 +51,36 @@ def test_a_mapping_names_its_candidates_in_the_language_of_the_questions(tiny_mo
     assert found.row("prompt").candidate.system == shop.system_prompt
 
 
+def test_examples_are_earlier_turns_of_every_conversation(tiny_model: Path) -> None:
+    shop = Shop("en")
+    candidate = shop.few_shot(tiny_model, 2)
+    question = shop.questions[0]
+    messages = candidate.messages(question)
+    assert [m["role"] for m in messages] == ["user", "assistant"] * 2 + ["user"]
+    assert messages[-1]["content"] == question.question
+    assert messages[1]["content"] in {row.answer for row in shop.train}
+    said = messages[1]["content"]
+    assert said in (candidate.judged(question).system or "")  # a figure in it is not invented
+    with pytest.raises(WorkshopError, match="cannot be chosen"):
+        shop.few_shot(tiny_model, 10_000)
+
+
+def test_each_question_gets_the_facts_that_fit_it(tiny_model: Path) -> None:
+    shop = Shop("en")
+    one, other = (
+        Question("How much is express shipping?", facts=("$14.99",)),
+        Question("How much is gift wrapping?"),
+    )
+    candidate = shop.retrieved(tiny_model, 2)
+    first, second = (candidate.messages(question)[0]["content"] for question in (one, other))
+    assert "$14.99" in first and "$14.99" not in second
+    assert first.count("\n- ") == second.count("\n- ") == 2
+    models = {"prompt": shop.prompted(tiny_model), "retrieval": candidate}
+    whole, looked_up = compare(models, [one], max_new_tokens=2, progress=False).rows
+    assert looked_up.name == "base + facts looked up"
+    assert looked_up.answers[0].prompt_tokens < whole.answers[0].prompt_tokens / 3
+
+
 def test_a_number_of_rows_is_a_tuned_model() -> None:
     labels = ("10", "1", "100+general", "10 rows")
     assert [candidate_name(label, "en") for label in labels] == [

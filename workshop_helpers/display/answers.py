@@ -6,7 +6,7 @@ import difflib
 from html import escape
 
 from ..core.wordings import say
-from ..evaluation.comparison import CandidateResult, Comparison, SideBySide, asked_of
+from ..evaluation.comparison import CandidateResult, Comparison, SideBySide
 from ..metrics.scoring import mark
 from .colours import RIGHT, WRONG
 from .html import Html
@@ -55,7 +55,7 @@ def _question_html(comparison: Comparison, index: int, language: str) -> str:
 
 def _answer_html(comparison: Comparison, row: CandidateResult, index: int, language: str) -> str:
     score, answer = row.scores[index], row.answers[index].text.strip()
-    question = asked_of(row.candidate, comparison.questions[index])
+    question = row.candidate.judged(comparison.questions[index])
     pieces = "".join(
         f'<mark class="{piece.mark}" style="{MARKS[piece.mark]}">{escape(piece.text)}</mark>'
         if piece.mark

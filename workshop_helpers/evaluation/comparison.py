@@ -206,11 +206,6 @@ def compare(
     return Comparison(asked, rows, shop)
 
 
-def asked_of(candidate: Candidate, question: Question) -> Question:
-    """The question as the candidate gets it: with its system prompt, if it has one."""
-    return question if candidate.system is None else replace(question, system=candidate.system)
-
-
 def _ask(
     runtime: Runtime,
     candidate: Candidate,
@@ -219,10 +214,10 @@ def _ask(
     max_new_tokens: int,
     progress: bool,
 ) -> CandidateResult:
-    asked = [asked_of(candidate, question) for question in questions]
-    messages = [question.messages() for question in asked]
+    messages = [candidate.messages(question) for question in questions]
     start = time.perf_counter()
     answers = runtime.answer(messages, max_new_tokens=max_new_tokens, progress=progress)
     seconds = time.perf_counter() - start
-    scores = [score_answer(a.text, q, shop) for a, q in zip(answers, asked, strict=True)]
+    judged = map(candidate.judged, questions)
+    scores = [score_answer(a.text, q, shop) for a, q in zip(answers, judged, strict=True)]
     return CandidateResult(candidate, answers, scores, summarise(scores), seconds)

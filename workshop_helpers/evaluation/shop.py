@@ -11,8 +11,9 @@ from ..core.errors import WorkshopError
 from ..core.wordings import LANGUAGES
 from ..dataset.formats import Conversation, read_conversations
 from ..dataset.questions import read_questions
-from ..metrics.facts import ShopFacts
+from ..metrics.facts import Fact, ShopFacts
 from ..metrics.scoring import Question
+from ..metrics.search import Search
 from .candidates import Candidate
 
 
@@ -78,6 +79,33 @@ class Shop:
     def prompted(self, model: str | Path) -> Candidate:
         """The model with the facts in its system prompt: a candidate for `compare`."""
         return Candidate("prompt", model, system=self.system_prompt)
+
+    def few_shot(self, model: str | Path, n: int = 6) -> Candidate:
+        """The model with `n` typical training rows shown before every question. WorkshopError for
+        more examples than there are rows.
+        """
+        from ..runtimes.ollama.prompted import choose_examples
+
+        return Candidate("few-shot", model, examples=tuple(choose_examples(self.train, n)))
+
+    def retrieved(self, model: str | Path, n: int = 3) -> Candidate:
+        """The model with only those `n` facts in its system prompt that fit the question best."""
+
+        def look_up(question: str) -> str:
+            ids = [fact.id for fact in self.search(question, n)]
+            return self.facts.system_prompt(self.language, ids)
+
+        return Candidate("retrieval", model, look_up=look_up)
+
+    def search(self, question: str, n: int = 3) -> list[Fact]:
+        """The `n` facts whose name and statement fit the question best, the best first."""
+        facts = list(self.facts)
+        return [facts[place] for place in self._index.best(question, n)]
+
+    @cached_property
+    def _index(self) -> Search:
+        language = self.language
+        return Search([f"{fact.name[language]} {fact.statement[language]}" for fact in self.facts])
 
     def _rows(self, name: str) -> list[Conversation]:
         return read_conversations(self.file(name))
