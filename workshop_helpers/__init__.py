@@ -12,6 +12,7 @@ from importlib import import_module
 TYPE_CHECKING = False  # as type checkers read it; importing typing would take longer than the rest
 if TYPE_CHECKING:
     from .core.artifacts import runs_folder as runs_folder
+    from .core.cards import file_hash as file_hash
     from .core.device import choose_device as choose_device
     from .dataset.formats import read_conversations as read_conversations
     from .dataset.questions import read_questions as read_questions
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from .display import loss_curve as loss_curve
     from .display.exercises import Exercises as Exercises
     from .display.lora import lora_picture as lora_picture
+    from .display.modelfile import explain_modelfile as explain_modelfile
     from .display.preview import preview as preview
     from .display.tokens import show_tokens as show_tokens
     from .evaluation.agreement import agreement as agreement
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
     from .models.lora import lora_layers as lora_layers
     from .models.lora import lora_matrices as lora_matrices
     from .runtimes import ask as ask
+    from .runtimes.ollama.prompted import prompted as prompted
+    from .runtimes.places import place_to_run as place_to_run
     from .training.merge import merge as merge
     from .training.recipe import LoraRecipe as LoraRecipe
     from .training.train import train as train
@@ -55,6 +59,8 @@ _FROM = {
     "compare": "evaluation.comparison",
     "convert": "gguf.convert",
     "diff": "display",
+    "explain_modelfile": "display.modelfile",
+    "file_hash": "core.cards",
     "load_model": "models.load",
     "load_tokenizer": "models.load",
     "lora_layers": "models.lora",
@@ -62,8 +68,10 @@ _FROM = {
     "lora_picture": "display.lora",
     "loss_curve": "display",
     "merge": "training.merge",
+    "place_to_run": "runtimes.places",
     "preview": "display.preview",
     "probe": "evaluation.forgetting",
+    "prompted": "runtimes.ollama.prompted",
     "quantization_table": "evaluation.quantization",
     "quantize": "gguf.quantize",
     "read_conversations": "dataset.formats",

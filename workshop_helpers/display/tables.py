@@ -136,7 +136,7 @@ def _quantization(table: QuantizationTable, language: str | None = None) -> Resu
 
 @as_table.register
 def _proof(proof: Proof, language: str | None = None) -> ResultTable:
-    language = language or "en"
+    language = language or proof.language
     head = (say("ollama.part", language), *proof.models)
     said = "\n".join(proof.sentences(language))
     return ResultTable("proof", head, proof.cells(language), said)

@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -140,12 +140,39 @@ class LlamaEngine(Closing):
             "cache_prompt": False,
         }
         found = self._post("/completion", body)
+        return self._answer(found, found["content"], found["tokens"])
+
+    def stream(self, prompt: str, options: Mapping[str, Any]) -> Generator[str, None, Answer]:
+        """Continues `prompt` piece by piece, by `options` as llama.cpp's /completion takes them;
+        the generator returns the whole answer. Closed early, it lets llama.cpp stop.
+        """
+        body = {**options, "prompt": prompt, "stream": True, "return_tokens": True}
+        text = ""
+        tokens: list[Any] = []
+        found: dict[str, Any] = {}
+        with self._requested("POST", "/completion", json.dumps(body)) as response:
+            for line in response:
+                if not line.startswith(b"data: {"):
+                    if line.startswith((b"{", b"error: {")):
+                        raise self._refused(json.loads(line.removeprefix(b"error: "))["error"])
+                    continue
+                found = json.loads(line.removeprefix(b"data: "))
+                if "error" in found:
+                    raise self._refused(found["error"])
+                tokens += found.get("tokens") or []
+                if found["content"]:
+                    text += found["content"]
+                    yield found["content"]
+        return self._answer(found, text, tokens)
+
+    def _answer(self, found: dict[str, Any], text: str, tokens: Sequence[Any]) -> Answer:
+        """An answer as the last part of llama.cpp's reply describes it."""
         timings = found["timings"]
-        stopped = found["stop_type"] == "eos"
-        ids = tuple(int(i) for i in found["tokens"])
+        stopped = found["stop_type"] in ("eos", "word")
+        ids = tuple(int(i) for i in tokens)
         ids = ids[:-1] if stopped and ids and ids[-1] in self.end_ids else ids
         return Answer(
-            text=found["content"],
+            text=text,
             tokens=len(ids),
             prompt_tokens=int(found["tokens_evaluated"]),
             seconds=float(timings["prompt_ms"] + timings["predicted_ms"]) / 1000,
@@ -180,12 +207,19 @@ class LlamaEngine(Closing):
         return dict(found)
 
     def _request(self, method: str, path: str, body: str | None = None) -> Any:
+        with self._requested(method, path, body) as response:
+            return json.loads(response.read())
+
+    @contextmanager
+    def _requested(
+        self, method: str, path: str, body: str | None = None
+    ) -> Iterator[http.client.HTTPResponse]:
         if self._server is None:
             raise WorkshopError(f"{self.file.path} has been closed; open it again to ask it.")
         connection = http.client.HTTPConnection(*self.address)  # does not look at proxy settings
         try:
             connection.request(method, path, body, {"Content-Type": "application/json"})
-            return json.loads(connection.getresponse().read())
+            yield connection.getresponse()
         finally:
             connection.close()
 

@@ -16,9 +16,10 @@ from .client import Layer, Ollama
 
 @dataclass(frozen=True)
 class Proof(Shown):
-    """The parts of each model, the base's first; said in English ("en") or Japanese ("ja")."""
+    """The parts of each model, the base's first; shown in `language` ("en" or "ja")."""
 
     models: dict[str, list[Layer]]
+    language: str = "en"
 
     @property
     def base(self) -> str:

@@ -115,6 +115,20 @@ class Modelfile:
         """Where a path that the Modelfile names lies; nothing need be there."""
         return _path(source, self.folder or Path())
 
+    def setting(self, **parameters: Value) -> Modelfile:
+        """A copy with these parameters set, such as ``setting(temperature=0)``. Raises
+        WorkshopError for a name or a value that Ollama does not know.
+        """
+        made = replace(self, parameters={**self.parameters, **parameters})
+        found = (_parameter_problem(name, value) for name, value in parameters.items())
+        if problems := [problem for problem in found if problem]:
+            raise WorkshopError("\n".join(problems))
+        return made
+
+    def text(self) -> str:
+        """What stands in the file. Raises WorkshopError for what a Modelfile cannot hold."""
+        return build(self)
+
     def create_options(self) -> dict[str, Any]:
         """All but the weights (FROM, ADAPTER), as /api/create takes it."""
         options: dict[str, Any] = {

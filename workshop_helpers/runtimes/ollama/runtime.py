@@ -34,8 +34,8 @@ class OllamaRuntime(Closing):
     `host`: see `Ollama`. `batch_size`: questions sent at a time; OLLAMA_NUM_PARALLEL says how many
     Ollama answers at a time. `threads`: see `Ollama.own_threads`. `context` in tokens, by default
     the model's num_ctx, else what it was made for, at most 4,096. After `answer`, `timings` holds
-    what Ollama measured for each answer. Raises WorkshopError when no server answers or it has no
-    such model.
+    what Ollama measured for each answer. `greedy=False` leaves temperature and the like to the
+    model's own parameters. Raises WorkshopError when no server answers or it has no such model.
     """
 
     name = "ollama"
@@ -49,6 +49,7 @@ class OllamaRuntime(Closing):
         threads: int | None = None,
         context: int | None = None,
         timeout: float = SILENCE,
+        greedy: bool = True,
     ) -> None:
         if batch_size < 1:
             raise WorkshopError(f"batch_size is {batch_size}; it must be at least 1.")
@@ -57,7 +58,8 @@ class OllamaRuntime(Closing):
         self.timings: list[Timings] = []
         self._facts = self.server.show(model)
         self.context = context or _context(self._facts)
-        self._options = {**GREEDY, "num_ctx": self.context, **_threads(self.server, threads)}
+        how = GREEDY if greedy else {}
+        self._options = {**how, "num_ctx": self.context, **_threads(self.server, threads)}
         self._closed = False
 
     def answer(
@@ -91,11 +93,15 @@ class OllamaRuntime(Closing):
         self,
         messages: Messages,
         *,
-        max_new_tokens: int = 160,
+        max_new_tokens: int | None = 160,
         sampling: Sampling | None = None,
     ) -> Stream:
-        """One answer while it is written; nothing is asked before the first piece is wanted."""
-        options = {**self._options, "num_predict": max_new_tokens}
+        """One answer while it is written; nothing is asked before the first piece is wanted.
+        `max_new_tokens=None`: as many as the model's own num_predict says.
+        """
+        options = dict(self._options)
+        if max_new_tokens is not None:
+            options["num_predict"] = max_new_tokens
         if sampling is not None:
             options |= {"temperature": sampling.temperature, "seed": sampling.seed, "top_k": 0}
         return _asked(self.server, self._facts, messages, options)
