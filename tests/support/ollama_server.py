@@ -8,12 +8,10 @@ three functions that say "no such device" stand in.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import platform
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -24,6 +22,7 @@ import zipfile
 from pathlib import Path
 
 from filelock import FileLock
+from processes import free_port, signal_group, watch
 
 HOW = "Install Ollama (https://ollama.com/download), or name a running server in OLLAMA_HOST."
 
@@ -93,7 +92,7 @@ class OllamaServer:
     def __init__(self, home: Path, binary: Path | None = None, *, port: int | None = None) -> None:
         self.home = Path(home)
         self.binary = binary or find_binary()
-        self.port = port or _free_port()
+        self.port = port or free_port()
         self.host = f"http://127.0.0.1:{self.port}"
         self.models = self.home / "models"
         self.log = self.home / "server.log"
@@ -136,7 +135,7 @@ class OllamaServer:
                 start_new_session=True,  # so that its model runners can be ended with it
             )
         if os.name != "nt":
-            self._watcher = _watch(self._process.pid)
+            self._watcher = watch(self._process.pid)
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if answers(self.host, 1):
@@ -159,12 +158,12 @@ class OllamaServer:
     def pause(self) -> None:
         """Let it stand still without ending it (not on Windows)."""
         if self._process is not None:
-            _signal_group(self._process.pid, signal.SIGSTOP)
+            signal_group(self._process.pid, signal.SIGSTOP)
 
     def go_on(self) -> None:
         """The end of a pause."""
         if self._process is not None:
-            _signal_group(self._process.pid, signal.SIGCONT)
+            signal_group(self._process.pid, signal.SIGCONT)
 
     def _end(self, how: signal.Signals) -> None:
         if self._process is None:
@@ -172,14 +171,14 @@ class OllamaServer:
         if os.name == "nt":
             self._process.terminate()
         else:
-            _signal_group(self._process.pid, how)
+            signal_group(self._process.pid, how)
         try:
             self._process.wait(10)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
         if os.name != "nt":
-            _signal_group(self._process.pid, signal.SIGKILL)
+            signal_group(self._process.pid, signal.SIGKILL)
         if self._watcher is not None:
             self._watcher.communicate(b"ended\n")
         self._process = self._watcher = None
@@ -189,29 +188,6 @@ class OllamaServer:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
-
-
-def _watch(pid: int) -> subprocess.Popen[bytes]:
-    """Ends the process group `pid` as soon as this process is gone, however it ended.
-
-    The watcher reads a pipe whose other end only this process holds. A line says that all is well;
-    the end of the pipe without one means that nobody is left to end the server.
-    """
-    script = 'read -r word || kill -s KILL -- "-$1"'
-    return subprocess.Popen(
-        ["/bin/sh", "-c", script, "sh", str(pid)], stdin=subprocess.PIPE, start_new_session=True
-    )
-
-
-def _signal_group(pid: int, how: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, how)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _from_pypi() -> Path:
