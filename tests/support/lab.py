@@ -115,10 +115,9 @@ class LabServer:
             "JUPYTERLAB_WORKSPACES_DIR": str(own / "workspaces"),
             "IPYTHONDIR": str(own / "ipython"),
             "PYTHONPATH": str(ROOT),
-            # the kernel chooses how plots are shown, as it does for people
-            "MPLBACKEND": "",
         }
-        del environment["MPLBACKEND"]
+        # the kernel chooses how plots are shown, as it does for people
+        environment.pop("MPLBACKEND", None)
         command = [
             *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),
             f"--ServerApp.root_dir={self.folder}",
@@ -201,8 +200,8 @@ class OpenNotebook:
         )
 
     def _console(self, message: Any) -> None:
-        """Errors on the console, but for pictures and the like that Lab itself asks for in vain."""
-        if message.type == "error" and "Failed to load resource" not in message.text:
+        """Keep what the page reports as an error."""
+        if message.type == "error":
             self.errors.append(message.text)
 
     def run_all(self, seconds: float = 300) -> None:
@@ -238,8 +237,8 @@ class OpenNotebook:
         )
         self.page.wait_for_timeout(100)
 
-    def outputs(self, text: str) -> Any:
-        """The outputs of the first code cell whose source holds `text`, as a Locator."""
+    def output(self, text: str) -> Output:
+        """What the first code cell whose source holds `text` shows."""
         place = self.page.evaluate(
             """text => window.jupyterapp.shell.currentWidget.content.widgets.findIndex(
                 cell => cell.model.type === 'code'
@@ -247,7 +246,14 @@ class OpenNotebook:
             text,
         )
         assert place >= 0, f"no code cell holds {text!r}"
-        return self.page.locator(".jp-Notebook .jp-Cell").nth(place).locator(".jp-OutputArea")
+        return Output(self, place)
+
+    def check(self) -> None:
+        """Nothing went wrong in the page: no error of a script, no widget that cannot be shown."""
+        assert self.errors == []
+        shown = self.page.locator(".jp-Notebook").inner_text()
+        for failure in ("Error displaying widget", "Loading widget", "Traceback (most recent"):
+            assert failure not in shown, shown[max(0, shown.find(failure) - 300) :][:900]
 
     def resize(self, width: int, height: int) -> None:
         self.page.set_viewport_size({"width": width, "height": height})
@@ -255,11 +261,103 @@ class OpenNotebook:
 
     def close(self) -> None:
         """End the kernel and close the page."""
-        self.page.evaluate(
-            "() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()"
-        )
+        self.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
         self.page.close()
 
 
-def slug(text: str) -> str:
-    return re.sub(r"\W+", "-", text).strip("-").lower()
+class Output:
+    """What a code cell shows, and its controls, by mouse and by keyboard."""
+
+    def __init__(self, notebook: OpenNotebook, place: int) -> None:
+        self.notebook, self.place, self.page = notebook, place, notebook.page
+        cell = self.page.locator(".jp-Notebook .jp-Cell").nth(place)
+        self.area = cell.locator(".jp-OutputArea")
+
+    @property
+    def text(self) -> str:
+        return str(self.area.inner_text())
+
+    @property
+    def html(self) -> str:
+        return str(self.area.inner_html())
+
+    def labelled(self, label: str) -> Any:
+        """The control with this label: an input, a list, the handle of a slider, or the first of
+        several buttons.
+        """
+        exactly = re.compile(rf"^\s*{re.escape(label)}\s*$")
+        labels = self.area.locator("label", has_text=exactly)
+        box = labels.first.locator(
+            "xpath=ancestor::*[contains(@class, 'jupyter-widgets') or "
+            "contains(@class, 'widget-inline-hbox') or "
+            "contains(@class, 'widget-toggle-buttons')][1]"
+        )
+        return box.locator("input, select, textarea, [role=slider], button").first
+
+    def button(self, text: str) -> Any:
+        return self.area.get_by_role("button", name=text)
+
+    def reach(self, control: Any, most: int = 100) -> None:
+        """Go to a control as people without a mouse do: from the cell by the tab key alone."""
+        self.page.evaluate(
+            """place => { const notebook = window.jupyterapp.shell.currentWidget.content;
+                notebook.activeCellIndex = place; notebook.mode = 'command';
+                notebook.activate(); }""",
+            self.place,
+        )
+        wanted = control.element_handle()
+        for _ in range(most):
+            self.page.keyboard.press("Tab")
+            if self.page.evaluate("wanted => wanted === document.activeElement", wanted):
+                return
+        raise AssertionError(f"the tab key does not reach {wanted.evaluate('e => e.outerHTML')}")
+
+    def press(self, control: Any, *keys: str) -> None:
+        """`reach` a control, press keys there, and wait for what they bring about."""
+        self.reach(control)
+        for key in keys:
+            self.page.keyboard.press(key)
+        self.notebook.idle()
+
+    def slide(self, handle: Any, share: float) -> None:
+        """Drag a slider's handle to this share of its way."""
+        way = handle.locator("xpath=ancestor::*[contains(@class, 'noUi-base')]").bounding_box()
+        handle.hover()
+        self.page.mouse.down()
+        self.page.mouse.move(way["x"] + share * way["width"], way["y"] + way["height"] / 2, steps=5)
+        self.page.mouse.up()
+        self.notebook.idle()
+
+    def click(self, control: Any) -> None:
+        control.click()
+        self.notebook.idle()
+
+    def choose(self, control: Any, option: str) -> None:
+        """Take an option of a list, as a mouse does."""
+        control.select_option(label=option)
+        self.notebook.idle()
+
+    def type(self, control: Any, text: str) -> None:
+        """Replace a control's text and leave it."""
+        control.fill(text)
+        control.blur()
+        self.notebook.idle()
+
+    def photograph(self, name: str) -> None:
+        """Pictures of the output at the size of a projector and of a phone, kept for people to look
+        at. AssertionError where something in it is wider than the place it has.
+        """
+        for size, (width, height) in WIDTHS.items():
+            self.notebook.resize(width, height)
+            self.area.scroll_into_view_if_needed()
+            self.area.screenshot(path=screenshots() / f"{name}-{width}.png")
+            wide = self.area.evaluate("area => area.scrollWidth - area.clientWidth")
+            assert wide <= 1, f"{name} is {wide} px too wide for a {size}"
+        self.notebook.resize(*WIDTHS["projector"])
+
+
+def screenshots() -> Path:
+    """The folder for pictures: WORKSHOP_SCREENSHOTS, else runs/screenshots of this clone."""
+    folder = Path(os.environ.get("WORKSHOP_SCREENSHOTS") or ROOT / "runs" / "screenshots")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
