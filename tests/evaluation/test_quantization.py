@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from measured import quantized
 from training_rows import talk
 
 from workshop_helpers.core.errors import WorkshopError
+from workshop_helpers.display import as_table
 from workshop_helpers.evaluation.agreement import agreement
-from workshop_helpers.evaluation.quantization import QuantizationTable, quantization_table
+from workshop_helpers.evaluation.quantization import TIMED, QuantizationTable, quantization_table
 from workshop_helpers.gguf.convert import convert
 from workshop_helpers.gguf.logits import ServerLogits, open_logits
 from workshop_helpers.metrics.scoring import Question
@@ -84,6 +86,32 @@ def test_speeds_and_load_times_are_measured(table):
         assert row.generation_tokens_per_second > 0
         assert row.recall == 0
         assert row.size_bytes == row.path.stat().st_size
+
+
+def test_a_speed_is_a_median_within_its_range(table):
+    for row in table.rows:
+        assert set(row.ranges) == set(TIMED)
+        for figure, (low, high) in row.ranges.items():
+            assert 0 < low <= getattr(row, figure) <= high
+
+
+def test_types_whose_ranges_overlap_are_not_ordered():
+    speeds = {"F16": (90, 110), "Q8_0": (200, 260), "Q4_K_M": (250, 300), "Q2_K": (400, 500)}
+    found = quantized(ranges=speeds)
+    assert found.tied("generation_tokens_per_second") == {"Q8_0", "Q4_K_M"}
+    assert found.tied("prompt_tokens_per_second") == set()
+    shown = as_table(found)
+    assert [row[-1].endswith("≈") for row in shown.rows] == [False, True, True, False]
+    assert "no difference measured" in shown.caption
+    apart = {kind: (at, at + 0.5) for at, kind in enumerate(speeds)}
+    assert "no difference" not in as_table(quantized(ranges=apart)).caption
+
+
+def test_the_answers_of_each_type_are_kept(table):
+    assert table.asked == tuple(QUESTIONS)
+    for row in table.rows:
+        assert len(row.answers) == len(QUESTIONS)
+        assert all(isinstance(answer, str) for answer in row.answers)
 
 
 def test_perplexity_and_divergence_are_those_of_transformers(table, rough_model):

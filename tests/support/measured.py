@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from workshop_helpers.evaluation.quantization import QuantizationRow, QuantizationTable
+from workshop_helpers.metrics.scoring import Question
 from workshop_helpers.training.recipe import LoraRecipe
 from workshop_helpers.training.report import TrainingReport
 
@@ -41,10 +42,19 @@ def trained(
 
 
 def quantized(
-    measured: tuple[tuple[str, int, float | None, float], ...] = MEASURED, language: str = "en"
+    measured: tuple[tuple[str, int, float | None, float], ...] = MEASURED,
+    language: str = "en",
+    ranges: dict[str, tuple[float, float]] | None = None,
+    asked: tuple[Question, ...] = (),
 ) -> QuantizationTable:
+    """`ranges`: of the answers' speed, by type."""
     rows = [
-        QuantizationRow(kind, Path(kind), size, 8.5, 0.05, 2400.0, 310.0, recall, 1.3, kl, 0.99)
+        QuantizationRow(
+            *(kind, Path(kind), size, 8e-6 * size / 5.77, 0.05, 2400.0, 310.0, recall, 1.3, kl),
+            same_top_token=0.99,
+            ranges={"generation_tokens_per_second": ranges[kind]} if ranges else {},
+            answers=tuple(f"{kind}: 500円です。<b>" for _ in asked),
+        )
         for kind, size, recall, kl in measured
     ]
-    return QuantizationTable(rows, 90, 2000, 1, "in one go", language)
+    return QuantizationTable(rows, 90, 2000, 1, "in one go", language, asked)

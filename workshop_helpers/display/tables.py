@@ -12,7 +12,7 @@ from ..core.wordings import say
 from ..evaluation.candidates import candidate_name
 from ..evaluation.comparison import CandidateResult, Comparison
 from ..evaluation.forgetting import ForgettingReport
-from ..evaluation.quantization import QuantizationRow, QuantizationTable
+from ..evaluation.quantization import TIMED, QuantizationRow, QuantizationTable
 from ..runtimes.ollama.layers import Proof
 
 
@@ -122,6 +122,9 @@ def _quantization(table: QuantizationTable, language: str | None = None) -> Resu
     language = language or table.language
     head, short = _headings(QUANTIZED, language)
     rows = [[cell(row) for cell in QUANTIZED.values()] for row in table.rows]
+    for at, figure in enumerate(TIMED, len(QUANTIZED) - len(TIMED)):
+        for row, cells in zip(table.rows, rows, strict=True):
+            cells[at] += " ≈" if row.type in table.tied(figure) else ""
     note = say(
         "display.quantization-note",
         language,
@@ -130,6 +133,8 @@ def _quantization(table: QuantizationTable, language: str | None = None) -> Resu
         method=table.method,
         threads=table.threads,
     )
+    if any(table.tied(figure) for figure in TIMED):
+        note += say("display.quantization-tied", language)
     below = f"{say('display.quantization-below', language)} {note}"
     return ResultTable("quantization", head, rows, note, short, below)
 
@@ -147,7 +152,7 @@ COMPARED = (
     "recall", "full", "contradicted", "unsupported", "language", "polite", "length", "seconds",
 )  # fmt: skip
 
-# What it costs before how fast it is.
+# What it costs before how fast it is: the last three are `TIMED`.
 QUANTIZED: dict[str, Callable[[QuantizationRow], str]] = {
     "type": lambda row: row.type + (f" ({row.fallback}*)" if row.fallback else ""),
     "size": lambda row: f"{row.size_bytes / 1e6:,.1f}",

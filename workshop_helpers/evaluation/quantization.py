@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,10 @@ from .candidates import questions_language
 from .losses import Losses, held_out_texts
 from .shop import ShopQuestions
 
-SPEED_QUESTIONS, SPEED_TOKENS, SPEED_PASSES = 6, 32, 3
+SPEED_QUESTIONS, SPEED_TOKENS, SPEED_PASSES = 4, 32, 5
+# Figures that another program on the machine changes: medians, and not ordered within their ranges.
+TIMED = ("load_seconds", "prompt_tokens_per_second", "generation_tokens_per_second")
+LOSSES = ("perplexity", "kl_to_f16", "same_top_token")  # what `Losses.of` gives
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,9 @@ class QuantizationRow:
     """One type: `size_bytes` of the file; `load_seconds` from a warm disk cache; tokens a second
     for one question at a time; `recall` in [0, 1], None when no question names facts; `kl_to_f16`
     in nats; `fallback` counts tensors that could not take the type.
+
+    `ranges`: the least and the most of each figure in `TIMED`, which itself is the median.
+    `answers`: to the questions, in their order.
     """
 
     type: str
@@ -45,12 +51,15 @@ class QuantizationRow:
     kl_to_f16: float
     same_top_token: float
     fallback: int = 0
+    ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
+    answers: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True)
 class QuantizationTable(Shown):
     """The rows, the F16 file's first, and how they were measured. `language`: of the questions, in
-    which the table shows itself.
+    which the table shows itself. `asked`, `shop`: the questions that the rows answer, and what
+    they were scored by.
     """
 
     rows: list[QuantizationRow]
@@ -59,6 +68,19 @@ class QuantizationTable(Shown):
     threads: int
     method: str
     language: str = "en"
+    asked: tuple[Question, ...] = field(default=(), repr=False)
+    shop: ShopFacts | None = field(default=None, repr=False)
+
+    def tied(self, figure: str) -> set[str]:
+        """The types whose range in a figure of `TIMED` overlaps another type's: no difference was
+        measured there.
+        """
+        ranges = {row.type: row.ranges[figure] for row in self.rows if figure in row.ranges}
+        return {
+            one
+            for one, (low, high) in ranges.items()
+            if any(low <= top and least <= high for o, (least, top) in ranges.items() if o != one)
+        }
 
     def plot(self) -> Any:
         """A plot: facts stated, and KL divergence to F16, against the size of the file."""
@@ -66,11 +88,13 @@ class QuantizationTable(Shown):
 
     def to_dict(self) -> dict[str, Any]:
         """Rows and how they were measured, as JSON takes them."""
-        values = asdict(self)
-        del values["language"]
-        for row in values["rows"]:
-            row["path"] = str(row["path"])
-        return values
+        rows = []
+        for row in self.rows:
+            values = asdict(row)
+            del values["answers"]
+            rows.append({**values, "path": str(row.path)})
+        measured = ("questions", "held_out_tokens", "threads", "method")
+        return {"rows": rows, **{name: getattr(self, name) for name in measured}}
 
 
 def quantization_table(
@@ -111,54 +135,60 @@ def quantization_table(
 
     with LlamaCppRuntime(source.path, threads=threads) as runtime:
         texts = held_out_texts(runtime.engine, rows, held_out_tokens)
-    measured = []
+    measured: list[dict[str, Any]] = []
     with (
         Losses(source.path, texts, threads) as losses,
-        Bar("measuring", len(files), "types", shown=progress) as bar,
+        Bar("measuring", len(files) + SPEED_PASSES, "steps", shown=progress) as bar,
     ):
         for kind, path, fallback in files:
             with LlamaCppRuntime(path, threads=threads) as runtime:
-                speeds = _speeds(runtime, prompts[:SPEED_QUESTIONS])
-                recall = _recall(runtime, asked, shop, max_new_tokens)
+                given = runtime.answer([q.messages() for q in asked], max_new_tokens=max_new_tokens)
+            answers = tuple(answer.text for answer in given)
             measured.append(
-                QuantizationRow(
-                    kind,
-                    path,
-                    path.stat().st_size,
-                    round(read_gguf(path).bits_per_weight, 3),
-                    round(runtime.load_seconds, 4),
-                    *speeds,
-                    recall,
-                    *losses.of(path),
-                    fallback,
-                )
+                {
+                    **{"type": kind, "path": path, "fallback": fallback, "answers": answers},
+                    "size_bytes": path.stat().st_size,
+                    "bits_per_weight": round(read_gguf(path).bits_per_weight, 3),
+                    "recall": _recall(answers, asked, shop),
+                    **dict(zip(LOSSES, losses.of(path), strict=True)),
+                }
             )
             bar.advance()
-        language = questions_language(asked)
-        return QuantizationTable(
-            measured, len(asked), losses.tokens, threads, losses.method, language
-        )
+        passes = []
+        for _ in range(SPEED_PASSES):  # by turns: what slows the machine down slows all types down
+            passes.append([_speeds(path, prompts, threads) for _, path, _ in files])
+            bar.advance()
+        about = (len(asked), losses.tokens, threads, losses.method, questions_language(asked))
+    timed = [_medians(of_type) for of_type in zip(*passes, strict=True)]
+    found = [QuantizationRow(**one, **two) for one, two in zip(measured, timed, strict=True)]
+    return QuantizationTable(found, *about, tuple(asked), shop)
 
 
-def _speeds(runtime: LlamaCppRuntime, conversations: list[Any]) -> tuple[float, float]:
-    """Tokens per second for prompts and for answers, one at a time: the median of passes."""
-    engine = runtime.engine
-    prompts = [engine.render(messages) for messages in conversations]
-    read, written = [], []
-    for _ in range(SPEED_PASSES):
+def _speeds(path: Path, conversations: list[Any], threads: int) -> tuple[float, float, float]:
+    """One pass over the figures of `TIMED`."""
+    with LlamaCppRuntime(path, threads=threads) as runtime:
+        engine = runtime.engine
+        prompts = [engine.render(messages) for messages in conversations[:SPEED_QUESTIONS]]
         found = [engine.complete(p, max_new_tokens=SPEED_TOKENS, ignore_end=True) for p in prompts]
-        reading = sum(answer.prompt_seconds for answer in found)
-        writing = sum(answer.seconds for answer in found) - reading
-        read.append(sum(answer.prompt_tokens for answer in found) / max(1e-9, reading))
-        written.append(sum(answer.tokens for answer in found) / max(1e-9, writing))
-    return round(statistics.median(read), 1), round(statistics.median(written), 1)
+    reading = sum(answer.prompt_seconds for answer in found)
+    writing = sum(answer.seconds for answer in found) - reading
+    return (
+        runtime.load_seconds,
+        sum(answer.prompt_tokens for answer in found) / max(1e-9, reading),
+        sum(answer.tokens for answer in found) / max(1e-9, writing),
+    )
 
 
-def _recall(
-    runtime: LlamaCppRuntime, asked: list[Question], shop: ShopFacts | None, max_new_tokens: int
-) -> float | None:
+def _medians(passes: Sequence[tuple[float, float, float]]) -> dict[str, Any]:
+    """The figures of `TIMED` as medians of the passes, and the `ranges` of each."""
+    columns = dict(zip(TIMED, zip(*passes, strict=True), strict=True))
+    ranges = {name: (round(min(v), 4), round(max(v), 4)) for name, v in columns.items()}
+    medians = {name: round(statistics.median(v), 4) for name, v in columns.items()}
+    return {**medians, "ranges": ranges}
+
+
+def _recall(answers: Sequence[str], asked: list[Question], shop: ShopFacts | None) -> float | None:
     if not any(q.facts for q in asked):
         return None
-    answers = runtime.answer([q.messages() for q in asked], max_new_tokens=max_new_tokens)
-    scores = [score_answer(a.text, q, shop) for a, q in zip(answers, asked, strict=True)]
+    scores = [score_answer(a, q, shop) for a, q in zip(answers, asked, strict=True)]
     return summarise(scores).recall
