@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .display.modelfile import explain_modelfile as explain_modelfile
     from .display.preview import preview as preview
     from .display.tokens import show_tokens as show_tokens
+    from .display.widgets.microscope import microscope as microscope
     from .evaluation.agreement import agreement as agreement
     from .evaluation.candidates import Candidate as Candidate
     from .evaluation.comparison import compare as compare
@@ -69,6 +70,7 @@ _FROM = {
     "loss_curve": "display",
     "merge": "training.merge",
     "place_to_run": "runtimes.places",
+    "microscope": "display.widgets.microscope",
     "preview": "display.preview",
     "probe": "evaluation.forgetting",
     "prompted": "runtimes.ollama.prompted",

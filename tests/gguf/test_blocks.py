@@ -11,11 +11,12 @@ import pytest
 from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.gguf.blocks import (
     LAYOUTS,
-    block_error,
     block_weights,
     find_tensor,
     read_block,
+    read_restored,
     read_weights,
+    rounding_error,
 )
 from workshop_helpers.gguf.header import read_gguf
 from workshop_helpers.gguf.quantize import quantize
@@ -124,7 +125,7 @@ def test_fewer_bits_leave_a_larger_error(files, mame_gguf):
     for kind in ("Q8_0", "Q4_K_M", "Q2_K"):
         block = read_block(files[kind], name, 4)
         original = read_weights(mame_gguf, name, block.start, len(block.values))
-        errors.append(block_error(block, original).relative)
+        errors.append(rounding_error(block.values, original).relative)
     assert errors == sorted(errors)
     assert errors[0] < 0.02 < 0.1 < errors[2]
 
@@ -146,12 +147,21 @@ def test_weights_that_were_not_quantized_are_read_as_they_are(kind, tmp_path):
     assert np.allclose(found, weights.reshape(-1)[17:97], rtol={"BF16": 0.01}.get(kind, 0.001))
 
 
-def test_an_error_is_measured_against_the_original(files):
-    block = read_block(files["Q8_0"], "blk.0.ffn_gate.weight", 0)
-    assert block_error(block, block.values).largest == 0
-    moved = [value + 0.5 for value in block.values]
-    found = block_error(block, moved)
-    assert (found.mean, found.largest) == (pytest.approx(0.5), pytest.approx(0.5))
+def test_an_error_is_measured_against_the_original():
+    original = (0.3, -0.4)
+    assert rounding_error(original, original).relative == 0
+    found = rounding_error((0.3, -0.1), original)
+    assert found.mean == pytest.approx(0.15)
+    assert found.largest == pytest.approx(0.3)
+    assert found.relative == pytest.approx(0.3 / 0.5)
+
+
+@pytest.mark.parametrize(("start", "count"), [(0, 256), (300, 500), (31, 2), (1000, 1)])
+def test_weights_come_back_from_any_place(files, start, count):
+    name = "blk.0.ffn_gate.weight"
+    for kind in ("Q8_0", "Q4_K_M"):
+        wanted = dequantized(files[kind], name)[start : start + count]
+        assert np.array_equal(np.float32(read_restored(files[kind], name, start, count)), wanted)
 
 
 def test_what_cannot_be_taken_apart_is_refused_by_name(files, mame_gguf, tmp_path):

@@ -98,9 +98,9 @@ class Block:
 
 
 @dataclass(frozen=True)
-class BlockError:
-    """How far the restored weights are from the original ones: the `mean` and the `largest`
-    distance, and `relative`, the root of the mean square over that of the original weights.
+class RoundingError:
+    """How far restored weights are from the original ones: the `mean` and the `largest` distance,
+    and `relative`, the root of the mean square over that of the original weights.
     """
 
     mean: float
@@ -179,13 +179,29 @@ def read_weights(
     return tuple(map(float, raw.view(np.dtype(f"<f{width}"))))
 
 
-def block_error(block: Block, original: Sequence[float]) -> BlockError:
-    """What rounding did to the weights of a block; `original`: as `read_weights` gives them."""
-    pairs = list(zip(block.values, original, strict=True))
-    distances = [abs(restored - weight) for restored, weight in pairs]
+def read_restored(
+    file: str | Path | GgufFile, tensor: str, start: int, count: int
+) -> tuple[float, ...]:
+    """`count` weights of a quantized tensor as they come back, from the place `start` on. Raises
+    what `read_block` raises.
+    """
+    file = file if isinstance(file, GgufFile) else read_gguf(file)
+    size = block_weights(find_tensor(file, tensor).type)
+    first, last = start // size, (start + count - 1) // size
+    values = [
+        value
+        for number in range(first, last + 1)
+        for value in read_block(file, tensor, number).values
+    ]
+    return tuple(values[start - first * size :][:count])
+
+
+def rounding_error(restored: Sequence[float], original: Sequence[float]) -> RoundingError:
+    """What rounding did to weights; `original`: the same ones as `read_weights` gives them."""
+    distances = [abs(one - other) for one, other in zip(restored, original, strict=True)]
     power = sum(weight * weight for weight in original)
     off = sum(distance * distance for distance in distances)
-    return BlockError(
+    return RoundingError(
         sum(distances) / len(distances), max(distances), (off / power) ** 0.5 if power else 0.0
     )
 
