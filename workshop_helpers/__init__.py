@@ -27,13 +27,16 @@ if TYPE_CHECKING:
     from .evaluation.agreement import agreement as agreement
     from .evaluation.candidates import Candidate as Candidate
     from .evaluation.comparison import compare as compare
+    from .evaluation.doctor import check_machine as check_machine
     from .evaluation.forgetting import probe as probe
     from .evaluation.quantization import quantization_table as quantization_table
     from .evaluation.shop import Shop as Shop
+    from .evaluation.timing import time_steps as time_steps
     from .gguf.convert import convert as convert
     from .gguf.header import read_gguf as read_gguf
     from .gguf.quantize import quantize as quantize
     from .models.catalogue import CATALOGUE as CATALOGUE
+    from .models.choices import model_choices as model_choices
     from .models.load import load_model as load_model
     from .models.load import load_tokenizer as load_tokenizer
     from .models.lora import lora_layers as lora_layers
@@ -56,6 +59,7 @@ _FROM = {
     "Shop": "evaluation.shop",
     "agreement": "evaluation.agreement",
     "ask": "runtimes",
+    "check_machine": "evaluation.doctor",
     "choose_device": "core.device",
     "compare": "evaluation.comparison",
     "convert": "gguf.convert",
@@ -69,8 +73,9 @@ _FROM = {
     "lora_picture": "display.lora",
     "loss_curve": "display",
     "merge": "training.merge",
-    "place_to_run": "runtimes.places",
     "microscope": "display.widgets.microscope",
+    "model_choices": "models.choices",
+    "place_to_run": "runtimes.places",
     "preview": "display.preview",
     "probe": "evaluation.forgetting",
     "prompted": "runtimes.ollama.prompted",
@@ -81,6 +86,7 @@ _FROM = {
     "read_questions": "dataset.questions",
     "runs_folder": "core.artifacts",
     "show_tokens": "display.tokens",
+    "time_steps": "evaluation.timing",
     "train": "training.train",
 }
 __all__ = [*_FROM]

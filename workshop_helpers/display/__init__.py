@@ -10,6 +10,7 @@ from ..evaluation.comparison import SideBySide
 from ..training.report import TrainingReport
 from .answers import answers_side_by_side, diff
 from .html import Html
+from .machine import duration
 from .plots import Plot, loss_curve, recall_bars, size_against_quality
 from .report import report_html, write_report
 from .tables import ResultTable, as_table, percent
@@ -21,6 +22,7 @@ __all__ = [
     "answers_side_by_side",
     "as_table",
     "diff",
+    "duration",
     "loss_curve",
     "percent",
     "recall_bars",
