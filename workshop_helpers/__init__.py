@@ -23,12 +23,14 @@ if TYPE_CHECKING:
     from .display.modelfile import explain_modelfile as explain_modelfile
     from .display.preview import preview as preview
     from .display.tokens import show_tokens as show_tokens
+    from .display.widgets.explorer import explore as explore
     from .display.widgets.microscope import microscope as microscope
     from .evaluation.agreement import agreement as agreement
     from .evaluation.candidates import Candidate as Candidate
     from .evaluation.comparison import compare as compare
     from .evaluation.doctor import check_machine as check_machine
     from .evaluation.forgetting import probe as probe
+    from .evaluation.manner import manner as manner
     from .evaluation.quantization import quantization_table as quantization_table
     from .evaluation.shop import Shop as Shop
     from .evaluation.timing import time_steps as time_steps
@@ -65,6 +67,7 @@ _FROM = {
     "convert": "gguf.convert",
     "diff": "display",
     "explain_modelfile": "display.modelfile",
+    "explore": "display.widgets.explorer",
     "file_hash": "core.cards",
     "load_model": "models.load",
     "load_tokenizer": "models.load",
@@ -72,6 +75,7 @@ _FROM = {
     "lora_matrices": "models.lora",
     "lora_picture": "display.lora",
     "loss_curve": "display",
+    "manner": "evaluation.manner",
     "merge": "training.merge",
     "microscope": "display.widgets.microscope",
     "model_choices": "models.choices",

@@ -8,7 +8,8 @@ from typing import Any
 
 from ..evaluation.comparison import SideBySide
 from ..training.report import TrainingReport
-from .answers import answers_side_by_side, diff
+from .answers import answers_side_by_side
+from .changes import diff
 from .html import Html
 from .machine import duration
 from .plots import Plot, loss_curve, recall_bars, size_against_quality

@@ -1,13 +1,14 @@
-"""Answers side by side, and what changed from one answer to another."""
+"""Answers side by side, with the facts and the wrong figures in them marked."""
 
 from __future__ import annotations
 
-import difflib
 from html import escape
 
 from ..core.wordings import say
-from ..evaluation.comparison import CandidateResult, Comparison, SideBySide
-from ..metrics.scoring import mark
+from ..evaluation.comparison import CandidateResult, SideBySide
+from ..metrics.facts import ShopFacts
+from ..metrics.scoring import Question, mark
+from ..models.chat import Answer
 from .colours import RIGHT, WRONG
 from .html import Html
 
@@ -18,104 +19,100 @@ MARKS = {
     "wrong": f"{_BAD}border-bottom:2px dashed {WRONG};border-radius:2px",
     "ins": f"{_GOOD}text-decoration:underline;text-decoration-thickness:2px",
     "del": f"{_BAD}text-decoration:line-through",
+    "ins-line": f"{_GOOD}border-left:5px solid {RIGHT};padding:.1em .6em;margin:.2em 0",
+    "del-line": f"{_BAD}border-left:5px dashed {WRONG};padding:.1em .6em;margin:.2em 0",
 }
 
 
-def answers_side_by_side(chosen: SideBySide, language: str | None = None) -> Html:
+def answers_side_by_side(
+    chosen: SideBySide, language: str | None = None, *, seconds: bool = False
+) -> Html:
     """Every candidate's answer to the chosen questions: stated facts blue, wrong figures
-    vermillion, missing facts named. Styles are inline, so that it reads well in a notebook and on a
-    page.
+    vermillion, missing facts named; with `seconds`, how long each took. Styles are inline, so that
+    it reads well in a notebook and on a page.
     """
     comparison, blocks, texts = chosen.comparison, [], []
     language = language or comparison.language
     for index in chosen.indices:
-        blocks.append(_question_html(comparison, index, language))
-        lines = [f"  {row.name}: {row.answers[index].text.strip()}" for row in comparison.rows]
-        texts.append("\n".join([comparison.questions[index].question, *lines]))
+        question = comparison.questions[index]
+        cards, lines = [], [question.question]
+        for row in comparison.rows:
+            card = answer_card(row, index, question, comparison.shop, language, seconds=seconds)
+            cards.append(card)
+            answer = row.answers[index]
+            took = f" ({_seconds(answer, language)})" if seconds else ""
+            lines.append(f"  {row.name}{took}: {answer.text.strip()}")
+        blocks.append(question_block(question, cards, language))
+        texts.append("\n".join(lines))
     return Html("".join(blocks), "\n\n".join(texts))
 
 
-def _question_html(comparison: Comparison, index: int, language: str) -> str:
-    question = comparison.questions[index]
+def question_block(question: Question, cards: list[str], language: str) -> str:
+    """A question with the facts that a right answer states, above its answers' cards (HTML)."""
     expected = "　".join(" / ".join(item) for item in question.expected())
     facts = (
-        f'<p class="expected" style="margin:.1em 0 .6em;opacity:.75;font-size:.85em">'
+        f'<p class="expected" style="margin:.1em 0 .6em;opacity:.8;font-size:.85em">'
         f"{say('display.expected', language)}: <b>{escape(expected)}</b></p>"
         if expected
         else ""
     )
-    answers = "".join(_answer_html(comparison, row, index, language) for row in comparison.rows)
     return (
         '<section class="question" style="margin:0 0 1.4em">'
-        f'<p style="margin:0;font-weight:600">{escape(question.question)}</p>{facts}'
+        f'<p style="margin:0 0 .3em;font-weight:600">{escape(question.question)}</p>{facts}'
         '<div class="answers" style="display:grid;gap:.6em;'
-        f'grid-template-columns:repeat(auto-fit,minmax(13em,1fr))">{answers}</div></section>'
+        f'grid-template-columns:repeat(auto-fit,minmax(13em,1fr))">{"".join(cards)}</div></section>'
     )
 
 
-def _answer_html(comparison: Comparison, row: CandidateResult, index: int, language: str) -> str:
-    score, answer = row.scores[index], row.answers[index].text.strip()
-    question = row.candidate.judged(comparison.questions[index])
+def answer_card(
+    row: CandidateResult,
+    place: int,
+    question: Question,
+    shop: ShopFacts | None,
+    language: str,
+    *,
+    seconds: bool = False,
+) -> str:
+    """One candidate's answer at that place, to this question, marked; ✓ stands by one that states
+    every fact, ✗ by one with a wrong figure.
+    """
+    answer, score = row.answers[place], row.scores[place]
     pieces = "".join(
         f'<mark class="{piece.mark}" style="{MARKS[piece.mark]}">{escape(piece.text)}</mark>'
         if piece.mark
         else escape(piece.text)
-        for piece in mark(answer, question, comparison.shop)
+        for piece in mark(answer.text.strip(), row.candidate.judged(question), shop)
     )
     missing = (
-        f'<div class="missing" style="margin-top:.5em;font-size:.8em;opacity:.75">'
+        f'<div class="missing" style="margin-top:.5em;font-size:.8em;opacity:.8">'
         f"{say('display.missing', language)}: {escape(', '.join(score.missing))}</div>"
         if score.missing
         else ""
     )
     sign, colour = "", "#8888"
-    if score.recall == 1:
+    if score.contradicted or score.unsupported:
+        sign, colour = "✗ ", WRONG
+    elif score.recall == 1:
         sign, colour = "✓ ", RIGHT
-    elif score.recall is not None and (score.contradicted or score.unsupported):
-        sign = "✗ "
+    took = f' <span style="float:right">{_seconds(answer, language)}</span>' if seconds else ""
+    return _card(f"{sign}{escape(row.name)}{took}", f"{pieces or '—'}", colour, missing)
+
+
+def failed_card(name: str, sentence: str) -> str:
+    """The card of a candidate that could not answer, with the sentence that says why."""
+    return _card(f"⚠ {escape(name)}", escape(sentence), "#8888")
+
+
+def _card(label: str, body: str, colour: str, below: str = "") -> str:
+    """Label, body and what stands below are HTML already."""
     return (
         f'<div class="answer" style="border:1px solid #8884;border-top:3px solid {colour};'
         'border-radius:6px;padding:.55em .75em">'
-        f'<div class="label" style="font-size:.8em;opacity:.75;margin-bottom:.3em">{sign}'
-        f"{escape(row.name)}</div>"
-        f'<div style="white-space:pre-wrap;overflow-wrap:anywhere;line-height:1.6">{pieces or "—"}'
-        f"</div>{missing}</div>"
+        f'<div class="label" style="font-size:.8em;opacity:.8;margin-bottom:.3em">{label}</div>'
+        f'<div style="white-space:pre-wrap;overflow-wrap:anywhere;line-height:1.6">{body}</div>'
+        f"{below}</div>"
     )
 
 
-def diff(before: str, after: str) -> Html:
-    """What changed from one text to the other, character by character, as <del> and <ins>.
-
-    Characters suit Japanese, which has no spaces. Single equal characters between two changes
-    are taken into the change: scattered letters cannot be read.
-    """
-    pieces: list[tuple[str, str, str]] = []
-    matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
-    for change, a0, a1, b0, b1 in matcher.get_opcodes():
-        old, new = before[a0:a1], after[b0:b1]
-        if change != "equal":
-            if pieces and pieces[-1][0] == "change":
-                _, was, now = pieces.pop()
-                old, new = was + old, now + new
-            pieces.append(("change", old, new))
-        elif len(old) == 1 and pieces and a1 < len(before) and b1 < len(after):
-            _, was, now = pieces.pop()
-            pieces.append(("change", was + old, now + new))
-        else:
-            pieces.append(("equal", old, new))
-    out: list[str] = []
-    text: list[str] = []
-    for tag, old, new in pieces:
-        if tag == "equal":
-            out.append(escape(old))
-            text.append(old)
-            continue
-        out += [f'<del style="{MARKS["del"]}">{escape(old)}</del>'] if old else []
-        out += [f'<ins style="{MARKS["ins"]}">{escape(new)}</ins>'] if new else []
-        text += [f"[-{old}-]"] if old else []
-        text += [f"{{+{new}+}}"] if new else []
-    body = "".join(out)
-    return Html(
-        f'<div style="white-space:pre-wrap;overflow-wrap:anywhere;line-height:1.7">{body}</div>',
-        "".join(text),
-    )
+def _seconds(answer: Answer, language: str) -> str:
+    return say("display.took", language, seconds=f"{answer.seconds:.2f}")

@@ -12,6 +12,7 @@ from ..core.wordings import say
 from ..evaluation.candidates import candidate_name
 from ..evaluation.comparison import CandidateResult, Comparison
 from ..evaluation.forgetting import ForgettingReport
+from ..evaluation.manner import Manners
 from ..evaluation.quantization import TIMED, QuantizationRow, QuantizationTable
 from ..runtimes.ollama.layers import Proof
 
@@ -107,6 +108,21 @@ def _comparison(comparison: Comparison, language: str | None = None) -> ResultTa
 
 
 @as_table.register
+def _manners(manners: Manners, language: str | None = None) -> ResultTable:
+    language = language or manners.language
+    # No politeness without Japanese answers.
+    columns = [c for c in MANNER if any(getattr(row, c) is not None for row in manners.rows)]
+    rows = [
+        [candidate_name(row.label, language), f"{row.characters:.0f}"]
+        + [percent(getattr(row, column)) for column in columns]
+        for row in manners.rows
+    ]
+    head, short = _headings(["length", *columns], language)
+    model = say("display.model", language)
+    return ResultTable("manner", [model, *head], rows, "", [model, *short])
+
+
+@as_table.register
 def _forgetting(report: ForgettingReport, language: str | None = None) -> ResultTable:
     language = language or report.language
     kinds = [f"{say(f'display.{kind}', language)} (n={n})" for kind, n in report.questions.items()]
@@ -153,6 +169,10 @@ COMPARED = (
 )  # fmt: skip
 
 # What it costs before how fast it is: the last three are `TIMED`.
+# Shares of the answers.
+MANNER = ("polite", "lists", "unchanged", "figures", "right")
+
+# What it costs before how fast it is.
 QUANTIZED: dict[str, Callable[[QuantizationRow], str]] = {
     "type": lambda row: row.type + (f" ({row.fallback}*)" if row.fallback else ""),
     "size": lambda row: f"{row.size_bytes / 1e6:,.1f}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -76,6 +76,33 @@ class Comparison(Shown):
                 return row
         labels = ", ".join(row.label for row in self.rows)
         raise WorkshopError(f'No candidate is called "{label}"; there are: {labels}.')
+
+    def of(self, *labels: str) -> Comparison:
+        """The same with the rows of these labels only, in that order; WorkshopError as `row`."""
+        return replace(self, rows=[self.row(label) for label in labels])
+
+    def __or__(self, other: Comparison) -> Comparison:
+        """Both as one: this one's rows, then the other's. WorkshopError where they asked other
+        questions, or use a label twice.
+        """
+        if self.questions != other.questions:
+            raise WorkshopError("Two comparisons with different questions do not compare.")
+        _check_labels([row.label for row in (*self.rows, *other.rows)])
+        return replace(self, rows=[*self.rows, *other.rows])
+
+    def places(self, which: str = "all") -> tuple[int, ...]:
+        """The places (from 0) of the questions: "all" of them, those where the rows "differ" in the
+        facts they state, or those where one is "wrong": contradicts a fact or invents a figure.
+        """
+        kinds: dict[str, Callable[[list[Score]], bool]] = {
+            "all": lambda scores: True,
+            "differ": lambda scores: len({score.found for score in scores}) > 1,
+            "wrong": lambda scores: any(s.contradicted or s.unsupported for s in scores),
+        }
+        if which not in kinds:
+            raise WorkshopError(f'There are no "{which}" questions; choose {", ".join(kinds)}.')
+        of_all = zip(*(row.scores for row in self.rows), strict=True)
+        return tuple(n for n, scores in enumerate(of_all) if kinds[which](list(scores)))
 
     def learned(self, label: str, than: str | None = None) -> Learned:
         """What `label` states that `than` (the first candidate, unless named) does not."""
@@ -184,29 +211,32 @@ def compare(
         raise WorkshopError("There is nothing to compare: give at least one candidate.")
     if not asked:
         raise WorkshopError("There is nothing to ask: give at least one question.")
-    labels = [candidate.label for candidate in candidates]
-    twice = sorted({label for label in labels if labels.count(label) > 1})
-    if twice:
-        raise WorkshopError(
-            f'Two candidates are called "{twice[0]}". Give each a label of its own.'
-        )
+    _check_labels([candidate.label for candidate in candidates])
     if shop is None and isinstance(questions, ShopQuestions):
         shop = questions.facts
 
     from ..runtimes import open_runtime
 
-    rows: list[CandidateResult] = []
+    bar, rows = bool(progress), list[CandidateResult]()
     for _, group in groupby(candidates, key=lambda candidate: str(candidate.model)):
         of_one_model = list(group)
         with open_runtime(of_one_model[0].model, device=device) as runtime:
             for candidate in of_one_model:
-                rows.append(_ask(runtime, candidate, asked, shop, max_new_tokens, bool(progress)))
+                rows.append(ask_all(runtime, candidate, asked, shop, max_new_tokens, bar))
                 if callable(progress):
                     progress(rows[-1])
     return Comparison(asked, rows, shop)
 
 
-def _ask(
+def _check_labels(labels: list[str]) -> None:
+    twice = sorted({label for label in labels if labels.count(label) > 1})
+    if twice:
+        raise WorkshopError(
+            f'Two candidates are called "{twice[0]}". Give each a label of its own.'
+        )
+
+
+def ask_all(
     runtime: Runtime,
     candidate: Candidate,
     questions: Sequence[Question],
@@ -214,6 +244,7 @@ def _ask(
     max_new_tokens: int,
     progress: bool,
 ) -> CandidateResult:
+    """Put the questions to one candidate, whose model the runtime has open, and score them."""
     messages = [candidate.messages(question) for question in questions]
     start = time.perf_counter()
     answers = runtime.answer(messages, max_new_tokens=max_new_tokens, progress=progress)
