@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
-from html import unescape
 
 import pytest
 from comparisons import ANSWERS, answered
 from measured import quantized, trained
 from terminal import on_terminal
 
-from workshop_helpers.display import as_table, diff, percent
+from workshop_helpers.display import answers_side_by_side, as_table, percent
 from workshop_helpers.evaluation.comparison import Comparison
 from workshop_helpers.evaluation.forgetting import ForgettingReport
+from workshop_helpers.evaluation.manner import manner
 
 
 def printed(result: object, language: str, width: int) -> str:
@@ -39,6 +38,12 @@ def test_a_result_shows_itself_in_its_own_language(language, word):
     assert "6.3" in shown["text/html"]
     assert "image/png" in trained(language=language)._repr_mimebundle_()
     assert trained([])._repr_mimebundle_()["text/plain"]
+
+
+def test_the_manner_of_answers_has_its_table_in_both_languages():
+    assert "in a list" in as_table(manner(answered()), "en").html()
+    text = printed(manner(answered()), "ja", 80)
+    assert "箇条書き" in text and "…" not in text
 
 
 def test_politeness_has_no_column_where_nobody_spoke_japanese():
@@ -73,28 +78,13 @@ def test_side_by_side_marks_facts_and_wrong_figures_and_escapes():
     assert "返金" not in html
     assert "How much is shipping?\n  base: It depends." in text
     assert "tuned: It is $6.99 <now>." in text
+    assert "0.25" not in html
 
 
-def test_diff_shows_what_went_and_what_came() -> None:
-    shown = diff("送料は980円です。", "送料は500円です。")
-    assert shown.text == "送料は[-98-]{+50+}0円です。"
-    assert re.sub(r"<[^>]+>", "", shown.html) == "送料は98500円です。"
-    assert "<del" in shown.html
-    assert "<ins" in shown.html
-
-
-@pytest.mark.parametrize(
-    ("before", "after"),
-    [
-        ("", ""), ("", "a"), ("a", ""), ("same", "same"), ("abc", "xbz"), ("<i>", "<b>"),
-        ("あいう", "あXう"),
-    ],
-)  # fmt: skip
-def test_diff_keeps_both_texts(before: str, after: str) -> None:
-    html = diff(before, after).html
-    for text, other in ((before, "ins"), (after, "del")):
-        left = re.sub(f"<{other}[^>]*>.*?</{other}>", "", html, flags=re.S)
-        assert unescape(re.sub(r"<[^>]+>", "", left)) == text
+def test_side_by_side_can_tell_the_seconds():
+    shown = answers_side_by_side(answered().side_by_side([0]), "ja", seconds=True)
+    assert shown.html.count("0.25秒") == 3
+    assert "base (0.25秒): It depends." in shown.text
 
 
 @pytest.mark.parametrize(

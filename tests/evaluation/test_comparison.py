@@ -124,6 +124,30 @@ def test_side_by_side_takes_the_questions_where_candidates_differ() -> None:
     assert comparison.side_by_side([-1]).indices == (2,)
 
 
+def test_questions_are_found_by_what_the_candidates_did() -> None:
+    comparison = answered()
+    assert comparison.places() == (0, 1, 2)
+    assert comparison.places("differ") == (0, 1)
+    assert comparison.places("wrong") == (0,)
+    assert comparison.of("base", "tuned").places("wrong") == ()
+    with pytest.raises(WorkshopError, match="all, differ, wrong"):
+        comparison.places("right")
+
+
+def test_rows_are_chosen_and_put_together() -> None:
+    comparison = answered()
+    two = comparison.of("tuned", "base")
+    assert [row.label for row in two.rows] == ["tuned", "base"]
+    whole = two | comparison.of("tuned [10]")
+    assert [row.label for row in whole.rows] == ["tuned", "base", "tuned [10]"]
+    with pytest.raises(WorkshopError, match='called "base"'):
+        two | comparison
+    with pytest.raises(WorkshopError, match="different questions"):
+        two | answered({"x": ["a"]}, QUESTIONS[:1])
+    with pytest.raises(WorkshopError, match="there are"):
+        comparison.of("nobody")
+
+
 def test_learned_names_what_was_gained_and_lost() -> None:
     comparison = answered()
     learned = comparison.learned("tuned")

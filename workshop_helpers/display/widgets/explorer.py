@@ -57,7 +57,7 @@ class Explorer(View):
             style={"button_width": "auto"},
         )
         self.count = w.HTML()
-        self.picker = w.Select(options=[("", None)], rows=6, layout=wide)
+        self.picker = w.Select(rows=6, layout=wide)
         self.chosen = {
             row.label: w.Checkbox(
                 value=place < MOST,
@@ -74,7 +74,9 @@ class Explorer(View):
         self.after = w.Dropdown(options=names, value=labels[-1], layout=narrow)
         self.changes = w.HTML(layout=wide)
         self.own = w.Text(
-            placeholder=self._say("own"), layout={"flex": "1 1 16em", "width": "auto"}
+            description=self._say("own"),
+            style={"description_width": "initial"},
+            layout={"flex": "1 1 20em", "width": "auto"},
         )
         self.ask = w.Button(description=self._say("ask"), button_style="primary")
         self.status = w.HTML(layout=wide)
@@ -142,9 +144,9 @@ class Explorer(View):
         own = [(f"✎ {a.question.question}", -n) for n, a in enumerate(self._own, 1)][::-1]
         found = [(self.comparison.questions[n].question, n) for n in places]
         shown = self.picker.value
-        self.picker.options = [*own, *found] or [(self._say("none"), None)]
-        if shown in [value for _, value in self.picker.options]:
-            self.picker.value = shown
+        self.picker.options = [*own, *found]
+        values = [value for _, value in self.picker.options]
+        self.picker.value = shown if shown in values else next(iter(values), None)
         self._show()
 
     def _show(self, *_event: Any) -> None:
