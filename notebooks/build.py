@@ -21,6 +21,7 @@ import re
 import sys
 import time
 import uuid
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -145,7 +146,12 @@ def set_parameters(text: str, values: dict[str, str]) -> str:
     return text
 
 
-def execute(notebook: Any, folder: Path, parameters: dict[str, str] | None = None) -> None:
+def execute(
+    notebook: Any,
+    folder: Path,
+    parameters: dict[str, str] | None = None,
+    kernel_arguments: Sequence[str] = (),
+) -> None:
     """Run the notebook's cells in `folder` and keep their outputs in it; `parameters` hold for this
     run only.
 
@@ -163,7 +169,7 @@ def execute(notebook: Any, folder: Path, parameters: dict[str, str] | None = Non
         kernel_name="python3",
         record_timing=False,
         coalesce_streams=True,
-        extra_arguments=["--IPKernelApp.log_level=ERROR"],
+        extra_arguments=["--IPKernelApp.log_level=ERROR", *kernel_arguments],
         resources={"metadata": {"path": str(folder)}},
     )
     try:

@@ -75,7 +75,8 @@ def save_tiny_model(
     return folder
 
 
-def make_model(architecture: str, folder: Path) -> Path:
+def make_model(architecture: str, folder: Path, *, window: int = 512) -> Path:
+    """Write a random model of an architecture with its tokenizer to `folder`; `window` in tokens."""
     import torch
     import transformers
 
@@ -88,7 +89,7 @@ def make_model(architecture: str, folder: Path) -> Path:
         "num_attention_heads": 4,
         "num_key_value_heads": 2,
         "head_dim": 16,
-        "max_position_embeddings": 512,
+        "max_position_embeddings": window,
         "bos_token_id": None,
         "eos_token_id": tokenizer.eos_token_id,
         "pad_token_id": tokenizer.pad_token_id,

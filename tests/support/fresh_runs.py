@@ -1,0 +1,75 @@
+"""The notebooks, run from their sources: what goes wrong in a run, also what it hides, and how long
+it takes.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from processes import free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+GUARD = Path(__file__).with_name("shell_guard.py")
+
+
+def load_build() -> Any:
+    """notebooks/build.py as a module."""
+    name = "notebooks_build"
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, ROOT / "notebooks" / "build.py")
+        assert spec is not None and spec.loader is not None
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
+
+
+def run_fresh(notebook: Any, folder: Path, parameters: dict[str, str] | None = None) -> float:
+    """Run a notebook in `folder`; gives its seconds, the kernel's start among them.
+
+    AssertionError for a cell that was left out or shows an error, nbclient's exceptions for one
+    that fails, a shell command that fails inside it, and a kernel that dies.
+    """
+    start = time.perf_counter()
+    load_build().execute(notebook, folder, parameters, [f"--IPKernelApp.exec_files={GUARD}"])
+    seconds = time.perf_counter() - start
+    code = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
+    unrun = [cell.source for cell in code if cell.execution_count is None]
+    assert not unrun, f"not run: {unrun[0]}"
+    for cell in code:
+        for output in cell.outputs:
+            assert output.output_type != "error", f"{output.ename} in: {cell.source}"
+            # a warning or a log line in front of a class is a fault of the course
+            assert output.get("name") != "stderr", f"{output.text} from: {cell.source}"
+    return seconds
+
+
+def no_ollama() -> str:
+    """An address where no Ollama answers."""
+    return f"http://127.0.0.1:{free_port()}"
+
+
+# --- how long each took, for people -------------------------------------------------------------
+
+
+def seconds_file() -> Path:
+    """Where the seconds of each notebook are kept as output of the tests."""
+    folder = Path(os.environ.get("WORKSHOP_TEST_OUTPUT") or ROOT / "runs" / "test-output")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / "notebook-seconds.json"
+
+
+def note_seconds(name: str, seconds: float) -> None:
+    """Add a line to `seconds_file`; tests of other processes may do the same."""
+    from filelock import FileLock
+
+    path = seconds_file()
+    with FileLock(path.with_suffix(".lock")):
+        found = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+        found[name] = round(seconds, 1)
+        path.write_text(json.dumps(dict(sorted(found.items())), indent=1), encoding="utf-8")
