@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .display.tokens import show_tokens as show_tokens
     from .display.widgets.explorer import explore as explore
     from .display.widgets.microscope import microscope as microscope
+    from .display.widgets.tokens import explore_tokens as explore_tokens
     from .evaluation.agreement import agreement as agreement
     from .evaluation.candidates import Candidate as Candidate
     from .evaluation.comparison import compare as compare
@@ -68,6 +69,7 @@ _FROM = {
     "diff": "display",
     "explain_modelfile": "display.modelfile",
     "explore": "display.widgets.explorer",
+    "explore_tokens": "display.widgets.tokens",
     "file_hash": "core.cards",
     "load_model": "models.load",
     "load_tokenizer": "models.load",

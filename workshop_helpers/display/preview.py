@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,17 @@ from ..training.recipe import LoraRecipe
 from ..training.rows import examples
 from ..training.trainer import course_trainer, trainer_arguments
 from .html import Html
-from .tokens import GROUNDS, KINDS, SHADES, Token, rich_tokens, safe, token_boxes, token_text
+from .tokens import (
+    KINDS,
+    SHADES,
+    STYLES,
+    Token,
+    rich_tokens,
+    row_tokens,
+    safe,
+    token_boxes,
+    token_text,
+)
 
 
 @dataclass(frozen=True)
@@ -94,6 +104,17 @@ class PreviewedRow:
         }
 
 
+def previewed(
+    tokenizer: Any, conversation: Conversation, number: int, max_length: int
+) -> PreviewedRow:
+    """A row cut at `max_length` as the trainer does it, without asking the trainer: at once."""
+    tokens = row_tokens(tokenizer, conversation)
+    cut = tuple(replace(token, cut=at >= max_length) for at, token in enumerate(tokens))
+    text = chat_prompt(tokenizer, conversation.to_messages(), answer=True)
+    dropped = not any(token.loss and not token.cut for token in cut)
+    return PreviewedRow(conversation, number, text, cut, max_length, dropped)
+
+
 class Preview(list[PreviewedRow]):
     """The previewed rows; shows itself in a notebook, and in colours when rich prints it.
 
@@ -146,7 +167,7 @@ class Preview(list[PreviewedRow]):
     def html(self) -> Html:
         """The rows as boxes, for a notebook or a page; as text: those with loss between ⟦ and ⟧."""
         legend = "".join(
-            f'<span style="background:{GROUNDS[kind]};border-radius:3px;padding:.1em .4em;'
+            f'<span style="{STYLES[kind]};border-radius:3px;padding:.1em .4em;'
             f'margin-right:.6em">{escape(say(f"display.{kind}", self.language))}</span>'
             for kind in KINDS
         )

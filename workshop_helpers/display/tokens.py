@@ -8,13 +8,20 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+from ..core.errors import WorkshopError
 from ..dataset.formats import Conversation
 from ..models.chat import chat_prompt
+from .colours import BLUE, VERMILLION
 from .html import Html
 
-# A token's role in training, and its background on a page.
+# What training does with a token, and how it looks on a page: told apart by the line below it, too.
 KINDS = ("read", "learned", "cut")
-GROUNDS = {"read": "#8882", "learned": "#2da44e44", "cut": "#e5534b3d"}
+STYLES = {
+    "read": "background:#8882;border-bottom:3px solid transparent",
+    "learned": f"background:{BLUE}33;border-bottom:3px solid {BLUE}",
+    "cut": f"background:{VERMILLION}26;border-bottom:3px dashed {VERMILLION};"
+    "text-decoration:line-through",
+}
 
 
 @dataclass(frozen=True)
@@ -56,22 +63,46 @@ def row_tokens(tokenizer: Any, conversation: Conversation) -> list[Token]:
     ]
 
 
+def role_lengths(tokenizer: Any, conversation: Conversation) -> list[tuple[str, int]]:
+    """The roles of a row in the order of the template, each with the number of its tokens.
+
+    A template's own markers count to the message they stand around. Where it writes messages
+    otherwise than one after the other, the roles of the prompt are one: "prompt".
+    """
+    messages = conversation.to_messages()
+    whole = _ids(tokenizer, chat_prompt(tokenizer, messages, answer=True))
+    ends = []
+    for count in range(1, len(messages)):
+        try:
+            part = _ids(tokenizer, chat_prompt(tokenizer, messages[:count], answer=True))
+        except WorkshopError:  # such as a template that refuses a system text alone
+            part = []
+        ends.append(len(part) if part and part == whole[: len(part)] else None)
+    if any(end is None for end in ends):
+        start = len(_ids(tokenizer, chat_prompt(tokenizer, messages[:-1])))
+        return [("prompt", start), ("assistant", len(whole) - start)]
+    bounds = [0, *(end or 0 for end in ends), len(whole)]
+    return [
+        (message["role"], bounds[place + 1] - bounds[place])
+        for place, message in enumerate(messages)
+    ]
+
+
 def show_tokens(tokenizer: Any, conversation: Conversation) -> Html:
-    """The row's tokens as boxes; green ones carry loss. As text: those between ⟦ and ⟧."""
+    """The row's tokens as boxes; underlined ones carry loss. As text: those between ⟦ and ⟧."""
     return token_boxes(row_tokens(tokenizer, conversation))
 
 
 def token_boxes(tokens: Sequence[Token]) -> Html:
-    """Tokens as boxes: green with loss, grey without, struck through in red where they are cut off.
+    """Tokens as boxes: with loss blue and underlined, grey without, struck through where cut off.
 
     As text: those with loss between ⟦ and ⟧, the cut ones between ✂ and ✂.
     """
     boxes, text, open_mark = [], [], ""
     for token in tokens:
-        line = ";text-decoration:line-through" if token.cut else ""
         boxes.append(
-            f'<span title="{token.id}" style="background:{GROUNDS[token.kind]};border-radius:3px;'
-            f'padding:.1em .25em;margin:1px;display:inline-block;white-space:pre{line}">'
+            f'<span title="{token.id}" style="{STYLES[token.kind]};border-radius:3px;'
+            'padding:.1em .25em;margin:1px;display:inline-block;white-space:pre">'
             f"{escape(token.shown)}</span>{'<br>' if token.text.endswith(chr(10)) else ''}"
         )
         mark = {"cut": "✂", "learned": "⟦", "read": ""}[token.kind]
@@ -81,7 +112,7 @@ def token_boxes(tokens: Sequence[Token]) -> Html:
         text.append(safe(token.text))
     text.append(_CLOSING[open_mark])
     return Html(
-        f'<div style="font-family:monospace;line-height:1.9">{"".join(boxes)}</div>', "".join(text)
+        f'<div style="font-family:monospace;line-height:2.1">{"".join(boxes)}</div>', "".join(text)
     )
 
 
