@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from .display.preview import preview as preview
     from .display.tokens import show_tokens as show_tokens
     from .display.widgets.explorer import explore as explore
+    from .display.widgets.inspector import inspect_gguf as inspect_gguf
     from .display.widgets.microscope import microscope as microscope
+    from .display.widgets.picker import pick_quantization as pick_quantization
     from .display.widgets.tokens import explore_tokens as explore_tokens
     from .evaluation.agreement import agreement as agreement
     from .evaluation.candidates import Candidate as Candidate
@@ -71,6 +73,7 @@ _FROM = {
     "explore": "display.widgets.explorer",
     "explore_tokens": "display.widgets.tokens",
     "file_hash": "core.cards",
+    "inspect_gguf": "display.widgets.inspector",
     "load_model": "models.load",
     "load_tokenizer": "models.load",
     "lora_layers": "models.lora",
@@ -81,6 +84,7 @@ _FROM = {
     "merge": "training.merge",
     "microscope": "display.widgets.microscope",
     "model_choices": "models.choices",
+    "pick_quantization": "display.widgets.picker",
     "place_to_run": "runtimes.places",
     "preview": "display.preview",
     "probe": "evaluation.forgetting",

@@ -54,6 +54,12 @@ class QuantizationRow:
     ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
     answers: tuple[str, ...] = field(default=(), repr=False)
 
+    def bytes_for(self, weights: int) -> float:
+        """Bytes that a model of so many weights takes at these bits a weight: an estimate, since
+        each model has its own share of the tensors that get more bits.
+        """
+        return weights * self.bits_per_weight / 8
+
 
 @dataclass(frozen=True)
 class QuantizationTable(Shown):
@@ -81,6 +87,17 @@ class QuantizationTable(Shown):
             for one, (low, high) in ranges.items()
             if any(low <= top and least <= high for o, (least, top) in ranges.items() if o != one)
         }
+
+    def best_within(self, size_bytes: float, weights: int | None = None) -> QuantizationRow | None:
+        """The type nearest to F16 (least KL divergence) among those that fit into so many bytes:
+        as their file, or as a model of `weights` weights. None where none fits.
+        """
+        fitting = [
+            row
+            for row in self.rows
+            if (row.bytes_for(weights) if weights else row.size_bytes) <= size_bytes
+        ]
+        return min(fitting, key=lambda row: row.kl_to_f16, default=None)
 
     def plot(self) -> Any:
         """A plot: facts stated, and KL divergence to F16, against the size of the file."""
