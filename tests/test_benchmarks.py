@@ -17,6 +17,7 @@ from benchmarks import (
     common,
     families,
     learning,
+    learning_map,
     quantization,
     recipe_search,
     runtimes,
@@ -40,6 +41,7 @@ KEYS = {
     # (--only).
     "speed": ("targets", "startup", "demo", "lora", "batch"),
     "data_check": ("targets", "quick_check", "full_check"),
+    "learning_map": ("models", "runs"),
     "recipe_search": ("question_set", "questions", "base", "trials"),
 }
 PROVENANCE = ("benchmark", "made", "model", "machine", "versions", "title")
@@ -142,6 +144,43 @@ def test_more_rows_are_seen_less_often_but_three_times():
     epochs = [learning.curve_recipe(recipe, rows).epochs for rows in (50, 200, 500)]
     assert epochs == [10, 5, 3]
     assert learning.curve_recipe(LoraRecipe(epochs=2), 500).epochs == 2
+
+
+def test_the_map_changes_one_thing_at_a_time_and_the_telling_ones_come_first():
+    recipe = LoraRecipe(epochs=10, learning_rate=3e-3, batch_size=4)
+    usual = {"rows": 100, "epochs": 10, "learning_rate": 3e-3, "batch_size": 4}
+    talk, start, *changed = learning_map.settings_of(recipe)
+    assert (talk["rows"], talk["epochs"], start) == (10, 3, usual)
+    assert all(sum(one[name] != usual[name] for name in usual) == 1 for one in changed)
+    assert {one["epochs"] for one in changed} == {1, 3, 5, 10, 20}
+    points = learning_map.points(recipe, ("en", "ja"))
+    assert len(set(points)) == len(points) == 2 * 3 * len([talk, start, *changed])
+    assert [p.rows for p in points[:4]] == [10, 10, 100, 100]
+    assert max(p.rows for p in points[:24]) == 100
+
+
+def test_drawn_rows_differ_with_the_seed_and_the_first_rows_do_not():
+    def chosen(seed: int, drawn: bool) -> list[int]:
+        values = {"rows": 3, "epochs": 1, "learning_rate": 1e-3, "batch_size": 2}
+        return learning_map.Point("en", **values, seed=seed, drawn=drawn).chosen(list(range(50)))
+
+    assert chosen(1, False) == chosen(2, False) == [0, 1, 2]
+    assert len({tuple(chosen(seed, True)) for seed in (1, 2, 3)}) == 3
+    assert chosen(1, True) == chosen(1, True)
+
+
+def test_a_killed_map_goes_on_after_the_last_whole_note(tmp_path):
+    source = {"model": {}, "machine": {"cpu": "A"}, "versions": {}, "quick": False}
+    point = learning_map.points(LoraRecipe(), ("en",), quick=True)[0]
+    path = tmp_path / "notes.jsonl"
+    notes = learning_map.Notes(path, source)
+    assert not notes.has(point)
+    notes.add({**vars(point), "recall": 0.5})
+    with path.open("a") as file:
+        file.write('{"language": "en", "rows": 1')  # killed in the middle of a line
+    again = learning_map.Notes(path, source)
+    assert again.has(point) and len(again.records) == 1
+    assert learning_map.Notes(path, source | {"machine": {"cpu": "B"}}).records == []
 
 
 def test_a_recipe_that_forgets_less_comes_first_and_one_that_learns_too_little_last():

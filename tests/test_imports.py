@@ -187,7 +187,8 @@ def test_installed_wheel_finds_its_data(tmp_path):
     subprocess.run([*pip, "wheel", *options, "-w", tmp_path, ROOT], check=True)
     (wheel,) = tmp_path.glob("llm_finetuning_workshop-*.whl")
     with zipfile.ZipFile(wheel) as archive:
-        packed = {name for name in archive.namelist() if name.startswith("workshop_helpers/_data/")}
+        names = archive.namelist()
+    packed = {name for name in names if name.startswith("workshop_helpers/_data/")}
     bundled = {
         f"workshop_helpers/_data/{path.relative_to(ROOT / 'data').as_posix()}"
         for path in (ROOT / "data").rglob("*")
@@ -195,6 +196,7 @@ def test_installed_wheel_finds_its_data(tmp_path):
     }
     assert packed == bundled
     assert "workshop_helpers/_data/shop/facts.yaml" in packed
+    assert "workshop_helpers/_results/learning_map.json" in names
 
     target = tmp_path / "installed"
     subprocess.run([*pip, "install", *options, "--target", target, wheel], check=True)

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .evaluation.doctor import check_machine as check_machine
     from .evaluation.forgetting import probe as probe
     from .evaluation.manner import manner as manner
+    from .evaluation.learning_map import learning_map as learning_map
     from .evaluation.quantization import quantization_table as quantization_table
     from .evaluation.shop import Shop as Shop
     from .evaluation.timing import time_steps as time_steps
@@ -74,6 +75,7 @@ _FROM = {
     "explore_tokens": "display.widgets.tokens",
     "file_hash": "core.cards",
     "inspect_gguf": "display.widgets.inspector",
+    "learning_map": "evaluation.learning_map",
     "load_model": "models.load",
     "load_tokenizer": "models.load",
     "lora_layers": "models.lora",

@@ -27,13 +27,24 @@ def data_path(*parts: str) -> Path:
     Works from a clone (``data/`` beside the package) and from an installed wheel
     (``workshop_helpers/_data``). Raises WorkshopError when it is not there.
     """
+    return _bundled("data", parts)
+
+
+def results_path(name: str) -> Path:
+    """Path of a recorded measurement, such as ``results_path("learning_map.json")``, found as
+    `data_path` finds its files. Raises WorkshopError when it is not there.
+    """
+    return _bundled("results", (name,))
+
+
+def _bundled(folder: str, parts: tuple[str, ...]) -> Path:
     package = Path(__file__).resolve().parents[1]
-    roots = (package / "_data", package.parent / "data")
+    roots = (package / f"_{folder}", package.parent / folder)
     for root in roots:
         path = root.joinpath(*parts)
         if path.exists():
             return path
-    wanted = "/".join(("data", *parts))
+    wanted = "/".join((folder, *parts))
     raise WorkshopError(
         f"The bundled {wanted} is missing (looked in {roots[0]} and {roots[1]}). "
         "Install the package again, or run from a complete clone."

@@ -10,11 +10,14 @@ from ..evaluation.comparison import SideBySide
 from ..training.report import TrainingReport
 from .answers import answers_side_by_side
 from .changes import diff
+from .answers import answers_side_by_side, diff
+from .curves import learning_curve
 from .html import Html
 from .machine import duration
 from .plots import Plot, loss_curve, recall_bars, size_against_quality
 from .report import report_html, write_report
 from .tables import ResultTable, as_table, percent
+from .widgets.curves import curve_explorer
 
 __all__ = [
     "Html",
@@ -22,8 +25,10 @@ __all__ = [
     "ResultTable",
     "answers_side_by_side",
     "as_table",
+    "curve_explorer",
     "diff",
     "duration",
+    "learning_curve",
     "loss_curve",
     "percent",
     "recall_bars",
