@@ -32,6 +32,13 @@ if TYPE_CHECKING:
     from .evaluation.candidates import Candidate as Candidate
     from .evaluation.comparison import compare as compare
     from .evaluation.doctor import check_machine as check_machine
+    from .display.widgets.clock import agenda_clock as agenda_clock
+    from .display.widgets.cost import cost_sliders as cost_sliders
+    from .display.widgets.decision import decision_helper as decision_helper
+    from .evaluation.agreement import agreement as agreement
+    from .evaluation.candidates import Candidate as Candidate
+    from .evaluation.comparison import compare as compare
+    from .evaluation.decision import advise as advise
     from .evaluation.forgetting import probe as probe
     from .evaluation.manner import manner as manner
     from .evaluation.learning_map import learning_map as learning_map
@@ -50,9 +57,12 @@ if TYPE_CHECKING:
     from .runtimes import ask as ask
     from .runtimes.ollama.prompted import prompted as prompted
     from .runtimes.places import place_to_run as place_to_run
+    from .training.estimate import estimate_cost as estimate_cost
+    from .training.estimate import estimate_recipe as estimate_recipe
     from .training.merge import merge as merge
     from .training.recipe import LoraRecipe as LoraRecipe
     from .training.train import train as train
+    from .training.trainer import libraries_bytes as libraries_bytes
 
 __version__ = "0.1.0"
 
@@ -63,19 +73,26 @@ _FROM = {
     "Exercises": "display.exercises",
     "LoraRecipe": "training.recipe",
     "Shop": "evaluation.shop",
+    "advise": "evaluation.decision",
+    "agenda_clock": "display.widgets.clock",
     "agreement": "evaluation.agreement",
     "ask": "runtimes",
     "check_machine": "evaluation.doctor",
     "choose_device": "core.device",
     "compare": "evaluation.comparison",
     "convert": "gguf.convert",
+    "cost_sliders": "display.widgets.cost",
+    "decision_helper": "display.widgets.decision",
     "diff": "display",
+    "estimate_cost": "training.estimate",
+    "estimate_recipe": "training.estimate",
     "explain_modelfile": "display.modelfile",
     "explore": "display.widgets.explorer",
     "explore_tokens": "display.widgets.tokens",
     "file_hash": "core.cards",
     "inspect_gguf": "display.widgets.inspector",
     "learning_map": "evaluation.learning_map",
+    "libraries_bytes": "training.trainer",
     "load_model": "models.load",
     "load_tokenizer": "models.load",
     "lora_layers": "models.lora",

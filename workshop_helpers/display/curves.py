@@ -38,7 +38,7 @@ def learning_curve(
     named = say(f"learning.{by}", language)
     title = say("learning.curve", language, by=named)
     with house_style(language):
-        figure = new_figure(8.8, 4.8)
+        figure = new_figure(7.2, 4.8)
         axes = figure.add_subplot()
         drawn, values = strokes(), set(here or ())
         for model in found.models:

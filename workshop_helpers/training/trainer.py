@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .estimate import activation_bytes
 from .recipe import LoraRecipe
 from .report import TrainingProgress
 
@@ -200,23 +201,27 @@ def progress_callback(tell: Callable[[TrainingProgress], None]) -> Any:
     return Watch()
 
 
+def libraries_bytes() -> int:
+    """What this process holds once everything that a training needs is imported, and nothing is
+    trained yet: the part of `TrainingReport.peak_memory_bytes` that no formula for tensors counts.
+    """
+    import psutil
+
+    course_trainer(LoraRecipe())
+    return int(psutil.Process().memory_info().rss)
+
+
 def choose_checkpointing(
     model: Any, recipe: LoraRecipe, device: Device, length: int
 ) -> tuple[bool, str]:
-    """Whether to recompute activations in the backward pass (slower by half or more) to save
-    memory, and why.
-
-    Activations of one layer are about 34 · hidden values a token without the attention matrix,
-    which SDPA does not store (Korthikanti et al. 2022, arXiv:2205.05198, §4.1, in bytes for 16-bit
-    values), and the logits are held in fp32 a few times over.
-    """
+    """Whether to recompute activations in the backward pass (slower by half or more), and why."""
     if device.memory_bytes is None:
         return False, "off: the memory of this device is not known"
     config = model.config.get_text_config()
     tokens = recipe.batch_size * length
     width = 4 if device.dtype == "fp32" else 2
     layers, hidden = config.num_hidden_layers, config.hidden_size
-    activations = tokens * (layers * 17 * width * hidden + 3 * 4 * config.vocab_size)
+    activations = activation_bytes(tokens, layers, hidden, config.vocab_size, width)
     weights = sum(p.numel() * p.element_size() for p in model.parameters())
     need, have = (activations + 1.2 * weights) / 1e9, 0.8 * device.memory_bytes / 1e9
     if need > have:
