@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from .display.modelfile import explain_modelfile as explain_modelfile
     from .display.preview import preview as preview
     from .display.tokens import show_tokens as show_tokens
+    from .display.widgets.clock import agenda_clock as agenda_clock
+    from .display.widgets.cost import cost_sliders as cost_sliders
+    from .display.widgets.decision import decision_helper as decision_helper
     from .display.widgets.explorer import explore as explore
     from .display.widgets.inspector import inspect_gguf as inspect_gguf
     from .display.widgets.microscope import microscope as microscope
@@ -31,17 +34,11 @@ if TYPE_CHECKING:
     from .evaluation.agreement import agreement as agreement
     from .evaluation.candidates import Candidate as Candidate
     from .evaluation.comparison import compare as compare
-    from .evaluation.doctor import check_machine as check_machine
-    from .display.widgets.clock import agenda_clock as agenda_clock
-    from .display.widgets.cost import cost_sliders as cost_sliders
-    from .display.widgets.decision import decision_helper as decision_helper
-    from .evaluation.agreement import agreement as agreement
-    from .evaluation.candidates import Candidate as Candidate
-    from .evaluation.comparison import compare as compare
     from .evaluation.decision import advise as advise
+    from .evaluation.doctor import check_machine as check_machine
     from .evaluation.forgetting import probe as probe
-    from .evaluation.manner import manner as manner
     from .evaluation.learning_map import learning_map as learning_map
+    from .evaluation.manner import manner as manner
     from .evaluation.quantization import quantization_table as quantization_table
     from .evaluation.shop import Shop as Shop
     from .evaluation.timing import time_steps as time_steps

@@ -10,7 +10,6 @@ from ..evaluation.comparison import SideBySide
 from ..training.report import TrainingReport
 from .answers import answers_side_by_side
 from .changes import diff
-from .answers import answers_side_by_side, diff
 from .curves import learning_curve
 from .html import Html
 from .machine import duration
