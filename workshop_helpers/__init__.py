@@ -14,7 +14,12 @@ if TYPE_CHECKING:
     from .core.artifacts import runs_folder as runs_folder
     from .core.cards import file_hash as file_hash
     from .core.device import choose_device as choose_device
+    from .dataset.checks import check_rows as check_rows
+    from .dataset.checks import clean as clean
+    from .dataset.checks import split as split
     from .dataset.formats import read_conversations as read_conversations
+    from .dataset.formats import write_conversations as write_conversations
+    from .dataset.formats.samples import row_in_formats as row_in_formats
     from .dataset.questions import read_questions as read_questions
     from .display import diff as diff
     from .display import loss_curve as loss_curve
@@ -35,6 +40,7 @@ if TYPE_CHECKING:
     from .evaluation.candidates import Candidate as Candidate
     from .evaluation.comparison import compare as compare
     from .evaluation.decision import advise as advise
+    from .evaluation.dirty import write_dirty_rows as write_dirty_rows
     from .evaluation.doctor import check_machine as check_machine
     from .evaluation.forgetting import probe as probe
     from .evaluation.learning_map import learning_map as learning_map
@@ -75,7 +81,9 @@ _FROM = {
     "agreement": "evaluation.agreement",
     "ask": "runtimes",
     "check_machine": "evaluation.doctor",
+    "check_rows": "dataset.checks",
     "choose_device": "core.device",
+    "clean": "dataset.checks",
     "compare": "evaluation.comparison",
     "convert": "gguf.convert",
     "cost_sliders": "display.widgets.cost",
@@ -110,10 +118,14 @@ _FROM = {
     "read_conversations": "dataset.formats",
     "read_gguf": "gguf.header",
     "read_questions": "dataset.questions",
+    "row_in_formats": "dataset.formats.samples",
     "runs_folder": "core.artifacts",
     "show_tokens": "display.tokens",
+    "split": "dataset.checks",
     "time_steps": "evaluation.timing",
     "train": "training.train",
+    "write_conversations": "dataset.formats",
+    "write_dirty_rows": "evaluation.dirty",
 }
 __all__ = [*_FROM]
 

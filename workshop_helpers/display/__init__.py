@@ -6,11 +6,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..dataset.checks.findings import CheckReport
+from ..dataset.formats.samples import RowFormats
 from ..evaluation.comparison import SideBySide
 from ..training.report import TrainingReport
 from .answers import answers_side_by_side
 from .changes import diff
 from .curves import learning_curve
+from .findings import findings_view
+from .formats import formats_view
 from .html import Html
 from .machine import duration
 from .plots import Plot, loss_curve, recall_bars, size_against_quality
@@ -44,4 +48,8 @@ def view(result: Any) -> Html | Plot | ResultTable:
         return answers_side_by_side(result)
     if isinstance(result, TrainingReport):
         return loss_curve(result) if result.losses else Html("", repr(result))
+    if isinstance(result, CheckReport):
+        return findings_view(result)
+    if isinstance(result, RowFormats):
+        return formats_view(result)
     return as_table(result)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from html import escape
 from pathlib import Path
@@ -12,12 +13,15 @@ from typing import Any
 from ..core.artifacts import atomic_file
 from ..core.wordings import Wording, say
 from ..dataset.checks.findings import SEVERITIES, CheckReport, Finding, rule_text
-from .html import html_table, page, section
+from .colours import ORANGE, SKY, VERMILLION
+from .html import Html, html_table, page, section
 
 SHOWN = 12  # findings of a rule that are shown; the rest is folded
 MOST = 500  # findings of a rule in the HTML report
 TERMINAL = 40  # findings in the terminal
 _COLOURS = {"error": "red", "warning": "yellow", "note": "cyan"}
+_HOUSE = {"error": VERMILLION, "warning": ORANGE, "note": SKY}
+_QUOTE = "white-space:pre-wrap;overflow-wrap:anywhere;font-size:.95em"
 
 
 def _word(name: str, language: str, /, **values: Any) -> str:
@@ -104,6 +108,63 @@ def _short(file: str) -> str:
 def _written_out(text: str, but: str = "") -> str:
     """The text with escaped control characters, which could change the terminal."""
     return "".join(c if c.isprintable() or c in but else repr(c)[1:-1] for c in text)
+
+
+def findings_view(report: CheckReport, language: str | None = None) -> Html:
+    """The report for a notebook: a line for each rule with its first finding and what to do. As
+    text: what the terminal shows. `language`: None takes the report's own.
+    """
+    from rich.console import Console
+
+    language = language or report.language
+    report = replace(report, findings=list(map(_without_folders, report.findings)))
+    console = Console(width=100, color_system=None, force_jupyter=False)
+    with console.capture() as captured:
+        console.print(findings_table(report, language))
+    text = "\n".join(line.rstrip() for line in captured.get().splitlines())
+    told = f"{headline(report, language)} — {verdict(report, language)}"
+    items = "".join(_view_item(report, found, language) for found in _first_of_each_rule(report))
+    return Html(f"<p><b>{escape(told)}</b></p>{items}", text.strip())
+
+
+def _first_of_each_rule(report: CheckReport) -> list[Finding]:
+    """The gravest finding of each rule, the gravest rules first."""
+    found = [min(report.of(rule), key=_gravity) for rule in report.counts]
+    return sorted(found, key=lambda one: (_gravity(one), one.line))
+
+
+def _view_item(report: CheckReport, found: Finding, language: str) -> str:
+    """A rule: how grave and how often, its first finding, what to do."""
+    quote = f'<div style="opacity:.8;{_QUOTE}">{_marked(found)}</div>' if found.excerpt else ""
+    fix = found.advice.said(language) if found.advice else rule_text(found.rule, "fix", language)
+    title = escape(rule_text(found.rule, "title", language))
+    count = f"{_word(found.severity, language)} × {report.counts[found.rule]:,}"
+    place = _word("line", language, line=found.line)
+    colour = _HOUSE[found.severity]
+    return (
+        f'<div style="border-left:4px solid {colour};padding:0 0 0 .8em;margin:.8em 0">'
+        f"<div><b>{escape(count)}</b>　<b>{title}</b> <code>{escape(found.rule)}</code></div>"
+        f"<div>{escape(f'{place}: {_message(found, language)}')}</div>{quote}"
+        f"<div>→ {escape(fix)}</div></div>"
+    )
+
+
+def _without_folders(found: Finding) -> Finding:
+    """The finding with the names of its files only: a notebook is passed around."""
+    return replace(found, wording=_named(found.wording), file=_short(found.file))
+
+
+def _named(wording: Wording) -> Wording:
+    """The wording with the names of its files, without their folders."""
+    values = {
+        name: _named(value)
+        if isinstance(value, Wording)
+        else Path(value.name)
+        if isinstance(value, Path)
+        else value
+        for name, value in wording.values.items()
+    }
+    return Wording(wording.code, values)
 
 
 def findings_html(report: CheckReport, language: str = "en") -> str:

@@ -25,7 +25,8 @@ def _machine_check(report: MachineCheck, language: str | None = None) -> ResultT
         for check in report.checks
     ]
     head = [say(f"doctor.{name}", language) for name in ("what", "state", "found", "fix")]
-    return ResultTable("doctor", head, rows, say("doctor.title", language))
+    title = say("doctor.title", language)
+    return ResultTable("doctor", head, rows, title, words=True, whole=(1,))
 
 
 def shortened(wording: Wording) -> Wording:
@@ -57,7 +58,8 @@ def _model_choices(found: ModelChoices, language: str | None = None) -> ResultTa
     }
     memory = [say("models.place", language, device=name, gb=gb) for name, gb in places.items()]
     note = say("models.note", language, share=USABLE, memory=memory)
-    return ResultTable("models", [say(f"models.{name}", language) for name in columns], rows, note)
+    head = [say(f"models.{name}", language) for name in columns]
+    return ResultTable("models", head, rows, note, words=True, whole=(0, 1, 4))
 
 
 def _model_row(choice: ModelChoice, language: str) -> list[str]:
@@ -84,7 +86,7 @@ def _step_times(times: StepTimes, language: str | None = None) -> ResultTable:
     expected = say("timing.about", language, time=duration(times.seconds, language))
     rows.append([say("timing.all", language), "", "", expected])
     title, note = say("timing.title", language, model=times.model), say("timing.note", language)
-    return ResultTable("steps", head, rows, f"{title}\n{note}")
+    return ResultTable("steps", head, rows, f"{title}\n{note}", words=True, whole=(2, 3))
 
 
 def _step_row(step: StepTime, language: str) -> list[str]:

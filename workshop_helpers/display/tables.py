@@ -22,7 +22,9 @@ class ResultTable:
     """Headings and cells as texts; the first cell of a row names it.
 
     `kind`: class of the HTML table. `caption`: above it on a page. On a terminal, which is 80
-    characters wide, `short` headings replace `head`, and `below` under the table.
+    characters wide, `short` headings replace `head`, and `below` under the table. `words`: the
+    cells are words and not figures, so they begin at the left; `whole`: columns (from 0) whose
+    cells are never broken.
     """
 
     kind: str
@@ -31,13 +33,21 @@ class ResultTable:
     caption: str = ""
     short: Sequence[str] = ()
     below: str = ""
+    words: bool = False
+    whole: Sequence[int] = ()
 
     def html(self) -> str:
         """The table as an HTML fragment."""
-        head = "".join(f"<th>{escape(name)}</th>" for name in self.head)
+        head = "".join(
+            f"<th{self._style(column)}>{escape(name)}</th>" for column, name in enumerate(self.head)
+        )
         rows = [
-            f"<th>{escape(first)}</th>" + "".join(f"<td>{escape(cell)}</td>" for cell in rest)
-            for first, *rest in self.rows
+            "".join(
+                f"<{'td' if column else 'th'}{self._style(column)}>{escape(cell)}"
+                f"</{'td' if column else 'th'}>"
+                for column, cell in enumerate(row)
+            )
+            for row in self.rows
         ]
         body = "".join(f"<tr>{row}</tr>" for row in rows)
         said = escape(self.caption).replace("\n", "<br>")
@@ -46,6 +56,12 @@ class ResultTable:
             f'<table class="{self.kind}">{caption}<thead><tr>{head}</tr></thead>'
             f"<tbody>{body}</tbody></table>"
         )
+
+    def _style(self, column: int) -> str:
+        left = "text-align:left;vertical-align:top" if self.words else ""
+        whole = "white-space:nowrap" if column in self.whole else ""
+        style = ";".join(filter(None, (left, whole)))
+        return f' style="{style}"' if style else ""
 
     def rich(self) -> Any:
         """The table for a terminal."""

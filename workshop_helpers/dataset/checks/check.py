@@ -55,8 +55,9 @@ def check_rows(
     model: str | Path | ModelRef = "mame",
     max_length: int | None = None,
     quick: bool = False,
-    facts: str | Path | None = None,
+    facts: str | Path | ShopFacts | None = None,
     aim: str | None = None,
+    language: str = "en",
     progress: bool = True,
     format: str | None = None,
     columns: Mapping[str, str] | None = None,
@@ -68,9 +69,10 @@ def check_rows(
 
     against: validation and test files whose questions must not be trained on. model: its tokenizer
     and template count the tokens; max_length: default from the model's recipe. quick: leave out
-    tokens and near duplicates. facts: a facts file (default: a `facts.yaml` in the folder of the
-    first file). aim: "try", "useful" or "good". format, columns, encoding: as for `open_rows`.
-    tokens_per_second, price_per_hour: for the estimate.
+    tokens and near duplicates. facts: known facts, or their file (default: a `facts.yaml` in the
+    folder of the first file). aim: "try", "useful" or "good". language: in which the report shows
+    itself. format, columns, encoding: as for `open_rows`. tokens_per_second, price_per_hour: for
+    the estimate.
 
     The summary contains rows, tokens (None if quick), seconds, files (container, format, encoding,
     reason), examined, lengths, languages, manners, openings, topics and estimate. Raises
@@ -94,6 +96,7 @@ def check_rows(
     with Bar("checked", None, "rows", shown=progress) as bar:
         sources = [_read(checker, path, bar, reading) for path in files]
     report = checker.finish(aim, tokens_per_second, price_per_hour)
+    report.language = language
     report.summary = {
         "rows": checker.rows,
         "tokens": report.summary.pop("tokens"),
@@ -120,7 +123,9 @@ def _not_against_itself(files: list[Path], held: list[Path]) -> None:
             )
 
 
-def _facts(facts: str | Path | None, first: Path) -> ShopFacts | None:
+def _facts(facts: str | Path | ShopFacts | None, first: Path) -> ShopFacts | None:
+    if isinstance(facts, ShopFacts):
+        return facts
     if facts is not None:
         return ShopFacts.load(facts)
     beside = first.with_name("facts.yaml")

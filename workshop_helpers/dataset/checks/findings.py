@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from ...core.showing import Shown
 from ...core.wordings import Wording, say
 
 SEVERITIES = ("error", "warning", "note")
@@ -178,8 +179,8 @@ def _picture(code: int) -> str:
 
 
 @dataclass
-class CheckReport:
-    """The result of a check.
+class CheckReport(Shown):
+    """The result of a check, shown as a table in `language`.
 
     findings: in the order of files and lines, at most 2,000 per rule; summary: see `check_rows`;
     found: the number of findings per (rule, severity), also beyond those 2,000.
@@ -188,6 +189,7 @@ class CheckReport:
     findings: list[Finding]
     summary: dict[str, Any] = field(default_factory=dict)
     found: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    language: str = "en"
 
     def _counted(self) -> list[tuple[str, str, int]]:
         # Count the list, unless it was cut: duplicate findings are removed from it.
