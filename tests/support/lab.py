@@ -349,10 +349,16 @@ class Output:
         """
         for size, (width, height) in WIDTHS.items():
             self.notebook.resize(width, height)
+            # Lab scrolls the notebook and not the page: the window is made as tall as the output.
+            tall = self.area.evaluate("area => area.scrollHeight")
+            self.notebook.resize(width, int(tall) + 250)
             self.area.scroll_into_view_if_needed()
             self.area.screenshot(path=screenshots() / f"{name}-{width}.png")
-            wide = self.area.evaluate("area => area.scrollWidth - area.clientWidth")
-            assert wide <= 1, f"{name} is {wide} px too wide for a {size}"
+            wide = self.area.evaluate(
+                """area => [area, ...area.querySelectorAll('.jp-OutputArea-output, .widget-box')]
+                    .map(box => box.scrollWidth - box.clientWidth)"""
+            )
+            assert max(wide) <= 0, f"{name} is {max(wide)} px too wide for a {size}"
         self.notebook.resize(*WIDTHS["projector"])
 
 
