@@ -48,7 +48,7 @@ class Explorer(View):
     def build(self) -> Any:
         import ipywidgets as w
 
-        wide = {"width": "100%"}
+        wide = {"width": "auto"}
         rows = self.comparison.rows
         labels = [row.label for row in rows]
         self.filter = w.ToggleButtons(
@@ -57,7 +57,8 @@ class Explorer(View):
             style={"button_width": "auto"},
         )
         self.count = w.HTML()
-        self.picker = w.Select(rows=6, layout=wide)
+        # no list box: in JupyterLab its arrow keys move to another cell
+        self.picker = w.Dropdown(layout=wide)
         self.chosen = {
             row.label: w.Checkbox(
                 value=place < MOST,

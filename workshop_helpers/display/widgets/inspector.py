@@ -146,9 +146,9 @@ class Inspector(View):
             placeholder="blk.0, Q6_K, eos …",
             continuous_update=True,
             style={"description_width": "5.5em"},
-            layout=w.Layout(width="100%", max_width="34em"),
+            layout=w.Layout(width="auto", max_width="34em"),
         )
-        self._html = w.HTML(layout=w.Layout(width="100%"))
+        self._html = w.HTML()
         for control in (self.chosen, self.search):
             control.observe(self._draw, "value")
         self._draw()

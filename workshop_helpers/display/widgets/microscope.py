@@ -185,7 +185,7 @@ class Microscope(View):
 
         first_file, first_tensor = self.first()
         style = {"description_width": "5.5em"}
-        layout = w.Layout(width="100%", max_width="34em")
+        layout = w.Layout(width="auto", max_width="34em")
         self.file = w.ToggleButtons(
             options=list(self.files),
             value=first_file,
@@ -205,7 +205,7 @@ class Microscope(View):
             )
             for name in ("block", "group-slider")
         )
-        self._html = w.HTML(layout=w.Layout(width="100%"))
+        self._html = w.HTML()
         self._start, self._fitting = 0, False
         for control in (self.file, self.tensor):
             control.observe(self._fit, "value")

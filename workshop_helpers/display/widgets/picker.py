@@ -155,7 +155,7 @@ class Picker(View):
 
         kind, memory, question = self.first()
         style = {"description_width": "6.5em"}
-        layout = w.Layout(width="100%", max_width="40em")
+        layout = w.Layout(width="auto", max_width="40em")
         self.type = w.ToggleButtons(
             options=self.types,
             value=kind,
@@ -186,7 +186,7 @@ class Picker(View):
             style=style,
             layout=layout,
         )
-        self._html, self._answers = (w.HTML(layout=w.Layout(width="100%")) for _ in range(2))
+        self._html, self._answers = (w.HTML() for _ in range(2))
         self.model.observe(self._resize, "value")
         for control in (self.type, self.memory, self.question):
             control.observe(self._draw, "value")

@@ -127,7 +127,7 @@ class TokenExplorer(View):
         import ipywidgets as w
 
         style = {"description_width": "6.5em"}
-        layout = w.Layout(width="100%", max_width="36em")
+        layout = w.Layout(width="auto", max_width="36em")
         names = [_name(place, row.question) for place, row in enumerate(self.rows)]
         self.row = w.Dropdown(
             options=[(name, place) for place, name in enumerate(names)],
@@ -143,7 +143,7 @@ class TokenExplorer(View):
             style=style,
             layout=layout,
         )
-        self._html = w.HTML(layout=w.Layout(width="100%"))
+        self._html = w.HTML()
         for control in (self.row, self.length):
             control.observe(self._draw, "value")
         self._draw()
