@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from ..core.cards import equal_card, write_card
 from ..core.device import machine, versions
@@ -19,12 +19,30 @@ _R = TypeVar("_R")
 
 @dataclass(frozen=True)
 class TrainingProgress:
-    """Told to a `progress` function after each optimiser step."""
+    """Told to a `progress` function after each optimiser step: this `step` of `steps`, the `rows`
+    seen so far (each as often as it was seen), the loss of the step and its learning rate.
+    """
 
     step: int
     steps: int
     epoch: float
     loss: float
+    rows: int = 0
+    learning_rate: float = 0.0
+
+
+@runtime_checkable
+class TrainingWatch(Protocol):
+    """A `progress` that follows a training to its end, as the live view of a notebook does."""
+
+    def __call__(self, progress: TrainingProgress) -> object:
+        """A step is done; True ends the training here, and saves it."""
+
+    def stop(self) -> None:
+        """The training was interrupted (Ctrl-C, a notebook's ■): end it at the next call."""
+
+    def done(self, report: TrainingReport) -> None:
+        """There is an adapter: trained, stopped early, or found."""
 
 
 @dataclass
@@ -36,8 +54,10 @@ class TrainingReport(Shown):
     or else their place from 1, whose answer was cut or cut away entirely at `max_length`.
     `peak_memory_bytes`: of the process on a CPU, of torch on a GPU. `resumed_from`: the step of the
     checkpoint that a killed run had left. `reused`: nothing was trained, the adapter of an equal
-    run was there. `seconds`: without importing libraries; of this run only. `language`: the rows',
-    in which the report shows itself; not stored.
+    run was there. `stopped`: (step, of steps) where the run was asked to end early; the same call
+    goes on from there. `learning_rates`: of the same steps as `losses`. `seconds`: without
+    importing libraries; of this run only. `language`: the rows', in which the report shows itself;
+    not stored.
     """
 
     adapter: Path
@@ -57,6 +77,8 @@ class TrainingReport(Shown):
     target_modules: tuple[str, ...] = ()
     resumed_from: int | None = None
     reused: bool = False
+    stopped: tuple[int, int] | None = None
+    learning_rates: list[float] = field(default_factory=list)
     language: str = "en"
 
     @property
@@ -82,6 +104,7 @@ class TrainingReport(Shown):
         kept["losses"] = [(int(s), float(e), float(x)) for s, e, x in kept["losses"]]
         kept["recipe"] = LoraRecipe(**kept["recipe"])
         kept["target_modules"] = tuple(kept["target_modules"])
+        kept["stopped"] = tuple(kept["stopped"]) if kept.get("stopped") else None
         return cls(**kept)
 
 

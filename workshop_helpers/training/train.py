@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 import math
 import shutil
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,7 +33,13 @@ from ..models.load import load_model, load_tokenizer, pick_device, quiet_librari
 from ..models.resolve import ModelRef, resolve
 from .checkpoints import prepare_work, step_of, work_folder
 from .recipe import LoraRecipe
-from .report import TrainingProgress, TrainingReport, store_report, stored_report
+from .report import (
+    TrainingProgress,
+    TrainingReport,
+    TrainingWatch,
+    store_report,
+    stored_report,
+)
 from .rows import FittingRows, Rows, examples, fit_rows, rows_hash, sample_general, training_rows
 from .trainer import (
     choose_checkpointing,
@@ -45,6 +53,10 @@ if TYPE_CHECKING:
     from ..core.device import Device
 
 
+# Told of each step; True as its answer stops the training.
+Progress = Callable[[TrainingProgress], object]
+
+
 def train(
     model: str | Path | ModelRef,
     data: Rows,
@@ -55,7 +67,7 @@ def train(
     general: Rows | None = None,
     device: Device | str | None = None,
     overwrite: bool = False,
-    progress: bool | Callable[[TrainingProgress], None] = True,
+    progress: bool | Progress = True,
 ) -> TrainingReport:
     """Train a LoRA adapter for `model` on `data` and write it to the folder `out`.
 
@@ -63,8 +75,13 @@ def train(
     to `LoraRecipe.for_model(model)`; `general` are rows to mix in, as many as `recipe.general_rows`
     says. An equal earlier run's adapter in `out` is returned unchanged, unless `overwrite`. A run
     that was killed continues from its last complete checkpoint and ends with the weights of an
-    uninterrupted one. `progress` shows a bar in a terminal, or is called with a `TrainingProgress`
-    after each step.
+    uninterrupted one. `progress` shows a bar in a terminal, or is called after each step.
+
+    Where `progress` returns True, training stops after that step: what was learned so far becomes
+    the adapter in `out`, whole, and its card and report say `stopped`. It does not count as the
+    finished run: the same call goes on from that step to the end. A `progress` that is a
+    `TrainingWatch` is also asked to stop at an interrupt (Ctrl-C, a notebook's ■), which then ends
+    the training and not the program; a second interrupt does both.
 
     Raises WorkshopError for rows, a recipe or a model that cannot be used, when another run is at
     work in `out`, when the loss is not a number, and when the disk or memory is full.
@@ -87,22 +104,19 @@ def train(
         "general": rows_hash(extra),
         "recipe": recipe.to_dict(),
     }
-    language = "ja" if detect_language(conversations[0].question) == "ja" else "en"
     with claim(out):
-        stored = None if overwrite else stored_report(out, "adapter", inputs, _restore)
-        if stored is not None:
+        report = None if overwrite else stored_report(out, "adapter", inputs, _restore)
+        if report is None:
+            chosen = training_device(device, ref)
+            report = _make(_Run(ref, conversations, extra, out, recipe, inputs, chosen), progress)
+        else:
             # Left over where a run was killed after its adapter had got its name.
             shutil.rmtree(work_folder(out), ignore_errors=True)
-            return replace(stored, language=language)
-        chosen = training_device(device, ref)
-        run = _Run(ref, conversations, extra, out, recipe, inputs, chosen)
-        with explain_os_errors("train", out):
-            report = _train(run, progress)
-        if chosen.name == "cuda":
-            import torch
-
-            torch.cuda.empty_cache()
-        return replace(report, language=language)
+    language = detect_language(conversations[0].question)
+    report = replace(report, language="ja" if language == "ja" else "en")
+    if isinstance(progress, TrainingWatch):
+        progress.done(report)
+    return report
 
 
 def training_device(device: Device | str | None, ref: ModelRef) -> Device:
@@ -137,7 +151,17 @@ def _restore(values: dict[str, Any]) -> TrainingReport:
     return TrainingReport.from_dict(values)
 
 
-def _train(run: _Run, progress: bool | Callable[[TrainingProgress], None]) -> TrainingReport:
+def _make(run: _Run, progress: bool | Progress) -> TrainingReport:
+    with explain_os_errors("train", run.out):
+        report = _train(run, progress)
+    if run.device.name == "cuda":
+        import torch
+
+        torch.cuda.empty_cache()
+    return report
+
+
+def _train(run: _Run, progress: bool | Progress) -> TrainingReport:
     recipe, device = run.recipe, run.device
     # Importing takes longer than a small training; the report's seconds leave it out.
     with quiet_libraries():
@@ -160,7 +184,8 @@ def _train(run: _Run, progress: bool | Callable[[TrainingProgress], None]) -> Tr
             peft_config=lora_config(recipe),
         )
         _run_trainer(trainer, device, checkpoint, progress)
-    adapted = trainer.model
+    adapted, state = trainer.model, trainer.state
+    stopped = (state.global_step, state.max_steps) if state.global_step < state.max_steps else None
     report = TrainingReport(
         adapter=run.out,
         trainable=sum(p.numel() for p in adapted.parameters() if p.requires_grad),
@@ -168,7 +193,7 @@ def _train(run: _Run, progress: bool | Callable[[TrainingProgress], None]) -> Tr
         losses=_losses(trainer, recipe),
         rows=len(run.conversations),
         general_rows=len(run.general),
-        tokens=round(sum(fit.lengths) * recipe.epochs),
+        tokens=round(sum(fit.lengths) * (state.epoch if stopped else recipe.epochs)),
         seconds=0.0,
         peak_memory_bytes=peak.bytes,
         truncated=fit.truncated,
@@ -178,14 +203,19 @@ def _train(run: _Run, progress: bool | Callable[[TrainingProgress], None]) -> Tr
         recipe=recipe,
         target_modules=tuple(_adapted_layers(adapted)),
         resumed_from=step_of(checkpoint) if checkpoint else None,
+        stopped=stopped,
+        learning_rates=[e["learning_rate"] for e in state.log_history if "loss" in e],
     )
+    # Other inputs than the finished run's, which the same call is still to make.
+    inputs = {**run.inputs, "stopped": stopped} if stopped else run.inputs
     with atomic_directory(run.out, needs_bytes=8 * report.trainable + 2**20) as folder:
         with quiet_libraries():
             adapted.save_pretrained(str(folder), save_embedding_layers=False)
         _tidy_adapter(folder, run.ref)
         report.seconds = round(time.perf_counter() - started, 3)
-        store_report(folder, "adapter", run.ref, run.inputs, report, run.out.name)
-    shutil.rmtree(work, ignore_errors=True)
+        store_report(folder, "adapter", run.ref, inputs, report, run.out.name)
+    if not stopped:
+        shutil.rmtree(work, ignore_errors=True)
     return report
 
 
@@ -207,7 +237,7 @@ def _run_trainer(
     trainer: Any,
     device: Device,
     checkpoint: Path | None,
-    progress: bool | Callable[[TrainingProgress], None],
+    progress: bool | Progress,
 ) -> None:
     from peft.helpers import disable_input_dtype_casting
     from transformers import PrinterCallback
@@ -220,14 +250,36 @@ def _run_trainer(
     done = step_of(checkpoint) if checkpoint else 0
     bar = Bar("training", None, "steps", shown=progress is True, completed=done)
 
-    def tell(step: TrainingProgress) -> None:
+    def tell(step: TrainingProgress) -> bool:
         bar.reach(step.step, step.steps, note=f"loss {step.loss:.3f}, epoch {step.epoch:.1f}")
-        if callable(progress):
-            progress(step)
+        return callable(progress) and progress(step) is True
 
     trainer.add_callback(progress_callback(tell))
-    with bar, disable_input_dtype_casting(trainer.model, active=twice):
+    casting = disable_input_dtype_casting(trainer.model, active=twice)
+    with bar, casting, _interrupts_stop(progress):
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+
+
+@contextmanager
+def _interrupts_stop(progress: bool | Progress) -> Iterator[None]:
+    """In this block, the first interrupt asks a `TrainingWatch` to stop: the step at work ends
+    whole. The second is one as usual.
+    """
+    usual = signal.getsignal(signal.SIGINT)
+    here = threading.current_thread() is threading.main_thread()  # else Python allows no handler
+    if not isinstance(progress, TrainingWatch) or not here or usual is None:
+        yield
+        return
+
+    def ask(number: int, frame: object) -> None:
+        signal.signal(signal.SIGINT, usual)
+        progress.stop()
+
+    signal.signal(signal.SIGINT, ask)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
 
 
 def _losses(trainer: Any, recipe: LoraRecipe) -> list[tuple[int, float, float]]:

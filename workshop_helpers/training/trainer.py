@@ -166,8 +166,9 @@ def _answer_loss(model: Any, inputs: dict[str, Any], answer_tokens: Any) -> Any:
     return loss / ((wanted != IGNORED).sum() if answer_tokens is None else answer_tokens)
 
 
-def progress_callback(tell: Callable[[TrainingProgress], None]) -> Any:
-    """A callback that tells of each step, and asks for checkpoints.
+def progress_callback(tell: Callable[[TrainingProgress], bool]) -> Any:
+    """A callback that tells of each step, and asks for checkpoints. Where `tell` answers True, it
+    asks for a last one and ends the training.
 
     Never more than about a tenth of the work can be lost. Saving takes at most about a twentieth of
     the time, and a run of less than a second has no checkpoint.
@@ -194,9 +195,14 @@ def progress_callback(tell: Callable[[TrainingProgress], None]) -> Any:
         def on_log(
             self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any
         ) -> None:
-            if logs and "loss" in logs:
-                step, steps, epoch = state.global_step, state.max_steps, state.epoch or 0.0
-                tell(TrainingProgress(step, steps, epoch, float(logs["loss"])))
+            if not logs or "loss" not in logs:
+                return
+            step, steps, epoch = state.global_step, state.max_steps, state.epoch or 0.0
+            rows = round(epoch * len(kwargs["train_dataloader"].dataset))
+            loss, rate = float(logs["loss"]), float(logs["learning_rate"])
+            if tell(TrainingProgress(step, steps, epoch, loss, rows, rate)) and step < steps:
+                self.asked = time.monotonic()
+                control.should_save = control.should_training_stop = True
 
     return Watch()
 
