@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from .display.widgets.microscope import microscope as microscope
     from .display.widgets.picker import pick_quantization as pick_quantization
     from .display.widgets.tokens import explore_tokens as explore_tokens
+    from .display.widgets.training import TrainingView as TrainingView
     from .evaluation.agreement import agreement as agreement
     from .evaluation.candidates import Candidate as Candidate
     from .evaluation.comparison import compare as compare
@@ -78,6 +79,7 @@ _FROM = {
     "Shop": "evaluation.shop",
     "advise": "evaluation.decision",
     "agenda_clock": "display.widgets.clock",
+    "TrainingView": "display.widgets.training",
     "agreement": "evaluation.agreement",
     "ask": "runtimes",
     "check_machine": "evaluation.doctor",
