@@ -80,13 +80,13 @@ class TrainingView(View):
     def __call__(self, progress: TrainingProgress) -> bool:
         """A step is done. True when the training shall stop."""
         now, course = time.monotonic(), self.course
+        course.step, course.steps = progress.step, progress.steps
+        course.losses.append(progress.loss)
+        course.rates.append(progress.learning_rate)
         if course.state == "waiting":
             course.state, course.first = "running", progress.step
             self._began, self._rows_before = now, progress.rows
             self._show()
-        course.step, course.steps = progress.step, progress.steps
-        course.losses.append(progress.loss)
-        course.rates.append(progress.learning_rate)
         course.seconds = now - self._began
         if course.seconds:
             course.rows_per_second = (progress.rows - self._rows_before) / course.seconds
@@ -128,6 +128,7 @@ class TrainingView(View):
         self._controls.layout.flex_flow = "row wrap"
         whole = ipywidgets.VBox([self._picture, self._controls])
         self._set_controls()
+        _hear_while_busy(self._button)
         return whole
 
     def _show(self) -> None:
@@ -198,9 +199,21 @@ class TrainingView(View):
         ]
 
 
+def _hear_while_busy(widget: Any) -> None:
+    """Let a click reach its callback while a cell runs.
+
+    JupyterLab sends it to a subshell, a thread of its own, but ipykernel 7.4 hands what comes for a
+    widget to the shell that last spoke for it: the busy cell's. There is no public switch; where
+    this one is missing, the click waits for the cell, and the notebook's ■ is left.
+    """
+    comm: Any = getattr(widget, "comm", None)
+    if hasattr(comm, "_reply_subshell_for"):
+        comm._reply_subshell_for = lambda data, default: default
+
+
 def loss_svg(course: Course, language: str) -> str:
     """The losses, and below them the learning rates, against the step: an <svg> of a few kB."""
-    left, width, high, low, gap = 48, 440, 170, 44, 26
+    left, width, high, low, gap = 58, 430, 170, 44, 30
     height = high + 34 + (gap + low if course.rates else 0)
 
     def x(place: int) -> float:
@@ -233,7 +246,7 @@ def loss_svg(course: Course, language: str) -> str:
     )
     return (
         f'<svg viewBox="0 0 {left + width + 12} {height}" role="img" aria-label="{escape(steps)}" '
-        'style="width:100%;max-width:40rem;font-size:14px" fill="currentColor">'
+        'style="width:100%;max-width:40rem;font-size:16px" fill="currentColor">'
         f"{''.join(parts)}</svg>"
     )
 
