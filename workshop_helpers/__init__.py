@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .display.widgets.decision import decision_helper as decision_helper
     from .display.widgets.explorer import explore as explore
     from .display.widgets.inspector import inspect_gguf as inspect_gguf
+    from .display.widgets.lora import lora_view as lora_view
     from .display.widgets.microscope import microscope as microscope
     from .display.widgets.picker import pick_quantization as pick_quantization
     from .display.widgets.tokens import explore_tokens as explore_tokens
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from .evaluation.manner import manner as manner
     from .evaluation.quantization import quantization_table as quantization_table
     from .evaluation.shop import Shop as Shop
+    from .evaluation.sweep import sweep as sweep
     from .evaluation.timing import time_steps as time_steps
     from .gguf.convert import convert as convert
     from .gguf.header import read_gguf as read_gguf
@@ -105,6 +107,7 @@ _FROM = {
     "lora_layers": "models.lora",
     "lora_matrices": "models.lora",
     "lora_picture": "display.lora",
+    "lora_view": "display.widgets.lora",
     "loss_curve": "display",
     "manner": "evaluation.manner",
     "merge": "training.merge",
@@ -124,6 +127,7 @@ _FROM = {
     "runs_folder": "core.artifacts",
     "show_tokens": "display.tokens",
     "split": "dataset.checks",
+    "sweep": "evaluation.sweep",
     "time_steps": "evaluation.timing",
     "train": "training.train",
     "write_conversations": "dataset.formats",

@@ -19,6 +19,7 @@ from .html import Html
 from .machine import duration
 from .plots import Plot, loss_curve, recall_bars, size_against_quality
 from .report import report_html, write_report
+from .sweep import sweep_plot
 from .tables import ResultTable, as_table, percent
 from .widgets.curves import curve_explorer
 
@@ -37,6 +38,7 @@ __all__ = [
     "recall_bars",
     "report_html",
     "size_against_quality",
+    "sweep_plot",
     "view",
     "write_report",
 ]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.wordings import say
 from ..models.lora import LoraMatrices
-from .colours import BLUE, VERMILLION
+from .colours import BLUE, HATCH, VERMILLION
 from .plots import Plot, house_style, new_figure
 
 if TYPE_CHECKING:
@@ -59,10 +59,47 @@ def lora_picture(matrices: LoraMatrices, language: str = "en", rank: int | None 
         formula = f"W′ = W + {matrices.scale:g} · B · A"
         figure.text(0.12 / size[0], 1 - 0.08 / size[1], formula, fontsize=16, va="top")
         said = say(
-            "display.lora-picture", language,
+            "lora.picture", language,
             layer=matrices.layer, shape=shape, rank=rank or matrices.rank, of=matrices.rank,
         )  # fmt: skip
     return Plot(figure, said)
+
+
+def rank_plot(matrices: LoraMatrices, rank: int, language: str = "en") -> Plot:
+    """The singular values of the change, those that `rank` keeps as full bars; and the share of
+    ‖B·A‖² that each rank keeps.
+    """
+    values, ranks = matrices.singular_values, range(1, matrices.rank + 1)
+    shares = [100 * matrices.kept(k) for k in ranks]
+    with house_style(language):
+        figure = new_figure(8.6, 3.6)
+        bars, line = figure.subplots(1, 2)
+        bars.bar(ranks[:rank], values[:rank], color=BLUE)
+        lost: dict[str, Any] = {"facecolor": "none", "edgecolor": VERMILLION, "hatch": HATCH}
+        bars.bar(ranks[rank:], values[rank:], **lost)
+        bars.set_title(say("lora.values", language))
+        bars.grid(axis="x", visible=False)
+        line.plot(ranks, shares, color=BLUE)
+        line.plot([rank], [shares[rank - 1]], "o", color=BLUE, markersize=11)
+        line.annotate(
+            f"{shares[rank - 1]:.1f} %", (rank, shares[rank - 1]), (10, -22),
+            textcoords="offset points", fontsize=16,
+        )  # fmt: skip
+        line.set_ylim(0, 105)
+        line.set_title(say("lora.kept", language))
+        for axes in (bars, line):
+            axes.set_xlabel(say("lora.rank", language))
+            axes.set_xlim(0.4, matrices.rank + 0.6)
+    return Plot(figure, rank_sentence(matrices, rank, language))
+
+
+def rank_sentence(matrices: LoraMatrices, rank: int, language: str = "en") -> str:
+    """What a rank keeps, and what it costs."""
+    return say(
+        "lora.sentence", language, rank=rank, of=matrices.rank,
+        share=f"{100 * matrices.kept(rank):.1f}",
+        parameters=f"{matrices.parameters(rank):,}", all=f"{matrices.parameters():,}",
+    )  # fmt: skip
 
 
 def _draw(axes: Any, values: np.ndarray) -> float:

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .estimate import activation_bytes
+from .loss import answer_loss
 from .recipe import LoraRecipe
 from .report import TrainingProgress
 
 if TYPE_CHECKING:
     from ..core.device import Device
 
-IGNORED = -100  # the label of a token without loss
 SMALL_LOGITS = 2**28  # bytes of a batch's logits in fp32 that any machine has room for
 
 
@@ -102,7 +102,7 @@ def course_trainer(recipe: LoraRecipe) -> Any:
             small = 4 * labels.numel() * model.config.get_text_config().vocab_size <= SMALL_LOGITS
             if labels.device.type == "cuda" or not small or return_outputs:
                 return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
-            return _answer_loss(model, inputs, num_items_in_batch)
+            return _mean_answer_loss(model, inputs, num_items_in_batch)
 
         def floating_point_ops(self, inputs: Any) -> int:
             # It would count all parameters at every step, for a value that is not used here.
@@ -146,24 +146,15 @@ def _epoch_sampler(sampler: Any, seed: int) -> Any:
     return EpochSampler(sampler.batch_size, lengths=sampler.lengths)
 
 
-def _answer_loss(model: Any, inputs: dict[str, Any], answer_tokens: Any) -> Any:
+def _mean_answer_loss(model: Any, inputs: dict[str, Any], answer_tokens: Any) -> Any:
     """The mean loss of the answer tokens, from the logits of their places alone.
 
     TRL's own never holds all logits, which a large vocabulary on a GPU needs; without a GPU's
     kernels it computes them three times over, and figures that nobody reads here: half of a small
     model's step.
     """
-    import torch
-
-    targets = inputs["labels"][:, 1:]  # each position predicts the next token
-    places = (targets != IGNORED).any(dim=0).nonzero().squeeze(1)
-    rest = {name: value for name, value in inputs.items() if name != "labels"}
-    logits = model(**rest, use_cache=False, logits_to_keep=places).logits
-    wanted = targets[:, places]
-    loss = torch.nn.functional.cross_entropy(
-        logits.float().flatten(0, 1), wanted.flatten(), ignore_index=IGNORED, reduction="sum"
-    )
-    return loss / ((wanted != IGNORED).sum() if answer_tokens is None else answer_tokens)
+    loss, count = answer_loss(model, inputs)
+    return loss / (count if answer_tokens is None else answer_tokens)
 
 
 def progress_callback(tell: Callable[[TrainingProgress], bool]) -> Any:
