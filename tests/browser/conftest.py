@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -36,7 +35,6 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:
         yield server
 
 
-@pytest.fixture(scope="session")
-def recorded() -> Path:
-    """The folder of the recorded notebooks."""
-    return Path(__file__).resolve().parents[2] / "notebooks"
+@pytest.fixture(scope="module", params=["ja", "en"])
+def language(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
