@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .core.device import choose_device as choose_device
     from .dataset.checks import check_rows as check_rows
     from .dataset.checks import clean as clean
+    from .dataset.checks import leave_out as leave_out
     from .dataset.checks import split as split
     from .dataset.formats import read_conversations as read_conversations
     from .dataset.formats import write_conversations as write_conversations
@@ -101,6 +102,7 @@ _FROM = {
     "file_hash": "core.cards",
     "inspect_gguf": "display.widgets.inspector",
     "learning_map": "evaluation.learning_map",
+    "leave_out": "dataset.checks",
     "libraries_bytes": "training.trainer",
     "load_model": "models.load",
     "load_tokenizer": "models.load",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from workshop_helpers.dataset.checks import check_rows, clean
+from workshop_helpers.core.errors import WorkshopError
+from workshop_helpers.dataset.checks import check_rows, clean, leave_out
+from workshop_helpers.dataset.formats import read_conversations
 from workshop_helpers.display import view
 from workshop_helpers.evaluation.dirty import write_dirty_rows
 from workshop_helpers.evaluation.shop import Shop
@@ -51,3 +53,25 @@ def test_cleaning_mends_what_needs_no_judgement(checked, tmp_path):
     assert not left & {"duplicate", "empty-answer", "invalid-json", "pii-email", "pii-phone",
                        "invisible-character", "whitespace"}  # fmt: skip
     assert {"contradicting-fact", "leakage", "conflicting-answers", "too-long"} <= left
+
+
+def test_what_is_left_out_leaves_rows_that_can_be_trained_on(checked, tmp_path):
+    shop, dirty, report = checked
+    good = leave_out(dirty.path, report, tmp_path / "good.jsonl")
+    assert good.rows == 60, "the shop's own"
+    again = check_rows(good.path, against=shop.file("questions"), facts=shop.facts, progress=False)
+    assert again.exit_code == 0
+    assert read_conversations(good.path)
+    with pytest.raises(WorkshopError, match="the source itself"):
+        leave_out(good.path, again, good.path)
+
+
+def test_a_finding_about_all_rows_costs_none_of_them(tmp_path):
+    few, bad = tmp_path / "few.jsonl", tmp_path / "bad.jsonl"
+    few.write_text('{"instruction": "How much is it?", "output": "It costs $5."}\n')
+    report = check_rows(few, progress=False)
+    assert "too-few" in report.counts
+    assert leave_out(few, report, tmp_path / "good.jsonl").rows == 1
+    bad.write_text('{"instruction": "How much is it?", "output": "TODO"}\n')
+    with pytest.raises(WorkshopError, match="every row"):
+        leave_out(bad, check_rows(bad, progress=False), tmp_path / "none.jsonl")

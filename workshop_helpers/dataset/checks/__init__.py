@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .check import check_rows
-from .clean import CleanReport, clean
+from .clean import CleanReport, clean, leave_out
 from .findings import RULES, SEVERITIES, CheckReport, Finding, finding
 from .split import SplitReport, split
 
@@ -17,5 +17,6 @@ __all__ = [
     "check_rows",
     "clean",
     "finding",
+    "leave_out",
     "split",
 ]

@@ -8,16 +8,24 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from os.path import commonprefix
 from pathlib import Path
 
 from ...core.artifacts import atomic_file
 from ...core.errors import WorkshopError
-from ..formats import Conversation, Fault, Message, Source, open_rows, write_conversations
+from ..formats import (
+    Conversation,
+    Fault,
+    Message,
+    Source,
+    WriteReport,
+    open_rows,
+    write_conversations,
+)
 from ..formats.faults import raise_faults
-from .findings import shorten
+from .findings import CheckReport, shorten
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 # Zero-width space, word joiner, byte order mark, soft hyphen. Joiners stay, since emoji need them.
@@ -25,6 +33,8 @@ _INVISIBLE = re.compile("[\u200b\u2060\ufeff\u00ad]")
 _ENDS = re.compile(r"[ \t\u00a0\u3000]+$", re.M)
 _BLANK = re.compile(r"\n{4,}")
 _FENCE = re.compile(r"(```.*?(?:```|\Z))", re.S)
+# Findings about all rows together: leaving out the one where they stand would mend nothing.
+_OF_THE_SET = {"too-few", "low-diversity", "unbalanced"}
 _AROUND = 24  # characters of context in the log on each side of a change
 
 
@@ -109,6 +119,37 @@ def clean(
         with atomic_file(report.log) as temporary:
             temporary.write_text(report.diff(), encoding="utf-8", newline="\n")
     return report
+
+
+def leave_out(
+    source: str | Path,
+    report: CheckReport,
+    out: str | Path,
+    *,
+    severities: Sequence[str] = ("error", "warning"),
+) -> WriteReport:
+    """Write the rows of `source` that its check has nothing against, for the others to be mended by
+    hand or given up.
+
+    report: of a check of `source`, maybe with other files; severities: of the findings that count.
+    Raises WorkshopError if no row is left and if `out` is the source.
+    """
+    source, out = Path(source), Path(out)
+    if out.exists() and source.exists() and out.samefile(source):
+        raise WorkshopError(f"{out} is the source itself. Give the file of good rows another name.")
+    bad = {
+        found.line
+        for found in report.findings
+        if found.severity in severities
+        and Path(found.file) == source
+        and found.rule not in _OF_THE_SET
+    }
+    with open_rows(source) as reader:
+        rows = [row for row in reader if isinstance(row, Conversation) and row.line not in bad]
+        known = format_to_write(reader.source)
+    if not rows:
+        raise WorkshopError(f"There is something against every row of {source}: mend some first.")
+    return write_conversations(rows, out, format=known)
 
 
 def format_to_write(source: Source) -> str | None:
