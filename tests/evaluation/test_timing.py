@@ -22,7 +22,7 @@ def test_what_was_measured_is_multiplied_by_what_there_is_to_do():
     assert step.seconds == 2 + 3 / 6 * 100
     four = StepTime("answers", "unit-answers", 0, 1.0, 2.0, 10, 360, times=4)
     assert four.seconds == 4 * 1 + 0.2 * 360
-    assert StepTime("merge", reason="not-tried").seconds is None
+    assert StepTime("merge", reason="too-large").seconds is None
 
 
 def test_a_training_is_cut_short_and_nothing_of_it_stays(tiny_model, tmp_path, monkeypatch):
@@ -65,7 +65,7 @@ def test_a_large_model_is_not_converted_for_the_measurement(tiny_model, tmp_path
     monkeypatch.setattr(timing, "_SMALL", 0)
     ref = timing.resolve(tiny_model)
     found = {step.step: step for step in timing._files(ref, tmp_path, 2_000_000_000, 4)}
-    assert found["merge"].seconds is None
+    assert (found["merge"].seconds, found["merge"].reason) == (None, "too-large")
     assert found["convert"].by == found["quantize"].by == "mame"
     # 4 GB of weights less mame's own
     assert found["convert"].todo == pytest.approx(4000, rel=0.01)

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..core.wordings import Wording, say
 from ..evaluation.doctor import MachineCheck
-from ..evaluation.timing import StepTime, StepTimes
+from ..evaluation.timing import REASONS, StepTime, StepTimes
 from ..models.choices import USABLE, ModelChoice, ModelChoices
 from .tables import ResultTable, as_table
 
@@ -66,7 +66,7 @@ def _model_row(choice: ModelChoice, language: str) -> list[str]:
     entry, device = choice.entry, choice.device
     licence = say("models.gated", language, licence=entry.licence) if entry.gated else entry.licence
     kind = "measured" if entry.measured else "estimated"
-    size, unit = ("billions", 1e9) if entry.parameters >= 1e9 else ("millions", 1e6)
+    size, unit = ("billions", 1e9) if entry.parameters >= 9.5e8 else ("millions", 1e6)
     fits = "too-large" if not choice.fits else "fits" if choice.here else "fits-fetched"
     return [
         entry.name,
@@ -93,8 +93,9 @@ def _step_row(step: StepTime, language: str) -> list[str]:
     name = say(f"timing.{step.step}", language, rows=step.rows)
     nothing = say("timing.nothing", language)
     if step.seconds is None:
-        known = step.reason == "not-tried"
-        return [name, say("timing.not-tried", language) if known else step.reason, nothing, nothing]
+        known = step.reason in REASONS
+        reason = say(f"timing.{step.reason}", language) if known else step.reason
+        return [name, reason, nothing, nothing]
     expected = say("timing.about", language, time=duration(step.seconds, language))
     return [name, _measured(step, language), _todo(step, language) or nothing, expected]
 

@@ -32,6 +32,7 @@ from .shop import Shop
 
 CANDIDATES = 4  # asked in chapter 05
 TYPES = 3  # made in chapter 07
+REASONS = ("too-large", "cut-short")  # why a step was not tried: entries of timing.yaml
 _LEAST = 3  # steps that are timed at least, however long they take
 # A model up to this size is merged, converted and quantized for the measurement itself.
 _SMALL = 100_000_000
@@ -113,7 +114,9 @@ def time_steps(
         steps: list[StepTime] = []
         parts: list[Callable[[], Iterable[StepTime]]] = [_libraries]
         for rows, recipe in sorted(recipes.items()):
-            parts.append(partial(_training, ref, shop, work, rows, recipe, seconds))
+            # A small model's shortest training is let finish: its adapter is what is merged below.
+            limit = 5 * seconds if weights <= _SMALL and rows == min(recipes) else seconds
+            parts.append(partial(_training, ref, shop, work, rows, recipe, limit))
         parts.append(partial(_answers, ref, shop, seconds))
         parts.append(partial(_files, ref, work, weights, min(recipes)))
         with Bar("measured", len(parts), "parts", shown=progress) as bar:
@@ -166,12 +169,14 @@ def _answers(ref: ModelRef, shop: Shop, seconds: float) -> Iterator[StepTime]:
     begun = time.perf_counter()
     with open_runtime(ref) as runtime:
         start = time.perf_counter() - begun
-        full = getattr(runtime, "batch_size", 1)
-        asked = [conversation(question.question) for question in shop.questions[:full]]
-        took, count = _timed(lambda: runtime.answer(asked[:4])), len(asked[:4])
-        # A full batch costs less for each answer; it is tried where it will not take long.
-        if took * len(asked) / count < 4 * seconds:
-            took, count = _timed(lambda: runtime.answer(asked)), len(asked)
+        asked = [conversation(question.question) for question in shop.questions]
+        # A larger batch costs less for each answer; it is tried as long as that does not take long.
+        count, took = 0, 0.0
+        while took < seconds / 2 and count < getattr(runtime, "batch_size", 1):
+            count = min(4 * count or 4, len(asked))
+            took = _timed(lambda: runtime.answer(asked[:count]))  # noqa: B023
+            if count == len(asked):
+                break
     todo = CANDIDATES * len(shop.questions)
     yield StepTime("answers", "unit-answers", 0, start, took, count, todo, times=CANDIDATES)
 
@@ -182,7 +187,7 @@ def _files(ref: ModelRef, work: Path, weights: int, rows: int) -> Iterator[StepT
     if small and adapter.is_dir():
         yield StepTime("merge", start=_timed(lambda: merge(adapter, work / "model")))
     else:
-        yield StepTime("merge", reason="not-tried")
+        yield StepTime("merge", reason="cut-short" if small else "too-large")
     source, by = (model_folder(ref), "") if small else (data_path("mame"), "mame")
     f16 = work / "model-F16.gguf"
     try:
