@@ -52,6 +52,8 @@ if TYPE_CHECKING:
     from .evaluation.shop import Shop as Shop
     from .evaluation.sweep import sweep as sweep
     from .evaluation.timing import time_steps as time_steps
+    from .gguf.blocks import read_block as read_block
+    from .gguf.blocks import read_weights as read_weights
     from .gguf.convert import convert as convert
     from .gguf.header import read_gguf as read_gguf
     from .gguf.quantize import quantize as quantize
@@ -80,9 +82,9 @@ _FROM = {
     "Exercises": "display.exercises",
     "LoraRecipe": "training.recipe",
     "Shop": "evaluation.shop",
+    "TrainingView": "display.widgets.training",
     "advise": "evaluation.decision",
     "agenda_clock": "display.widgets.clock",
-    "TrainingView": "display.widgets.training",
     "agreement": "evaluation.agreement",
     "ask": "runtimes",
     "check_machine": "evaluation.doctor",
@@ -122,9 +124,11 @@ _FROM = {
     "prompted": "runtimes.ollama.prompted",
     "quantization_table": "evaluation.quantization",
     "quantize": "gguf.quantize",
+    "read_block": "gguf.blocks",
     "read_conversations": "dataset.formats",
     "read_gguf": "gguf.header",
     "read_questions": "dataset.questions",
+    "read_weights": "gguf.blocks",
     "row_in_formats": "dataset.formats.samples",
     "runs_folder": "core.artifacts",
     "show_tokens": "display.tokens",
