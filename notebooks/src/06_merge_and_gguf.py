@@ -285,9 +285,13 @@ print(f"{'GGUF':8} {gguf.size_bytes / 1e6:6.1f} MB  ({gguf.type})")
 
 # %% [markdown] lang="ja"
 # ## 演習
+#
+# `answer` に答えを入れて実行すると、下のセルが答え合わせをして、理由も教えてくれます。
 
 # %% [markdown] lang="en"
 # ## Exercises
+#
+# Put your answer into `answer` and run the cell; the one below says whether it is right, and why.
 
 # %% tags=["needed"]
 from workshop_helpers import Exercises
