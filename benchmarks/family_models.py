@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workshop_helpers.models.templates import chat_template
 from workshop_helpers.training.recipe import LoraRecipe
 
 if TYPE_CHECKING:
@@ -99,21 +100,7 @@ ZEPHYR = (
     "{%- endfor %}"
     "{%- if add_generation_prompt %}{{- '<|assistant|>\n' }}{%- endif %}"
 )
-GEMMA = (
-    "{{- bos_token }}"
-    "{%- set told = '' %}"
-    "{%- if messages[0].role == 'system' %}"
-    "{%- set told = messages[0].content + '\n\n' %}{%- set messages = messages[1:] %}"
-    "{%- endif %}"
-    "{%- for message in messages %}"
-    "{%- if (message.role == 'user') != (loop.index0 % 2 == 0) %}"
-    "{{- raise_exception('The roles must alternate: user, assistant, user, …') }}"
-    "{%- endif %}"
-    "{{- '<start_of_turn>' + ('model' if message.role == 'assistant' else 'user') + '\n' }}"
-    "{{- (told if loop.first else '') + message.content | trim + '<end_of_turn>\n' }}"
-    "{%- endfor %}"
-    "{%- if add_generation_prompt %}{{- '<start_of_turn>model\n' }}{%- endif %}"
-)
+GEMMA = chat_template("gemma")
 
 SIZES = {
     "hidden_size": 256,

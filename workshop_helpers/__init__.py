@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from .models.load import load_tokenizer as load_tokenizer
     from .models.lora import lora_layers as lora_layers
     from .models.lora import lora_matrices as lora_matrices
+    from .models.packages.get import get_model as get_model
     from .runtimes import ask as ask
     from .runtimes.ollama.prompted import prompted as prompted
     from .runtimes.places import place_to_run as place_to_run
@@ -102,6 +103,7 @@ _FROM = {
     "explore": "display.widgets.explorer",
     "explore_tokens": "display.widgets.tokens",
     "file_hash": "core.cards",
+    "get_model": "models.packages.get",
     "inspect_gguf": "display.widgets.inspector",
     "learning_map": "evaluation.learning_map",
     "leave_out": "dataset.checks",

@@ -23,7 +23,7 @@ from workshop_helpers.training.recipe import LoraRecipe
 
 ISSUE_MODELS = {
     "mame", "tinyllama-1.1b", "gemma3-1b", "llama3.2-1b", "llama3.2-3b",
-    "qwen2.5-0.5b", "qwen2.5-1.5b", "qwen2.5-3b", "qwen3-0.6b",
+    "qwen2.5-0.5b", "qwen2.5-1.5b", "qwen2.5-3b", "qwen3-0.6b", "smollm2", "gemma3-270m",
 }  # fmt: skip
 
 
@@ -48,7 +48,7 @@ def test_catalogue_pins_every_hub_model_to_a_commit():
         assert json.dumps(entry.to_dict())
         assert LoraRecipe(**entry.recipe)
     gated = {name for name, entry in CATALOGUE.items() if entry.gated}
-    assert gated == {"gemma3-1b", "llama3.2-1b", "llama3.2-3b"}
+    assert gated == {"gemma3-1b", "gemma3-270m", "llama3.2-1b", "llama3.2-3b"}
 
 
 @pytest.mark.parametrize("wanted", ["qwen2.5-0.5b", "QWEN2.5-0.5B", "Qwen/Qwen2.5-0.5B-Instruct"])

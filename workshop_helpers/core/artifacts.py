@@ -51,6 +51,14 @@ def _bundled(folder: str, parts: tuple[str, ...]) -> Path:
     )
 
 
+def cache_folder() -> Path:
+    """Where what is fetched once for all projects lies: `llm-finetuning-workshop` in
+    XDG_CACHE_HOME, or else in ~/.cache. It need not be there yet.
+    """
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache).expanduser() / "llm-finetuning-workshop"
+
+
 def runs_folder(model: str | Path, language: str) -> Path:
     """Where the notebooks put what they make of `model` in `language`, such as runs/mame-ja: each
     pair has a folder of its own in the current one. A model folder gives its name and a few digits

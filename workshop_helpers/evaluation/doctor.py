@@ -277,7 +277,7 @@ def _cache() -> Iterator[Check]:
         return
     there = []
     for entry in CATALOGUE.values():
-        if entry.hub_id:
+        if entry.source != "bundled":
             with contextlib.suppress(WorkshopError):
                 model_folder(resolve(entry.name), download=False)
                 there.append(entry.name)

@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..core.errors import WorkshopError
-from .header import FLOAT_TYPES, GgufFile, Tensor, read_gguf
+from ..models.gguf_format import Tensor
+from .header import FLOAT_TYPES, GgufFile, read_gguf
 
 if TYPE_CHECKING:
     import numpy as np

@@ -1,20 +1,15 @@
-"""What a GGUF says about itself: its header, read in pure Python.
-
-A damaged file is refused here, with the reason, before native code sees it. The format:
-ggml/docs/gguf.md.
-"""
+"""What a GGUF says about itself: what the values of its header mean for the course."""
 
 from __future__ import annotations
 
-import math
-import struct
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from ..core.errors import WorkshopError
+from ..models.gguf_format import Tensor, read_header
 
 # Type → the number llama.cpp's quantizer knows it by (`llama_ftype` in llama.h, `general.file_type`
 # in a GGUF).
@@ -27,26 +22,6 @@ FLOAT_TYPES = {"F32": 4, "F16": 2, "BF16": 2}  # bytes a weight; what the conver
 # Written by our converter, read by our runtimes: "NFC" where the tokenizer composes letters and
 # marks, else "none".
 NORMALIZER = "workshop.tokenizer.normalizer"
-
-# Numbers of GGUF's scalar types → struct format; 8 is a string, 9 an array.
-_SCALARS = {**dict(enumerate("BbHhIif?")), 10: "Q", 11: "q", 12: "d"}
-
-
-@dataclass(frozen=True)
-class Tensor:
-    """One tensor of a GGUF: `shape` fastest axis first (shape[0] is the row length), `size_bytes`
-    as stored, `offset` of its first byte in the file.
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    type: str
-    size_bytes: int
-    offset: int
-
-    @property
-    def weights(self) -> int:
-        return math.prod(self.shape)
 
 
 @dataclass(frozen=True)
@@ -112,94 +87,9 @@ def read_gguf(path: str | Path) -> GgufFile:
     """
     path = Path(path)
     try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            return _read(path, _Reader(file, size), size)
+        metadata, tensors = read_header(path)
+        return GgufFile(path, path.stat().st_size, metadata, tensors)
     except FileNotFoundError as err:
         raise WorkshopError(
             f"There is no file {path}. `workshop gguf MODEL --out FILE.gguf` makes one."
         ) from err
-    except _Damaged as err:
-        raise WorkshopError(
-            f"{path} is not a whole GGUF: {err}. Make it or download it again."
-        ) from err
-
-
-class _Damaged(Exception):
-    pass
-
-
-class _Reader:
-    """Reads values off a file and never believes a length that goes past its end."""
-
-    def __init__(self, file: BinaryIO, size: int) -> None:
-        self.file, self.size = file, size
-
-    def take(self, count: int) -> bytes:
-        if count > self.size - self.file.tell():
-            raise _Damaged("it ends in the middle of its header")
-        return self.file.read(count)
-
-    def scalars(self, code: str, count: int = 1) -> tuple[Any, ...]:
-        form = f"<{count}{code}"
-        return struct.unpack(form, self.take(struct.calcsize(form)))
-
-    def scalar(self, code: str) -> Any:
-        return self.scalars(code)[0]
-
-    def string(self) -> str:
-        return self.take(self.scalar("Q")).decode("utf-8", errors="replace")
-
-    def value(self, kind: int) -> Any:
-        if kind in _SCALARS:
-            return self.scalar(_SCALARS[kind])
-        if kind == 8:
-            return self.string()
-        if kind != 9:
-            raise _Damaged(f"its header holds a value of unknown type {kind}")
-        kind, count = self.scalar("I"), self.scalar("Q")
-        if count > self.size:
-            raise _Damaged("its header holds an array longer than the file")
-        if kind in _SCALARS:
-            return list(self.scalars(_SCALARS[kind], count))
-        return [self.value(kind) for _ in range(count)]
-
-    def tensor(self) -> Tensor:
-        """A tensor's entry; its `offset` counts from where the tensors begin."""
-        from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
-
-        name, dimensions = self.string(), self.scalar("I")
-        shape = self.scalars("Q", dimensions)
-        number, offset = self.scalar("I"), self.scalar("Q")
-        try:
-            kind = GGMLQuantizationType(number)
-        except ValueError:
-            raise _Damaged(f"tensor {name} has type {number}, which is unknown here") from None
-        block, block_bytes = GGML_QUANT_SIZES[kind]
-        if not shape or shape[0] % block:
-            raise _Damaged(f"tensor {name} has shape {shape}, which {kind.name} cannot store")
-        size = math.prod(shape) // block * block_bytes
-        return Tensor(name, shape, kind.name, size, offset)
-
-
-def _read(path: Path, reader: _Reader, size: int) -> GgufFile:
-    if size < 24 or reader.take(4) != b"GGUF":
-        raise _Damaged("it does not begin with GGUF" if size else "it is empty")
-    version = reader.scalar("I")
-    if version not in (2, 3):
-        raise _Damaged(f"its version is {version}, and llama.cpp reads 2 and 3")
-    tensor_count, value_count = reader.scalars("Q", 2)
-    metadata: dict[str, Any] = {}
-    for _ in range(value_count):
-        key = reader.string()
-        metadata[key] = reader.value(reader.scalar("I"))
-    found = [reader.tensor() for _ in range(tensor_count)]
-    alignment = int(metadata.get("general.alignment", 32)) or 32
-    start = -(-reader.file.tell() // alignment) * alignment
-    end = start + max((tensor.offset + tensor.size_bytes for tensor in found), default=0)
-    if end > size:
-        raise _Damaged(
-            f"its tensors need {end:,} bytes and it has {size:,} (a broken download or copy?)"
-        )
-    tensors = tuple(replace(tensor, offset=start + tensor.offset) for tensor in found)
-    return GgufFile(path, size, metadata, tensors)

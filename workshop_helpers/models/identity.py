@@ -9,15 +9,19 @@ from ..core.artifacts import CARD, MEBIBYTE
 from ..core.cards import file_hash, fingerprint
 from ..core.jsonio import read_json
 from .load import model_folder
+from .packages.get import package_inputs
 from .resolve import ModelRef, resolve
 
 
 def identity(model: ModelRef | str | Path) -> str:
     """A fingerprint of a model's weights, configuration and tokenizer, wherever they lie.
 
-    A hub model is its id and revision. Of files above 512 MB only the size and both ends are read.
+    A hub model is its id and revision, a packaged one the SHA-256 of its file. Of files above
+    512 MB only the size and both ends are read.
     """
     ref = resolve(model)
+    if ref.kind == "catalogue" and ref.entry is not None and ref.entry.package is not None:
+        return fingerprint(package_inputs(ref.entry.package))
     if ref.kind == "catalogue" and ref.entry is not None and ref.entry.hub_id is not None:
         return f"{ref.entry.hub_id}@{ref.entry.revision}"
     path = ref.path or model_folder(ref)  # which says why a model on Ollama has no folder

