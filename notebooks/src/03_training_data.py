@@ -86,13 +86,13 @@ formats
 
 # %% [markdown] lang="ja" tags=["presenter"]
 # - **言う**：学習データは「質問と模範解答」の組。それ以上でも以下でもない。
-# - **指す**：表の右端。書き方は違っても、読み戻すと同じ行になる。
-# - **遅れたら飛ばす**：形式の表。
+# - **指す**：形式ごとの書き方。名前は違っても、読み戻すと同じ行になる。
+# - **遅れたら飛ばす**：形式の一覧。
 
 # %% [markdown] lang="en" tags=["presenter"]
 # - **Say**: training data is pairs of a question and the answer we want. It is nothing more than that.
-# - **Point at**: the right-hand column: written differently, read back the same.
-# - **If late, skip**: the table of formats.
+# - **Point at**: how each format writes it: other names, and the same row when read back.
+# - **If late, skip**: the list of formats.
 
 # %% [markdown] lang="ja"
 # ## 良い行とは
@@ -248,7 +248,7 @@ print(text)
 #
 # ## どのトークンで学ぶのか
 #
-# 質問を当てる練習は要りません。学びたいのは答え方だけです。そこで、回答の部分にだけ**損失（loss）**を数えます。completion-only loss といいます。やり方は単純で、当てさせないトークンの正解を `-100`（数えない、の印）にするだけです。
+# 質問を当てる練習は要りません。学びたいのは答え方だけです。そこで、回答の部分にだけ**損失**（loss）を数えます。completion-only loss といいます。やり方は単純で、当てさせないトークンの正解を `-100`（数えない、の印）にするだけです。
 
 # %% [markdown] lang="en"
 # Every model has its own template. Train with one and use another, and the model meets markers it has never seen; what it learned does not come out. So never build that string by hand: use the template that comes with the model.

@@ -7,18 +7,21 @@ from html import escape
 from ..core.wordings import say
 from ..dataset.formats.samples import RowFormats
 from .html import Html
-from .widgets.pieces import small_table
+
+_FILE = "white-space:pre-wrap;overflow-wrap:anywhere;font-family:monospace;line-height:1.5"
 
 
 def formats_view(formats: RowFormats, language: str | None = None) -> Html:
-    """A line for each format: its name, the text of the file, whether the same row comes back."""
+    """Each format: its name, whether the same row comes back, the text of the file."""
     language = language or formats.language
-    style = "white-space:pre-wrap;overflow-wrap:anywhere;font-family:monospace"
-    rows, lines = [], []
+    items, lines = [], []
     for name, text in formats.written.items():
         same = formats.read[name].messages == formats.row.messages
         back = say(f"display.formats-{'same' if same else 'other'}", language)
-        rows.append((name, [f'<span style="{style}">{escape(text)}</span>', escape(back)]))
+        items.append(
+            '<div style="border-left:4px solid #8886;padding:0 0 0 .8em;margin:.6em 0">'
+            f"<div><b>{escape(name)}</b>　{escape(back)}</div>"
+            f'<div style="{_FILE}">{escape(text)}</div></div>'
+        )
         lines.append(f"{name} ({back})\n{text}")
-    head = [say(f"display.formats-{part}", language) for part in ("name", "file", "back")]
-    return Html(small_table(head, rows), "\n\n".join(lines))
+    return Html("".join(items), "\n\n".join(lines))
