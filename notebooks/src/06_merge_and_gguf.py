@@ -45,10 +45,10 @@
 # | Goes out | The merged model, and an F16 GGUF that runs in llama.cpp and in Ollama |
 
 # %% [markdown] lang="ja"
-# 変えられるのは、モデルと、学習に使う行の数だけです。
+# 変えられるのは、モデル、学習に使う行の数、言語の3つだけです。
 
 # %% [markdown] lang="en"
-# The model and the number of training rows are all there is to change.
+# The model, the number of training rows and the language: there is nothing else to change.
 
 # %% tags=["parameters"]
 MODEL = "mame"

@@ -35,10 +35,10 @@
 # | Goes out | GGUFs in Q8_0, Q4_K_M and Q2_K, and a table that compares all four |
 
 # %% [markdown] lang="ja"
-# 変えられるのは、モデルと、学習に使う行の数だけです。
+# 変えられるのは、モデル、学習に使う行の数、言語の3つだけです。
 
 # %% [markdown] lang="en"
-# The model and the number of training rows are all there is to change.
+# The model, the number of training rows and the language: there is nothing else to change.
 
 # %% tags=["parameters"]
 MODEL = "mame"
@@ -162,7 +162,7 @@ for file in files:
     print(f"{file.type:7} {size:4.1f} GB  talk: {talk.get(file.type)} GB")
 
 # %% [markdown] lang="ja"
-# ぴったり同じにならないのは、行列ごとに割り当てるビット数が違い、その割合がモデルの形によって変わるからです。小さなモデルほど、多めのビットをもらう単語の表（埋め込み）の割合が大きくなります。
+# ぴったり同じにならないのは、行列ごとに割り当てるビット数が違い、その割合がモデルの形によって変わるからです。小さなモデルほど、多めのビットをもらう語彙の表（埋め込み）の割合が大きくなります。
 #
 # ## 同じ試験を受けさせる
 #
@@ -173,7 +173,7 @@ for file in files:
 # - **最有力トークンの一致率**：いちばん確率の高いトークンがF16と同じだった割合
 
 # %% [markdown] lang="en"
-# They do not agree exactly: not every matrix gets the same number of bits, and how much of a model each kind of matrix makes up depends on the model. The smaller a model, the larger the share of its table of words (the embedding), which gets more bits.
+# They do not agree exactly: not every matrix gets the same number of bits, and how much of a model each kind of matrix makes up depends on the model. The smaller a model, the larger the share of its vocabulary table (the embedding), which gets more bits.
 #
 # ## The same exam for all
 #

@@ -14,7 +14,7 @@ from ...gguf.header import GgufFile, read_gguf
 from ..colours import SERIES
 from ..html import Html
 from .base import View
-from .pieces import bytes_text, guarded, heading, note, pairs, small_table
+from .pieces import bytes_text, framed, guarded, heading, note, pairs, small_table
 
 if TYPE_CHECKING:
     import ipywidgets
@@ -123,7 +123,7 @@ class Inspector(View):
         for one in type_shares(file):
             lines.append(f"{one.type}: {one.tensors:,} tensors, {bytes_text(one.size_bytes)}")
         lines += [f"{name}: {value}" for name, value in tokenizer_facts(file).items()]
-        return Html(_framed(self.overview() + folded), "\n".join(lines))
+        return Html(framed(self.overview() + folded), "\n".join(lines))
 
     def _say(self, code: str, **values: Any) -> str:
         return say(f"widgets.inspector-{code}", self.language, **values)
@@ -158,7 +158,7 @@ class Inspector(View):
         part = self.chosen.value
         self.search.layout.display = "" if part in ("metadata", "tensors") else "none"
         drawn = guarded(lambda: Html(self.part(part, self.search.value)))
-        self._html.value = _framed(drawn.html)
+        self._html.value = framed(drawn.html)
 
 
 def inspect_gguf(file: str | Path | GgufReport, language: str = "en") -> Inspector:
@@ -169,10 +169,6 @@ def inspect_gguf(file: str | Path | GgufReport, language: str = "en") -> Inspect
     missing, damaged, or no GGUF.
     """
     return Inspector(file, language)
-
-
-def _framed(html: str) -> str:
-    return f'<div style="max-width:60rem">{html}</div>'
 
 
 def _matches(search: str, *texts: str) -> bool:

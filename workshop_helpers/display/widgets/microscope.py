@@ -25,7 +25,7 @@ from ...gguf.header import FLOAT_TYPES, GgufFile, Tensor, read_gguf
 from ..colours import BLUE, ORANGE, PURPLE, SKY, VERMILLION
 from ..html import Html
 from .base import View
-from .pieces import FLOW, bar, guarded, heading, note, small_table
+from .pieces import FLOW, bar, framed, guarded, heading, note, small_table
 
 if TYPE_CHECKING:
     import ipywidgets
@@ -87,7 +87,7 @@ class Microscope(View):
         name = self._say("text", type=block.type, tensor=tensor, number=f"{number:,}")
         integers = " ".join(map(str, block.integers[: block.group]))
         text = f"{name}\n{integers}\n{self._say('error', **_told(error))}"
-        return Html(f'<div style="max-width:60rem">{html}</div>', text)
+        return Html(framed(html), text)
 
     def _say(self, code: str, **values: Any) -> str:
         return say(f"widgets.microscope-{code}", self.language, **values)

@@ -15,7 +15,7 @@ from ..colours import BLUE, RIGHT, VERMILLION
 from ..html import Html
 from ..tables import percent
 from .base import View
-from .pieces import bar, bytes_text, guarded, heading, note, small_table
+from .pieces import bar, bytes_text, framed, guarded, heading, note, small_table
 
 if TYPE_CHECKING:
     import ipywidgets
@@ -75,7 +75,7 @@ class Picker(View):
             told = f"{bytes_text(size)} {'✓' if fits else '✗ ' + escape(self._say('too-large'))}"
             cells = [
                 f"{told}{bar(size / largest, BLUE if fits else '#888')}",
-                percent(row.recall),
+                percent(row.recall).replace(" ", "\u00a0"),
                 f"{row.kl_to_f16:.4f}{bar(row.kl_to_f16 / farthest, VERMILLION)}",
             ]
             rows.append((name, cells))
@@ -133,11 +133,8 @@ class Picker(View):
             f"{row.type}: {bytes_text(row.size_bytes)}, KL {divergence:.4f}, {recall}"
             for row, (divergence, recall) in zip(self.table.rows, figures, strict=True)
         ]
-        return guarded(
-            lambda: _framed(
-                self.overview(kind, memory) + self.answers(self.types, question), "\n".join(lines)
-            )
-        )
+        html = self.overview(kind, memory) + self.answers(self.types, question)
+        return Html(framed(html), "\n".join(lines))
 
     def _say(self, code: str, **values: Any) -> str:
         return say(f"widgets.picker-{code}", self.language, **values)
@@ -201,12 +198,10 @@ class Picker(View):
 
     def _draw(self, change: Any = None) -> None:
         chosen = self.type.value, self.memory.value, self.model.value
-        self._html.value = guarded(lambda: _framed(self.overview(*chosen))).html
+        self._html.value = guarded(lambda: Html(framed(self.overview(*chosen)))).html
         if self.table.asked:
             shown = [self.types[0], self.type.value]
-            self._answers.value = guarded(
-                lambda: _framed(self.answers(shown, self.question.value))
-            ).html
+            self._answers.value = framed(self.answers(shown, self.question.value))
 
 
 def pick_quantization(table: QuantizationTable, language: str | None = None) -> Picker:
@@ -217,7 +212,3 @@ def pick_quantization(table: QuantizationTable, language: str | None = None) -> 
     rows.
     """
     return Picker(table, language)
-
-
-def _framed(html: str, text: str = "") -> Html:
-    return Html(f'<div style="max-width:60rem">{html}</div>', text)

@@ -15,6 +15,14 @@ from ..html import Html
 FLOW = "display:flex;flex-wrap:wrap;gap:3px;margin:.3em 0"
 
 
+def framed(html: str) -> str:
+    """The whole of a widget's HTML: not too wide, larger on a projector than on a phone, and with
+    lines as near to each other as on a page (ipywidgets sets them far apart).
+    """
+    style = "max-width:64rem;font-size:clamp(13px,1.2vw,17px);line-height:1.5"
+    return f'<div style="{style}">{html}</div>'
+
+
 def note(text: str) -> str:
     """A line in small letters; `text` is escaped."""
     return f'<p style="margin:.2em 0 .6em;font-size:.9em;opacity:.8">{escape(text)}</p>'
