@@ -24,7 +24,7 @@ WHOLE = Modelfile(
 @pytest.mark.parametrize("language", ["en", "ja"])
 def test_every_instruction_that_ollama_knows_is_told(language: str) -> None:
     view = explain_modelfile(WHOLE, language)
-    told = re.findall(r'<th style="[^"]*">([A-Z]+)</th>', view.html)
+    told = re.findall(r"<b>([A-Z]+)</b>", view.html)
     assert told == [*WEIGHTS, *AROUND]
     names = {name for name in entries("modelfile") if name.isupper()}
     assert names == set(told)
@@ -38,7 +38,7 @@ def test_long_texts_are_cut_and_markup_is_text() -> None:
     assert "Be &lt;brief&gt;. … 2 more lines" in view.html
     assert "stop &lt;/s&gt;" in view.html and "temperature 0.0" in view.html
     assert "user Hi / assistant Hello" in view.text
-    assert "ADAPTER: — … " in view.text
+    assert "ADAPTER [weights]: — … " in view.text
 
 
 def test_a_setting_is_checked() -> None:

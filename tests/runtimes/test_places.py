@@ -61,7 +61,7 @@ def test_an_answer_comes_in_pieces_that_are_the_answer(place: Place, mame_gguf: 
     assert len(pieces) > 3
     assert "".join(pieces).strip() == reply.answer.text == model.ask(QUESTION).text
     assert reply.answer.stopped and reply.answer.tokens > 3
-    assert 0 < reply.first_seconds < 60
+    assert 0 < reply.first_seconds < reply.seconds < 60
     with LlamaCppRuntime(mame_gguf) as runtime:
         (greedy,) = runtime.answer([[{"role": "user", "content": QUESTION}]])
     assert greedy.text == reply.answer.text
@@ -125,7 +125,7 @@ def test_closing_removes_what_was_made_there_and_nothing_else(
 def test_a_server_is_taken_where_there_is_one(ollama_host: str) -> None:
     with place_to_run("ja", host=ollama_host) as place:
         assert place.name.startswith("Ollama ")
-        assert str(place) == f"{ollama_host} の {place.name}"
+        assert place.name in str(place) and "127.0.0.1" not in str(place)
 
 
 @pytest.mark.parametrize("language", ["en", "ja"])

@@ -22,18 +22,16 @@ def explain_modelfile(modelfile: Modelfile, language: str = "en") -> Html:
     cannot hold.
     """
     said = _said(modelfile)
-    rows = []
-    for name in (*WEIGHTS, *AROUND):
-        mark = say(f"modelfile.{'yes' if name in WEIGHTS else 'no'}", language)
-        rows.append((name, said.get(name, []), say(f"modelfile.{name}", language), mark))
-    head = [say(f"modelfile.{one}", language) for one in ("instruction", "says", "does", "weights")]
+    names = (*WEIGHTS, *AROUND)
+    rows = [(n, said.get(n, []), say(f"modelfile.{n}", language)) for n in names]
+    badge, absent = (say(f"modelfile.{one}", language) for one in ("weights", "absent"))
     caption = say("modelfile.caption", language)
-    absent = say("modelfile.absent", language)
-    lines = [
-        f"{name}: {' / '.join(_short(v, language) for v in values) or absent} … {does} ({mark})"
-        for name, values, does, mark in rows
-    ]
-    return Html(_table(head, rows, caption, absent, language), "\n".join([*lines, "", caption]))
+    lines = []
+    for name, values, does in rows:
+        shown = " / ".join(_short(value, language) for value in values) or absent
+        lines.append(f"{name}{f' [{badge}]' if name in WEIGHTS else ''}: {shown} … {does}")
+    html = _table(rows, badge, absent, language) + f'<p style="margin:.5em 0">{escape(caption)}</p>'
+    return Html(html, "\n".join([*lines, "", caption]))
 
 
 def _said(modelfile: Modelfile) -> dict[str, list[str]]:
@@ -53,30 +51,32 @@ def _said(modelfile: Modelfile) -> dict[str, list[str]]:
     return found
 
 
-def _table(
-    head: list[str],
-    rows: list[tuple[str, list[str], str, str]],
-    caption: str,
-    absent: str,
-    language: str,
-) -> str:
-    cell = "text-align:left;vertical-align:top;padding:.35em .7em;border-bottom:1px solid #8884"
-    top = "".join(f'<th style="{cell}">{escape(name)}</th>' for name in head)
-    body = ""
-    for name, values, does, mark in rows:
-        faint = "" if values else "opacity:.65;"
-        strong = "border-left:4px solid #D55E00;" if name in WEIGHTS else ""
-        shown = "<br>".join(f"<code>{escape(_short(v, language))}</code>" for v in values) or absent
-        body += (
-            f'<tr style="background:none;{faint}"><th style="{cell};{strong}">{name}</th>'
-            f'<td style="{cell};overflow-wrap:anywhere">{shown}</td>'
-            f'<td style="{cell}">{escape(does)}</td>'
-            f'<td style="{cell}">{escape(mark)}</td></tr>'
+def _table(rows: list[tuple[str, list[str], str]], badge: str, absent: str, language: str) -> str:
+    """Two columns, so that it fits on a phone: the instruction and what it does, and what is said
+    by it here.
+    """
+    cell = "text-align:left;vertical-align:top;padding:.4em .7em;border-bottom:1px solid #8884"
+    mark = "border:1px solid #D55E00;border-radius:3px;padding:0 .3em;font-size:.8em"
+    said = say("modelfile.says", language)
+    top = [f'<th style="{cell}">{escape(say("modelfile.instruction", language))}</th>']
+    top += [f'<th style="{cell}">{escape(said)}</th>']
+    body = []
+    for name, values, does in rows:
+        is_weights = name in WEIGHTS
+        strong = "border-left:4px solid #D55E00;" if is_weights else ""
+        label = f' <span style="{mark}">{escape(badge)}</span>' if is_weights else ""
+        code = '<code style="overflow-wrap:anywhere">{}</code>'
+        shown = "<br>".join(code.format(escape(_short(v, language))) for v in values) or absent
+        body.append(
+            f'<tr style="background:none{"" if values else ";opacity:.7"}">'
+            f'<th style="{cell};{strong}min-width:9em;width:38%;font-weight:400">'
+            f"<b>{name}</b>{label}"
+            f"<br>{escape(does)}</th>"
+            f'<td style="{cell}">{shown}</td></tr>'
         )
     return (
-        '<div style="overflow-x:auto"><table class="modelfile" style="border-collapse:collapse">'
-        f"<thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>"
-        f'<p style="margin:.5em 0">{escape(caption)}</p>'
+        '<table class="modelfile" style="border-collapse:collapse;width:100%">'
+        f"<thead><tr>{''.join(top)}</tr></thead><tbody>{''.join(body)}</tbody></table>"
     )
 
 

@@ -28,6 +28,7 @@ from .ollama.layers import Proof
 from .ollama.modelfile import Modelfile
 from .ollama.prompted import prompted
 from .ollama.runtime import OllamaRuntime
+from .openai import is_local
 
 # Models made on a server have this tag: by it the course knows its own, and replaces and removes
 # no others.
@@ -38,24 +39,25 @@ PATIENCE = 10.0
 
 class Reply:
     """An answer while it is written: iterate over its pieces. `answer` is the whole of it (reading
-    on to its end); `first_seconds` passed before the first piece.
+    on to its end). `first_seconds` passed before the first piece, `seconds` before the last.
     """
 
     def __init__(self, pieces: Generator[str, None, Answer]) -> None:
         self._pieces = pieces
         self._answer: Answer | None = None
-        self.first_seconds = 0.0
+        self._started: float | None = None
+        self.first_seconds = self.seconds = 0.0
 
     def __iter__(self) -> Iterator[str]:
-        started, first = time.perf_counter(), True
+        self._started = self._started or time.perf_counter()
         while True:
             try:
                 piece = next(self._pieces)
             except StopIteration as end:
                 self._answer = self._answer or end.value
                 return
-            if first:
-                self.first_seconds, first = time.perf_counter() - started, False
+            self.seconds = time.perf_counter() - self._started
+            self.first_seconds = self.first_seconds or self.seconds
             yield piece
 
     def close(self) -> None:
@@ -182,9 +184,10 @@ class OnOllama(Place):
     ) -> None:
         self.server = Ollama(host)
         self.parameters = dict(parameters or {})
-        name = f"Ollama {version}"
-        super().__init__(name, say("places.ollama", language, name=name, host=self.server.host),
-                         language)  # fmt: skip
+        name, where = f"Ollama {version}", self.server.host
+        # A port of this machine tells nobody anything, and differs from run to run.
+        code = "places.here" if is_local(where) else "places.there"
+        super().__init__(name, say(code, language, name=name, host=where), language)
 
     def _create(self, name: str, modelfile: Modelfile) -> Served:
         self.server.create(name, modelfile, parameters=self.parameters)
