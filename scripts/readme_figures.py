@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache, partial
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from readme_picture import Panel, picture
@@ -119,6 +120,36 @@ def learning(data: Data, say: Say) -> Iterator[str]:
         heads = {"facts_in_prompt": "copied", "not_in_information": "not_invented"}
         keys = ["recall", "general_knowledge", *heads]
         yield _shares(data["forgetting"][spoken], {key: heads.get(key, key) for key in keys}, say)
+
+
+def learning_map(data: Data, say: Say) -> Iterator[str]:
+    """What rows, epochs and learning rate do, for each model and language."""
+    by_setting: dict[tuple[Any, ...], list[Data]] = {}
+    for run in data["runs"]:
+        names = ("language", "model", "rows", "epochs", "learning_rate", "batch_size")
+        by_setting.setdefault(tuple(run[name] for name in names), []).append(run)
+    for spoken in sorted({setting[0] for setting in by_setting}):
+        yield f"**{say(spoken)}**"
+        rows = []
+        for setting, runs in sorted(by_setting.items()):
+            if setting[0] == spoken:
+                scores = (
+                    ranged(_spread([run.get(key) for run in runs]), share)
+                    for key in ("recall", "contradicted", "unsupported")
+                )
+                rows.append([*(f"{x}" for x in setting[1:]), *scores, str(len(runs))])
+        heads = ("candidate", "rows", "epochs", "rate", "batch_size")
+        scored = ("recall", "contradicted", "unsupported", "trainings")
+        yield table(map(say, (*heads, *scored)), rows)
+    yield say("map_spread")
+
+
+def _spread(values: list[float | None]) -> Data | None:
+    """Median, least and greatest of the known values."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return None
+    return {"median": median(known), "min": min(known), "max": max(known)}
 
 
 def _shares(models: dict[str, Data], columns: dict[str, str], say: Say) -> str:
@@ -370,6 +401,7 @@ def data_check(data: Data, say: Say) -> Iterator[str]:
 SECTIONS: dict[str, Callable[[Data, Say], Iterator[str]]] = {
     "mame": mame,
     "learning": learning,
+    "learning_map": learning_map,
     "quantization": quantization,
     "runtimes": runtimes,
     "families": families,

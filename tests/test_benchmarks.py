@@ -384,6 +384,7 @@ def test_the_results_page_shows_every_benchmark(language):
         "families": FOUND,
         "speed": SPEED,
         **{name: recorded(name) for name in ("quantization", "adapters", "data_check")},
+        "learning_map": recorded("learning_map"),
     }
     shown = {name: readme_figures.section(name, files[name], language) for name in files}
     for name, told in shown.items():

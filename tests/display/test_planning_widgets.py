@@ -80,7 +80,7 @@ def test_the_clock_runs_while_it_is_started_and_not_longer():
     widget = agenda_clock("en").widget
     face, buttons, table, _ = widget.children
     start, pause, forward, back, reset = buttons.children
-    assert "0:00 of 45:00" in face.value and "paused" in face.value
+    assert "0:00 of 50:00" in face.value and "paused" in face.value
     start.click()
     assert "running" in face.value
     deadline = time.monotonic() + 5
@@ -95,11 +95,17 @@ def test_the_clock_runs_while_it_is_started_and_not_longer():
     assert "▶ 2. What Ollama" in table.value
     back.click()
     reset.click()
-    assert "0:00 of 45:00" in face.value and "▶ 1. " in table.value
+    assert "0:00 of 50:00" in face.value and "▶ 1. " in table.value
 
 
 def test_the_clock_warns_when_it_is_late():
-    clock = agenda_clock("en", minutes=50)
+    clock = agenda_clock("en")
     clock.clock.start(0.0)
     assert "1:00 left" in clock.face(240.0) and "⚠" not in clock.face(240.0)
     assert "⚠ 2:00 late" in clock.face(420.0)
+
+
+def test_a_talk_with_questions_within_its_time_is_shortened():
+    clock = agenda_clock("en", minutes=45)
+    assert "40:30–45:00" in clock.table() and "shortened alike to 45" in clock.note
+    assert "shortened" not in agenda_clock("en").note

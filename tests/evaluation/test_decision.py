@@ -64,7 +64,7 @@ def test_training_is_never_advised_without_rows_or_against_change():
 
 def test_the_figures_are_the_recorded_ones():
     found = figures("ja")
-    assert found["prompted"] == "94 %"  # results/learning.json: 0.9389
+    assert found["prompted"] == "94\u00a0%"  # results/learning.json: 0.9389
     assert found["prompted"] in advise("ja").rests_on
     assert int(found["hundred"][:-2]) > int(found["hundred_few"][:-2])
 

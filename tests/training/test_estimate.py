@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from workshop_helpers import estimate_cost, estimate_recipe
+from workshop_helpers import estimate_cost, estimate_recipe, libraries_bytes
 from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.training.estimate import Shape, activation_bytes, estimate_memory
 from workshop_helpers.training.recipe import LoraRecipe
@@ -74,3 +74,11 @@ def test_cost_is_tokens_by_speed_by_price():
 def test_another_method_is_refused():
     with pytest.raises(WorkshopError, match="full, lora, qlora"):
         estimate_memory(SHAPE, "prefix")
+
+
+@pytest.mark.slow
+def test_the_libraries_of_a_training_are_weighed_apart_from_this_process():
+    ballast = bytearray(2**30)
+    ballast[:: 2**12] = b"x" * len(ballast[:: 2**12])
+    assert 1e8 < libraries_bytes() < 1e9
+    del ballast

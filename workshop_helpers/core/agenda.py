@@ -16,7 +16,8 @@ class Section:
     notebooks: tuple[str, ...]
 
 
-# The minutes are those of the talk's agenda. They add up to 50, five more than are announced.
+# The minutes are those of the talk's agenda, which announces 45. They add up to 50: seven sections
+# fill the 45, and the summary with its questions comes on top.
 SECTIONS = (
     Section("what", 5, ("01_what_is_finetuning",)),
     Section("ollama", 5, ("02_ollama_misconceptions",)),

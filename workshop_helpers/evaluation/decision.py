@@ -71,8 +71,8 @@ _RULES = {
     "unmeasured": ("prompt", ("05_before_after", "02_ollama_misconceptions")),
     "too-many-facts": ("retrieval", ("01_what_is_finetuning",)),
     "changing": ("prompt", ("05_before_after",)),
-    "no-rows": ("examples", ("03_training_data", "01_what_is_finetuning")),
-    "few-rows": ("examples", ("05_before_after", "09_results_and_reality")),
+    "no-rows": ("examples", ("10_practical_approach", "03_training_data")),
+    "few-rows": ("examples", ("10_practical_approach", "05_before_after")),
     "small": ("small", ("04_lora_training", "09_results_and_reality")),
     "large": ("large", ("09_results_and_reality", "07_quantization")),
 }
@@ -140,4 +140,4 @@ def figures(language: str) -> dict[str, str]:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
+    return f"{100 * share:.0f}\u00a0%"  # never a line between the two

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -199,13 +202,22 @@ def progress_callback(tell: Callable[[TrainingProgress], bool]) -> Any:
 
 
 def libraries_bytes() -> int:
-    """What this process holds once everything that a training needs is imported, and nothing is
-    trained yet: the part of `TrainingReport.peak_memory_bytes` that no formula for tensors counts.
-    """
-    import psutil
+    """What a process holds once it has imported everything that a training needs, and trained
+    nothing: the part of `TrainingReport.peak_memory_bytes` that no formula for tensors counts.
 
-    course_trainer(LoraRecipe())
-    return int(psutil.Process().memory_info().rss)
+    Measured in a fresh process, since this one may have trained already; that takes some seconds.
+    """
+    code = (
+        "import psutil; from workshop_helpers import LoraRecipe; "
+        "from workshop_helpers.training.trainer import course_trainer; "
+        "course_trainer(LoraRecipe()); print(psutil.Process().memory_info().rss)"
+    )
+    found = str(Path(__file__).resolve().parents[2])  # the package, wherever this one found it
+    paths = os.pathsep.join(filter(None, (found, os.environ.get("PYTHONPATH"))))
+    environment = {**os.environ, "PYTHONPATH": paths}
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+    return int(done.stdout.split()[-1])
 
 
 def choose_checkpointing(

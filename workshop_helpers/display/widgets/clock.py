@@ -20,13 +20,15 @@ _CELL = 'style="text-align:left;padding:.35em .7em"'
 
 
 class AgendaClock(View):
-    """The sections of the talk within `minutes`. A thread keeps the time, so that it also goes on
-    while a cell runs; the buttons wait for the cell.
+    """The sections of the talk, shortened alike to `minutes` where these are given.
+
+    A thread keeps the time, so that it also goes on while a cell runs; the buttons wait for it.
     """
 
-    def __init__(self, language: str, minutes: float = PLANNED) -> None:
-        self.language, self.minutes = language, minutes
+    def __init__(self, language: str, minutes: float | None = None) -> None:
+        self.language = language
         self.clock = Clock(agenda(minutes))
+        self.minutes = sum(section.minutes for section in self.clock.sections)
         self._stop = threading.Event()
         self._lock = threading.Lock()
 
@@ -37,8 +39,10 @@ class AgendaClock(View):
     def note(self) -> str:
         """What the agenda adds up to, and what is done about it."""
         whole = sum(section.minutes for section in agenda())
-        values = {"whole": f"{whole:g}", "planned": PLANNED, "minutes": f"{self.minutes:g}"}
-        return self.say("note", **values)
+        told = self.say("note", whole=f"{whole:g}", planned=PLANNED, more=f"{whole - PLANNED:g}")
+        if abs(self.minutes - whole) < 0.01:
+            return told
+        return f"{told} {self.say('fitted', minutes=f'{self.minutes:g}')}"
 
     def table(self, now: float | None = None) -> str:
         """The sections with the times at which they should begin and end; the present one marked
@@ -61,7 +65,8 @@ class AgendaClock(View):
         names = ("section", "minutes", "times", "notebook")
         head = "".join(f"<th {_CELL}>{escape(self.say(name))}</th>" for name in names)
         return (
-            '<div style="overflow-x:auto"><table style="border-collapse:collapse">'
+            '<div style="overflow-x:auto;white-space:nowrap">'
+            '<table style="border-collapse:collapse">'
             f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
         )
 
@@ -152,6 +157,6 @@ def minutes_seconds(seconds: float) -> str:
     return f"{whole // 60}:{whole % 60:02d}"
 
 
-def agenda_clock(language: str, minutes: float = PLANNED) -> AgendaClock:
-    """The clock of the talk, its sections shortened or stretched to `minutes` in all."""
+def agenda_clock(language: str, minutes: float | None = None) -> AgendaClock:
+    """The clock of the talk; with `minutes` its sections are shortened alike to these in all."""
     return AgendaClock(language, minutes)

@@ -75,9 +75,10 @@ class CostSliders(View):
         rows = "".join(
             "<tr>"
             f'<td style="{_LEFT}">{escape(self.say(name))}</td>'
-            f'<td style="{_LEFT}"><span style="{_bar(value / most, colour)}"></span>'
-            f"<b>{gigabytes(value)}</b></td>"
-            f'<td style="{_LEFT};opacity:.8">{escape(self._formula(name, plan))}</td></tr>'
+            f'<td style="{_LEFT};white-space:nowrap">'
+            f'<span style="{_bar(value / most, colour)}"></span><b>{gigabytes(value)}</b></td>'
+            f'<td style="{_LEFT};opacity:.8;min-width:14em">'
+            f"{escape(self._formula(name, plan))}</td></tr>"
             for colour, (name, value) in zip(SERIES, found.terms.items(), strict=False)
         )
         total = self.say("total", total=gigabytes(found.total))
@@ -162,7 +163,7 @@ class CostSliders(View):
     def build(self) -> ipywidgets.Widget:
         import ipywidgets
 
-        plan, style = self.plan, {"description_width": "11em"}
+        plan, style = self.plan, {"description_width": "10em"}
         wide = ipywidgets.Layout(width="min(34em, 98%)")
 
         def slider(name: str, options: tuple[int, ...]) -> Any:
@@ -183,7 +184,8 @@ class CostSliders(View):
                 options=[(self.say(f"method-{one}"), one) for one in METHODS],
                 value=plan.method,
                 description=self.say("method"),
-                style={"description_width": "11em", "button_width": "auto"},
+                style={"description_width": "10em", "button_width": "auto"},
+                layout=ipywidgets.Layout(width="98%"),
             ),
             "rank": slider("rank", RANKS),
             "rows": slider("rows", ROWS),

@@ -28,7 +28,7 @@ class CurveExplorer(View):
         table = settings_table(self.found, settings, self.language)
         return (
             f'<div style="max-width:44em">{plot.svg()}</div>'
-            f'<div style="overflow-x:auto;font-size:1.05em">{table.html()}</div>'
+            f'<div style="overflow-x:auto;font-size:1.05em;white-space:nowrap">{table.html()}</div>'
         )
 
     def fallback(self) -> Html:

@@ -1,0 +1,86 @@
+"""The widgets of the last two chapters in JupyterLab, by mouse and keyboard, in both languages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import nbformat
+import pytest
+from lab import OpenNotebook
+
+CELLS = (
+    "from workshop_helpers import decision_helper\ndecision_helper(LANGUAGE)",
+    "from workshop_helpers import cost_sliders\ncost_sliders(LANGUAGE)",
+    "from workshop_helpers import agenda_clock\nagenda_clock(LANGUAGE)",
+    "from workshop_helpers import learning_map\nlearning_map(LANGUAGE).explore()",
+)
+WORDS = {
+    "en": ("about 100", "A small training", "tokens per second", "epochs"),
+    "ja": ("100ほど", "小さく学習する", "1秒あたりトークン数", "エポック数"),
+}
+
+
+@pytest.fixture(scope="module", params=["en", "ja"])
+def opened(browser: Any, lab: Any, request: Any) -> Iterator[Any]:
+    cells = [f'LANGUAGE = "{request.param}"', *CELLS]
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(one) for one in cells],
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
+    )
+    nbformat.write(notebook, lab.folder / f"planning-{request.param}.ipynb")
+    found = OpenNotebook(browser, lab, f"planning-{request.param}.ipynb")
+    found.run_all()
+    found.language = request.param
+    yield found
+    found.check()
+    found.close()
+
+
+def drawn_anew(output: Any, before: str) -> str:
+    """What is shown once it is another than before: a plot takes a moment on a busy machine."""
+    for _ in range(100):
+        if output.html != before:
+            return str(output.html)
+        output.page.wait_for_timeout(100)
+    raise AssertionError("nothing has changed")
+
+
+def test_the_widgets_of_planning_answer_to_mouse_and_keyboard(opened):
+    hundred, small, speed, epochs = WORDS[opened.language]
+    yes = "yes" if opened.language == "en" else "はい"
+
+    helper = opened.output("decision_helper")
+    for place in (3, 4, 5):  # manner, volume, measured
+        helper.click(helper.button(yes).nth(place))
+    helper.press(helper.button(hundred), "Enter")
+    assert f"→ {small}" in helper.text
+    helper.photograph(f"decision-{opened.language}")
+
+    sliders = opened.output("cost_sliders")
+    before = sliders.text
+    sliders.press(sliders.area.get_by_role("slider").first, "ArrowRight")
+    assert sliders.text != before
+    sliders.type(sliders.labelled(speed), "fast")
+    assert "fast" in sliders.area.get_by_role("alert").inner_text()
+    sliders.type(sliders.labelled(speed), "1500")
+    assert sliders.area.get_by_role("alert").count() == 0
+    sliders.photograph(f"cost-{opened.language}")
+
+    clock = opened.output("agenda_clock")
+    clock.press(clock.area.get_by_role("button").nth(0), "Enter")
+    opened.page.wait_for_timeout(2500)
+    assert "0:00 " not in clock.text.split("50:00")[0]
+    clock.click(clock.area.get_by_role("button").nth(2))
+    assert "▶ 2. " in clock.text
+    clock.click(clock.area.get_by_role("button").nth(1))
+    clock.photograph(f"clock-{opened.language}")
+
+    explorer = opened.output("learning_map")
+    before = explorer.html
+    explorer.click(explorer.button(epochs))
+    by_epochs = drawn_anew(explorer, before)
+    assert explorer.area.locator(".widget-html svg").count() == 1
+    explorer.press(explorer.area.get_by_role("checkbox").nth(1), "Space")
+    drawn_anew(explorer, by_epochs)
+    explorer.photograph(f"curves-{opened.language}")
