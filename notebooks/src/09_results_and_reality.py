@@ -104,12 +104,12 @@ print(f"100 rows x 3 epochs: {few_epochs.recall:.0%}")
 # %% tags=["nbval-ignore-output"]
 recorded.plot("learning_rate")
 
-# %% [markdown] lang="ja"
+# %% [markdown] lang="ja" tags=["presenter"]
 # - **言う**: 「100行あれば実用」ではありません。同じ100行でも、回数と学習率しだいで結果は大きく変わります。
 # - **指す**: 3エポックの点と10エポックの点。帯の幅も忘れずに。
 # - **遅れたら飛ばす**: 学習率の図。エポックの図だけで話は通じます。
 
-# %% [markdown] lang="en"
+# %% [markdown] lang="en" tags=["presenter"]
 # - **Say**: "100 rows are usable" is not the rule. The same 100 rows give very different results, by how often and at which rate they are seen.
 # - **Point at**: the points at 3 and at 10 epochs, and the width of the band.
 # - **If late, skip**: the learning rate. The plot of epochs carries the message.
@@ -166,12 +166,12 @@ mine = {3: recall[f"{ROWS} x 3"], recipe.epochs: recall[f"{ROWS} x {recipe.epoch
 print(recorded.models)
 recorded.plot("epochs", here=mine)
 
-# %% [markdown] lang="ja"
+# %% [markdown] lang="ja" tags=["presenter"]
 # - **言う**: 記録と、今ここで測った点が並びました。違う日に、違うマシンで測ったものです。
 # - **指す**: ひし形と曲線の距離。帯の中に入っていますか？
 # - **遅れたら飛ばす**: 学習が終わっていなければ、記録だけを見せて先へ進みます。
 
-# %% [markdown] lang="en"
+# %% [markdown] lang="en" tags=["presenter"]
 # - **Say**: here are the record and what we measured just now, on another day and another machine.
 # - **Point at**: the distance from the diamonds to the curve. Do they lie in the band?
 # - **If late, skip**: if the trainings are not done, show the record alone and go on.
@@ -262,12 +262,12 @@ lost
 for label, report in tuned.items():
     print(f"{MODEL:8} {label:9} {report.seconds:6.1f} s  facts: {recall[label]:.0%}")
 
-# %% [markdown] lang="ja"
+# %% [markdown] lang="ja" tags=["presenter"]
 # - **言う**: 講演の表は嘘ではありませんが、条件が書かれていません。条件を書けば、食い違いの理由が分かります。
 # - **指す**: 「100+」の行と、自分の「100 x 3」の行。
 # - **遅れたら飛ばす**: 覚えたもの・忘れたものの節。05で見せています。
 
-# %% [markdown] lang="en"
+# %% [markdown] lang="en" tags=["presenter"]
 # - **Say**: the talk's table is not wrong, it lacks its conditions. With them, the disagreement explains itself.
 # - **Point at**: the row "100+" there and the line "100 x 3" here.
 # - **If late, skip**: the sections on learned and forgotten; chapter 05 has shown them.

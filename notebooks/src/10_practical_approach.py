@@ -114,12 +114,12 @@ from workshop_helpers import advise
 advice = advise(LANGUAGE, manner=True, volume=True, measured=True, rows=100)
 print(advice)
 
-# %% [markdown] lang="ja"
+# %% [markdown] lang="ja" tags=["presenter"]
 # - **言う**: まずプロンプト、次に例、それでも足りないと測れたら学習です。
 # - **指す**: 表の「10 in the prompt」と「10行で学習」。行は同じです。
 # - **遅れたら飛ばす**: 判断の道具は1回だけ押して、メモリの節へ進みます。
 
-# %% [markdown] lang="en"
+# %% [markdown] lang="en" tags=["presenter"]
 # - **Say**: a prompt first, then examples, and training when a measurement says that these fall short.
 # - **Point at**: "10 in the prompt" and "tuned on 10 rows". The rows are the same.
 # - **If late, skip**: click through the helper once, then go on to memory.
@@ -166,12 +166,12 @@ print(f"estimated         {estimate.total / 1e6:7.1f} MB ({estimate.total / rest
 # %% [markdown] lang="en"
 # The number of trained weights agrees exactly. Memory does not. With a model as small as this, Python, libraries, compiled kernels and memory that was freed but kept outweigh the tensors by far, and tensors are all that the formula counts. With a large model the weights alone take gigabytes and lead the sum, though that was not measured here. **Use an estimate to learn that something will not fit. Whether it fits, only running it tells.**
 
-# %% [markdown] lang="ja"
+# %% [markdown] lang="ja" tags=["presenter"]
 # - **言う**: LoRAで減るのは勾配とオプティマイザです。重みと活性値は残ります。QLoRAは重みも減らします。
 # - **指す**: 手法を切り替えたときの、いちばん長い棒。
 # - **遅れたら飛ばす**: 見積もりと測定の突き合わせ。
 
-# %% [markdown] lang="en"
+# %% [markdown] lang="en" tags=["presenter"]
 # - **Say**: LoRA saves on gradients and optimizer. Weights and activations stay, and QLoRA shrinks the weights as well.
 # - **Point at**: the longest bar while you switch the method.
 # - **If late, skip**: the estimate against the measurement.
@@ -351,12 +351,12 @@ agenda_clock(LANGUAGE)
 #
 # </details>
 
-# %% [markdown] lang="ja"
+# %% [markdown] lang="ja" tags=["presenter"]
 # - **言う**: ファインチューニングは強力ですが、魔法ではありません。測れば、いつ使うかが分かります。
 # - **指す**: 質問が出たら、該当する答えを開き、書いてある章へ。
 # - **遅れたら飛ばす**: 見積もりと時計。振り返りの5行だけ読みます。
 
-# %% [markdown] lang="en"
+# %% [markdown] lang="en" tags=["presenter"]
 # - **Say**: fine-tuning is strong and no magic. Measure, and you know when to use it.
 # - **Point at**: when a question comes up, unfold its answer and go to the chapter it names.
 # - **If late, skip**: estimate and clock. Read out the five lines of the look back.
