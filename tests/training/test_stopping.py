@@ -87,6 +87,16 @@ def test_it_can_be_stopped_again_and_again(
     assert train(tiny_model, rows(20), tmp_path / "a", RECIPE).losses == whole.losses
 
 
+def test_a_stopped_training_begins_anew_where_it_is_to_be_overwritten(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    for _ in range(2):
+        report = train(
+            tiny_model, rows(8), tmp_path / "a", RECIPE, progress=Watch(2), overwrite=True
+        )
+        assert (report.stopped, report.resumed_from) == ((2, 6), None)
+
+
 def test_a_stop_at_the_last_step_is_the_end(tiny_model: Path, tmp_path: Path) -> None:
     watch = Watch(15)
     report = train(tiny_model, rows(20), tmp_path / "a", RECIPE, progress=watch)

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.artifacts import atomic_directory, claim
+from ..core.cards import read_card
 from ..core.device import cpu_bf16_units, native_bf16
 from ..core.errors import WorkshopError, explain_os_errors
 from ..core.jsonio import read_json
@@ -79,9 +80,9 @@ def train(
 
     Where `progress` returns True, training stops after that step: what was learned so far becomes
     the adapter in `out`, whole, and its card and report say `stopped`. It does not count as the
-    finished run: the same call goes on from that step to the end. A `progress` that is a
-    `TrainingWatch` is also asked to stop at an interrupt (Ctrl-C, a notebook's ■), which then ends
-    the training and not the program; a second interrupt does both.
+    finished run: the same call goes on from there, or begins anew with `overwrite`. A `progress`
+    that is a `TrainingWatch` is also asked to stop at an interrupt (Ctrl-C, a notebook's ■), which
+    then ends the training and not the program; a second interrupt does both.
 
     Raises WorkshopError for rows, a recipe or a model that cannot be used, when another run is at
     work in `out`, when the loss is not a number, and when the disk or memory is full.
@@ -105,7 +106,7 @@ def train(
         "recipe": recipe.to_dict(),
     }
     with claim(out):
-        report = None if overwrite else stored_report(out, "adapter", inputs, _restore)
+        report = _found(out, inputs, overwrite)
         if report is None:
             chosen = training_device(device, ref)
             report = _make(_Run(ref, conversations, extra, out, recipe, inputs, chosen), progress)
@@ -149,6 +150,17 @@ class _Run:
 def _restore(values: dict[str, Any]) -> TrainingReport:
     stored_tensors(values["adapter"] / "adapter_model.safetensors")
     return TrainingReport.from_dict(values)
+
+
+def _found(out: Path, inputs: dict[str, Any], overwrite: bool) -> TrainingReport | None:
+    """The report of an equal run, if it is not to be overwritten; then the checkpoint from which an
+    adapter that was stopped would go on is removed, too.
+    """
+    if not overwrite:
+        return stored_report(out, "adapter", inputs, _restore)
+    if "stopped" in ((read_card(out) or {}).get("inputs") or {}):
+        shutil.rmtree(work_folder(out), ignore_errors=True)
+    return None
 
 
 def _make(run: _Run, progress: bool | Progress) -> TrainingReport:

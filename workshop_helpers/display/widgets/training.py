@@ -280,6 +280,6 @@ def _name(x: float, y: float, name: str, colour: str) -> str:
 
 
 def _ceiling(value: float) -> float:
-    """The next of 1, 2, 5, 10, … (times a power of ten) that is not below the value."""
+    """The next round number that is not below the value."""
     power = 10 ** math.floor(math.log10(value)) if value > 0 else 1.0
-    return next(step * power for step in (1, 2, 5, 10) if step * power >= value)
+    return next(step * power for step in (1, 1.5, 2, 3, 4, 5, 6, 8, 10) if step * power >= value)
