@@ -172,7 +172,7 @@ def _answers(ref: ModelRef, shop: Shop, seconds: float) -> Iterator[StepTime]:
         asked = [conversation(question.question) for question in shop.questions]
         # A larger batch costs less for each answer; it is tried as long as that does not take long.
         count, took = 0, 0.0
-        while took < seconds / 2 and count < getattr(runtime, "batch_size", 1):
+        while took < 2 * seconds and count < getattr(runtime, "batch_size", 1):
             count = min(4 * count or 4, len(asked))
             took = _timed(lambda: runtime.answer(asked[:count]))  # noqa: B023
             if count == len(asked):
