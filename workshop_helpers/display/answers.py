@@ -94,21 +94,24 @@ def answer_card(
         sign, colour = "✗ ", WRONG
     elif score.recall == 1:
         sign, colour = "✓ ", RIGHT
-    took = f' <span style="float:right">{_seconds(answer, language)}</span>' if seconds else ""
-    return _card(f"{sign}{escape(row.name)}{took}", f"{pieces or '—'}", colour, missing)
+    took = _seconds(answer, language) if seconds else ""
+    return _card(f"{sign}{row.name}", pieces or "—", colour, missing, took)
 
 
 def failed_card(name: str, sentence: str) -> str:
     """The card of a candidate that could not answer, with the sentence that says why."""
-    return _card(f"⚠ {escape(name)}", escape(sentence), "#8888")
+    return _card(f"⚠ {name}", escape(sentence), "#8888")
 
 
-def _card(label: str, body: str, colour: str, below: str = "") -> str:
-    """Label, body and what stands below are HTML already."""
+def _card(label: str, body: str, colour: str, below: str = "", beside: str = "") -> str:
+    """`body` and what stands `below` it are HTML already; `beside` the label is a short text."""
+    right = f'<span style="white-space:nowrap">{escape(beside)}</span>' if beside else ""
     return (
         f'<div class="answer" style="border:1px solid #8884;border-top:3px solid {colour};'
         'border-radius:6px;padding:.55em .75em">'
-        f'<div class="label" style="font-size:.8em;opacity:.8;margin-bottom:.3em">{label}</div>'
+        '<div class="label" style="font-size:.8em;opacity:.8;line-height:1.5;margin-bottom:.3em;'
+        f'display:flex;justify-content:space-between;gap:.6em"><span>{escape(label)}</span>{right}'
+        "</div>"
         f'<div style="white-space:pre-wrap;overflow-wrap:anywhere;line-height:1.6">{body}</div>'
         f"{below}</div>"
     )

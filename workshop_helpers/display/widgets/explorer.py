@@ -77,7 +77,7 @@ class Explorer(View):
         self.own = w.Text(
             description=self._say("own"),
             style={"description_width": "initial"},
-            layout={"flex": "1 1 20em", "width": "auto"},
+            layout={"flex": "1 1 16em", "width": "auto", "min_width": "0"},
         )
         self.ask = w.Button(description=self._say("ask"), button_style="primary")
         self.status = w.HTML(layout=wide)
@@ -103,8 +103,7 @@ class Explorer(View):
                 self.answers,
                 line(heading("changes"), self.before, arrow, self.after),
                 self.changes,
-            ],
-            layout={"width": "100%", "overflow": "hidden"},
+            ]
         )
 
     def _connect(self) -> None:
@@ -162,14 +161,14 @@ class Explorer(View):
             question = self._question(place)
             cards = [self._card(place, label) for label in labels]
             block = question_block(question, cards, self.language)
-            self.answers.value = block + self._note("seconds")
+            self.answers.value = _large(block + self._note("seconds"))
         before, after = (self._text(place, end.value) for end in (self.before, self.after))
         if before is None or after is None:
             self.changes.value = ""
         elif before == after:
             self.changes.value = self._sentence("same")
         else:
-            self.changes.value = diff(before, after).html
+            self.changes.value = _large(diff(before, after).html)
 
     def _question(self, place: int) -> Question:
         return self.comparison.questions[place] if place >= 0 else self._own[-place - 1].question
@@ -240,6 +239,11 @@ class Explorer(View):
     def _note(self, name: str) -> str:
         said = escape(self._say(name))
         return f'<p style="font-size:.8em;opacity:.8;margin:0 0 .6em">{said}</p>'
+
+
+def _large(html: str) -> str:
+    """For the back row: a widget's own letters are smaller than those of a page."""
+    return f'<div style="font-size:1.2em;line-height:1.5">{html}</div>'
 
 
 def explore(comparison: Comparison, language: str | None = None) -> Explorer:
