@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from .gguf.convert import convert as convert
     from .gguf.header import read_gguf as read_gguf
     from .gguf.quantize import quantize as quantize
+    from .metrics.scoring import score_answer as score_answer
     from .models.catalogue import CATALOGUE as CATALOGUE
     from .models.choices import model_choices as model_choices
     from .models.load import load_model as load_model
@@ -133,6 +134,7 @@ _FROM = {
     "read_weights": "gguf.blocks",
     "row_in_formats": "dataset.formats.samples",
     "runs_folder": "core.artifacts",
+    "score_answer": "metrics.scoring",
     "show_tokens": "display.tokens",
     "split": "dataset.checks",
     "sweep": "evaluation.sweep",

@@ -28,6 +28,7 @@ def test_real_model_is_asked_every_question_and_the_system_prompt_reaches_it(
     assert [len(row.answers) for row in comparison.rows] == [2, 2]
     assert all(a.tokens <= 6 for row in comparison.rows for a in row.answers)
     assert prompted.answers[0].prompt_tokens > base.answers[0].prompt_tokens + 10
+    assert base.prompt_tokens == sum(a.prompt_tokens for a in base.answers) / 2
     assert base.answers[1].prompt_tokens > base.answers[0].prompt_tokens  # its own system prompt
     assert base.seconds > 0
     assert base.summary.questions == 2
@@ -122,6 +123,10 @@ def test_side_by_side_takes_the_questions_where_candidates_differ() -> None:
     comparison = answered()
     assert comparison.side_by_side(2).indices == (0, 1)
     assert comparison.side_by_side([-1]).indices == (2,)
+    # of equal recalls, the one with a wrong answer among them says more
+    questions = [Question("Returns?", facts=("14 days",)), QUESTIONS[0]]
+    answers = {"base": ["No idea.", "It is $9.99."], "tuned": ["14 days.", "It is $6.99."]}
+    assert answered(answers, questions).side_by_side(1).indices == (1,)
 
 
 def test_questions_are_found_by_what_the_candidates_did() -> None:
@@ -130,7 +135,9 @@ def test_questions_are_found_by_what_the_candidates_did() -> None:
     assert comparison.places("differ") == (0, 1)
     assert comparison.places("wrong") == (0,)
     assert comparison.of("base", "tuned").places("wrong") == ()
-    with pytest.raises(WorkshopError, match="all, differ, wrong"):
+    assert comparison.places("missed") == (0, 1)
+    assert comparison.of("tuned").places("missed") == ()
+    with pytest.raises(WorkshopError, match="all, differ, missed, wrong"):
         comparison.places("right")
 
 

@@ -45,6 +45,11 @@ class CandidateResult:
         """What tables and plots call the candidate."""
         return self.candidate.name or self.label
 
+    @property
+    def prompt_tokens(self) -> float:
+        """How many tokens the candidate read for a question, on average."""
+        return sum(answer.prompt_tokens for answer in self.answers) / len(self.answers)
+
 
 @dataclass(frozen=True)
 class Learned:
@@ -91,12 +96,14 @@ class Comparison(Shown):
         return replace(self, rows=[*self.rows, *other.rows])
 
     def places(self, which: str = "all") -> tuple[int, ...]:
-        """The places (from 0) of the questions: "all" of them, those where the rows "differ" in the
-        facts they state, or those where one is "wrong": contradicts a fact or invents a figure.
+        """The places (from 0) of the questions: "all" of them; those where the rows "differ" in the
+        facts they state; where one has "missed" a fact; or where one is "wrong", which is to
+        contradict a fact or to invent a figure.
         """
         kinds: dict[str, Callable[[list[Score]], bool]] = {
             "all": lambda scores: True,
             "differ": lambda scores: len({score.found for score in scores}) > 1,
+            "missed": lambda scores: any(s.missing for s in scores),
             "wrong": lambda scores: any(s.contradicted or s.unsupported for s in scores),
         }
         if which not in kinds:
@@ -123,11 +130,15 @@ class Comparison(Shown):
         if not isinstance(k, int):
             return SideBySide(self, tuple(range(len(self.questions))[i] for i in k))
 
-        def spread(i: int) -> float:
-            recalls = [row.scores[i].recall or 0.0 for row in self.rows]
-            return max(recalls) - min(recalls)
+        def spread(i: int) -> tuple[float, int]:
+            scores = [row.scores[i] for row in self.rows]
+            recalls = [score.recall or 0.0 for score in scores]
+            # Right, hedged and wrong beside each other show more than right and hedged.
+            kinds = {(s.recall == 1, bool(s.contradicted or s.unsupported)) for s in scores}
+            return max(recalls) - min(recalls), len(kinds)
 
-        order = sorted(range(len(self.questions)), key=lambda i: (-spread(i), i))
+        places = range(len(self.questions))
+        order = sorted(places, key=spread, reverse=True)  # of equals the first stays first
         return SideBySide(self, tuple(sorted(order[:k])))
 
     def bars(self) -> Any:
