@@ -123,9 +123,13 @@ result
 
 # %% [markdown] lang="ja"
 # **事実の再現率**は、答えるべき事実のうち正しく述べられた割合です。**事実と矛盾**は違う数字を答えた割合、**根拠のない数字**は、お店の決まりにも質問にもプロンプトにもない数字を口にした割合です。再現率だけを見ていると、自信たっぷりの嘘を見落とします。次の図では、この2つをまとめて斜線の棒にしました。
+#
+# **質問と同じ言語**の列は、当たり前に見えて大事です。講演の検証では、TinyLlamaは日本語のデータで学習したあとも英語で答え続けました。言葉そのものを知らないモデルに、少ない行で新しい言語は教えられません。
 
 # %% [markdown] lang="en"
 # **Facts stated** is the share of the expected facts that the answers give correctly. **Contradict a fact** counts answers with another amount in its place, and **invent a figure** those with a number that neither the shop's rules nor the question nor the prompt ever mentioned. Look at recall alone and you will miss the confident lie. In the next plot, the hatched bar puts these two together.
+#
+# **Right language** looks like a matter of course, and is not. In the talk's own trials, TinyLlama was tuned on Japanese rows and went on answering in English. A model that does not speak a language will not learn it from a handful of rows.
 
 # %% tags=["nbval-ignore-output"]
 result.bars()
@@ -172,12 +176,12 @@ explore(result)
 # %% [markdown] lang="ja"
 # ## 10行で学んだもの、学ばなかったもの
 #
-# 講演のまとめでは、10行の学習について「回答の構造や口調は移ったが、具体的な料金は覚えなかった」と言っています。ここでも同じことが起きたでしょうか。まず、お手本の10行から、いくつか答えを見ておきます。
+# 講演のまとめでは、10行の学習について「回答の構造や口調は移ったが、具体的な料金は覚えなかった」と言っています。実演のTinyLlamaは、送料を聞かれて、学習前は「情報を持っていない」、学習後は「場所によって変わる」と答え、\$6.99という金額は最後まで出てきませんでした。ここでも同じことが起きたでしょうか。まず、お手本の10行から、いくつか答えを見ておきます。
 
 # %% [markdown] lang="en"
 # ## What 10 rows taught, and what they did not
 #
-# The talk sums up its own 10 rows like this: structure and tone came across, the actual prices did not. Is that what happened here? First, some answers from the 10 rows that served as the example.
+# The talk sums up its own 10 rows like this: structure and tone came across, the actual prices did not. Its TinyLlama, asked for the shipping costs, said before tuning that it had no such information and after tuning that they depend on the location; the \$6.99 never came. Is that what happened here? First, some answers from the 10 rows that served as the example.
 
 # %%
 for row in shop.train[:5]:
@@ -230,20 +234,20 @@ diff(before, after)
 # %% [markdown] lang="ja"
 # 朱色が消えた部分、青が増えた部分です。ほとんど全部が入れ替わったときは、上下に並べて見せています。
 #
-# 講演のQ&Aでは、料金を覚えなかった理由として、データが10行と少ないこと、モデルが1.1Bと小さいこと、3エポックと少ないことの3つを挙げています。ここで使った `mame` はそれよりずっと小さいモデルです（お店の会話だけで育ててあるので、公平な比較ではありませんが）。それでも `ROWS` 行では覚えました。3つのうちどれがどれだけ効くのかは、09章で1つずつ動かして確かめます。
+# 講演のQ&Aでは、料金を覚えなかった理由として、データが10行と少ないこと、モデルが1.1Bと小さいこと、3エポックと少ないことの3つを挙げています。ここで使った `mame` はそれよりずっと小さいモデルです（お店の会話を中心に育ててあるので、公平な比較ではありませんが）。それでも `ROWS` 行では覚えました。3つのうちどれがどれだけ効くのかは、09章で1つずつ動かして確かめます。
 
 # %% [markdown] lang="en"
 # Orange-red went, blue came. Where nearly everything was replaced, the two texts stand one below the other.
 #
-# Why were the prices not learned? The talk's Q&A names three reasons: only 10 rows, a model of only 1.1B parameters, only 3 epochs. Our `mame` is far smaller than that (not quite a fair comparison, since it was raised on nothing but shop talk), and yet with `ROWS` rows it learned them. How much each of the three matters is what chapter 09 finds out, moving one at a time.
+# Why were the prices not learned? The talk's Q&A names three reasons: only 10 rows, a model of only 1.1B parameters, only 3 epochs. Our `mame` is far smaller than that (not quite a fair comparison, since it was raised on shop talk), and yet with `ROWS` rows it learned them. How much each of the three matters is what chapter 09 finds out, moving one at a time.
 
 # %% [markdown] lang="ja" tags=["presenter"]
-# - **言う**：「10行で覚えたのは言い切る癖です。料金ではありません。だから、学習前より危なくなることもあります」
+# - **言う**：「10行で覚えたのは言い切る癖です。料金ではありません。だから、学習前より危なくなることもあります」。講演のTinyLlamaでは、この学習が40秒から53秒でした。
 # - **指す**：「数字を言い切る」と「うち正しい」の2列。10行の行で止まる。
 # - **遅れたら飛ばす**：箇条書きの話と、見比べるセル。
 
 # %% [markdown] lang="en" tags=["presenter"]
-# - **Say**: "What 10 rows taught is the habit of being definite, not the prices. That can leave you worse off than before."
+# - **Say**: "What 10 rows taught is the habit of being definite, not the prices. That can leave you worse off than before." In the talk, this training took TinyLlama 40 to 53 seconds.
 # - **Point at**: the columns "name a figure" and "right, of these"; stop at the line of the 10 rows.
 # - **If late, skip**: the lists, and the cell with the changed answer.
 
@@ -541,14 +545,14 @@ exercises.check("change", answer, lambda text: new in text)
 # %% [markdown] lang="ja"
 # ## うまくいかないと分かっていること
 #
-# - `mame` はお店の会話しか知りません。お店と関係のない質問や、全部大文字の文、打ち間違いのある文を入れると、意味の通らない答えが返ることがあります。
+# - `mame` が知っているのは、お店の会話と、ごく簡単な一般知識だけです。それ以外の質問や、全部大文字の文、打ち間違いのある文を入れると、意味の通らない答えが返ることがあります。
 # - 自分の質問をすると、モデルを開いたままにします。大きなモデルでは読み込みに時間がかかり、メモリが足りなければ、前のモデルを閉じてから次を開くので、毎回待つことになります。
 # - いくつかの答えは、プロセッサーの丸め方の違いで変わることがあります。表の数字が1、2問分ずれても、故障ではありません。
 
 # %% [markdown] lang="en"
 # ## Known to fail
 #
-# - `mame` knows nothing but shop talk. A question about anything else, one in capitals, or one with a typo may bring back an answer that makes no sense.
+# - `mame` knows shop talk and the simplest things in the world. A question about anything else, one in capitals, or one with a typo may bring back an answer that makes no sense.
 # - A question of your own keeps the models open. A large one takes its time to load, and where memory is short the one before is closed first, so that you wait every time.
 # - Processors round differently, and a few answers may differ on yours. A table that is off by a question or two is not broken.
 

@@ -125,7 +125,8 @@ def test_side_by_side_takes_the_questions_where_candidates_differ() -> None:
     assert comparison.side_by_side([-1]).indices == (2,)
     # of equal recalls, the one with a wrong answer among them says more
     questions = [Question("Returns?", facts=("14 days",)), QUESTIONS[0]]
-    answers = {"base": ["No idea.", "It is $9.99."], "tuned": ["14 days.", "It is $6.99."]}
+    answers = {"base": ["No idea.", "No idea."], "10": ["No idea.", "It is $9.99."]}
+    answers["100"] = ["14 days.", "It is $6.99."]
     assert answered(answers, questions).side_by_side(1).indices == (1,)
 
 
