@@ -269,8 +269,9 @@ def recall_bars(comparison: Comparison, language: str | None = None) -> Plot:
         axes.set_xticks(range(0, 101, 20))
         axes.grid(axis="y", visible=False)
         axes.set_xlabel("%")
-        axes.set_title(title, pad=36)
-        axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=2)
+        figure.suptitle(title, x=0.01, ha="left", fontsize=16)
+        # over the whole width: beside long names of models the axes are too narrow for it
+        figure.legend(loc="outside lower left", ncols=2)
     told = "; ".join(
         f"{row.name}: {good:.0f} %, {bad:.0f} %"
         for row, good, bad in zip(rows, right, wrong, strict=True)
