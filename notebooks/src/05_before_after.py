@@ -432,7 +432,7 @@ exercises.check("lie", answer, lies)
 # %% tags=["exercise"]
 answer = ...
 
-# %% tags=["solution"]
+# %% tags=["solution", "nbval-ignore-output"]
 prompt = set(result.of("prompt").places("missed"))
 tuned = set(result.of(f"{ROWS}").places("missed"))
 answer = len(prompt & tuned)
@@ -458,7 +458,7 @@ new = old.translate(str.maketrans("48", "77"))
 print(f"{old} → {new}")
 answer = ...
 
-# %% tags=["solution"]
+# %% tags=["solution", "nbval-ignore-output"]
 from workshop_helpers import ask
 
 question = shop.questions[2]
