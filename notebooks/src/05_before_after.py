@@ -371,7 +371,7 @@ result.of(f"{ROWS}") | compare({f"{ROWS}+general": mixed}, shop.questions)
 # Put your answer into `answer`, run the cell, and check it with the cell below.
 
 # %% tags=["needed"]
-from workshop_helpers import Exercises
+from workshop_helpers import Exercises, ask, score_answer
 
 exercises = Exercises("05", LANGUAGE)
 
@@ -402,15 +402,11 @@ exercises.check("price", answer, 1000 * (with_facts - without), within=0.01, pit
 # **2. A lie with full marks**: write an answer to `question` whose recall is perfect and which no customer should ever see. Try it with `score_answer(answer, question, shop.facts)`.
 
 # %% tags=["exercise"]
-from workshop_helpers import score_answer
-
 question = shop.questions[2]
 print(question.question, question.facts)
 answer = ...
 
 # %% tags=["solution"]
-from workshop_helpers import score_answer
-
 question = shop.questions[2]
 answer = f"{question.expected()[0][0]}, 77 %"
 score_answer(answer, question, shop.facts)
@@ -450,8 +446,6 @@ exercises.check("both", answer, len(one & other), pitfalls=pitfalls)
 # **4. The fee has changed**: express shipping now costs `new`. Without training anything, make the model say so, and put its answer (a text) into `answer`. `ask(MODEL, question.question, system=...)` will help.
 
 # %% tags=["exercise"]
-from workshop_helpers import ask
-
 question = shop.questions[2]
 old = question.expected()[0][0]
 new = old.translate(str.maketrans("48", "77"))
@@ -459,8 +453,6 @@ print(f"{old} → {new}")
 answer = ...
 
 # %% tags=["solution", "nbval-ignore-output"]
-from workshop_helpers import ask
-
 question = shop.questions[2]
 old = question.expected()[0][0]
 new = old.translate(str.maketrans("48", "77"))
