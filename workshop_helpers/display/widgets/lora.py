@@ -76,7 +76,7 @@ class LoraView(View):
             continuous_update=False,
         )  # fmt: skip
         for control in (self.layer, self.rank):
-            control.layout.width = "100%"
+            control.layout.width = "auto"
             control.layout.max_width = "34rem"
             control.observe(self._show, "value")
         self._picture = ipywidgets.HTML(self.fallback().html)
