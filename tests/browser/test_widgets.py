@@ -9,21 +9,39 @@ from typing import Any
 
 import nbformat
 import pytest
-from lab import OpenNotebook, Output
+from lab import OpenNotebook, Output, screenshots
 
 from workshop_helpers.core.wordings import say
 
 NEEDED = """
-from workshop_helpers import Shop, convert, explore_tokens, inspect_gguf, quantize
+from workshop_helpers import (
+    LoraRecipe, Shop, TrainingView, agenda_clock, convert, cost_sliders, decision_helper,
+    explore_tokens, inspect_gguf, learning_map, lora_view, quantize, train,
+)
+from workshop_helpers.display.widgets.curves import curve_explorer
 
 shop = Shop("{language}")
 f16 = convert("mame", "mame-F16.gguf")
 q4 = quantize(f16.path, "Q4_K_M")
+recipe = LoraRecipe.for_model("mame")
+tuned = train("mame", shop.train[:10], "tuned-{language}", recipe.replace(epochs=1))
 """
 WIDGETS = (
     'explore_tokens("mame", shop.train[:20], "{language}")',
     'inspect_gguf(q4, "{language}")',
+    'lora_view(tuned, "{language}")',
+    'curve_explorer(learning_map("{language}"))',
+    'decision_helper("{language}")',
+    'cost_sliders("{language}")',
+    'agenda_clock("{language}", 1)',
 )
+# Long enough for anyone to stop it.
+TRAINING = """
+recipe = LoraRecipe.for_model("mame").replace(epochs=60, batch_size=2)
+watched = train(
+    "mame", shop.train[:20], "watched-{language}", recipe, progress=TrainingView("{language}")
+)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +108,149 @@ def test_what_is_in_a_gguf(studio, language):
     assert "add_generation_prompt" in shown.text
     shown.click(shown.button(named["overview"]))
     assert "Q6_K" in shown.text
+    studio.check()
+
+
+def test_what_a_lower_rank_keeps(studio, language):
+    shown = studio.output("lora_view(")
+    layer = shown.labelled(say("lora.layer", language))
+    rank = shown.labelled(say("lora.rank", language))
+    shown.photograph(f"lora-{language}")
+    shown.slide(rank, 1.0)
+    assert "100.0 %" in kept(shown), "the whole rank keeps the whole change"
+    shown.press(rank, "Home")
+    assert "1 ◀" in shown.text and "100.0 %" not in kept(shown)
+    before = shown.html
+    shown.press(layer, "Enter", "ArrowDown", "Enter")
+    assert layer.evaluate("list => list.selectedIndex") == 1
+    assert shown.html != before
+    last = str(layer.locator("option").last.inner_text())
+    shown.choose(layer, last)
+    assert "1 ◀" in shown.text, "the rank stays"
+    studio.check()
+
+
+def kept(shown: Output) -> str:
+    """The row of the table that is pointed at."""
+    return next(line for line in shown.text.splitlines() if "◀" in line)
+
+
+def test_a_training_that_is_watched_is_stopped_and_goes_on(studio, language):
+    shown = studio.add(TRAINING.format(language=language))
+    stop = shown.button(say("widgets.training-stop", language))
+    stop.wait_for(timeout=60_000)
+    running = say("widgets.training-running", language, step=1, steps=600)
+    assert running.split("600")[0].split("1")[0] in shown.text
+    shown.area.screenshot(path=screenshots() / f"training-running-{language}.png")
+    if language == "ja":
+        shown.click(stop)
+    else:
+        shown.press(stop, "Space")
+    studio.idle()
+    said = squeezed(shown)
+    end = say("widgets.training-stopped", language, step="#", steps=600).split("#")[1]
+    assert end in said, said
+    assert not stop.is_visible(), "there is nothing left to stop"
+    shown.photograph(f"training-stopped-{language}")
+    studio.check()
+
+
+def test_curves(studio, language):
+    shown = studio.output("curve_explorer(")
+    shown.photograph(f"curves-{language}")
+    for way, by in (("mouse", "epochs"), ("keyboard", "learning_rate")):
+        before = shown.html
+        button = shown.button(say(f"learning.{by}", language))
+        shown.click(button) if way == "mouse" else shown.press(button, "Space")
+        assert shown.html != before
+        assert say(f"learning.{by}", language) in shown.text
+    before = shown.area.get_by_role("img").inner_html()
+    shown.press(shown.area.get_by_role("checkbox").nth(1), "Space")
+    assert shown.area.get_by_role("img").inner_html() != before
+    studio.check()
+
+
+def test_the_decision_helper_gives_another_advice_in_another_situation(studio, language):
+    shown = studio.output("decision_helper(")
+    shown.photograph(f"decision-{language}")
+    groups = shown.area.locator(".widget-toggle-buttons")
+    first = advice(shown)
+    # facts that change and do not fit into a prompt
+    shown.click(groups.nth(1).get_by_role("button").nth(1))
+    shown.press(groups.nth(2).get_by_role("button").nth(0), "Space")
+    second = advice(shown)
+    assert second != first
+    # facts that stay, one manner, many questions, a prompt that is not enough, many rows
+    shown.click(groups.nth(2).get_by_role("button").nth(1))
+    for place in (1, 3, 4, 5):
+        shown.click(groups.nth(place).get_by_role("button").nth(0))
+    shown.press(groups.nth(6).get_by_role("button").last, "Enter")
+    assert advice(shown) not in (first, second)
+    studio.check()
+
+
+def advice(shown: Output) -> str:
+    return next(line for line in shown.text.splitlines() if line.startswith("→"))
+
+
+def test_cost_and_memory_follow_the_sliders(studio, language):
+    shown = studio.output("cost_sliders(")
+
+    def control(name: str) -> Any:
+        return shown.labelled(say(f"widgets.cost-{name}", language))
+
+    def total() -> str:
+        start = say("widgets.cost-total", language, total="#").split("#")[0]
+        return next(line for line in shown.text.splitlines() if line.startswith(start))
+
+    shown.photograph(f"cost-{language}")
+    first = total()
+    shown.slide(control("parameters"), 1.0)
+    second = total()
+    assert second != first
+    shown.press(control("parameters"), "Home")
+    assert total() not in (first, second)
+    before = total()
+    shown.press(shown.button(say("widgets.cost-method-full", language)), "Space")
+    assert total() != before
+    assert say("widgets.cost-formula-adapter-full", language) in shown.text
+
+    shown.press(control("speed"), *"1000", "Tab")
+    assert say("widgets.cost-type-price", language) in shown.text
+    shown.type(control("price"), "2")
+    assert "0.0" in shown.text.split(say("widgets.cost-talk-prices", language)[:10])[0]
+    shown.type(control("price"), "cheap")
+    wrong = {"name": say("widgets.cost-price", language), "text": "cheap"}
+    assert say("widgets.cost-no-number", language, **wrong) in shown.text
+    studio.check()
+
+
+def test_the_clock_runs_is_moved_on_and_knows_when_it_is_late(studio, language):
+    shown = studio.output("agenda_clock(")
+
+    def word(name: str, **values: Any) -> str:
+        return say(f"widgets.clock-{name}", language, **values)
+
+    assert word("stands") in shown.text
+    shown.photograph(f"clock-{language}")
+    shown.click(shown.button(word("start")))
+    assert word("runs") in shown.text
+    studio.page.wait_for_timeout(2500)
+    assert word("elapsed", time="0:00", of="1:00") not in shown.text, "time goes by"
+    shown.press(shown.button(word("next")), "Space")
+    assert "▶ 2." in shown.text
+    shown.click(shown.button(word("back")))
+    assert "▶ 1." in shown.text
+    # within one minute the first section takes seconds
+    late = word("late", time="#").replace("#", "").strip()
+    studio.page.wait_for_function(
+        "late => document.body.innerText.includes(late)", arg=late, timeout=20_000
+    )
+    shown.photograph(f"clock-late-{language}")
+    shown.press(shown.button(word("pause")), "Space")
+    assert word("stands") in shown.text
+    shown.click(shown.button(word("reset")))
+    assert word("elapsed", time="0:00", of="1:00") in shown.text
     studio.check()
 
 

@@ -248,6 +248,21 @@ class OpenNotebook:
         assert place >= 0, f"no code cell holds {text!r}"
         return Output(self, place)
 
+    def add(self, code: str) -> Output:
+        """Put a cell below all others and start it; gives its output, before the cell is done."""
+        place = self.page.evaluate(
+            """async code => {
+                const app = window.jupyterapp, notebook = app.shell.currentWidget.content;
+                notebook.activeCellIndex = notebook.widgets.length - 1;
+                await app.commands.execute('notebook:insert-cell-below');
+                notebook.activeCell.model.sharedModel.setSource(code);
+                app.commands.execute('notebook:run-cell');
+                return notebook.activeCellIndex;
+            }""",
+            code,
+        )
+        return Output(self, place)
+
     def check(self) -> None:
         """Nothing went wrong in the page: no error of a script, no widget that cannot be shown."""
         assert self.errors == []

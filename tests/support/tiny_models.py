@@ -76,7 +76,7 @@ def save_tiny_model(
 
 
 def make_model(architecture: str, folder: Path, *, window: int = 512) -> Path:
-    """Write a random model of an architecture with its tokenizer to `folder`; `window` in tokens."""
+    """Write a random model of an architecture, with its tokenizer; `window` is in tokens."""
     import torch
     import transformers
 

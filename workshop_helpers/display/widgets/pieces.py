@@ -73,7 +73,7 @@ def small_table(head: Sequence[str], rows: Iterable[tuple[str, Sequence[str]]]) 
         "max-width:44em"
     )
     return (
-        f'<div style="overflow-x:auto"><table style="{style}">{thead}'
+        f'<div style="overflow-x:auto;width:0;min-width:100%"><table style="{style}">{thead}'
         f"<tbody>{body}</tbody></table></div>"
     )
 
