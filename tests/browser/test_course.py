@@ -60,9 +60,9 @@ def test_chapter_05_runs_and_its_explorer_walks_through_the_questions(before_aft
     shown.photograph(f"explorer-{language}")
     shown.click(shown.button(word("all")))
     questions = shown.area.locator("select").first
-    count = questions.locator("option").count()
+    count = len(shown.options(questions))
     assert word("count", shown=count, n=count) in shown.text
-    third = str(questions.locator("option").nth(2).inner_text())
+    third = shown.options(questions)[2]
     shown.choose(questions, third)
     assert shown.text.count(third) == 2, "in the list, and above the answers"
     shown.press(questions, "Enter", "ArrowDown", "Enter")
@@ -78,7 +78,7 @@ def test_chapter_05_runs_and_its_explorer_walks_through_the_questions(before_aft
 
     # what changed: nothing between a candidate and itself
     before, after = (shown.area.locator("select").nth(place) for place in (1, 2))
-    shown.choose(after, str(before.locator("option").nth(0).inner_text()))
+    shown.choose(after, shown.options(before)[0])
     shown.press(before, "Enter", "Home", "Enter")
     assert word("same") in shown.text
     shown.press(after, "Enter", "ArrowDown", "Enter")
@@ -93,9 +93,9 @@ def test_chapter_05_runs_and_its_explorer_walks_through_the_questions(before_aft
     shown.click(shown.button(word("ask")))
     before_after.idle()
     assert word("asked") in shown.text
-    assert f"✎ {mine}" in questions.locator("option").first.inner_text()
+    assert f"✎ {mine}" in shown.options(questions)[0]
     shown.press(own, "Control+A", *"12345", "Enter")
-    assert "✎ 12345" in questions.locator("option").first.inner_text()
+    assert "✎ 12345" in shown.options(questions)[0]
     shown.photograph(f"explorer-own-question-{language}")
     before_after.check()
 
@@ -148,7 +148,7 @@ def test_the_picker_of_chapter_07_says_what_fits(quantization, language):
     shown.choose(model, word("own"))
     assert word("weights-only") in shown.text
     question = shown.labelled(word("question"))
-    last = str(question.locator("option").last.inner_text())
+    last = shown.options(question)[-1]
     shown.choose(question, last)
     assert shown.text.count(last) == 2
     quantization.check()

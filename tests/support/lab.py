@@ -290,7 +290,8 @@ class Output:
 
     @property
     def text(self) -> str:
-        return str(self.area.inner_text())
+        # ipywidgets writes the spaces of a list's options as no-break ones
+        return str(self.area.inner_text()).replace("\xa0", " ")
 
     @property
     def html(self) -> str:
@@ -347,9 +348,14 @@ class Output:
         control.click()
         self.notebook.idle()
 
+    def options(self, control: Any) -> list[str]:
+        """What a list offers."""
+        texts = control.locator("option").all_inner_texts()
+        return [text.replace("\xa0", " ") for text in texts]
+
     def choose(self, control: Any, option: str) -> None:
         """Take an option of a list, as a mouse does."""
-        control.select_option(label=option)
+        control.select_option(index=self.options(control).index(option))
         self.notebook.idle()
 
     def type(self, control: Any, text: str) -> None:
