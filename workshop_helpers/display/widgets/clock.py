@@ -12,6 +12,7 @@ from ...core.wordings import say
 from ..colours import BLUE, VERMILLION
 from ..html import Html
 from .base import View
+from .pieces import SCROLL
 
 if TYPE_CHECKING:
     import ipywidgets
@@ -65,7 +66,7 @@ class AgendaClock(View):
         names = ("section", "minutes", "times", "notebook")
         head = "".join(f"<th {_CELL}>{escape(self.say(name))}</th>" for name in names)
         return (
-            '<div style="overflow-x:auto;white-space:nowrap">'
+            f'<div style="{SCROLL};white-space:nowrap">'
             '<table style="border-collapse:collapse">'
             f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
         )

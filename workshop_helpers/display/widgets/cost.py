@@ -18,6 +18,7 @@ from ...training.estimate import (
 from ..colours import SERIES
 from ..html import Html
 from .base import View
+from .pieces import SCROLL
 
 if TYPE_CHECKING:
     import ipywidgets
@@ -86,7 +87,7 @@ class CostSliders(View):
         return (
             f'<p style="font-size:1.5em;font-weight:600;margin:.4em 0">{escape(total)}</p>'
             f"<p>{escape(trained)} {escape(self.say('estimate'))}</p>"
-            f'<div style="overflow-x:auto"><table style="border-collapse:collapse">{rows}</table>'
+            f'<div style="{SCROLL}"><table style="border-collapse:collapse">{rows}</table>'
             "</div>"
         )
 

@@ -10,6 +10,7 @@ from ...evaluation.learning_map import VARIED, LearningMap
 from ..curves import SCORES, learning_curve, settings_table
 from ..html import Html
 from .base import View
+from .pieces import SCROLL
 
 if TYPE_CHECKING:
     import ipywidgets
@@ -28,7 +29,7 @@ class CurveExplorer(View):
         table = settings_table(self.found, settings, self.language)
         return (
             f'<div style="max-width:44em">{plot.svg()}</div>'
-            f'<div style="overflow-x:auto;font-size:1.05em;white-space:nowrap">{table.html()}</div>'
+            f'<div style="{SCROLL};font-size:1.05em;white-space:nowrap">{table.html()}</div>'
         )
 
     def fallback(self) -> Html:

@@ -23,6 +23,11 @@ def framed(html: str) -> str:
     return f'<div style="{style}">{html}</div>'
 
 
+# A box that scrolls what is too wide for it. By `overflow-x` alone a box inside a widget would grow
+# with its table instead: there it stands in a flex row.
+SCROLL = "overflow-x:auto;width:0;min-width:100%"
+
+
 def note(text: str) -> str:
     """A line in small letters; `text` is escaped."""
     return f'<p style="margin:.2em 0 .6em;font-size:.9em;opacity:.8">{escape(text)}</p>'
@@ -73,8 +78,7 @@ def small_table(head: Sequence[str], rows: Iterable[tuple[str, Sequence[str]]]) 
         "max-width:44em"
     )
     return (
-        f'<div style="overflow-x:auto;width:0;min-width:100%"><table style="{style}">{thead}'
-        f"<tbody>{body}</tbody></table></div>"
+        f'<div style="{SCROLL}"><table style="{style}">{thead}<tbody>{body}</tbody></table></div>'
     )
 
 
