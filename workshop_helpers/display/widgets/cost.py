@@ -195,7 +195,10 @@ class CostSliders(View):
             "batch": slider("batch", BATCHES),
             "length": slider("length", LENGTHS),
             "checkpointing": ipywidgets.Checkbox(
-                value=plan.checkpointing, description=self.say("checkpointing"), indent=False
+                value=plan.checkpointing,
+                description=self.say("checkpointing"),
+                indent=False,
+                layout=ipywidgets.Layout(width="auto"),
             ),
             **{
                 name: ipywidgets.Text(
