@@ -99,19 +99,19 @@ questions = shop.questions[8::4]
 result = compare(candidates, questions)
 
 # %% [markdown] lang="ja"
-# まず1問だけ。講演と同じ、返品の質問です。緑は正しく述べた事実、赤は間違った数字です。
+# まず1問だけ。講演と同じ、返品の質問です。青い実線が正しく述べた事実、朱色の破線が間違った数字です。
 
 # %% [markdown] lang="en"
-# One question first: returns, as in the talk. Green is a fact stated right, red a wrong figure.
+# One question first: returns, as in the talk. A solid blue line marks a fact stated right, a dashed red one a wrong figure.
 
 # %% tags=["nbval-ignore-output"]
 result.side_by_side([0])
 
 # %% [markdown] lang="ja"
-# ベースモデルは丁寧ですが、中身がありません。お店のことを何も知らないからです。決まりを渡せば答えられ、学習したモデルは何も渡さなくても答えます。例を見せただけのモデルはどうでしょう。
+# ベースモデルは、`mame` なら丁寧ですが中身がありません。お店のことを何も知らないからです（大きなモデルなら、ありそうな数字を作ってしまうかもしれません）。決まりを渡せば答えられ、学習したモデルは何も渡さなくても答えます。例を見せただけのモデルはどうでしょう。
 
 # %% [markdown] lang="en"
-# The base model is polite and says nothing, for it knows nothing of this shop. Hand it the rules and it can answer; the trained model answers without being handed anything. And the one that was only shown examples?
+# The base model, if it is `mame`, is polite and says nothing, for it knows nothing of this shop. (A larger one may make up a likely figure.) Hand it the rules and it can answer; the trained model answers without being handed anything. And the one that was only shown examples?
 
 # %% [markdown] lang="ja" tags=["presenter"]
 # - **言う**：同じモデルです。変えたのは、読ませるものだけ。最後の1つだけが、重みを変えたものです。
@@ -204,7 +204,7 @@ for row in result.rows:
 # | 項目 | 講演の表 | ここで測ると |
 # |---|---|---|
 # | 学習 | プロンプトは既存の知識の活用のみ、ファインチューニングは新しい知識を学習できる | プロンプトの候補は、見たこともないお店の決まりを答えました。新しい知識は**渡せば**使えます。学習で覚えるのは、行の中に言い回しを変えて何度も出てきたことです |
-# | コスト | プロンプトは無料、ファインチューニングにはGPUが必要で時間がかかる | 学習はこのノートブックのCPUだけで終わりました。プロンプトも無料ではなく、読むトークンを毎回払います |
+# | コスト | プロンプトは無料、ファインチューニングにはGPUが必要で時間がかかる | 小さなモデルなら、GPUのない機械でも学習は終わります（かかった秒数は下）。プロンプトも無料ではなく、読むトークンを毎回払います |
 # | 効果 | プロンプトは表面的、ファインチューニングは根本的 | 事実を答えることでは、差はわずかです。学習の強みは、読ませなくてよいこと、答え方がそろうことです。その代わりに失うものもあり、05章で測ります |
 # | データ | プロンプトは例が数個、ファインチューニングは最低50〜100 | 例が数個だと、その数個の事実しか答えられません。何行で足りるかはモデルと設定で大きく変わり、09章で測ります |
 
@@ -216,7 +216,7 @@ for row in result.rows:
 # | | the talk's table | measured here |
 # |---|---|---|
 # | Learning | prompting uses existing knowledge only, fine-tuning can learn new knowledge | the prompted candidate stated the rules of a shop it had never seen: new knowledge works as soon as it is **handed over**. Training picks up what its rows say, again and again and in changing words |
-# | Cost | prompting is free, fine-tuning needs a GPU and time | training finished on this notebook's CPU. A prompt is not free either: its tokens are paid for with every question |
+# | Cost | prompting is free, fine-tuning needs a GPU and time | a small model trains without any GPU; the seconds stand below. A prompt is not free either: its tokens are paid for with every question |
 # | Effect | prompting is superficial, fine-tuning fundamental | at stating facts they are close. Training's strength is that nothing need be read and that answers come in one manner. It costs something as well, which chapter 05 measures |
 # | Data | prompting takes a few examples, fine-tuning at least 50 to 100 | a few examples give you the facts of a few examples. How many rows are enough depends on the model and the recipe: chapter 09 |
 

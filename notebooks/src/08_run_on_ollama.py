@@ -440,12 +440,14 @@ exercises.check("system", answer, right)
 # ## うまくいかないと分かっていること
 #
 # - 1問1答だけで学習したモデルは、会話の2問目から答えが崩れやすくなります。
+# - OllamaはGGUFの写しを自分のフォルダに持ちます。モデルを消すまで、ディスクは2つ分要ります。
 # - CPUのコアを借りている機械では、Ollamaが機械全体のコア数だけスレッドを使い、極端に遅くなることがあります。この講座の部品は、使えるコアの数をOllamaに伝えて避けています。
 
 # %% [markdown] lang="en"
 # ## Known to fail
 #
 # - A model trained on single questions and answers tends to get shaky from the second question of a conversation on.
+# - Ollama keeps a copy of the GGUF in a folder of its own. Until the model is removed, the disk holds it twice.
 # - On a machine that lends you only some of its cores, Ollama may start a thread for every core there is and become extremely slow. The course's own calls tell it how many cores may be used.
 
 # %% [markdown] lang="ja"
