@@ -223,6 +223,7 @@ class CostSliders(View):
         return ipywidgets.VBox([*fields.values(), picture])
 
 
+_LABEL = "clamp(11em, 14vw, 12.5em)"  # the longest label, whole; less on a phone
 _LEFT = "text-align:left;padding:.3em .7em;vertical-align:middle"
 
 
