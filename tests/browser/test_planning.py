@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import nbformat
@@ -37,13 +37,13 @@ def opened(browser: Any, lab: Any, request: Any) -> Iterator[Any]:
     found.close()
 
 
-def drawn_anew(output: Any, before: str) -> str:
-    """What is shown once it is another than before: a plot takes a moment on a busy machine."""
+def until(output: Any, what: Callable[[], Any]) -> None:
+    """Wait for what a control brings about: on a busy machine the answer takes a moment."""
     for _ in range(100):
-        if output.html != before:
-            return str(output.html)
+        if what():
+            return
         output.page.wait_for_timeout(100)
-    raise AssertionError("nothing has changed")
+    raise AssertionError(f"nothing came of it: {output.text}")
 
 
 def test_the_widgets_of_planning_answer_to_mouse_and_keyboard(opened):
@@ -54,33 +54,34 @@ def test_the_widgets_of_planning_answer_to_mouse_and_keyboard(opened):
     for place in (3, 4, 5):  # manner, volume, measured
         helper.click(helper.button(yes).nth(place))
     helper.press(helper.button(hundred), "Enter")
-    assert f"→ {small}" in helper.text
+    until(helper, lambda: f"→ {small}" in helper.text)
     helper.photograph(f"decision-{opened.language}")
 
     sliders = opened.output("cost_sliders")
     before = sliders.text
     sliders.press(sliders.area.get_by_role("slider").first, "ArrowRight")
-    assert sliders.text != before
+    until(sliders, lambda: sliders.text != before)
     sliders.type(sliders.labelled(speed), "fast")
-    assert "fast" in sliders.area.get_by_role("alert").inner_text()
+    alert = sliders.area.get_by_role("alert")
+    until(sliders, lambda: alert.count() and "fast" in alert.inner_text())
     sliders.type(sliders.labelled(speed), "1500")
-    assert sliders.area.get_by_role("alert").count() == 0
+    until(sliders, lambda: alert.count() == 0)
     sliders.photograph(f"cost-{opened.language}")
 
     clock = opened.output("agenda_clock")
     clock.press(clock.area.get_by_role("button").nth(0), "Enter")
-    opened.page.wait_for_timeout(2500)
-    assert "0:00 " not in clock.text.split("50:00")[0]
+    until(clock, lambda: "0:00 " not in clock.text.split("50:00")[0])
     clock.click(clock.area.get_by_role("button").nth(2))
-    assert "▶ 2. " in clock.text
+    until(clock, lambda: "▶ 2. " in clock.text)
     clock.click(clock.area.get_by_role("button").nth(1))
     clock.photograph(f"clock-{opened.language}")
 
     explorer = opened.output("learning_map")
     before = explorer.html
     explorer.click(explorer.button(epochs))
-    by_epochs = drawn_anew(explorer, before)
+    until(explorer, lambda: explorer.html != before)
     assert explorer.area.locator(".widget-html svg").count() == 1
+    by_epochs = explorer.html
     explorer.press(explorer.area.get_by_role("checkbox").nth(1), "Space")
-    drawn_anew(explorer, by_epochs)
+    until(explorer, lambda: explorer.html != by_epochs)
     explorer.photograph(f"curves-{opened.language}")
