@@ -1,6 +1,6 @@
 """Every Japanese notebook runs alone from an empty folder, beside a real Ollama, and so do its
-solutions. (`test_from_scratch_en.py` has the English ones, without Ollama: two files, so that two
-processes can share the work.)
+solutions. (`test_from_scratch_en.py` has the English ones, without Ollama, `test_other_model.py`
+another model: several files, so that two processes can share the work.)
 """
 
 from __future__ import annotations
@@ -12,9 +12,6 @@ import pytest
 from fresh_runs import load_build, no_ollama, note_seconds, run_fresh
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 from ollama_server import OllamaServer
-from tiny_models import make_model
-
-from workshop_helpers.core.jsonio import write_json
 
 build = load_build()
 SOURCES = build.sources()
@@ -42,26 +39,6 @@ def test_a_notebook_and_its_solutions_run_alone(source, ollama, tmp_path, monkey
         # in the same folder: what the notebook has made is found
         seconds = run_fresh(build.build(source, "ja", "solutions"), tmp_path)
         note_seconds(f"ja/{source.stem} (solutions)", seconds)
-
-
-def test_another_model_goes_through_the_course(tmp_path_factory, monkeypatch):
-    """A folder with a random Llama: nothing in a notebook holds for the bundled model only. Without
-    Ollama, which would babble in the random model's name.
-    """
-    monkeypatch.setenv("OLLAMA_HOST", no_ollama())
-    # Its tokenizer knows few words: the shop's rules in a prompt are many tokens.
-    model = make_model("Llama", tmp_path_factory.mktemp("other") / "llama", window=4096)
-    # Any fourth token ends an answer, so that it does not babble to the limit each time.
-    write_json(model / "generation_config.json", {"eos_token_id": [*range(2, 512, 4)]})
-    folder = tmp_path_factory.mktemp("course")
-    for source in SOURCES:
-        notebook = build.build(source, "en")
-        set_here = next(c for c in notebook.cells if "parameters" in c.metadata.get("tags", []))
-        parameters = {"MODEL": str(model)}
-        if "ROWS = " in set_here.source:
-            parameters["ROWS"] = "20"
-        seconds = run_fresh(notebook, folder, parameters)
-        note_seconds(f"another model/{source.stem}", seconds)
 
 
 # ---- what the gate sees ----------------------------------------------------------------------

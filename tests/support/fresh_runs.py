@@ -49,6 +49,28 @@ def run_fresh(notebook: Any, folder: Path, parameters: dict[str, str] | None = N
     return seconds
 
 
+def differences(fresh: Any, recorded: Any) -> list[str]:
+    """Where a notebook that was run gives something else than its recorded outputs, as nbval would
+    see it: pictures, and cells tagged nbval-ignore-output, are not compared.
+    """
+    found = []
+    for new, old in zip(fresh.cells, recorded.cells, strict=True):
+        if "nbval-ignore-output" in new.metadata.get("tags", []) or new.cell_type != "code":
+            continue
+        if (here := _shown(new)) != (there := _shown(old)):
+            found.append(f"{new.source}\ngives {here}\nrecorded: {there}")
+    return found
+
+
+def _shown(cell: Any) -> list[Any]:
+    """What a cell shows, in the order in which it shows it."""
+    shown = []
+    for output in cell.outputs:
+        data = {k: v for k, v in output.get("data", {}).items() if not k.startswith("image/")}
+        shown.append((output.output_type, output.get("name"), output.get("text"), data))
+    return shown
+
+
 def no_ollama() -> str:
     """An address where no Ollama answers."""
     return f"http://127.0.0.1:{free_port()}"
