@@ -43,7 +43,7 @@ def _models(args: argparse.Namespace) -> int:
 
     def terms(entry: CatalogueEntry) -> str:
         if entry.package and entry.package.terms:
-            return f" (accept them: {entry.package.terms})"
+            return " (terms to accept: --accept-terms)"
         return " (gated: accept it on the model's page)" if entry.gated else ""
 
     entries = list(CATALOGUE.values())
