@@ -9,6 +9,9 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3 p
 # Passed to pip, e.g. an index with CPU-only builds of torch (see "Get started" on the PyTorch
 # site).
 PIP_ARGS ?=
+# What `make lab` opens: before and after, in Japanese where the terminal speaks it, else in English.
+# Another one: `make lab NOTEBOOK=notebooks/en/04_lora_training.ipynb`.
+NOTEBOOK ?= $(if $(filter ja%,$(LANG)),notebooks,notebooks/en)/05_before_after.ipynb
 # Passed to the verb, e.g. `make demo ARGS="--language ja"`.
 ARGS ?=
 
@@ -18,7 +21,7 @@ STAMP := $(VENV)/.installed
 EXTRAS := train,gguf,data,ollama,notebooks,dev
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast seeded-faults lint format mame mame-eval notebooks bench readme
+.PHONY: help setup demo lab test test-fast seeded-faults lint format mame mame-eval notebooks bench readme
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +38,9 @@ $(STAMP): pyproject.toml constraints.txt
 
 demo: setup  ## the main job: train, compare, merge, convert, quantize; writes runs/demo/report.html
 	$(BIN)/workshop demo $(ARGS)
+
+lab: setup  ## open a notebook in JupyterLab: before and after, or NOTEBOOK=…
+	$(BIN)/jupyter lab $(NOTEBOOK) $(ARGS)
 
 test: setup  ## the whole test suite
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)

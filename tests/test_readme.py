@@ -59,6 +59,17 @@ def test_every_notebook_of_the_course_stands_in_its_agenda(name):
     assert sum(map(int, re.findall(r"^\| (\d+) \|", text, re.MULTILINE))) == 45  # without questions
 
 
+@every_readme
+def test_badges_open_the_course_at_the_address_of_the_project(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    (place,) = re.findall(r'(?m)^Repository = "https://github\.com/([^"]+)"$', project)
+    ((colab, notebook),) = re.findall(r"colab[\w.]+/github/([^)]+?)/blob/main/([^)]+)\)", text)
+    ((binder, folder),) = re.findall(r"mybinder\.org/v2/gh/([^)]+?)/main\?\S+tree/([^)]+)\)", text)
+    assert colab == binder == place
+    assert (ROOT / notebook).is_file() and (ROOT / folder).is_dir()
+
+
 @pytest.mark.parametrize("path", sorted(ROOT.glob("findings/*.sh")), ids=lambda path: path.stem)
 def test_a_finding_has_the_form_that_contributing_describes(path):
     text = path.read_text(encoding="utf-8")

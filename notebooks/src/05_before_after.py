@@ -411,6 +411,7 @@ question = shop.questions[2]
 answer = f"{question.expected()[0][0]}, 77 %"
 score_answer(answer, question, shop.facts)
 
+
 # %% tags=["check"]
 def lies(text):
     score = score_answer(text, question, shop.facts)

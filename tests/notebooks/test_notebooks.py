@@ -41,9 +41,9 @@ def cells(source: Path, kind: str) -> list:
 # ---- the rules of a source -------------------------------------------------------------------
 
 
-def test_the_four_notebooks_of_the_main_path_are_there():
-    names = {source.stem for source in SOURCES}
-    assert {"04_lora_training", "05_before_after", "06_merge_and_gguf", "07_quantization"} <= names
+def test_the_eleven_notebooks_of_the_course_are_there():
+    names = [source.stem for source in SOURCES]
+    assert [name[:2] for name in names] == [f"{number:02}" for number in range(11)]
 
 
 @each_source
@@ -98,14 +98,6 @@ def test_twins_say_the_same(source):
 
 # ---- the frame: what every notebook of the course has ----------------------------------------
 
-# A source that has not got its exercises yet is not held to the frame.
-FRAMED = [source for source in SOURCES if build.has_exercises(source)]
-FRAMED_NOTEBOOKS = [(source, language) for language in build.LANGUAGES for source in FRAMED]
-each_framed_source = pytest.mark.parametrize("source", FRAMED, ids=lambda path: path.stem)
-each_framed_notebook = pytest.mark.parametrize(
-    ("source", "language"), FRAMED_NOTEBOOKS, ids=[f"{x}-{s.stem}" for s, x in FRAMED_NOTEBOOKS]
-)
-
 TAGS = {
     *("parameters", "needed", "exercise", "solution", "check", "quiz", "presenter", "closing"),
     *("nbval-ignore-output", "timed"),
@@ -125,7 +117,7 @@ def tagged(source: Path, tag: str, language: str | None = None) -> list:
     return [c for c in found if language is None or c.metadata.get("lang", language) == language]
 
 
-@each_framed_notebook
+@each_notebook
 def test_a_notebook_begins_with_goal_minutes_and_what_comes_in_and_goes_out(source, language):
     title = build.in_language(source, language)[0].source
     assert re.match(rf"# {source.stem[:2]} \S", title)
@@ -135,26 +127,26 @@ def test_a_notebook_begins_with_goal_minutes_and_what_comes_in_and_goes_out(sour
     assert re.search(r"\d", minutes)
 
 
-@each_framed_notebook
+@each_notebook
 def test_a_notebook_has_all_its_parts_in_order(source, language):
     prose = [c.source for c in build.in_language(source, language) if c.cell_type == "markdown"]
     headings = re.findall(r"(?m)^## +(.+?) *$", "\n\n".join(prose))
     assert [one for one in headings if one in PARTS[language]] == list(PARTS[language])
 
 
-@each_framed_source
+@each_source
 def test_only_known_tags_are_used(source):
     used = {tag for cell in jupytext.read(source).cells for tag in cell.metadata.get("tags", [])}
     assert used <= TAGS
 
 
-@each_framed_source
+@each_source
 def test_there_is_nothing_to_edit_but_model_rows_and_language(source):
     names = re.findall(r"(?m)^(\w+) = ", cells(source, "code")[0].source)
     assert [name for name in names if name != "ROWS"] == ["MODEL", "LANGUAGE"]
 
 
-@each_framed_source
+@each_source
 def test_exercises_come_with_a_solution_and_a_check(source):
     kinds = []
     for cell in jupytext.read(source).cells:
@@ -170,7 +162,7 @@ def test_exercises_come_with_a_solution_and_a_check(source):
         assert "exercises.check(" in cell.source
 
 
-@each_framed_source
+@each_source
 def test_what_a_check_says_is_written_in_both_languages(source):
     from workshop_helpers.core.wordings import entries
 
@@ -189,7 +181,7 @@ def test_what_a_check_says_is_written_in_both_languages(source):
         assert any(name.startswith(one) for one in names), f"{name} is said by no check"
 
 
-@each_framed_notebook
+@each_notebook
 def test_a_quiz_hides_its_answers(source, language):
     quiz = tagged(source, "quiz", language)
     assert 3 <= len(quiz) <= 5 or sum(c.source.count("<details>") for c in quiz) in (3, 4, 5)
@@ -197,7 +189,7 @@ def test_a_quiz_hides_its_answers(source, language):
         assert cell.source.count("<details>") == cell.source.count("</details>") > 0
 
 
-@each_framed_notebook
+@each_notebook
 def test_the_presenter_has_folded_notes(source, language):
     notes = [
         c for c in build.build(source, language).cells if "presenter" in c.metadata.get("tags", [])
@@ -209,7 +201,7 @@ def test_the_presenter_has_folded_notes(source, language):
     assert all(note.source.startswith("<details>") for note in notes)
 
 
-@each_framed_source
+@each_source
 def test_the_closing_cell_asserts_what_was_said(source):
     (closing,) = tagged(source, "closing")
     assert closing.cell_type == "code"
@@ -253,7 +245,7 @@ def recorded_figures() -> set[str]:
     return found
 
 
-@each_framed_notebook
+@each_notebook
 def test_no_figure_in_prose_without_its_source(source, language):
     notebook = nbformat.read(build.target(source, language), as_version=4)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
@@ -282,6 +274,21 @@ def test_no_figure_in_prose_without_its_source(source, language):
                 assert small or chapter, f"{number} has no source: {paragraph[:120]}"
 
 
+# ---- links -----------------------------------------------------------------------------------
+
+
+@each_notebook
+def test_links_lead_somewhere(source, language):
+    for kind in build.KINDS:
+        path = build.target(source, language, kind=kind)
+        text = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells)
+        for link in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
+            assert link.startswith("https://") or (path.parent / link).exists(), link
+        # A chapter that is named is there.
+        for name in re.findall(r"`(\d\d_\w+)`", text):
+            assert (build.SOURCES / f"{name}.py").is_file(), name
+
+
 # ---- the solutions ---------------------------------------------------------------------------
 
 
@@ -292,12 +299,12 @@ def verdicts(path: Path) -> list[str]:
     return [cell.outputs[-1].data["text/plain"][0] for cell in checks]
 
 
-@each_framed_notebook
+@each_notebook
 def test_the_solutions_match_their_source_and_were_executed(source, language):
     assert build.problems(source, language, kind="solutions") == []
 
 
-@each_framed_notebook
+@each_notebook
 def test_exercises_fail_before_they_are_solved_and_pass_with_their_solution(source, language):
     before = verdicts(build.target(source, language))
     after = verdicts(build.target(source, language, kind="solutions"))
