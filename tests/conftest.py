@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fresh_runs import seconds_file
 from ollama_server import HOW, NoOllama, OllamaServer, answers, find_binary
 from tiny_models import save_tiny_model
+
+from workshop_helpers.core.jsonio import read_json
+
+_BEGAN = time.time()
 
 # Set before any test imports a Hugging Face library: a test that needs the network is a broken
 # test.
@@ -24,6 +30,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with slow tests come first: the longest must not be the last that a worker begins."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """How long each notebook took, where this run has run some."""
+    path = seconds_file()
+    if path.is_file() and path.stat().st_mtime >= _BEGAN:
+        terminalreporter.section("seconds of the notebooks, also of earlier runs, the slowest last")
+        for name, seconds in sorted(read_json(path, dict).items(), key=lambda pair: pair[1]):
+            terminalreporter.line(f"{seconds:7.1f}  {name}")
 
 
 @pytest.fixture(scope="session")
