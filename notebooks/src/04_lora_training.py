@@ -230,19 +230,19 @@ loss_curve({"10": few, str(ROWS): many})
 # %% [markdown] lang="ja"
 # ## 設定は何に効くのか：小さな実験
 #
-# ランク、学習率、エポック数を1つずつ変えて、同じ24行で短い学習を7回します。測るのは2つ。学習に使った行の損失と、どの学習も見ていない50行の損失です。後者は**未学習データの損失**（held-out loss）で、本番の質問に近いのはこちらです。
+# ランク、学習率、エポック数を1つずつ変えて、同じ20行で短い学習を6回します。測るのは2つ。学習に使った行の損失と、どの学習も見ていない50行の損失です。後者は**未学習データの損失**（held-out loss）で、本番の質問に近いのはこちらです。
 
 # %% [markdown] lang="en"
 # ## What the settings do: a small experiment
 #
-# We change rank, learning rate and epochs, one at a time, in seven short trainings on the same 24 rows. And we measure two things: the loss on the rows trained on, and the loss on 50 rows that none of the trainings saw. The second is the **held-out loss**, and it is the one that resembles real questions.
+# We change rank, learning rate and epochs, one at a time, in six short trainings on the same 20 rows. And we measure two things: the loss on the rows trained on, and the loss on 50 rows that none of the trainings saw. The second is the **held-out loss**, and it is the one that resembles real questions.
 
 # %% tags=["nbval-ignore-output", "timed"]
 from workshop_helpers import sweep
 
 base, rate = recipe.replace(epochs=4), recipe.learning_rate
-settings = {"rank": (1, 4), "learning_rate": (rate / 10, rate * 10), "epochs": (1, 12)}
-tried = sweep(MODEL, shop.train[:24], shop.train[-50:], base, runs / "sweep", **settings)
+settings = {"rank": (1,), "learning_rate": (rate / 10, rate * 10), "epochs": (1, 12)}
+tried = sweep(MODEL, shop.train[:20], shop.train[-50:], base, runs / "sweep", **settings)
 tried
 
 # %% tags=["nbval-ignore-output"]
@@ -255,7 +255,7 @@ tried.plot()
 # - **学習率**：10分の1では歩みが遅すぎ、10倍では壊れます。3つの設定のうち、いちばん効くのがこれです。
 # - **エポック数**：周回を重ねると学習データの損失はゼロに近づきますが、未学習データの損失はついてきません。丸暗記が始まっています。
 #
-# 正直に言うと、これは24行・シード1つの小さな実験です。傾向は見えても、細かい差を語れるものではありません。行数やシードを変えて何度も測った結果は `09_results_and_reality` にあります。
+# 正直に言うと、これは20行・シード1つの小さな実験です。傾向は見えても、細かい差を語れるものではありません。行数やシードを変えて何度も測った結果は `09_results_and_reality` にあります。
 
 # %% [markdown] lang="en"
 # Read it from left to right (for `mame`):
@@ -264,7 +264,7 @@ tried.plot()
 # - **Learning rate**: a tenth of it is too slow, ten times as much breaks the model. Of the three, this one matters most.
 # - **Epochs**: go round often enough and the loss on the training rows comes close to zero, but the held-out loss does not follow. The model has begun to learn by heart.
 #
-# To be honest about it: this is a small experiment, 24 rows and one seed. It shows which way things go and is no judge of small differences. For trainings that were repeated with more rows and other seeds, see `09_results_and_reality`.
+# To be honest about it: this is a small experiment, 20 rows and one seed. It shows which way things go and is no judge of small differences. For trainings that were repeated with more rows and other seeds, see `09_results_and_reality`.
 
 # %% [markdown] lang="ja" tags=["presenter"]
 # - **言う**：ランクより学習率。迷ったら、まず学習率を疑ってください。
@@ -499,14 +499,14 @@ exercises.check("stop", answer, (5, 15), pitfalls={5: "stop-number", None: "stop
 #
 # - **止めて保存**のボタンが学習中に届くのは、ipykernel 7とJupyterLab 4.4以降で動かしたときです。Colabなどでは、押しても学習が終わるまで届きません。■（中断）を使ってください。
 # - 学習の数字は、CPUの種類やスレッド数でわずかに変わります。同じ機械で同じ設定なら、同じ重みになります。
-# - 小さな実験は、シード1つ、24行です。ほかの行では、順番が入れ替わることがあります。
+# - 小さな実験は、シード1つ、20行です。ほかの行では、順番が入れ替わることがあります。
 
 # %% [markdown] lang="en"
 # ## Known to fail
 #
 # - A click on **Stop and save** arrives during the training with ipykernel 7 and JupyterLab 4.4 or newer. On Colab, for one, it waits until the training is over: use ■ (interrupt) there.
 # - The figures of a training differ a little with the processor and the number of threads. The same settings on the same machine give the same weights.
-# - The small experiment is one seed and 24 rows. With other rows, close neighbours may change places.
+# - The small experiment is one seed and 20 rows. With other rows, close neighbours may change places.
 
 # %% [markdown] lang="ja"
 # ## まとめ

@@ -209,7 +209,7 @@ for row in result.rows:
 # %% tags=["nbval-ignore-output"]
 from workshop_helpers import probe
 
-lost = probe({"base": MODEL, "100": many}, LANGUAGE, per_kind=20)
+lost = probe({"base": MODEL, f"{ROWS}": many}, LANGUAGE, per_kind=20)
 lost
 
 # %% [markdown] lang="ja"
@@ -478,7 +478,7 @@ assert recorded.at("epochs", 3, "mame").recall < 0.5
 assert set(mine) == {3, recipe.epochs} and len(result.rows) == 4
 if MODEL == "mame":
     assert recall["10 x 3"] < recall[f"{ROWS} x 3"] < recall[f"{ROWS} x {recipe.epochs:g}"]
-    assert lost.shares["100"]["facts_in_prompt"] < lost.shares["base"]["facts_in_prompt"]
+    assert lost.shares[f"{ROWS}"]["facts_in_prompt"] < lost.shares["base"]["facts_in_prompt"]
 
 # %% [markdown] lang="ja"
 # 次は `10_practical_approach` です。プロンプトから本格的な学習まで、どこで止まるかを決めます。
