@@ -49,7 +49,7 @@ MODEL = "mame"
 LANGUAGE = "ja"
 
 # %% [markdown] lang="ja"
-# Ollamaが動かすのはGGUFという形式のファイルなので、まずベースモデルをGGUFにします。そして、このファイルの**`SHA-256`**を控えておきます。中身が1ビットでも変われば、まったく違う値になる指紋です。
+# Ollamaが動かすのはGGUFという形式のファイルなので、まずベースモデルをGGUFにします。そして、このファイルの `SHA-256` を控えておきます。中身が1ビットでも変われば、まったく違う値になる指紋です。
 
 # %% [markdown] lang="en"
 # Ollama runs files of a format called GGUF, so the base model becomes one first. And we write down the file's **`SHA-256`**, a fingerprint that comes out entirely different as soon as a single bit has changed.

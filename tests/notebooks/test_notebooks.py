@@ -274,6 +274,20 @@ def test_no_figure_in_prose_without_its_source(source, language):
                 assert small or chapter, f"{number} has no source: {paragraph[:120]}"
 
 
+@each_notebook
+def test_bold_text_is_bold(source, language):
+    """CommonMark leaves the asterisks standing where a bold part ends with a mark of punctuation
+    and a letter follows, as happens in Japanese.
+    """
+    from markdown_it import MarkdownIt
+
+    reader = MarkdownIt("commonmark").enable("table")
+    for cell in build.in_language(source, language):
+        if cell.cell_type == "markdown":
+            parts = [part for token in reader.parse(cell.source) for part in token.children or []]
+            assert not [p.content for p in parts if p.type == "text" and "**" in p.content]
+
+
 # ---- links -----------------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
-class View:
+class View(ABC):
     """A widget with an HTML picture of its first state, shown as one bundle: a live notebook takes
     the widget, a page such as GitHub's the HTML, a terminal the text.
 
@@ -21,13 +22,13 @@ class View:
     is what Colab has.
     """
 
+    @abstractmethod
     def fallback(self) -> Html:
         """The first state to read: complete, and without any script."""
-        raise NotImplementedError
 
+    @abstractmethod
     def build(self) -> ipywidgets.Widget:
         """The widget. Called once, when it is first shown."""
-        raise NotImplementedError
 
     @cached_property
     def widget(self) -> Any:
