@@ -456,7 +456,7 @@ exercises.check("change", answer, lambda text: new in text)
 # %% tags=["exercise"]
 answer = ...
 
-# %% tags=["solution"]
+# %% tags=["solution", "nbval-ignore-output"]
 mixing = recipe.replace(general_rows=0.2)
 out = runs / f"tuned-{ROWS}-mixed"
 mixed = train(MODEL, shop.train[:ROWS], out, mixing, general=shop.general)
