@@ -55,10 +55,13 @@ def test_versions_compare_as_numbers() -> None:
 def test_ollama_gets_no_more_threads_than_we_have_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("workshop_helpers.runtimes.ollama.client.cores", lambda: 2)
     monkeypatch.setattr("os.cpu_count", lambda: 8)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     with Ollama("127.0.0.1") as here, Ollama("elsewhere") as far:
         assert (here.own_threads(), far.own_threads()) == (2, None)
         monkeypatch.setattr("os.cpu_count", lambda: 2)
         assert here.own_threads() is None
+        monkeypatch.setenv("OMP_NUM_THREADS", "1")
+        assert (here.own_threads(), far.own_threads()) == (1, None)
 
 
 def test_a_server_that_is_down(mame_gguf: Path) -> None:

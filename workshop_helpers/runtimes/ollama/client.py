@@ -115,10 +115,13 @@ class Ollama(Closing):
         """How many threads to ask for; None where Ollama may choose.
 
         Ollama counts the machine's cores. Where we (and most likely it too) may use only some of
-        them, its threads wait for each other: two on one core write one token a second instead of a
-        hundred.
+        them, or share them with another program (which OMP_NUM_THREADS says), its threads wait for
+        each other: two on one core write one token a second instead of a hundred.
         """
         here, usable = urlsplit(self.host).hostname in _HERE, cores()
+        shared = os.environ.get("OMP_NUM_THREADS", "")
+        if shared.isdecimal() and int(shared) > 0:
+            usable = min(usable, int(shared))
         return usable if here and usable < (os.cpu_count() or 1) else None
 
     def version(self) -> str:
