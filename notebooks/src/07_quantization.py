@@ -300,7 +300,7 @@ place = len(block.integers) - 3
 print(block.integers[place])
 answer = ...
 
-# %% tags=["solution"]
+# %% tags=["solution", "nbval-ignore-output"]
 place = len(block.integers) - 3
 group = place // block.group
 answer = block.steps[group] * block.integers[place] + block.offsets[group]
@@ -327,7 +327,7 @@ spoiled = weights.copy()
 spoiled[0] = 10 * np.abs(weights).max()
 answer = ...
 
-# %% tags=["solution"]
+# %% tags=["solution", "nbval-ignore-output"]
 spoiled = weights.copy()
 spoiled[0] = 10 * np.abs(weights).max()
 before = np.abs(on_steps(weights, 4) - weights)[1:].mean()
