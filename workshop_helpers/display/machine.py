@@ -41,8 +41,10 @@ def _shortened(value: Any) -> Any:
     if not isinstance(value, Path):
         return value
     for known, sign in ((Path.cwd(), "."), (Path.home(), "~")):
-        if value.is_relative_to(known):
-            return "/".join((sign, *value.relative_to(known).parts))
+        # Deep inside, as packages of an environment are, a place says more about the machine than
+        # about the course.
+        if value.is_relative_to(known) and len(inside := value.relative_to(known).parts) <= 3:
+            return "/".join((sign, *inside))
     return "/".join(("…", *value.parts[-2:]))
 
 
