@@ -104,7 +104,7 @@ result = compare(candidates, questions)
 # %% [markdown] lang="en"
 # One question first: returns, as in the talk. A solid blue line marks a fact stated right, a dashed red one a wrong figure.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output", "stage:five-ways"]
 result.side_by_side([0])
 
 # %% [markdown] lang="ja"
@@ -133,7 +133,7 @@ result.side_by_side([0])
 #
 # Nobody should decide by a single question. Here are more of them, scored.
 
-# %% tags=["nbval-ignore-output", "timed"]
+# %% tags=["nbval-ignore-output", "timed", "stage:five-counted"]
 result
 
 # %% [markdown] lang="ja"
@@ -311,7 +311,7 @@ print(as_peft, changed)
 #
 # Here are the real weights, drawn. On the left the frozen $W$, on the right what training adds: each of its cells is made of the row of $B$ to its left and the column of $A$ above it.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output", "stage:lora-drawn"]
 from workshop_helpers import lora_picture
 
 lora_picture(trained, LANGUAGE)
@@ -322,7 +322,7 @@ lora_picture(trained, LANGUAGE)
 # %% [markdown] lang="en"
 # How many numbers does this layer train, and how many does $W$ hold? And the model as a whole? The talk says that 1% of all parameters are updated. That is so for a large model and a low rank; the share depends on the model's shape and the rank.
 
-# %%
+# %% tags=["stage:lora-counted"]
 print(f"W {trained.W.numel():,}  A + B {trained.parameters():,}")
 print(f"{many.trainable:,} / {many.total:,} = {many.trainable / many.total:.1%}")
 

@@ -85,7 +85,7 @@ print(place)
 #
 # As in the talk's demo, the shop's rules go into the system text. Two example conversations go with them.
 
-# %% tags=["needed"]
+# %% tags=["needed", "stage:modelfile"]
 from workshop_helpers import prompted
 
 modelfile = prompted(f16.path, system=shop.system_prompt, data=shop.train, shots=2, folder=runs)
@@ -142,7 +142,7 @@ plain = prompted(f16.path, folder=runs).setting(temperature=0, repeat_penalty=1)
 base = place.create(f"{runs.name}-base", plain)
 told = place.create(f"{runs.name}-prompted", modelfile)
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output", "stage:base-and-told"]
 question = shop.questions[8]
 print(question.question, question.facts, "\n")
 for model in (base, told):
@@ -175,7 +175,7 @@ tuned = place.create(f"{runs.name}-tuned", prompted(few_f16.path, folder=runs))
 # %% [markdown] lang="en"
 # Ollama stores each part of a model under the `SHA-256` of its content: equal names are equal contents. Here are the parts of all three (on a machine without Ollama the same values are computed from the files).
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output", "stage:proof"]
 place.proof(base, told, tuned)
 
 # %% [markdown] lang="ja"
@@ -184,7 +184,7 @@ place.proof(base, told, tuned)
 # %% [markdown] lang="en"
 # The weights of the model that the Modelfile made have **the same name and so the same content** as the base model's. Ten rows of training were enough to give another value. Compare with the fingerprint that we wrote down at the start, too.
 
-# %% tags=["needed", "nbval-ignore-output"]
+# %% tags=["needed", "nbval-ignore-output", "stage:same-weights"]
 after = file_hash(f16.path)
 print(after == before, told.weights == base.weights == before, tuned.weights == before)
 

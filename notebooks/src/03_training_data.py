@@ -62,7 +62,7 @@ shop = Shop(LANGUAGE)
 runs = runs_folder(MODEL, LANGUAGE)
 rows = shop.train[:ROWS]
 
-# %%
+# %% tags=["stage:row"]
 for row in rows[:5]:
     print(f"Q: {row.question}\nA: {row.answer}\n")
 
@@ -157,7 +157,7 @@ known = {"against": shop.file("questions"), "facts": shop.facts, "model": MODEL}
 dirty = write_dirty_rows(shop, runs / "dirty.jsonl")
 report = check_rows(dirty.path, **known, language=LANGUAGE)
 
-# %%
+# %% tags=["stage:rows-checked"]
 report
 
 # %% [markdown] lang="ja"
@@ -279,7 +279,7 @@ from workshop_helpers import explore_tokens
 
 view = explore_tokens(MODEL, rows[:30], LANGUAGE)
 
-# %%
+# %% tags=["stage:loss-tokens"]
 view
 
 # %% [markdown] lang="ja"

@@ -155,7 +155,7 @@ for name, value in recipe.to_dict().items():
 # %% [markdown] lang="en"
 # As in the talk's demo: 10 rows, three times over. With so few rows, a step sees only two of them. The training itself is done by Hugging Face's PEFT and TRL; `train` does the preparing and the tidying up.
 
-# %% tags=["needed", "nbval-ignore-output", "timed"]
+# %% tags=["needed", "nbval-ignore-output", "timed", "stage:train-10"]
 from workshop_helpers import train
 
 few = train(MODEL, shop.train[:10], runs / "tuned-10", recipe.replace(epochs=3, batch_size=2))
@@ -185,7 +185,7 @@ for file in sorted(few.adapter.iterdir()):
 #
 # Do press **Stop and save**. The step at work ends, and the $A$s and $B$s so far stay as an adapter. Run the same cell again, and it trains from there to the end. Where the button is not heard (on Colab, for one), the notebook's ■ (interrupt) does the same.
 
-# %% tags=["nbval-ignore-output", "timed"]
+# %% tags=["nbval-ignore-output", "timed", "stage:train-100"]
 from workshop_helpers import TrainingView
 
 view = TrainingView(LANGUAGE)
@@ -206,7 +206,7 @@ print(f"{many.stopped = }  {many.truncated = }  {many.dropped = }")
 # %% [markdown] lang="en"
 # Both curves together. The one of 10 rows is shorter simply because it makes fewer steps.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output", "stage:loss-curve"]
 from workshop_helpers import loss_curve
 
 loss_curve({"10": few, str(ROWS): many})
@@ -245,7 +245,7 @@ settings = {"rank": (1,), "learning_rate": (rate / 10, rate * 10), "epochs": (1,
 tried = sweep(MODEL, shop.train[:20], shop.train[-50:], base, runs / "sweep", **settings)
 tried
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output", "stage:settings"]
 tried.plot()
 
 # %% [markdown] lang="ja"

@@ -59,7 +59,7 @@ LANGUAGE = "ja"
 #
 # If the previous chapter has left its adapters behind they are used as they are; if not, they are trained now. The outcome is the same.
 
-# %% tags=["needed"]
+# %% tags=["needed", "stage:train-both"]
 from workshop_helpers import LoraRecipe, Shop, runs_folder, train
 
 shop = Shop(LANGUAGE)
@@ -89,7 +89,7 @@ for question in shop.questions[:4]:
 #
 # This is the system prompt that the second candidate gets. It lists the shop's rules, and not a single weight changes.
 
-# %%
+# %% tags=["stage:prompt"]
 print(shop.system_prompt)
 
 # %% [markdown] lang="ja" tags=["presenter"]
@@ -118,7 +118,7 @@ from workshop_helpers import compare
 candidates = {"base": MODEL, "prompt": shop.prompted(MODEL), "10": few, f"{ROWS}": many}
 result = compare(candidates, shop.questions)
 
-# %% tags=["nbval-ignore-output", "timed"]
+# %% tags=["nbval-ignore-output", "timed", "stage:same-questions"]
 result
 
 # %% [markdown] lang="ja"
@@ -131,7 +131,7 @@ result
 #
 # **Right language** looks like a matter of course, and is not. In the talk's own trials, TinyLlama was tuned on Japanese rows and went on answering in English. A model that does not speak a language will not learn it from a handful of rows.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output", "stage:bars"]
 result.bars()
 
 # %% [markdown] lang="ja" tags=["presenter"]
@@ -158,7 +158,7 @@ result.bars()
 #
 # Where widgets do not run (on GitHub, for one) you see the three questions on which the candidates differ most.
 
-# %% tags=["nbval-ignore-output", "timed"]
+# %% tags=["nbval-ignore-output", "timed", "stage:explorer"]
 from workshop_helpers import explore
 
 explore(result)
@@ -203,7 +203,7 @@ for row in shop.train[:5]:
 # - **name a figure**: the share that commits itself to a figure instead of hedging
 # - **right, of these**: of those that commit themselves, the share that states a fact that was asked for
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output", "stage:habits"]
 from workshop_helpers import manner
 
 habits = manner(result)
@@ -318,7 +318,7 @@ for row in result.rows:
 # - **facts copied from the prompt**: the rules of some other imaginary shop are given in the prompt; does the model still state them?
 # - **invents no figure when the prompt lacks the fact**: asked for something that is not in the prompt, does it keep from making a number up?
 
-# %% tags=["needed", "nbval-ignore-output"]
+# %% tags=["needed", "nbval-ignore-output", "stage:forgotten"]
 from workshop_helpers import probe
 
 cost = probe({"base": MODEL, f"{ROWS}": many}, LANGUAGE, per_kind=20)

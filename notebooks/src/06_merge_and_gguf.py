@@ -78,7 +78,7 @@ tuned = train(MODEL, shop.train[:ROWS], runs / f"tuned-{ROWS}", recipe)
 #
 # Remember the formula from chapter 04, $W' = W + \frac{\alpha}{r} B A$. There is no need to work out the right-hand side on every run: add it up once and what remains is one matrix, just as large as $W$. The architecture stays the same, and so does the speed of the base model.
 
-# %% tags=["needed", "nbval-ignore-output", "timed"]
+# %% tags=["needed", "nbval-ignore-output", "timed", "stage:merge"]
 from workshop_helpers import merge
 
 merged = merge(tuned.adapter, runs / f"model-{ROWS}")
@@ -166,7 +166,7 @@ print(f"{merged.difference_to_base = :.4f}")
 #
 # GGUF is what llama.cpp and Ollama read. One file holds not only the weights but also the tokenizer, the chat template and the token that ends an answer. The conversion is done by llama.cpp's own converter. The material of the talk calls it `convert-hf-to-gguf.py`, which is its old name; today it is `convert_hf_to_gguf.py`.
 
-# %% tags=["needed", "nbval-ignore-output", "timed"]
+# %% tags=["needed", "nbval-ignore-output", "timed", "stage:gguf"]
 from workshop_helpers import convert
 
 gguf = convert(merged.model, runs / f"model-{ROWS}-F16.gguf")
@@ -182,7 +182,7 @@ print(f"{gguf.type = }  {gguf.size_bytes = :,}  {gguf.seconds = :.1f}")
 #
 # Let us look inside. First come notes about the model, the metadata, and then one named matrix after the other. Switch with the buttons, and search for words such as `eos` or `attn`.
 
-# %%
+# %% tags=["stage:inside"]
 from workshop_helpers import inspect_gguf
 
 inspect_gguf(gguf, LANGUAGE)

@@ -101,7 +101,7 @@ for bits in (8, 4, 2):
 #
 # `quantize` calls llama.cpp's own quantizer. As a command it would be `llama-quantize model-F16.gguf model-Q4_K_M.gguf Q4_K_M`. The digit in a name is only a hint, so look at the bits that each weight really takes.
 
-# %% tags=["needed"]
+# %% tags=["needed", "stage:three-types"]
 from workshop_helpers import quantize
 
 types = ("Q8_0", "Q4_K_M", "Q2_K")
@@ -124,7 +124,7 @@ for file in files:
 #
 # Now take one single block of real weights: the original values, the integers that are stored, and what comes back. Switch the file to see what another type makes of the same place.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output", "stage:microscope"]
 from workshop_helpers import microscope
 
 microscope(files, LANGUAGE)
@@ -189,7 +189,7 @@ from workshop_helpers import quantization_table
 held_out = shop.train[-100:]
 table = quantization_table(f16.path, types, shop.questions, held_out_conversations=held_out)
 
-# %% tags=["nbval-ignore-output", "timed"]
+# %% tags=["nbval-ignore-output", "timed", "stage:exam"]
 table
 
 # %% [markdown] lang="ja"
@@ -215,7 +215,7 @@ table.plot()
 #
 # After the figures, the answers themselves. Choose a type, move the memory there is, change the question: the answer of F16 stands beside the one of your type. The model field estimates which types of a larger model would fit.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output", "stage:picker"]
 from workshop_helpers import pick_quantization
 
 pick_quantization(table)

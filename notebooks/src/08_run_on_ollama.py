@@ -98,7 +98,7 @@ print(place)
 #
 # Both can be read off the chat template inside the GGUF.
 
-# %% tags=["needed"]
+# %% tags=["needed", "stage:support-modelfile"]
 from workshop_helpers import prompted
 
 modelfile = prompted(small.path, folder=runs).setting(temperature=0, repeat_penalty=1)
@@ -146,7 +146,7 @@ print(modelfile.text())
 #
 # From a notebook it takes two lines as well.
 
-# %% tags=["needed", "nbval-ignore-output"]
+# %% tags=["needed", "nbval-ignore-output", "stage:ask-support"]
 support = place.create(f"{runs.name}-support", modelfile)
 answer = support.ask(shop.questions[8].question)
 print(f"{support.name}: {answer.text}")
@@ -166,7 +166,7 @@ print(f"{answer.prompt_tokens = }  {answer.tokens = }  {answer.stopped = }")
 #
 # A model writes one token after the other. **Streaming** hands them over as they come, instead of when all is done. The bars show where one piece ends and the next begins.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output", "stage:stream"]
 reply = support.stream(shop.questions[37].question)
 for piece in reply:
     print(piece, end="|", flush=True)

@@ -67,7 +67,7 @@ print(recorded.source)
 # %% [markdown] lang="en"
 # In the next plot only the rows vary; epochs and learning rate stay at the model's standard recipe. The band lies between a training on the first rows and one on rows drawn by chance.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output", "stage:curve-rows"]
 recorded.plot("rows")
 
 # %% [markdown] lang="ja"
@@ -80,7 +80,7 @@ recorded.plot("rows")
 #
 # Now keep the rows at 100 and change **how often they are seen**.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output", "stage:curve-epochs"]
 recorded.plot("epochs")
 
 # %% [markdown] lang="ja"
@@ -151,7 +151,7 @@ many = train(MODEL, shop.train[:ROWS], runs / f"tuned-{ROWS}", recipe)
 tuned = {"10 x 3": few, f"{ROWS} x 3": short, f"{ROWS} x {recipe.epochs:g}": many}
 result = compare({"base": MODEL, **tuned}, shop.questions)
 
-# %% tags=["nbval-ignore-output", "timed"]
+# %% tags=["nbval-ignore-output", "timed", "stage:measured-here"]
 result
 
 # %% [markdown] lang="ja"
@@ -190,7 +190,7 @@ recorded.plot("epochs", here=mine)
 #
 # How many of the questions does each model answer with every fact right, and how many with a wrong figure?
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output", "stage:learned"]
 for row in result.rows:
     right = sum(score.recall == 1 for score in row.scores)
     wrong = sum(bool(score.contradicted) for score in row.scores)
@@ -206,7 +206,7 @@ for row in result.rows:
 #
 # What was gained is half of the account. Ask questions that have nothing to do with the shop, before and after.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output", "stage:lost"]
 from workshop_helpers import probe
 
 lost = probe({"base": MODEL, f"{ROWS}": many}, LANGUAGE, per_kind=20)
@@ -258,7 +258,7 @@ lost
 #
 # Here is your own measurement in the form of the talk's. The seconds are those of training alone; where an adapter was found and taken again, those of the run that made it.
 
-# %% tags=["nbval-ignore-output", "timed"]
+# %% tags=["nbval-ignore-output", "timed", "stage:table-and-ours"]
 for label, report in tuned.items():
     print(f"{MODEL:8} {label:9} {report.seconds:6.1f} s  facts: {recall[label]:.0%}")
 

@@ -84,7 +84,7 @@ shown = Candidate("10 in the prompt", MODEL, system=examples)
 candidates = {"base": MODEL, "10": few, shown.label: shown, "prompt": shop.prompted(MODEL)}
 result = compare(candidates, shop.questions)
 
-# %% tags=["nbval-ignore-output", "timed"]
+# %% tags=["nbval-ignore-output", "timed", "stage:cheap-first"]
 result
 
 # %% [markdown] lang="ja"
@@ -97,7 +97,7 @@ result
 #
 # And your own task? Answer a few questions, and you get advice with its reason and what that rests on.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output", "stage:decision"]
 from workshop_helpers import decision_helper
 
 decision_helper(LANGUAGE)
@@ -134,7 +134,7 @@ print(advice)
 #
 # A training needs memory for weights, adapter, gradients, the optimizer's state and activations. Move the sliders and see which term depends on what, formulas included. **This is an estimate and no measurement.** Speed and price are yours to type: what you measured, and what you looked up.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output", "stage:sliders"]
 from workshop_helpers import cost_sliders
 
 cost_sliders(LANGUAGE)

@@ -1,42 +1,76 @@
-"""The talk's eight sections, with their minutes and the notebooks that belong to them."""
+"""The talk's eight sections: their minutes, their notebooks, and the cells that are shown live."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 PLANNED = 45  # minutes, as the talk is announced
 
 
 @dataclass(frozen=True)
 class Section:
-    """A section: its `name` (the title is the wording agenda.NAME), its minutes, its notebooks."""
+    """A section: its `name` (the title is the wording agenda.NAME), its minutes, its notebooks, and
+    the scenes: a scene NAME is the cell tagged stage:NAME in one of these notebooks.
+    """
 
     name: str
     minutes: float
     notebooks: tuple[str, ...]
+    scenes: tuple[str, ...] = ()
 
 
 # The minutes are those of the talk's agenda, which announces 45. They add up to 50: seven sections
 # fill the 45, and the summary with its questions comes on top.
 SECTIONS = (
-    Section("what", 5, ("01_what_is_finetuning",)),
-    Section("ollama", 5, ("02_ollama_misconceptions",)),
-    Section("practice", 10, ("03_training_data", "04_lora_training")),
-    Section("demo", 10, ("05_before_after",)),
-    Section("to-ollama", 7, ("06_merge_and_gguf", "07_quantization", "08_run_on_ollama")),
-    Section("reality", 5, ("09_results_and_reality",)),
-    Section("approach", 3, ("10_practical_approach",)),
+    Section(
+        "what",
+        5,
+        ("01_what_is_finetuning",),
+        ("five-ways", "five-counted", "lora-drawn", "lora-counted"),
+    ),
+    Section(
+        "ollama",
+        5,
+        ("02_ollama_misconceptions",),
+        ("modelfile", "base-and-told", "proof", "same-weights"),
+    ),
+    Section(
+        "practice",
+        10,
+        ("03_training_data", "04_lora_training"),
+        ("row", "rows-checked", "loss-tokens", "train-10", "train-100", "loss-curve", "settings"),
+    ),
+    Section(
+        "demo",
+        10,
+        ("05_before_after",),
+        ("train-both", "prompt", "same-questions", "bars", "explorer", "habits", "forgotten"),
+    ),
+    Section(
+        "to-ollama",
+        7,
+        ("06_merge_and_gguf", "07_quantization", "08_run_on_ollama"),
+        (
+            "merge", "gguf", "inside", "three-types", "microscope", "exam", "picker",
+            "support-modelfile", "ask-support", "stream",
+        ),
+    ),
+    Section(
+        "reality",
+        5,
+        ("09_results_and_reality",),
+        ("curve-rows", "curve-epochs", "measured-here", "learned", "lost", "table-and-ours"),
+    ),
+    Section("approach", 3, ("10_practical_approach",), ("cheap-first", "decision", "sliders")),
     Section("summary", 5, ("10_practical_approach",)),
-)
+)  # fmt: skip
 
 
 def agenda(minutes: float | None = None) -> tuple[Section, ...]:
     """The sections; with `minutes` shortened or stretched alike, so that they add up to these."""
     whole = sum(section.minutes for section in SECTIONS)
     share = (minutes or whole) / whole
-    return tuple(
-        Section(section.name, section.minutes * share, section.notebooks) for section in SECTIONS
-    )
+    return tuple(replace(section, minutes=section.minutes * share) for section in SECTIONS)
 
 
 @dataclass

@@ -1,0 +1,1 @@
+"""The talk: its scenes, rehearsed on the presenter's machine and then given live by the clock."""
