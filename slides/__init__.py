@@ -1,0 +1,1 @@
+"""The talk: two decks, what fills their placeholders, and what builds them."""
