@@ -15,7 +15,6 @@ writes nothing.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import re
 import sys
@@ -25,6 +24,8 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from workshop_helpers.stage.cells import set_parameters
 
 HERE = Path(__file__).resolve().parent
 SOURCES = HERE / "src"
@@ -131,19 +132,6 @@ def repository() -> str:
     found = re.search(r'(?m)^Repository = "([^"]+)"$', text)
     assert found is not None
     return found[1]
-
-
-def set_parameters(text: str, values: dict[str, str]) -> str:
-    """The parameters cell with `NAME = …` set to other values: a text where it sets a text, a
-    number where it sets one. KeyError for a name that it does not set.
-    """
-    for name, value in values.items():
-        found = re.search(rf'(?m)^{name} = ("[^"]*"|\d+)', text)
-        if found is None:
-            raise KeyError(f"the parameters cell sets no {name}")
-        new = json.dumps(value, ensure_ascii=False) if found[1].startswith('"') else str(int(value))
-        text = text[: found.start(1)] + new + text[found.end(1) :]
-    return text
 
 
 def execute(

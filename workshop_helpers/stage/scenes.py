@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..core.agenda import SECTIONS
+from ..core.agenda import SECTIONS, Section
 from ..core.errors import WorkshopError
 
 TAG = "stage:"
@@ -24,14 +25,16 @@ class Scene:
     source: str
 
 
-def scenes(language: str, notebooks: Path) -> tuple[Scene, ...]:
+def scenes(
+    language: str, notebooks: Path, sections: Sequence[Section] = SECTIONS
+) -> tuple[Scene, ...]:
     """All scenes, from the executed notebooks of a language ("en" or "ja") in the folder
     `notebooks`.
 
     Raises WorkshopError where a notebook is not there, or a scene is in none or in two cells.
     """
     found = []
-    for section in SECTIONS:
+    for section in sections:
         tagged = {
             name: cell
             for notebook in section.notebooks
