@@ -1,5 +1,7 @@
-"""Every English notebook runs alone from an empty folder, on a machine without Ollama, and gives
-what was recorded; so do its solutions. (For the Japanese ones nbval compares: `test_recorded.py`.)
+"""The English notebooks run from scratch in the order of the course, on a machine without Ollama,
+and give what was recorded; so do their solutions. What a chapter makes is there for the next, as
+on a learner's machine; that each runs alone is shown with the Japanese ones, whose code is the
+same. (For those nbval compares: `test_recorded.py`.)
 """
 
 from __future__ import annotations
@@ -26,18 +28,19 @@ def run_and_compare(source, kind, folder, monkeypatch) -> float:
     return seconds
 
 
+@pytest.fixture(scope="module")
+def course(tmp_path_factory):
+    """The folder in which a learner works through the course; empty at first."""
+    return tmp_path_factory.mktemp("course")
+
+
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
-def test_a_notebook_runs_alone_and_gives_what_was_recorded(source, tmp_path, monkeypatch):
-    seconds = run_and_compare(source, "notebook", tmp_path, monkeypatch)
+def test_a_notebook_and_its_solutions_give_what_was_recorded(source, course, monkeypatch):
+    seconds = run_and_compare(source, "notebook", course, monkeypatch)
     note_seconds(f"en/{source.stem}", seconds)
-
-
-@pytest.mark.parametrize(
-    "source", [s for s in SOURCES if build.has_exercises(s)], ids=lambda path: path.stem
-)
-def test_solutions_run_alone_and_give_what_was_recorded(source, tmp_path, monkeypatch):
-    seconds = run_and_compare(source, "solutions", tmp_path, monkeypatch)
-    note_seconds(f"en/{source.stem} (solutions)", seconds)
+    if build.has_exercises(source):
+        seconds = run_and_compare(source, "solutions", course, monkeypatch)
+        note_seconds(f"en/{source.stem} (solutions)", seconds)
 
 
 def test_a_stale_output_is_seen():

@@ -2,9 +2,8 @@
 
 The Japanese notebooks run in the order of the course, with what one chapter makes left for the
 next; that each runs alone is what `test_from_scratch.py` shows, and `test_from_scratch_en.py`
-compares the English ones while they run alone. Cells tagged nbval-ignore-output
-hold times, and figures of a trained model, which another processor may round differently; they must
-run, the others must give the same.
+compares the English ones. Cells tagged nbval-ignore-output hold times, and figures of a trained
+model, which another processor may round differently; they must run, the others must give the same.
 """
 
 from __future__ import annotations
