@@ -136,6 +136,38 @@ def test_train_says_what_it_did_and_does_it_once(capfd, way, tiny_model):
     assert "nothing was done again" in done(capfd, *command)
 
 
+def test_train_takes_columns_of_any_name_and_says_that_there_are_fewer_rows(
+    capfd, tmp_path, tiny_model
+):
+    rows = tmp_path / "rows.csv"
+    rows.write_text("Frage;Antwort\nWann offen?;Von 10 bis 20 Uhr.\nGratis?;Ja\n", encoding="utf-8")
+    given = ["train", "--model", tiny_model, "--data", rows, "--out", tmp_path / "a", "--epochs", 1]
+    code, _, err = run(capfd, *given)
+    assert code == 2 and "--question-column" in err
+    named = ["--question-column", "Frage", "--answer-column", "Antwort"]
+    code, out, err = run(capfd, *given, *named, "--rows", 50)
+    assert code == 0 and "trained" in out and (tmp_path / "a" / "adapter_config.json").is_file()
+    assert "has 2 rows, not 50" in err
+
+
+def test_the_help_of_train_gives_the_recipes_own_values(capfd):
+    from workshop_helpers.training.recipe import LoraRecipe
+
+    own, other = LoraRecipe.for_model("mame"), LoraRecipe()
+    _, out, _ = run(capfd, "train", "--help")
+    told = " ".join(out.split())
+    assert f"times to go through the rows ({own.epochs:g} / {other.epochs:g})" in told
+    assert f"learning rate ({own.learning_rate:g} / {other.learning_rate:g})" in told
+    assert f"rows a step ({own.batch_size})" in told and own.batch_size == other.batch_size
+
+
+def test_a_question_without_quotes_and_a_folder_for_a_gguf_get_the_right_command(capfd, tiny_model):
+    code, _, err = run(capfd, "ask", "mame", "how", "much", "is", "shipping")
+    assert code == 2 and 'workshop ask mame "how much is shipping"' in err
+    code, _, err = run(capfd, "quantize", tiny_model)
+    assert code == 2 and f"workshop gguf {tiny_model} --out" in err
+
+
 def test_train_mixes_in_general_rows(capfd, way, tmp_path, tiny_model):
     general = write_rows(tmp_path / "general.jsonl")
     options = ["--out", tmp_path / "a", "--epochs", 1, "--rows", 4, "--general", general]

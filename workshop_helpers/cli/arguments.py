@@ -17,6 +17,7 @@ MODEL_HELP = (
     "a catalogue name (see `workshop models`), a model folder, an adapter folder, a .gguf file, "
     "or ollama:NAME"
 )
+READ_HELP = "training rows: .jsonl, .json, .csv, .tsv, .xlsx, .parquet or .txt, also .gz"
 DEBUG_HELP = "show the traceback of an error"
 
 
@@ -104,6 +105,22 @@ def option(to: Any, name: str, metavar: str, help: str, type: Any = str, **more:
 def several(to: Any, name: str, metavar: str, help: str, type: Any = str, **more: Any) -> None:
     """Add an option, or a positional argument, that takes one value or more."""
     option(to, name, metavar, help, type, nargs="+", **more)
+
+
+def add_reading(to: Any) -> None:
+    """The options that say how a file of rows is read."""
+    group = to.add_argument_group("how the file is read (found out by itself otherwise)")
+    option(group, "--format", "NAME", "alpaca, messages, sharegpt, gemini, …")
+    option(group, "--question-column", "NAME", "column that holds the question")
+    option(group, "--answer-column", "NAME", "column that holds the answer")
+    option(group, "--encoding", "NAME", "utf-8, cp932, euc_jp, …")
+
+
+def read_options(args: argparse.Namespace) -> dict[str, Any]:
+    """The options of `add_reading`, for `open_rows`."""
+    columns = {"question": args.question_column, "answer": args.answer_column}
+    columns = {name: value for name, value in columns.items() if value}
+    return {"format": args.format, "columns": columns or None, "encoding": args.encoding}
 
 
 def add_longest_answer(to: Any) -> None:

@@ -13,19 +13,21 @@ from pathlib import Path
 from typing import Any
 
 from .arguments import (
+    READ_HELP,
     above_zero,
     add_group,
+    add_reading,
     add_verb,
     at_least_one,
     flag,
     given,
     option,
+    read_options,
     refuse_overwriting,
     several,
 )
 from .output import OK, first_ten, show
 
-READ_HELP = "training rows: .jsonl, .json, .csv, .tsv, .xlsx, .parquet or .txt, also .gz"
 WIDTH = 120
 
 
@@ -38,20 +40,6 @@ def add_data_verbs(verbs: Any) -> None:
     for add in (_add_check, _add_clean, _add_split, _add_convert, _add_preview, _add_imports,
                 _add_synthesize):  # fmt: skip
         add(verb)
-
-
-def _reading(to: Any) -> None:
-    group = to.add_argument_group("how the file is read (found out by itself otherwise)")
-    option(group, "--format", "NAME", "alpaca, messages, sharegpt, gemini, …")
-    option(group, "--question-column", "NAME", "column that holds the question")
-    option(group, "--answer-column", "NAME", "column that holds the answer")
-    option(group, "--encoding", "NAME", "utf-8, cp932, euc_jp, …")
-
-
-def _read_options(args: argparse.Namespace) -> dict[str, Any]:
-    columns = {"question": args.question_column, "answer": args.answer_column}
-    columns = {name: value for name, value in columns.items() if value}
-    return {"format": args.format, "columns": columns or None, "encoding": args.encoding}
 
 
 def _in_and_out(to: Any, what: str, made: str) -> None:
@@ -104,7 +92,7 @@ def _add_check(verb: Any) -> None:
     option(check, "--tokens-per-second", "X", speed, above_zero)
     option(check, "--price-per-hour", "X", "of the machine, for the estimate", above_zero)
     _report_language(check)
-    _reading(check)
+    add_reading(check)
 
 
 def _check(args: argparse.Namespace) -> int:
@@ -115,7 +103,7 @@ def _check(args: argparse.Namespace) -> int:
     if args.html is not None:
         refuse_overwriting(args.html, [*args.files, *args.against])
     report = check_rows(
-        args.files, progress=not args.json, **_read_options(args),
+        args.files, progress=not args.json, **read_options(args),
         **given(args, "against", "model", "max_length", "quick", "facts", "aim",
                 "tokens_per_second", "price_per_hour"),
     )  # fmt: skip
@@ -138,14 +126,14 @@ def _add_clean(verb: Any) -> None:
     flag(clean, "--mask", "also mask e-mail addresses, names, numbers")
     flag(clean, "--no-nfc", "leave composed characters as is")
     _skip_faults(clean)
-    _reading(clean)
+    add_reading(clean)
 
 
 def _clean(args: argparse.Namespace) -> int:
     from ..dataset.checks import clean
 
     how = {"mask_personal": args.mask, "nfc": not args.no_nfc, "skip_faults": args.skip_faults}
-    report = clean(args.file, args.out, **how, **_read_options(args))
+    report = clean(args.file, args.out, **how, **read_options(args))
     changes = [change.diff().removesuffix("\n") for change in report.changes]
     told = ", ".join(f"{count:,} × {rule}" for rule, count in report.counts.items()) or "nothing"
     left_out = f"{len(report.faults):,} rows that cannot be read"
@@ -171,7 +159,7 @@ def _add_split(verb: Any) -> None:
     parts = "train:validation:test, or train:test (default: 8:1:1)"
     option(split, "--ratios", "8:1:1", parts, _ratios, default=(8.0, 1.0, 1.0))
     _seed(split)
-    _reading(split)
+    add_reading(split)
 
 
 def _ratios(text: str) -> tuple[float, ...]:
@@ -184,7 +172,7 @@ _ratios.__name__ = "ratio such as 8:1:1"  # argparse names the type in its messa
 def _split(args: argparse.Namespace) -> int:
     from ..dataset.checks import split
 
-    report = split(args.file, args.out, ratios=args.ratios, seed=args.seed, **_read_options(args))
+    report = split(args.file, args.out, ratios=args.ratios, seed=args.seed, **read_options(args))
     sides = [
         (name, f"{rows:,} rows  {report.files.get(name, '(empty: not written)')}")
         for name, rows in report.rows.items()
@@ -204,14 +192,14 @@ def _add_convert(verb: Any) -> None:
     option(convert, "--to", "FORMAT", "alpaca, messages, sharegpt, gemini, …")
     flag(convert, "--nfc", "write characters in one part (NFC)")
     _skip_faults(convert)
-    _reading(convert)
+    add_reading(convert)
 
 
 def _convert(args: argparse.Namespace) -> int:
     from ..dataset.formats import convert
 
     how = given(args, "to", "nfc", "skip_faults")
-    report = convert(args.file, args.out, **how, **_read_options(args))
+    report = convert(args.file, args.out, **how, **read_options(args))
     left_out = first_ten(report.faults, "… and {} more rows")
     show(
         args,

@@ -30,7 +30,7 @@ def add_evaluate_verbs(verbs: Any) -> None:
     """Add `ask` and `verify` to the subparsers `verbs`."""
     ask = add_verb(verbs, "ask", _ask, "ask a model one question", device=True)
     option(ask, "model", "MODEL", MODEL_HELP)
-    option(ask, "question", "QUESTION", "the question, in quotes")
+    several(ask, "question", "QUESTION", "the question, in quotes")
     add_system_text(ask)
     add_longest_answer(ask)
 
@@ -50,11 +50,17 @@ def add_evaluate_verbs(verbs: Any) -> None:
 def _ask(args: argparse.Namespace) -> int:
     from ..runtimes import ask
 
-    if not args.question.strip():
+    question = " ".join(args.question)
+    if len(args.question) > 1:
+        raise WorkshopError(
+            f"The question came as {len(args.question)} words. Put it in quotes, since a shell "
+            f'takes signs such as ? and \' for its own: workshop ask {args.model} "{question}"'
+        )
+    if not question.strip():
         raise WorkshopError(
             'The question is empty. Write it in quotes: workshop ask mame "How much is shipping?"'
         )
-    asked = {"model": args.model, "question": args.question, "system": system_text(args)}
+    asked = {"model": args.model, "question": question, "system": system_text(args)}
     answer = ask(**asked, **given(args, "device", "max_new_tokens"))
     told = {"tokens": answer.tokens, "seconds": answer.seconds, "stopped": answer.stopped}
     show(args, {**asked, "answer": answer.text, **told}, answer.text)

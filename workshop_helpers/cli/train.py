@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
-from .arguments import MODEL_HELP, above_zero, add_verb, at_least_one, given, option
+from .arguments import (
+    READ_HELP,
+    above_zero,
+    add_reading,
+    add_verb,
+    at_least_one,
+    given,
+    option,
+    read_options,
+)
 from .output import OK, again, megabytes, show
 
 RECIPE = (
@@ -18,24 +28,33 @@ def add_train_verbs(verbs: Any) -> None:
     """Add `train` and `merge` to the subparsers `verbs`."""
     train = add_verb(
         verbs, "train", _train, "train a LoRA adapter on rows of questions and answers",
-        "Rows are JSON lines with instruction/input/output, messages, or prompt/completion. An "
-        "interrupted run goes on where it stopped when the same command is given again.",
+        "`workshop data check FILE` finds what is wrong with the rows first. An interrupted run "
+        "goes on where it stopped when the same command is given again.",
         device=True, overwrite=True,
     )  # fmt: skip
-    option(train, "--model", "MODEL", MODEL_HELP, required=True)
-    option(train, "--data", "FILE", "the training rows (.jsonl)", Path, required=True)
+    what = "a catalogue name (see `workshop models`), or a model folder"
+    option(train, "--model", "MODEL", what, required=True)
+    option(train, "--data", "FILE", READ_HELP, Path, required=True)
     option(train, "--out", "DIR", "folder for the adapter", Path, required=True)
-    option(train, "--rows", "N", "use only the first N rows", at_least_one)
-    option(train, "--epochs", "N", "times to go through the rows", above_zero)
-    option(train, "--rank", "N", "width of the adapter: more can learn more", at_least_one)
-    option(train, "--lr", "X", "learning rate, such as 2e-4", above_zero, dest="learning_rate")
-    option(train, "--batch-size", "N", "rows a step", at_least_one)
+    option(train, "--rows", "N", "use only the first N rows (default: all)", at_least_one)
+    recipe = train.add_argument_group("the recipe (default: the model's own; mame / another model)")
+    epochs = f"times to go through the rows ({_defaults('epochs')})"
+    option(recipe, "--epochs", "N", epochs, above_zero)
+    rank = f"width of the adapter: more can learn more ({_defaults('rank')})"
+    option(recipe, "--rank", "N", rank, at_least_one)
+    rate = f"learning rate ({_defaults('learning_rate')})"
+    option(recipe, "--lr", "X", rate, above_zero, dest="learning_rate")
+    batch = f"rows a step ({_defaults('batch_size')})"
+    option(recipe, "--batch-size", "N", batch, at_least_one)
     longest = "most tokens of a row, question and answer; a longer answer is cut"
-    option(train, "--max-length", "N", longest, at_least_one)
-    option(train, "--seed", "N", "the same seed gives the same adapter", int)
-    option(train, "--general", "FILE", "general rows to mix in against forgetting", Path)
+    longest = f"{longest} ({_defaults('max_length')})"
+    option(recipe, "--max-length", "N", longest, at_least_one)
+    seed = f"the same seed gives the same adapter ({_defaults('seed')})"
+    option(recipe, "--seed", "N", seed, int)
+    option(recipe, "--general", "FILE", "general rows to mix in against forgetting", Path)
     share = "how many of them, as a share of the training rows: 0.5 is one to two"
-    option(train, "--general-rows", "X", share, above_zero)
+    option(recipe, "--general-rows", "X", f"{share} ({_defaults('general_rows')})", above_zero)
+    add_reading(train)
 
     merge = add_verb(
         verbs, "merge", _merge, "fold an adapter into its base model",
@@ -46,14 +65,27 @@ def add_train_verbs(verbs: Any) -> None:
     option(merge, "--out", "DIR", "folder for the merged model", Path, required=True)
 
 
+def _defaults(name: str) -> str:
+    """What a recipe has where no option says otherwise: for mame / for a model without its own."""
+    from ..training.recipe import LoraRecipe
+
+    own, other = (getattr(recipe, name) for recipe in (LoraRecipe.for_model("mame"), LoraRecipe()))
+    return f"{own:g}" if own == other else f"{own:g} / {other:g}"
+
+
 def _train(args: argparse.Namespace) -> int:
+    from ..dataset.formats.strict import read_conversations
     from ..training.recipe import LoraRecipe
     from ..training.train import train
 
     changes = {name: value for name, value in given(args, *RECIPE).items() if value is not None}
     recipe = LoraRecipe.for_model(args.model).replace(**changes)
-    how = given(args, "rows", "general", "device", "overwrite")
-    report = train(args.model, args.data, args.out, recipe, **how)
+    rows = read_conversations(args.data, limit=args.rows, **read_options(args))
+    how = given(args, "general", "device", "overwrite")
+    report = train(args.model, rows, args.out, recipe, **how)
+    if args.rows is not None and len(rows) < args.rows:
+        fewer = f"{args.data} has {len(rows)} rows, not {args.rows}: it was trained on all of them."
+        print(fewer, file=sys.stderr)
     show(args, report, *_trained(report))
     return OK
 

@@ -218,12 +218,18 @@ def _device() -> Iterator[Check]:
         yield _check("torch", "fail", told, word("reinstall", package="torch"))
         return
     from ..core.device import choose_device, cores, machine
+    from ..models.resolve import resolve
+    from ..training.train import training_device
 
     device, described = choose_device(), machine()
     about = {"cpu": described["cpu"], "cores": cores(), "os": described["os"]}
     yield _check("processor", "ok", word("processor", **about))
     yield _check("device", "ok", word("because", what=device.name, why=device.why_device))
     yield _check("dtype", "ok", word("because", what=device.dtype, why=device.why_dtype))
+    training = training_device(None, resolve("mame"))
+    if training.dtype != device.dtype:
+        why = word("because", what=training.dtype, why=training.why_dtype)
+        yield _check("dtype-training", "ok", why)
     there = described["accelerator"]
     if there != "none" and device.name == "cpu" and not os.environ.get("WORKSHOP_DEVICE"):
         yield _check("accelerator", "warn", word("unused", name=there), word("unused-fix"))

@@ -86,6 +86,11 @@ def read_gguf(path: str | Path) -> GgufFile:
     Raises WorkshopError for a file that is missing, no GGUF, truncated, or damaged in its header.
     """
     path = Path(path)
+    if path.is_dir():
+        raise WorkshopError(
+            f"{path} is a folder, not a GGUF file. `workshop gguf {path} --out FILE.gguf` converts "
+            "the model in it."
+        )
     try:
         metadata, tensors = read_header(path)
         return GgufFile(path, path.stat().st_size, metadata, tensors)

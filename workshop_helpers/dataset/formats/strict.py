@@ -17,8 +17,11 @@ from .stream import Bytes, lines, require_file
 T = TypeVar("T")
 
 
-def read_conversations(path: str | Path, *, limit: int | None = None) -> list[Conversation]:
-    """Read a file of training rows, in file order, in any format of `open_rows`.
+def read_conversations(
+    path: str | Path, *, limit: int | None = None, **how: Any
+) -> list[Conversation]:
+    """Read a file of training rows, in file order, in any format of `open_rows`, which `how` is
+    handed to.
 
     limit: return only the first rows; the whole file is still checked. Raises WorkshopError that
     lists up to ten faults with file and line: those of `open_rows`, duplicate rows, control tokens
@@ -27,7 +30,7 @@ def read_conversations(path: str | Path, *, limit: int | None = None) -> list[Co
     if limit is not None and limit < 1:
         raise WorkshopError(f"limit is {limit}; ask for at least one row.")
     path = Path(path)
-    with open_rows(path) as reader:
+    with open_rows(path, **how) as reader:
         rows = ((row.line or 0, _checked(row)) for row in reader)
         return all_right(path, rows, lambda row: row.messages, "row")[:limit]
 
