@@ -33,7 +33,8 @@ $(STAMP): pyproject.toml constraints.txt
 		"(Debian/Ubuntu: apt install python3-venv; Mac: brew install python@3.11)," \
 		"or name it: make setup PYTHON=/path/to/python3" >&2; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet $(PIP_ARGS) -c constraints.txt -e ".[$(EXTRAS)]"
+	@echo "Installing the tested packages into $(VENV). torch and its like are large: this takes minutes."
+	$(BIN)/python -m pip install $(PIP_ARGS) -c constraints.txt -e ".[$(EXTRAS)]"
 	@touch $@
 
 demo: setup  ## the main job: train, compare, merge, convert, quantize; writes runs/demo/report.html

@@ -82,11 +82,13 @@ def _quantize(args: argparse.Namespace) -> int:
 
 
 def _file_lines(report: GgufReport) -> list[tuple[str, str]]:
+    from ..gguf.check import ASKED
+
     size = megabytes(report.size_bytes)
     lines = [
         ("file", f"{report.path}{again(report.reused)}"),
         ("size", f"{size}, {report.bits_per_weight:.2f} bits per weight ({report.type})"),
-        ("check", f"answers {report.check.answer!r}"),
+        ("check", f"asked {ASKED!r}, it answers {report.check.answer!r}"),
     ]
     if report.fallback:
         name, wanted, got = report.fallback[0]

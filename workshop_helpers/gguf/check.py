@@ -38,6 +38,9 @@ _COMPARED = 64  # tokens they are compared on
 _SPECIAL = (3, 4)  # control and user-defined, of the types in `tokenizer.ggml.token_type`
 
 
+ASKED = "Hello! 送料は？"  # what the model is asked: letters, a sign and Japanese
+
+
 @dataclass(frozen=True)
 class GgufCheck:
     """What was found on opening a GGUF. `problems` is empty if there are none.
@@ -132,7 +135,7 @@ def check_gguf(
         if template:
             problems += _template_problems(engine, eos)
             try:
-                prompt = engine.render([{"role": "user", "content": "Hello! 送料は？"}])
+                prompt = engine.render([{"role": "user", "content": ASKED}])
                 answer = engine.complete(prompt, max_new_tokens=24).text
             except WorkshopError as err:
                 problems.append(f"It gives no answer: {err}")
