@@ -21,7 +21,8 @@ STAMP := $(VENV)/.installed
 EXTRAS := train,gguf,data,ollama,notebooks,dev
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lab test test-fast seeded-faults lint format mame mame-eval notebooks bench readme
+.PHONY: help setup demo lab test test-fast seeded-faults lint format mame mame-eval notebooks bench readme slides \
+	diagrams slide-pictures
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,3 +76,19 @@ bench: setup  ## what tuning teaches, quantization costs, and how fast it all is
 
 readme: setup  ## fill the READMEs, results/README and the pictures from results/
 	$(BIN)/python scripts/readme_figures.py $(ARGS)
+
+slides: setup slides/node_modules/.installed  ## build the talk's decks into slides/built: HTML, PDF, notes (Node 18+)
+	$(BIN)/python -m slides.build $(ARGS)
+
+diagrams: setup slides/node_modules/mermaid  ## draw the diagrams of the decks that were changed
+	$(BIN)/python -m slides.diagrams $(ARGS)
+
+slide-pictures: setup  ## the README's pictures of three slides, from slides/built
+	$(BIN)/python -m slides.pictures $(ARGS)
+
+slides/node_modules/.installed: slides/package.json
+	cd slides && npm install
+	@touch $@
+
+slides/node_modules/mermaid:
+	cd slides && npm install --include=dev

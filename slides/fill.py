@@ -18,6 +18,7 @@ from typing import Any
 from workshop_helpers.core.agenda import PLANNED, SECTIONS
 from workshop_helpers.core.cards import file_hash
 from workshop_helpers.core.errors import WorkshopError
+from workshop_helpers.models.catalogue import CATALOGUE
 from workshop_helpers.stage.scenes import scenes
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -92,6 +93,7 @@ class Filler:
             "total": lambda _: f"{sum(section.minutes for section in SECTIONS):g}",
             "planned": lambda _: f"{PLANNED:g}",
             "result": self._result,
+            "size": self._size,
             "machine": self._machine,
             "date": self._date,
         }
@@ -141,7 +143,23 @@ class Filler:
         file, path, form, ranged = match.groups()
         if form not in FORMATS:
             raise Unfilled(f"no format {form}; there are {', '.join(FORMATS)}")
-        return shown(look_up(self._read(file), path), form, bool(ranged), self.language)
+        return shown(self._look_up(file, path), form, bool(ranged), self.language)
+
+    def _look_up(self, file: str, path: str) -> Any:
+        return look_up(self._read(file), re.sub(r"\bLANG\b", self.language, path))
+
+    def _size(self, rest: str) -> str:
+        """How large the weights of a model of the catalogue are with so many bits each."""
+        parts = rest.split(maxsplit=2)
+        if len(parts) != 3:
+            raise Unfilled("write {{size MODEL FILE PATH}}, PATH leading to bits per weight")
+        name, file, path = parts
+        if name not in CATALOGUE:
+            raise Unfilled(f"the catalogue has no model {name}")
+        bits = self._look_up(file, path)
+        if not isinstance(bits, (int, float)):
+            raise Unfilled(f"{path} is no number of bits")
+        return f"{bits * CATALOGUE[name].parameters / 8 / 1e9:.1f} GB"
 
     def _machine(self, file: str) -> str:
         found = self._read(file).get("machine")
@@ -244,7 +262,8 @@ FORMATS: dict[str, tuple[Callable[[Any], str], str]] = {
     "share0": (lambda value: _share(value, 0), ""),
     "number": (_number, ""),
     "whole": (lambda value: f"{value:,.0f}", ""),
-    "decimals": (lambda value: f"{value:.2f}", ""),
+    "fixed1": (lambda value: f"{value:.1f}", ""),
+    "fixed2": (lambda value: f"{value:.2f}", ""),
     "small": (lambda value: f"{value:.1e}", ""),
     "seconds": (_seconds, "s"),
     "mb": (lambda value: f"{value / 1e6:.1f}", "mb"),
