@@ -16,6 +16,7 @@ from .arguments import DEBUG_HELP, Parser, flag, run_prints_help
 from .convert import add_convert_verbs
 from .data import add_data_verbs
 from .demo import add_demo_verb
+from .demos import add_demos_verbs
 from .doctor import add_doctor_verb
 from .evaluate import add_evaluate_verbs
 from .modelfile import add_modelfile_verb
@@ -25,8 +26,8 @@ from .output import MISTAKE, OK, STOPPED, WRONG
 from .train import add_train_verbs
 
 GROUPS = (
-    add_demo_verb, add_doctor_verb, add_models_verb, add_train_verbs, add_evaluate_verbs,
-    add_convert_verbs, add_data_verbs, add_modelfile_verb, add_ollama_verbs,
+    add_demo_verb, add_demos_verbs, add_doctor_verb, add_models_verb, add_train_verbs,
+    add_evaluate_verbs, add_convert_verbs, add_data_verbs, add_modelfile_verb, add_ollama_verbs,
 )  # fmt: skip
 
 EPILOG = """\

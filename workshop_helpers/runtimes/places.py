@@ -10,6 +10,7 @@ from __future__ import annotations
 import abc
 import hashlib
 import json
+import os
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import suppress
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.cards import file_hash
-from ..core.errors import Closing, WorkshopError
+from ..core.errors import Closing, WorkshopError, explain_os_errors
 from ..core.wordings import say
 from ..gguf.engine import LlamaEngine
 from ..models.chat import Answer, Messages, conversation
@@ -33,6 +34,10 @@ from .openai import is_local
 # Models made on a server have this tag: by it the course knows its own, and replaces and removes
 # no others.
 TAG = "workshop"
+# The environment variable that names a file, in which every model made on a server is noted: a line
+# of JSON before it is made, and one with its digest after. Who has the file can clear up later,
+# whatever has become of the process that made them.
+RECORD = "WORKSHOP_OLLAMA_RECORD"
 # Seconds in which a server must tell its version, to be used at all.
 PATIENCE = 10.0
 
@@ -125,11 +130,13 @@ class Chat:
 class Place(Closing):
     """Somewhere to run models: `name` ("Ollama 0.9.3", "llama.cpp"), and `said`, a sentence on it.
 
-    Closing it removes the models that were made here, and no others.
+    Closing it removes the models that were made here, and no others. `record`: see RECORD.
     """
 
     def __init__(self, name: str, said: str, language: str) -> None:
         self.name, self.said, self.language = name, said, language
+        named = os.environ.get(RECORD)
+        self.record = Path(named) if named else None
         self._made: dict[str, Served] = {}
 
     def __str__(self) -> str:
@@ -148,6 +155,10 @@ class Place(Closing):
 
     @abc.abstractmethod
     def _create(self, name: str, modelfile: Modelfile) -> Served: ...
+
+    def keep(self, model: Served) -> None:
+        """Let a model that was made here stay when the place is closed."""
+        self._made.pop(model.name, None)
 
     def proof(self, base: Served, *others: Served) -> Proof:
         """What each model shares with the base: equal digests are equal parts."""
@@ -190,8 +201,21 @@ class OnOllama(Place):
         super().__init__(name, say(code, language, name=name, host=where), language)
 
     def _create(self, name: str, modelfile: Modelfile) -> Served:
+        self._note(name)
         self.server.create(name, modelfile, parameters=self.parameters)
+        if self.record is not None:
+            digests = {one.name: one.digest for one in self.server.models()}
+            self._note(name, digests.get(name))
         return _OllamaModel(name, modelfile, self.server)
+
+    def _note(self, name: str, digest: str | None = None) -> None:
+        if self.record is None:
+            return
+        note = {"host": self.server.host, "name": name, "digest": digest}
+        with explain_os_errors("write the record of models", self.record):
+            self.record.parent.mkdir(parents=True, exist_ok=True)
+            with self.record.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(note) + "\n")
 
     def close(self) -> None:
         for name in list(self._made):
