@@ -22,6 +22,8 @@ def add_demos_verbs(verbs: Any) -> None:
         "Needs no network.", json=False, device=True,
     )  # fmt: skip
     _add_rows(one, 10)
+    fewer = "held-out questions to ask, the first ones (default: all)"
+    option(one, "--questions", "N", fewer, at_least_one)
     flag(one, "--reuse", "show the last equal training, and say so, in place of a new one")
     two = add_verb(
         verbs, "demo2", _demo2, "on stage: the same by prompting alone",
@@ -63,7 +65,7 @@ def _demo1(args: argparse.Namespace) -> int:
     from ..stage.demos import demo1, open_demo
 
     with open_demo("demo1", *_told(args), device=args.device) as demo:
-        demo1(demo, args.rows, reuse=args.reuse)
+        demo1(demo, args.rows, questions=args.questions, reuse=args.reuse)
     return OK
 
 

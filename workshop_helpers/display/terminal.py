@@ -23,12 +23,16 @@ def answers_on_terminal(chosen: SideBySide, language: str | None = None) -> Any:
     language = language or comparison.language
     for index in chosen.indices:
         question = comparison.questions[index]
-        blocks.append(_asked(question, language))
+        blocks += _asked(question, language)
         table = Table.grid(padding=(0, 1))
         table.add_column(no_wrap=True)
         table.add_column(overflow="fold")
+        first, *others = comparison.rows
         for row in comparison.rows:
-            table.add_row(*_answer(row, index, question, comparison.shop))
+            sign, said = _answer(row, index, question, comparison.shop)
+            if row in others and row.answers[index].text == first.answers[index].text:
+                said = Text(say("demos.unchanged", language), "dim")
+            table.add_row(sign, said)
         blocks += [table, Text()]
     return Group(*blocks[:-1])
 
@@ -44,13 +48,13 @@ def marked_on_terminal(answer: str, question: Question, shop: ShopFacts | None) 
     return text
 
 
-def _asked(question: Question, language: str) -> Any:
+def _asked(question: Question, language: str) -> list[Any]:
     from rich.text import Text
 
     facts = "　".join(" / ".join(item) for item in question.expected())
-    asked = Text("? ", "bold").append(question.question, "bold")
+    asked = [Text(f"? {question.question}", "bold")]
     if facts:
-        asked.append(f"  ({say('display.expected', language)}: {facts})", "dim")
+        asked.append(Text(f"  {say('display.expected', language)}: {facts}", "dim"))
     return asked
 
 

@@ -85,19 +85,22 @@ def open_demo(
 
     resolve(model)
     shop = Shop(show.language)
+    folder = OwnFolder.open(out, DEMO, name)
     with claim(out):
-        folder = OwnFolder.open(out, DEMO, name)
         yield Demo(show, folder, model, shop, device, anew)
 
 
 # --- 1: fine-tune and verify ----------------------------------------------------------------------
 
 
-def demo1(demo: Demo, rows: int, *, reuse: bool = False) -> Comparison:
+def demo1(
+    demo: Demo, rows: int, *, questions: int | None = None, reuse: bool = False
+) -> Comparison:
     """Train on the shop's first `rows` rows, before everyone's eyes, and ask before and after.
 
     It trains each time, for a training is what people came to see; with `reuse` an equal earlier
-    one is shown instead, and said to be so.
+    one is shown instead, and said to be so. The first `questions` held-out questions are asked, or
+    all of them.
     """
     from ..display.tables import as_table
     from ..evaluation.comparison import compare
@@ -106,6 +109,7 @@ def demo1(demo: Demo, rows: int, *, reuse: bool = False) -> Comparison:
     show, shop = demo.show, demo.shop
     show.steps = 5
     data, recipe = rows_of(shop, rows), recipe_of(demo.model, rows)
+    asked = shop.questions[:questions]
 
     show.step("step-rows", "note-rows", n=rows)
     for row in data[:SHOWN_ROWS]:
@@ -120,10 +124,10 @@ def demo1(demo: Demo, rows: int, *, reuse: bool = False) -> Comparison:
     show.show(_trained(show, report))
 
     show.step("step-before-after", "note-before-after", n=rows)
-    with show.timed("asking", n=len(shop.questions)):
-        tried: dict[str, Any] = {"base": demo.model, f"{rows}": report}
-        result = compare(tried, shop.questions, device=demo.device)
-    _read_aloud(demo, result)
+    show.told("asking", n=len(asked))
+    tried: dict[str, Any] = {"base": demo.model, f"{rows}": report}
+    result = compare(tried, asked, device=demo.device)
+    _read_aloud(demo, result, telling(result))
     show.show(as_table(result, show.language).rich())
 
     show.step("step-learned", n=rows)
@@ -139,6 +143,22 @@ def demo1(demo: Demo, rows: int, *, reuse: bool = False) -> Comparison:
         questions=len(result.questions),
     )  # fmt: skip
     return result
+
+
+def telling(result: Comparison) -> tuple[int, ...]:
+    """The places of the questions that are read aloud, and of the first ones that the last
+    candidate answers otherwise than the first: wrong, and right.
+    """
+    before, after = result.rows[0], result.rows[-1]
+    changed = [
+        place for place in range(len(result.questions))
+        if before.answers[place].text != after.answers[place].text
+    ]  # fmt: skip
+    scores = after.scores
+    wrong = (n for n in changed if scores[n].contradicted or scores[n].unsupported)
+    right = (n for n in changed if scores[n].recall == 1)
+    found = [place for some in (wrong, right) for place in [*some][:1]]
+    return tuple(sorted({*READ_ALOUD[:2], *(found or changed[:1])}))
 
 
 def rows_of(shop: Shop, rows: int) -> list[Any]:
@@ -171,7 +191,7 @@ def _train(demo: Demo, data: list[Any], recipe: LoraRecipe, *, anew: bool) -> Tr
         shutil.rmtree(work_folder(out), ignore_errors=True)
     show.told("loading")
     report = train(
-        demo.model, data, out, recipe, device=demo.device, overwrite=anew, progress=_Loss(show)
+        demo.model, data, out, recipe, device=demo.device, overwrite=anew, progress=Loss(show)
     )
     demo.folder.made(out)
     if report.reused:
@@ -179,7 +199,7 @@ def _train(demo: Demo, data: list[Any], recipe: LoraRecipe, *, anew: bool) -> Tr
     return report
 
 
-class _Loss:
+class Loss:
     """Shows the loss of a training as it goes down, a line for each of some steps."""
 
     def __init__(self, show: Presenter) -> None:
@@ -227,7 +247,7 @@ def demo2(demo: Demo, questions: int) -> Comparison:
         show.show(_inset(_shortened(told, show)))
 
         show.step("step-create", "note-create")
-        show.show(_says(show, place))
+        _tell_where(show, place)
         name = f"demo2-{shop.language}"
         with show.timed("creating", name=name) as took:
             base, made = place.create(f"{name}-base", plain), place.create(name, told)
@@ -322,13 +342,13 @@ def demo3(demo: Demo, rows: int) -> CandidateResult:
     place = _place(demo)
     with place:
         show.step("step-create", "note-created-of")
-        show.show(_says(show, place))
+        _tell_where(show, place)
         name = f"demo3-{demo.shop.language}"
         with show.timed("creating", name=name) as took:
             served = place.create(name, told)
         steps.append(("made", None, took.seconds, False))
 
-        show.step("step-asked", "note-asked")
+        show.step("step-asked", "note-asked", n=rows)
         result = _ask(demo, served, demo.aloud, f"{rows}")
         _aloud(demo, [result])
         if _on_ollama(place):
@@ -374,8 +394,8 @@ def _on_ollama(place: Place) -> bool:
     return isinstance(place, OnOllama)
 
 
-def _says(show: Presenter, place: Place) -> str:
-    return show.say("on-ollama" if _on_ollama(place) else "in-process", name=place.name)
+def _tell_where(show: Presenter, place: Place) -> None:
+    show.told("on-ollama" if _on_ollama(place) else "in-process", name=place.name)
 
 
 def _found(demo: Demo, out: Path) -> None:
@@ -384,10 +404,10 @@ def _found(demo: Demo, out: Path) -> None:
     demo.show.told("found", name=out.name, made=made)
 
 
-def _read_aloud(demo: Demo, result: Comparison) -> None:
+def _read_aloud(demo: Demo, result: Comparison, chosen: Sequence[int] = READ_ALOUD) -> None:
     from ..display.terminal import answers_on_terminal
 
-    places = [place for place in READ_ALOUD if place < len(result.questions)]
+    places = [place for place in chosen if place < len(result.questions)]
     demo.show.show(answers_on_terminal(result.side_by_side(places), demo.show.language))
     demo.show.told("marks")
 

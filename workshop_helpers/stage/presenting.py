@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -71,22 +72,20 @@ class Presenter:
         from rich.text import Text
 
         if self.notes:
-            text, title = Text(self.say(code, **values)), Text(self.say("note"), f"bold {ORANGE}")
+            text = Text(folded(self.say(code, **values), self.screen.width - 4))
+            title = Text(self.say("note"), f"bold {ORANGE}")
             framed = Panel(text, box=box.ROUNDED, border_style=ORANGE, title=title)
             framed.title_align = "left"
             self.screen.print(framed)
 
     def show(self, *things: Any) -> None:
-        """Print what is shown; brackets in a text are brackets, and long paths are not broken."""
+        """Print what is shown; brackets in a text are brackets."""
         for thing in things:
-            plain = isinstance(thing, str)
-            self.screen.print(
-                thing, markup=False, highlight=False, soft_wrap=plain and "/" in thing
-            )
+            self.screen.print(thing, markup=False, highlight=False)
 
     def told(self, code: str, **values: Any) -> None:
         """Print the text of demos.CODE."""
-        self.show(self.say(code, **values))
+        self.show(folded(self.say(code, **values), self.screen.width))
 
     @contextmanager
     def timed(self, code: str, **values: Any) -> Iterator[Took]:
@@ -119,6 +118,30 @@ class Presenter:
                 name = f"{path.name}/{file.name}" if path.is_dir() else file.name
                 table.add_row(Text(f"  {name}"), Text(size(file.stat().st_size), "bold"))
         self.screen.print(table)
+
+
+# A word of Latin letters, or one other character, with what may not begin a line behind it and what
+# may not end one before it.
+_UNIT = re.compile(r"\s+|[（「『‹]*(?:[!-~]+|[^\s])[、。，．：；！？）」』›…・ー]*")
+
+
+def folded(text: str, width: int) -> str:
+    """The text in lines of at most `width` columns, as Japanese is broken too: between any two
+    characters, but not inside a word of Latin letters, nor before a comma or a full stop.
+    """
+    from rich.cells import cell_len
+
+    lines = []
+    for line in text.splitlines():
+        taken = ""
+        for unit in _UNIT.findall(line):
+            if taken and cell_len(taken + unit.rstrip()) > width:
+                lines.append(taken.rstrip())
+                taken = unit.lstrip()
+            else:
+                taken += unit
+        lines.append(taken)
+    return "\n".join(lines)
 
 
 def size(count: int) -> str:
