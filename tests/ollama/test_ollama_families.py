@@ -16,9 +16,10 @@ from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.models.chat import chat_prompt
 from workshop_helpers.models.load import load_tokenizer
 from workshop_helpers.runtimes import open_runtime
+from workshop_helpers.runtimes.chat import Chat
 from workshop_helpers.runtimes.ollama.client import Ollama
 from workshop_helpers.runtimes.ollama.prompted import prompted
-from workshop_helpers.runtimes.ollama.runtime import Chat, OllamaRuntime
+from workshop_helpers.runtimes.ollama.runtime import OllamaRuntime
 from workshop_helpers.runtimes.ollama.template import chat_format
 
 
@@ -81,11 +82,9 @@ def test_letters_with_marks_are_asked_as_the_model_has_learned_them(
     wanted = len(chat_ids(load_tokenizer(tuned.merged), read))
     with OllamaRuntime("families-marks", host=api.host, threads=1) as runtime:
         (answer,) = runtime.answer([asked], max_new_tokens=1)
+        said = Chat(runtime, max_new_tokens=1).say(apart)
     options = {"num_predict": 1, "num_thread": 1, "temperature": 0}
-    chat = Chat(api, "families-marks", options=options)
-    list(chat.say(apart))
-    assert chat.timings is not None
-    assert [answer.prompt_tokens, chat.timings.prompt_tokens] == [wanted, wanted]
+    assert [answer.prompt_tokens, said.prompt_tokens] == [wanted, wanted]
     # the API by itself, with the marks apart
     plain = api.chat("families-marks", read, options=options)
     list(plain)

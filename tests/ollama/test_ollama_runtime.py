@@ -28,12 +28,13 @@ from workshop_helpers.models.load import model_folder
 from workshop_helpers.models.resolve import resolve
 from workshop_helpers.runtimes import ask, open_runtime
 from workshop_helpers.runtimes.base import Runtime
+from workshop_helpers.runtimes.chat import Chat
 from workshop_helpers.runtimes.llama_cpp import LlamaCppRuntime
 from workshop_helpers.runtimes.ollama import modelfile
 from workshop_helpers.runtimes.ollama.client import Ollama
 from workshop_helpers.runtimes.ollama.layers import proof
 from workshop_helpers.runtimes.ollama.prompted import prompted
-from workshop_helpers.runtimes.ollama.runtime import Chat, OllamaRuntime
+from workshop_helpers.runtimes.ollama.runtime import OllamaRuntime
 
 ONE_THREAD = {"num_thread": 1}
 HELLO = [{"role": "user", "content": "hi"}]
@@ -386,43 +387,43 @@ def test_layers_worked_out_from_afar_are_those_of_the_manifest(
     assert far.items() <= near.items()
 
 
-def test_a_chat_streams_remembers_and_forgets(server: Ollama, mame_name: str) -> None:
-    chat = Chat(
-        server, mame_name, system="Shipping costs $6.99.", options={"temperature": 0, **ONE_THREAD}
-    )
-    pieces = list(chat.say("How much is shipping?"))
-    assert len(pieces) > 3
-    assert chat.history == [
-        {"role": "user", "content": "How much is shipping?"},
-        {"role": "assistant", "content": "".join(pieces)},
-    ]
-    assert chat.timings is not None
-    first = chat.timings.prompt_tokens
-    list(chat.say("And returns?"))
-    assert len(chat.history) == 4
-    assert chat.timings.prompt_tokens > first  # the conversation so far was sent along
-    chat.reset()
-    assert chat.history == [] and chat.system == "Shipping costs $6.99."
-    assert "".join(chat.say("How much is shipping?")) == "".join(pieces)
-    with pytest.raises(WorkshopError, match="nothing to send"):
-        list(chat.say("  "))
+def test_a_chat_streams_remembers_and_forgets(mame_name: str) -> None:
+    with OllamaRuntime(mame_name, threads=1) as runtime:
+        chat = Chat(runtime, system="Shipping costs $6.99.")
+        pieces = list(chat.stream("How much is shipping?"))
+        assert len(pieces) > 3
+        assert chat.history == [
+            {"role": "user", "content": "How much is shipping?"},
+            {"role": "assistant", "content": "".join(pieces).strip()},
+        ]
+        assert chat.answer is not None
+        first = chat.answer.prompt_tokens
+        again = chat.say("And returns?")
+        assert len(chat.history) == 4
+        assert again.prompt_tokens > first  # the conversation so far was sent along
+        chat.reset()
+        assert chat.history == [] and chat.system == "Shipping costs $6.99."
+        assert chat.say("How much is shipping?").text == "".join(pieces).strip()
+        with pytest.raises(WorkshopError, match="empty"):
+            chat.say("  ")
 
 
 def test_an_answer_broken_off_is_kept_as_far_as_it_came(
     server: Ollama, named: Callable[[str], str], babbler: Path
 ) -> None:
     name = named("endless")
-    server.create(name, babbler)
-    chat = Chat(server, name, options=BABBLE)
-    pieces = chat.say("Hi")
-    got = list(itertools.islice(pieces, 3))
-    pieces.close()  # what Ctrl-C does
-    assert chat.history[-1] == {"role": "assistant", "content": "".join(got)}
-    assert chat.timings is None
-    # the server is free again, and so is the conversation
-    chat.options["num_predict"] = 9
-    assert "".join(chat.say("go on"))
-    assert len(chat.history) == 4
+    server.create(name, babbler, parameters=BABBLE)
+    with OllamaRuntime(name, threads=1, greedy=False) as runtime:
+        chat = Chat(runtime, max_new_tokens=900)
+        pieces = chat.stream("Hi")
+        got = list(itertools.islice(pieces, 3))
+        pieces.close()  # what Ctrl-C does
+        assert chat.history[-1] == {"role": "assistant", "content": "".join(got)}
+        assert chat.answer is None
+        # the server is free again, and so is the conversation
+        chat.how["max_new_tokens"] = 9
+        assert chat.say("go on").tokens
+        assert len(chat.history) == 4
 
 
 def test_an_answer_that_ollama_ends_because_it_repeats_itself(

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from .. import __version__
 from ..core.errors import WorkshopError
 from .arguments import DEBUG_HELP, Parser, flag, run_prints_help
+from .chat import add_chat_verb
 from .convert import add_convert_verbs
 from .data import add_data_verbs
 from .demo import add_demo_verb
@@ -27,7 +28,8 @@ from .train import add_train_verbs
 
 GROUPS = (
     add_demo_verb, add_demos_verbs, add_doctor_verb, add_models_verb, add_train_verbs,
-    add_evaluate_verbs, add_convert_verbs, add_data_verbs, add_modelfile_verb, add_ollama_verbs,
+    add_evaluate_verbs, add_chat_verb, add_convert_verbs, add_data_verbs, add_modelfile_verb,
+    add_ollama_verbs,
 )  # fmt: skip
 
 EPILOG = """\
@@ -38,6 +40,7 @@ the way from rows to a quantized model, one command a step:
   workshop gguf runs/model --out runs/model-F16.gguf
   workshop quantize runs/model-F16.gguf --to Q8_0 Q4_K_M Q2_K
   workshop verify mame runs/adapter runs/model-Q2_K.gguf --questions questions.jsonl
+  workshop chat runs/model-Q4_K_M.gguf
 
 all of it on the bundled shop:  workshop demo
 your own rows, before training: workshop data check rows.jsonl

@@ -21,17 +21,13 @@ from .arguments import (
     option,
     several,
 )
+from .chat import CHAT_HELP, talk
 from .output import OK, WRONG, console, megabytes, show, table
 
 if TYPE_CHECKING:
     from ..runtimes.ollama.client import Ollama, Stream
     from ..runtimes.ollama.facts import Layer, OllamaFacts
-    from ..runtimes.ollama.runtime import Chat
 
-CHAT_HELP = (
-    "/reset forgets the conversation, /system TEXT sets the system text, /bye or Ctrl-D ends; "
-    "Ctrl-C stops an answer"
-)
 PLAIN_HELP = (
     "of a .gguf: set no template, stop texts and num_predict, but leave them to Ollama, which "
     "takes the template of its own that is most like the file's"
@@ -389,43 +385,13 @@ def _ask(args: argparse.Namespace) -> int:
 
 
 def _chat(args: argparse.Namespace) -> int:
-    from ..runtimes.ollama.runtime import Chat
+    from ..runtimes.chat import Chat
+    from ..runtimes.ollama.runtime import OllamaRuntime
 
     name = _plain_name(args.name)
-    with _server(args) as server:
-        chat = Chat(server, name, system=args.system, options={"num_predict": args.max_new_tokens})
-        print(f"{name} on {server.host}. {CHAT_HELP}.", file=sys.stderr)
-        while True:
-            try:
-                line = input("> " if sys.stdin.isatty() else "").strip()
-            except (EOFError, KeyboardInterrupt):
-                print()
-                return OK
-            if line in ("/bye", "/exit", "/quit"):
-                return OK
-            if line == "/reset":
-                chat.reset()
-                print("(forgotten)", file=sys.stderr)
-            elif line == "/system" or line.startswith("/system "):
-                chat.system = line.removeprefix("/system").strip() or None
-                print(f"(system text: {chat.system or 'none'})", file=sys.stderr)
-            elif line:
-                _turn(chat, line)
-
-
-def _turn(chat: Chat, line: str) -> None:
-    """One answer on the terminal. Ctrl-C and a server's error end the answer, not the chat."""
-    pieces = chat.say(line)
-    try:
-        for piece in pieces:
-            print(piece, end="", flush=True)
-        print()
-        print(f"({chat.timings})", file=sys.stderr)
-    except KeyboardInterrupt:
-        pieces.close()
-        print("\n(stopped)", file=sys.stderr)
-    except WorkshopError as error:
-        print(f"\nworkshop: {error}", file=sys.stderr)
+    with OllamaRuntime(name, host=args.host, greedy=False) as runtime:
+        chat = Chat(runtime, system=args.system, max_new_tokens=args.max_new_tokens)
+        return talk(chat, f"{name} on {runtime.server.host}")
 
 
 def _compare(args: argparse.Namespace) -> int:

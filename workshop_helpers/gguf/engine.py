@@ -142,6 +142,15 @@ class LlamaEngine(Closing):
         found = self._post("/completion", body)
         return self._answer(found, found["content"], found["tokens"])
 
+    def write(
+        self, prompt: str, *, max_new_tokens: int | None, cache_prompt: bool = False
+    ) -> Generator[str, None, Answer]:
+        """As `complete`, greedily, piece by piece; None: until the end token or a full context."""
+        greedy = {"temperature": 0.0, "samplers": ["temperature"], "repeat_penalty": 1.0, "seed": 0}
+        longest = -1 if max_new_tokens is None else max_new_tokens
+        options = {**greedy, "n_predict": longest, "cache_prompt": cache_prompt}
+        return (yield from self.stream(prompt, options))
+
     def stream(self, prompt: str, options: Mapping[str, Any]) -> Generator[str, None, Answer]:
         """Continues `prompt` piece by piece, by `options` as llama.cpp's /completion takes them;
         the generator returns the whole answer. Closed early, it lets llama.cpp stop.

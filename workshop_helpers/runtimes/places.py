@@ -11,8 +11,7 @@ import abc
 import hashlib
 import json
 import os
-import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +22,8 @@ from ..core.errors import Closing, WorkshopError, explain_os_errors
 from ..core.wordings import say
 from ..gguf.engine import LlamaEngine
 from ..models.chat import Answer, Messages, conversation
+from .base import Reply
+from .chat import Chat
 from .ollama.client import Ollama
 from .ollama.facts import Layer
 from .ollama.layers import Proof
@@ -40,43 +41,6 @@ TAG = "workshop"
 RECORD = "WORKSHOP_OLLAMA_RECORD"
 # Seconds in which a server must tell its version, to be used at all.
 PATIENCE = 10.0
-
-
-class Reply:
-    """An answer while it is written: iterate over its pieces. `answer` is the whole of it (reading
-    on to its end). `first_seconds` passed before the first piece, `seconds` before the last.
-    """
-
-    def __init__(self, pieces: Generator[str, None, Answer]) -> None:
-        self._pieces = pieces
-        self._answer: Answer | None = None
-        self._started: float | None = None
-        self.first_seconds = self.seconds = 0.0
-
-    def __iter__(self) -> Iterator[str]:
-        self._started = self._started or time.perf_counter()
-        while True:
-            try:
-                piece = next(self._pieces)
-            except StopIteration as end:
-                self._answer = self._answer or end.value
-                return
-            self.seconds = time.perf_counter() - self._started
-            self.first_seconds = self.first_seconds or self.seconds
-            yield piece
-
-    def close(self) -> None:
-        """Break the answer off; the model stops writing."""
-        self._pieces.close()
-
-    @property
-    def answer(self) -> Answer:
-        """The whole answer. Raises WorkshopError where it was broken off."""
-        for _ in self:
-            pass
-        if self._answer is None:
-            raise WorkshopError("The answer was broken off, so it is not whole. Ask again.")
-        return self._answer
 
 
 class Served(abc.ABC):
@@ -110,21 +74,6 @@ class Served(abc.ABC):
         """SHA-256 of the model's weights, in hexadecimal; "" where the server does not tell."""
         found = (one.digest for one in self.layers() if one.kind == "model")
         return (next(found, None) or "").removeprefix("sha256:")
-
-
-class Chat:
-    """A conversation: `history` holds every message of it, and goes along with each question."""
-
-    def __init__(self, model: Served) -> None:
-        self.model = model
-        self.history: list[dict[str, str]] = []
-
-    def say(self, text: str) -> Answer:
-        """The answer to `text` and all that was said before. WorkshopError for an empty text."""
-        asked = [*self.history, *conversation(text)]
-        answer = self.model.reply(asked).answer
-        self.history = [*asked, {"role": "assistant", "content": answer.text}]
-        return answer
 
 
 class Place(Closing):
@@ -235,12 +184,7 @@ class _OllamaModel(Served):
 
     def _pieces(self, messages: Messages) -> Generator[str, None, Answer]:
         with OllamaRuntime(self.name, host=self._server.host, greedy=False) as runtime:
-            stream = runtime.stream(messages, max_new_tokens=None)
-            try:
-                yield from stream
-            finally:
-                stream.close()
-            return runtime.finished(stream, messages)
+            return (yield from runtime.pieces(messages, max_new_tokens=None))
 
     def layers(self) -> list[Layer]:
         return self._server.layers(self.name)

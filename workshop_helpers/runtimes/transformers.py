@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from ..core.progress import Bar
 from ..models.chat import Answer, Messages, Sampling, chat_prompt, stop_text, stop_token_ids
 from ..models.load import load_model, load_tokenizer, pick_device, quiet_libraries
 from ..models.resolve import ModelRef, resolve
+from .base import Reply
 
 if TYPE_CHECKING:
     from ..core.device import Device
@@ -98,18 +99,39 @@ class TransformersRuntime(Closing):
     def _generate(
         self, prompts: list[list[int]], max_new_tokens: int, choose: Callable[[Any], Any]
     ) -> list[Answer]:
-        """Decode one batch. Shapes: ids, mask, places (rows, length); logits (rows, vocabulary)."""
+        """Decode one batch."""
+        started = time.perf_counter()
+        rows = [_Row(prompt) for prompt in prompts]
+        for _ in self._steps(rows, max_new_tokens, choose):
+            pass
+        share = (time.perf_counter() - started) / len(prompts)
+        return [self._answer(row, share) for row in rows]
+
+    def _answer(self, row: _Row, seconds: float) -> Answer:
+        return Answer(
+            text=self._text(row.written).strip(),
+            tokens=len(row.written),
+            prompt_tokens=len(row.prompt),
+            seconds=seconds,
+            stopped=row.stopped,
+            token_ids=tuple(row.written),
+        )
+
+    def _steps(
+        self, rows: list[_Row], max_new_tokens: int | None, choose: Callable[[Any], Any]
+    ) -> Generator[None, None, None]:
+        """Decode the rows together, a token each at every step. Shapes: ids, mask, places
+        (rows, length); logits (rows, vocabulary).
+        """
         import torch
         from transformers import DynamicCache
 
-        started = time.perf_counter()
-        rows = [_Row(prompt) for prompt in prompts]
-        ids, mask = self._padded(prompts)
+        ids, mask = self._padded([row.prompt for row in rows])
         places = (mask.cumsum(1) - 1).clamp(min=0)
         cache = DynamicCache(config=self._network.config)
         alive = rows
-        with torch.inference_mode():
-            for _ in range(max_new_tokens):
+        for _ in range(self._window if max_new_tokens is None else max_new_tokens):
+            with torch.inference_mode():  # not over a yield: whoever reads on would be in it, too
                 output = self._network(
                     input_ids=ids,
                     attention_mask=mask,
@@ -121,9 +143,7 @@ class TransformersRuntime(Closing):
                 tokens = choose(output.logits[:, -1])
                 told = zip(alive, tokens.tolist(), strict=True)
                 going = [n for n, (row, token) in enumerate(told) if self._goes_on(row, token)]
-                if not going:
-                    break
-                if len(going) < len(alive):
+                if going and len(going) < len(alive):
                     kept = torch.tensor(going, device=ids.device)
                     cache.batch_select_indices(kept)
                     tokens, mask, places = tokens[kept], mask[kept], places[kept]
@@ -131,18 +151,31 @@ class TransformersRuntime(Closing):
                 ids = tokens[:, None]
                 mask = torch.cat([mask, mask.new_ones(len(alive), 1)], 1)
                 places = places[:, -1:] + 1
-        share = (time.perf_counter() - started) / len(prompts)
-        return [
-            Answer(
-                text=self._text(row.written),
-                tokens=len(row.written),
-                prompt_tokens=len(row.prompt),
-                seconds=share,
-                stopped=row.stopped,
-                token_ids=tuple(row.written),
-            )
-            for row in rows
-        ]
+            yield
+            if not going:
+                return
+
+    def reply(self, messages: Messages, *, max_new_tokens: int | None = 160) -> Reply:
+        """See `Runtime.reply`."""
+        return Reply(self._pieces(messages, max_new_tokens))
+
+    def _pieces(self, messages: Messages, longest: int | None) -> Generator[str, None, Answer]:
+        if self._network is None:
+            raise WorkshopError(f"The runtime of {self.model} is closed. Open it again.")
+        started = time.perf_counter()
+        row, told = _Row(self._encode(messages)), 0
+        for _ in self._steps([row], longest, _chooser(None)):
+            text = self._text(row.written)
+            # What may still change stays back: half a character, the beginning of a stop text.
+            sure = len(text.rstrip("\ufffd"))
+            if self._stop_text and not row.stopped:
+                sure = min(sure, max(0, len(text) - len(self._stop_text) + 1))
+            if sure > told:
+                yield text[told:sure]
+                told = sure
+        if rest := self._text(row.written)[told:]:
+            yield rest
+        return self._answer(row, time.perf_counter() - started)
 
     def _padded(self, prompts: list[list[int]]) -> tuple[Any, Any]:
         """Token ids, padded on the left, and a mask that is 1 for tokens."""
@@ -168,7 +201,7 @@ class TransformersRuntime(Closing):
 
     def _text(self, tokens: list[int]) -> str:
         text = str(self._tokenizer.decode(tokens, skip_special_tokens=True))
-        return (text.partition(self._stop_text)[0] if self._stop_text else text).strip()
+        return text.partition(self._stop_text)[0] if self._stop_text else text
 
     def close(self) -> None:
         if self._network is None:

@@ -1,4 +1,4 @@
-"""Answers from Ollama: a model that a server has, asked greedily; and a conversation with it."""
+"""Answers from Ollama: a model that a server has, asked greedily."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from ...core.errors import Closing, WorkshopError
 from ...gguf.header import composed
 from ...models.chat import Answer, Messages, Sampling
-from ..base import answer_each
+from ..base import Reply, answer_each
 from .client import SILENCE, Ollama, OllamaFacts, Stream, Timings
 
 # The likeliest token at each step. Ollama would otherwise push repeated words down (repeat_penalty
@@ -106,6 +106,21 @@ class OllamaRuntime(Closing):
             options |= {"temperature": sampling.temperature, "seed": sampling.seed, "top_k": 0}
         return _asked(self.server, self._facts, messages, options)
 
+    def reply(self, messages: Messages, *, max_new_tokens: int | None = 160) -> Reply:
+        """See `Runtime.reply`. Raises WorkshopError as `answer` does, while it is read."""
+        return Reply(self.pieces(messages, max_new_tokens=max_new_tokens))
+
+    def pieces(
+        self, messages: Messages, *, max_new_tokens: int | None = 160
+    ) -> Generator[str, None, Answer]:
+        """The pieces of one answer; the generator returns the whole of it."""
+        stream = self.stream(messages, max_new_tokens=max_new_tokens)
+        try:
+            yield from stream
+        finally:
+            stream.close()
+        return self.finished(stream, messages)
+
     def finished(self, stream: Stream, messages: Messages) -> Answer:
         """The answer of a stream that has ended. Raises WorkshopError for too long messages."""
         timings = stream.timings
@@ -132,51 +147,6 @@ class OllamaRuntime(Closing):
         if not self._closed:
             self._closed = True
             self.server.close()
-
-
-class Chat:
-    """A conversation with a model of an Ollama server. `history` holds the messages; `system`
-    stands before them. `options` (temperature, num_predict, …) override the model's.
-    `timings`: of the last whole answer.
-    """
-
-    def __init__(
-        self,
-        server: Ollama,
-        model: str,
-        *,
-        system: str | None = None,
-        options: dict[str, Any] | None = None,
-    ) -> None:
-        self.server, self.model, self.system = server, model, system
-        self.options = {**_threads(server, None), **(options or {})}
-        self.history: list[dict[str, str]] = []
-        self.timings: Timings | None = None
-        self._facts = server.show(model)
-
-    def say(self, text: str) -> Generator[str, None, None]:
-        """The answer to `text`, piece by piece.
-
-        An answer that is broken off (the iterator closed, Ctrl-C, an error of the server) stays in
-        the history as far as it came; where nothing came, the question is forgotten too.
-        """
-        if not text.strip():
-            raise WorkshopError("There is nothing to send.")
-        question = {"role": "user", "content": text}
-        first = [{"role": "system", "content": self.system}] if self.system else []
-        messages = [*first, *self.history, question]
-        stream = _asked(self.server, self._facts, messages, self.options)
-        try:
-            yield from stream
-            self.timings = stream.timings
-        finally:
-            stream.close()
-            if stream.text:
-                self.history += [question, {"role": "assistant", "content": stream.text}]
-
-    def reset(self) -> None:
-        """Clear the messages; the system text stays."""
-        self.history.clear()
 
 
 def _threads(server: Ollama, threads: int | None) -> dict[str, int]:

@@ -1,0 +1,102 @@
+"""`workshop chat`: a conversation on the terminal, with whatever the course runs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from ..core.errors import WorkshopError
+from .arguments import (
+    MODEL_HELP,
+    add_longest_answer,
+    add_system_text,
+    add_verb,
+    option,
+    system_text,
+)
+from .output import OK
+
+if TYPE_CHECKING:
+    from ..runtimes.chat import Chat
+
+CHAT_HELP = (
+    "/reset forgets the conversation, /system TEXT sets the system text, /history shows what is "
+    "sent along, /bye or Ctrl-D ends; Ctrl-C stops an answer"
+)
+
+
+def add_chat_verb(verbs: Any) -> None:
+    """Add `chat` to the subparsers `verbs`."""
+    about = "The model is loaded once and remembers what was said. "
+    chat = add_verb(verbs, "chat", _chat, "talk with a model", about + CHAT_HELP + ".", json=False,
+                    device=True)  # fmt: skip
+    option(chat, "model", "MODEL", MODEL_HELP)
+    add_system_text(chat)
+    add_longest_answer(chat)
+
+
+def _chat(args: argparse.Namespace) -> int:
+    from ..runtimes import open_runtime
+    from ..runtimes.chat import Chat
+
+    system = system_text(args)
+    with open_runtime(args.model, device=args.device, batch_size=1) as runtime:
+        chat = Chat(runtime, system=system, max_new_tokens=args.max_new_tokens)
+        return talk(chat, f"{args.model} by {runtime.name}")
+
+
+def talk(chat: Chat, who: str) -> int:
+    """Read lines and print the answers until the input ends; `who` answers. Gives the exit code."""
+    at_a_terminal = sys.stdin.isatty()
+    if at_a_terminal:
+        with suppress(ImportError):  # Windows has none, and needs none
+            import readline  # noqa: F401  (arrow keys and history for input())
+    _note(f"{who}. {CHAT_HELP}.")
+    while True:
+        try:
+            line = input("> " if at_a_terminal else "").strip()
+        except (EOFError, KeyboardInterrupt):
+            print()
+            return OK
+        command, _, rest = line.partition(" ")
+        if command in ("/bye", "/exit", "/quit"):
+            return OK
+        if command == "/reset":
+            chat.reset()
+            _note("(forgotten)")
+        elif command == "/system":
+            chat.system = rest.strip() or None
+            _note(f"(system text: {chat.system or 'none'})")
+        elif command == "/history":
+            for message in chat.history:
+                _note(f"{message['role']:9}  {message['content']}")
+        elif command.startswith("/"):
+            _note(f"There is no {command}. {CHAT_HELP}.")
+        elif line:
+            _turn(chat, line)
+
+
+def _turn(chat: Chat, line: str) -> None:
+    """One answer. Ctrl-C and an error end the answer, not the conversation."""
+    pieces = chat.stream(line)
+    try:
+        for piece in pieces:
+            print(piece, end="", flush=True)
+        print()
+        answer = chat.answer
+        if answer is not None:
+            cut = "" if answer.stopped else "; cut off, --max-new-tokens allows more"
+            _note(f"({answer.prompt_tokens} → {answer.tokens} tokens, {answer.seconds:.1f} s{cut})")
+    except KeyboardInterrupt:
+        pieces.close()
+        print()
+        _note("(stopped)")
+    except WorkshopError as error:
+        print()
+        _note(f"workshop: {error}")
+
+
+def _note(text: str) -> None:
+    print(text, file=sys.stderr)
