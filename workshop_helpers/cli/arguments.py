@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import locale
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -152,6 +154,13 @@ def system_text(args: argparse.Namespace) -> str | None:
 def given(args: argparse.Namespace, *names: str) -> dict[str, Any]:
     """The options of these names, for a function whose parameters have the same names."""
     return {name: getattr(args, name) for name in names}
+
+
+def terminal_language() -> str:
+    """The language that the terminal speaks, if the course has it; else English."""
+    names = [os.environ.get(name, "") for name in ("LC_ALL", "LC_MESSAGES", "LANG")]
+    spoken = next((name for name in names if name), "") or (locale.getlocale()[0] or "")
+    return "ja" if spoken.lower().startswith("ja") else "en"
 
 
 def at_least_one(text: str) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.wordings import LANGUAGES
-from .arguments import MODEL_HELP, add_verb, at_least_one, flag, option
+from .arguments import MODEL_HELP, add_verb, at_least_one, flag, option, terminal_language
 from .output import OK, console
 
 # The questions that demo2 scores: one about each of the shop's facts.
@@ -51,8 +51,8 @@ def _add_rows(demo: Any, default: int) -> None:
 
 
 def _add_common(demo: Any, name: str) -> None:
-    spoken = "of the shop and of the notes (default: %(default)s)"
-    demo.add_argument("--language", choices=LANGUAGES, default="ja", help=spoken)
+    spoken = "of the shop and of the notes (default: the terminal's)"
+    demo.add_argument("--language", choices=LANGUAGES, help=spoken)
     option(demo, "--model", "MODEL", f"the base model: {MODEL_HELP} (default: %(default)s)",
            default="mame")  # fmt: skip
     where = "where to write (default: %(default)s)"
@@ -89,5 +89,6 @@ def _told(args: argparse.Namespace) -> tuple[Any, Path, str]:
     """The screen, the folder and the model, as `open_demo` takes them."""
     from ..stage.presenting import Presenter
 
-    show = Presenter(console(110), args.language, notes=not args.no_notes, pause=args.pause)
+    language = args.language or terminal_language()
+    show = Presenter(console(110), language, notes=not args.no_notes, pause=args.pause)
     return show, args.out, args.model

@@ -9,7 +9,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..core.artifacts import CARD
 from ..core.cards import card_path, read_card, write_card
 from ..core.errors import WorkshopError, explain_os_errors
 
@@ -72,11 +71,12 @@ class OwnFolder:
                 file = self.path / name
                 if _inside(file, self.path) and file.is_file() and file.stat().st_size == size:
                     file.unlink()
-            (self.path / OLLAMA_RECORD).unlink(missing_ok=True)
             _remove_empty(self.path)
-            left = [p for p in sorted(self.path.rglob("*")) if p.is_file() and p.name != CARD]
-            # Last: killed before this, the same call goes on.
-            if not left:
+            ours = {card_path(self.path), self.path / OLLAMA_RECORD}
+            left = [p for p in sorted(self.path.rglob("*")) if p.is_file() and p not in ours]
+            # Last: killed before this, the same call goes on. A record that is still there says
+            # that a model may be, too.
+            if not left and not (self.path / OLLAMA_RECORD).exists():
                 card_path(self.path).unlink(missing_ok=True)
                 _remove_empty(self.path)
                 with suppress(OSError):
