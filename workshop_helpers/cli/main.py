@@ -24,12 +24,13 @@ from .modelfile import add_modelfile_verb
 from .models import add_models_verb
 from .ollama import add_ollama_verbs
 from .output import MISTAKE, OK, STOPPED, WRONG
+from .stage import add_stage_verbs
 from .train import add_train_verbs
 
 GROUPS = (
     add_demo_verb, add_demos_verbs, add_doctor_verb, add_models_verb, add_train_verbs,
     add_evaluate_verbs, add_chat_verb, add_convert_verbs, add_data_verbs, add_modelfile_verb,
-    add_ollama_verbs,
+    add_ollama_verbs, add_stage_verbs,
 )  # fmt: skip
 
 EPILOG = """\
@@ -55,7 +56,7 @@ EXTRAS = {
     "data": "bs4 charset_normalizer datasketch ftfy lxml markdown_it markdownify openai openpyxl "
     "orjson phonenumbers pyarrow",
     "ollama": "ollama httpx",
-    "notebooks": "IPython ipywidgets",
+    "notebooks": "IPython ipywidgets nbclient nbformat prompt_toolkit",
     "qlora": "bitsandbytes",
 }
 

@@ -66,11 +66,13 @@ SECTIONS = (
 )  # fmt: skip
 
 
-def agenda(minutes: float | None = None) -> tuple[Section, ...]:
+def agenda(
+    minutes: float | None = None, sections: tuple[Section, ...] = SECTIONS
+) -> tuple[Section, ...]:
     """The sections; with `minutes` shortened or stretched alike, so that they add up to these."""
-    whole = sum(section.minutes for section in SECTIONS)
+    whole = sum(section.minutes for section in sections)
     share = (minutes or whole) / whole
-    return tuple(replace(section, minutes=section.minutes * share) for section in SECTIONS)
+    return tuple(replace(section, minutes=section.minutes * share) for section in sections)
 
 
 @dataclass

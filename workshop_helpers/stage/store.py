@@ -10,7 +10,6 @@ runs/stage/mame-ja/            all of the stage for one model and language; card
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -24,13 +23,13 @@ from ..core.device import machine, versions
 from ..core.errors import WorkshopError
 from ..core.jsonio import read_json, write_json
 from ..core.wordings import Wording
+from ..display.outputs import outputs_view
 from ..models.catalogue import find_entry
 from .cells import Cell, Chapter, Plan
 from .scenes import Scene
 
 STAGE = Path("runs", "stage")
 STAGE_KIND, REHEARSAL_KIND, WORK_KIND = "stage", "stage-rehearsal", "stage-work"
-_ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
@@ -52,7 +51,7 @@ class Result:
     @property
     def text(self) -> str:
         """The outputs as plain text."""
-        return plain_text(self.outputs)
+        return outputs_view(self.outputs).text
 
     @property
     def label(self) -> Wording:
@@ -259,6 +258,15 @@ def write_card_in(folder: Path, card: dict[str, Any]) -> None:
     write_card(folder, card)
 
 
+def kernel_environment(folder: Path, *, offline: bool) -> dict[str, str]:
+    """What kernels of the stage find in their environment; `offline`: they ask no model hub."""
+    found = {
+        "TOKENIZERS_PARALLELISM": "false",
+        "WORKSHOP_OLLAMA_RECORD": str((folder / "ollama.jsonl").resolve()),
+    }
+    return {**found, "HF_HUB_OFFLINE": "1"} if offline else found
+
+
 def machine_line() -> str:
     """This machine in a few words: processor, cores, GPU."""
     found = machine()
@@ -284,17 +292,16 @@ def without_widgets(outputs: Iterable[Mapping[str, Any]]) -> tuple[dict[str, Any
     return tuple(kept)
 
 
-def plain_text(outputs: Iterable[Mapping[str, Any]]) -> str:
-    """Outputs as plain text, as far as they have one."""
-    parts = []
-    for output in outputs:
-        if output["output_type"] == "error":
-            text = f"{output['ename']}: {output['evalue']}"
+def joined(outputs: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Outputs with pieces of one stream that follow each other as one."""
+    found: list[dict[str, Any]] = []
+    for output in map(dict, outputs):
+        before = found[-1] if found else {}
+        if output["output_type"] == "stream" and before.get("name") == output["name"]:
+            before["text"] += output["text"]
         else:
-            text = output.get("text") or output.get("data", {}).get("text/plain", "")
-        text = "".join(text) if isinstance(text, list) else str(text)
-        parts.append(_ANSI.sub("", text).rstrip())
-    return "\n".join(part for part in parts if part)
+            found.append(output)
+    return found
 
 
 def _read(file: Path) -> Result:
