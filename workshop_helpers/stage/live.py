@@ -6,6 +6,7 @@ waits for a kernel, and what a rehearsal gave lies in memory, so that it can be 
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.agenda import SECTIONS, Clock, Section, agenda
+from ..core.artifacts import claim
 from ..core.errors import Closing, WorkshopError
 from ..core.wordings import Wording
 from .cells import TRAIN_LIVE, Plan, make_plan
@@ -109,9 +111,11 @@ class Live(Closing):
         self._runners: dict[str, Runner] = {}
         self._emptied: set[str] = set()
         self._pace, self._closed = "ok", False
+        self._held = contextlib.ExitStack()
         self._notices = [problem.said for problem in rehearsal.problems(plan)]
-        self._papers = Papers(rehearsal.folder, self.language, self._notice)
         self._at = self._first(section)
+        self._hold()
+        self._papers = Papers(rehearsal.folder, self.language, self._notice)
         self.clock.at = self._stops[self._at][0]
         self._prepare(self._at)
 
@@ -215,6 +219,7 @@ class Live(Closing):
         for runner in runners:
             runner.close()
         self._papers.close()
+        self._held.close()
 
     # What goes on meanwhile
 
@@ -294,6 +299,18 @@ class Live(Closing):
     def _moment(self) -> _Moment | None:
         scene = self._stops[self._at][1]
         return None if scene is None else self._moments[scene.name]
+
+    def _hold(self) -> None:
+        """Keep others from the folder meanwhile; WorkshopError where another run is at work."""
+        import filelock
+
+        try:
+            self._held.enter_context(claim(self.rehearsal.folder))
+        except WorkshopError as error:
+            if isinstance(error.__cause__, filelock.Timeout):
+                raise
+            # A disk that takes no lock is no reason to give no talk.
+            self._notices.append(Wording("stage.error", {"error": str(error)}))
 
     def _first(self, section: str | None) -> int:
         if section is None:

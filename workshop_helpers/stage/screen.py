@@ -119,6 +119,8 @@ class Screen:
     def _state(self, view: View) -> tuple[str, str]:
         style = "overdue" if view.overdue and view.state in OPEN else view.state
         told = self.say(f"state-{view.state}")
+        if view.label is not None:
+            return f" {told} {view.rehearsed_seconds:.1f} s ", style
         if view.seconds is not None and view.state in (*OPEN, *DONE):
             told += f" {view.seconds:.1f} s"
         if view.rehearsed_seconds is not None:
