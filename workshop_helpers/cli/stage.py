@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import locale
 import os
 import sys
 from pathlib import Path
@@ -11,8 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.errors import WorkshopError
 from ..core.wordings import LANGUAGES, say
-from .arguments import MODEL_HELP, above_zero, add_group, add_verb, at_least_one, flag, option
+from .arguments import (
+    MODEL_HELP,
+    above_zero,
+    add_group,
+    add_verb,
+    at_least_one,
+    flag,
+    option,
+    terminal_language,
+)  # fmt: skip
 from .output import OK, WRONG, show, table
+from .stage_upkeep import add_upkeep_verbs
 
 if TYPE_CHECKING:
     from ..stage.live import Live
@@ -66,6 +75,7 @@ def add_stage_verbs(verbs: Any) -> None:
         "step through all scenes without a presenter, and say whether each section fits its "
         "minutes (exit code 1 if one does not, or a scene was not live)",
     )
+    add_upkeep_verbs(group)
 
 
 def _common(verb: argparse.ArgumentParser) -> None:
@@ -74,13 +84,6 @@ def _common(verb: argparse.ArgumentParser) -> None:
         "--language", choices=LANGUAGES, help="of notebooks and talk (default: the terminal's)"
     )
     option(verb, "--runs", "DIR", "where it all lies (default: %(default)s)", Path, default=_RUNS)
-
-
-def terminal_language() -> str:
-    """The language that the terminal speaks, if the course has it; else English."""
-    names = [os.environ.get(name, "") for name in ("LC_ALL", "LC_MESSAGES", "LANG")]
-    spoken = next((name for name in names if name), "") or (locale.getlocale()[0] or "")
-    return "ja" if spoken.lower().startswith("ja") else "en"
 
 
 def _rehearse(args: argparse.Namespace) -> int:

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..core.errors import Closing, first_line
 from ..core.jsonio import to_json
@@ -19,9 +19,7 @@ from ..core.wordings import Wording, say
 from ..display.colours import BLUE, ORANGE, VERMILLION
 from ..display.html import page
 from ..display.outputs import outputs_view
-
-if TYPE_CHECKING:
-    from .live import View
+from .view import Event, View
 
 LOG, PAGE, STAMP = "live.jsonl", "now.html", "now.js"
 _COLOURS = {"rehearsed": ORANGE, "failed": VERMILLION}
@@ -59,7 +57,7 @@ class Papers(Closing):
         self._thread.start()
         self._work.put(lambda: (folder / LOG).unlink(missing_ok=True))
 
-    def log(self, event: Any) -> None:
+    def log(self, event: Event) -> None:
         """Add an event to the log."""
         line = to_json(event, indent=None) + "\n"
 

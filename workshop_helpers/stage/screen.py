@@ -9,9 +9,9 @@ from ..core.wordings import Wording, say
 from ..display.colours import BLUE, GREEN, ORANGE, SKY, VERMILLION
 from ..display.outputs import outputs_view
 from ..display.widgets.clock import minutes_seconds
-from .live import DONE, OPEN, View
 from .papers import PAGE
 from .scenes import Scene
+from .view import DONE, OPEN, View
 
 LEAST_SIZE = (80, 24)  # columns and lines that it needs
 SOURCE_LINES = 15

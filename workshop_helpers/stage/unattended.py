@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from .live import DONE, Live
+from .live import Live
 from .scenes import Scene
+from .view import DONE
 
 _STEP = 0.1  # seconds
 
