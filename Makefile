@@ -22,7 +22,7 @@ EXTRAS := train,gguf,data,ollama,notebooks,dev
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo lab test test-fast seeded-faults lint format mame mame-eval notebooks bench readme slides \
-	diagrams slide-pictures
+	diagrams slide-pictures recording
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -92,3 +92,6 @@ slides/node_modules/.installed: slides/package.json
 
 slides/node_modules/mermaid:
 	cd slides && npm install --include=dev
+
+recording: setup  ## record the animated pictures of the stage for the README (rehearses it first)
+	$(BIN)/python scripts/record_stage.py $(ARGS)

@@ -5,6 +5,7 @@ typed, and what stands on its screen is drawn.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -89,21 +90,23 @@ class Recording:
         end = time.monotonic() + seconds
         self._record(lambda: time.monotonic() >= end)
 
-    def until(self, text: str, most: float = 60, shown: float | None = None) -> None:
-        """Record until `text` stands on the screen. A long wait is shown in `shown` seconds: as a
-        time lapse, which the program's own clock tells.
+    def until(self, pattern: str, most: float = 60, shown: float | None = None) -> None:
+        """Record until the screen has what the regular expression `pattern` finds (`^` and `$`: of
+        a line). A long wait is shown in `shown` seconds: as a time lapse, which the program's own
+        clock tells.
 
         Raises TimeoutError with the screen after `most` seconds.
         """
         begin, first = time.monotonic(), len(self.frames)
-        self._record(lambda: text in self.text or time.monotonic() - begin > most)
-        if text not in self.text:
-            raise TimeoutError(f"{text!r} was not seen within {most:g} s:\n{self.text}")
+        wanted = re.compile(pattern, re.MULTILINE)
+        self._record(lambda: wanted.search(self.text) or time.monotonic() - begin > most)
+        if not wanted.search(self.text):
+            raise TimeoutError(f"{pattern!r} was not seen:\n{self.text}")
         took = sum(frame.seconds for frame in self.frames[first:])
         if shown is not None and took > shown:
             self.frames[first:] = lapse(self.frames[first:], shown / took)
 
-    def _record(self, enough: Callable[[], bool]) -> None:
+    def _record(self, enough: Callable[[], object]) -> None:
         """Frames until it is enough, or the program has ended."""
         import pexpect
 
