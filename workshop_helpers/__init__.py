@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     from .runtimes import ask as ask
     from .runtimes.ollama.prompted import prompted as prompted
     from .runtimes.places import place_to_run as place_to_run
+    from .stage.widget import stage_view as stage_view
     from .training.estimate import estimate_cost as estimate_cost
     from .training.estimate import estimate_recipe as estimate_recipe
     from .training.merge import merge as merge
@@ -137,6 +138,7 @@ _FROM = {
     "score_answer": "metrics.scoring",
     "show_tokens": "display.tokens",
     "split": "dataset.checks",
+    "stage_view": "stage.widget",
     "sweep": "evaluation.sweep",
     "time_steps": "evaluation.timing",
     "train": "training.train",
