@@ -19,10 +19,11 @@ from ..display.widgets.base import View
 from ..display.widgets.clock import minutes_seconds
 from ..display.widgets.pieces import SCROLL, failure, framed, note, small_table
 from .cells import Plan, make_plan, notebooks_folder
-from .live import OPEN, Live
-from .live import View as Seen
-from .scenes import Scene
-from .store import STAGE, Rehearsal, stage_folder
+from .live import Live
+from .screen import cell_name
+from .store import STAGE, Rehearsal, absolute_model, stage_folder
+from .view import OPEN
+from .view import View as Seen
 
 if TYPE_CHECKING:
     import ipywidgets
@@ -248,11 +249,6 @@ class StageView(View):
         return told + shown + "".join(map(note, notes))
 
 
-def cell_name(scene: Scene) -> str:
-    """Where a scene stands, such as "05 [7]"."""
-    return f"{scene.notebook[:2]} [{scene.number}]"
-
-
 def rehearsed(html: str, label: str) -> str:
     """A result of the rehearsal, framed and labelled so that nobody takes it for a live one."""
     band = (
@@ -278,6 +274,7 @@ def stage_view(
 
     The rehearsal is looked for below `runs` (None: runs/stage here, else that of the clone).
     """
+    model = absolute_model(model)
     found = Path(runs) if runs is not None else STAGE
     if runs is None and not stage_folder(model, language, found).is_dir():
         found = notebooks_folder().parent / STAGE
