@@ -18,10 +18,10 @@ ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-EXTRAS := train,gguf,data,ollama,notebooks,dev
+EXTRAS := train,gguf,data,ollama,notebooks,site,dev
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lab test test-fast seeded-faults lint format mame mame-eval notebooks bench readme slides \
+.PHONY: help setup demo lab test test-fast seeded-faults lint format mame mame-eval notebooks bench readme site slides \
 	diagrams slide-pictures recording
 
 help:  ## this list
@@ -76,6 +76,9 @@ bench: setup  ## what tuning teaches, quantization costs, and how fast it all is
 
 readme: setup  ## fill the READMEs, results/README and the pictures from results/
 	$(BIN)/python scripts/readme_figures.py $(ARGS)
+
+site: setup  ## the notebooks, guides, slides and results as one static page; writes runs/site
+	$(BIN)/python site/build.py $(ARGS)
 
 slides: setup slides/node_modules/.installed  ## build the talk's decks into slides/built: HTML, PDF, notes (Node 18+)
 	$(BIN)/python -m slides.build $(ARGS)

@@ -1,4 +1,4 @@
-"""What all tests share: small real models, the bundled model, and no network."""
+"""What all tests share: small real models, the bundled model, a browser, and no network."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fresh_runs import seconds_file
+from lab import NoBrowser, open_browser
 from ollama_server import HOW, NoOllama, OllamaServer, answers, find_binary
 from tiny_models import save_tiny_model
 
@@ -69,6 +71,26 @@ def mame_gguf(tmp_path_factory: pytest.TempPathFactory, mame: Path) -> Path:
     from workshop_helpers.gguf.convert import convert
 
     return convert(mame, tmp_path_factory.mktemp("gguf") / "mame-F16.gguf").path
+
+
+# --- a browser --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Playwright's Browser, for one file of tests: no longer than needed, as nbclient does not work
+    beside it.
+    """
+    try:
+        opened = open_browser()
+        found = opened.__enter__()
+    except NoBrowser as reason:
+        # a failure where a skip would hide that nothing was tested
+        if os.environ.get("WORKSHOP_REQUIRE_BROWSER", "0") not in ("", "0"):
+            pytest.fail(str(reason), pytrace=False)
+        pytest.skip(str(reason))
+    yield found
+    opened.__exit__(None, None, None)
 
 
 # --- Ollama ---------------------------------------------------------------------------------------
