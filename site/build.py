@@ -31,6 +31,7 @@ ROOT = HERE.parent
 OUT = ROOT / "runs" / "site"
 LANGUAGES = ("ja", "en")
 SLIDES = ROOT / "slides" / "built"
+NOTES = {"ja": "発表者ノート", "en": "Speaker notes"}
 CARD = "card.json"  # says that a folder is this site's, and may be replaced
 
 # What has one text for both languages: a page in each build, so that every page has its twin.
@@ -70,6 +71,7 @@ def pages(language: str) -> dict[str, Path]:
         found[f"guides/{path.stem}"] = path
     if SLIDES.is_dir():
         found["slides"] = HERE / f"slides.{language}.md"
+        found["notes"] = SLIDES / f"notes.{language}.md"
     return found | {name: ROOT / path for name, path in SHARED.items()}
 
 
@@ -105,7 +107,9 @@ class Stage:
             else:
                 text = self.prose(text, path, target)
             if name == "index" and not SLIDES.is_dir():
-                text = text.replace("\nslides\n", "\n")
+                text = text.replace("\nslides\nnotes\n", "\n")
+            if name == "notes":
+                text = f"# {NOTES[self.language]}\n\n{text}"
             target.write_text(text, encoding="utf-8")
 
     def notebook(self, text: str, path: Path, target: Path) -> str:

@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from docutils import nodes
+from docutils.utils.math import MathError
 from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.application import Sphinx
 from sphinx.search import SearchLanguage, languages
 from sphinx.transforms import SphinxTransform
+from sphinx.util import logging
 
 HERE = Path(__file__).resolve().parent
+logger = logging.getLogger(__name__)
 TITLES = {"ja": "10行のデータから量子化モデルまで", "en": "From ten rows to a quantized model"}
 
 extensions = ["myst_nb"]
@@ -26,6 +29,7 @@ nb_execution_mode = "off"
 nb_ipywidgets_js: dict[str, Any] = {}
 nb_render_image_options: dict[str, str] = {}
 myst_enable_extensions = ["dollarmath"]
+myst_dmath_allow_digits = myst_dmath_allow_space = False  # $6.99 is money
 myst_heading_anchors = 4
 # `site:…` is an address in the built site that this language's build does not know, `site-at:…`
 # one with a place on its page.
@@ -113,13 +117,15 @@ function splitQuery(query) {
         return bool(re.match(self._japanese, word)) or len(word) > 1
 
 
-def inline_formula(translator: Any, node: nodes.math) -> None:
-    translator.body.append(tex2mathml(node.astext()))
-    raise nodes.SkipNode
-
-
-def formula(translator: Any, node: nodes.math_block) -> None:
-    translator.body.append(f'<div class="formula">{tex2mathml(node.astext(), as_block=True)}</div>')
+def draw_formula(translator: Any, node: nodes.math | nodes.math_block) -> None:
+    """A formula as MathML, which the browser draws by itself; MathJax would come from elsewhere."""
+    block = isinstance(node, nodes.math_block)
+    try:
+        drawn = tex2mathml(node.astext(), as_block=block)
+    except MathError as error:
+        logger.warning("%s: %s", node.astext(), error, location=node)
+        raise nodes.SkipNode from error
+    translator.body.append(f'<div class="formula">{drawn}</div>' if block else drawn)
     raise nodes.SkipNode
 
 
@@ -159,7 +165,6 @@ class JoinedLines(SphinxTransform):
 def setup(app: Sphinx) -> None:
     languages["ja"] = Japanese
     app.add_transform(JoinedLines)
-    # MathML is drawn by the browser itself; MathJax would come from elsewhere.
-    app.add_html_math_renderer("mathml", (inline_formula, None), (formula, None))
+    app.add_html_math_renderer("mathml", (draw_formula, None), (draw_formula, None))
     app.connect("config-inited", settle)
     app.connect("html-page-context", for_the_page)
