@@ -21,8 +21,8 @@ STAMP := $(VENV)/.installed
 EXTRAS := train,gguf,data,ollama,notebooks,site,dev
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lab test test-fast seeded-faults lint format mame mame-eval notebooks bench readme site slides \
-	diagrams slide-pictures recording
+.PHONY: help setup demo lab test test-fast seeded-faults lint format mame mame-eval notebooks bench readme \
+	site slides diagrams recording
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -82,12 +82,10 @@ site: setup  ## the notebooks, guides, slides and results as one static page; wr
 
 slides: setup slides/node_modules/.installed  ## build the talk's decks into slides/built: HTML, PDF, notes (Node 18+)
 	$(BIN)/python -m slides.build $(ARGS)
+	$(BIN)/python -m slides.pictures
 
 diagrams: setup slides/node_modules/mermaid  ## draw the diagrams of the decks that were changed
 	$(BIN)/python -m slides.diagrams $(ARGS)
-
-slide-pictures: setup  ## the README's pictures of three slides, from slides/built
-	$(BIN)/python -m slides.pictures $(ARGS)
 
 slides/node_modules/.installed: slides/package.json
 	cd slides && npm install

@@ -70,21 +70,28 @@ def fingerprint(text: str) -> str:
 
 def stale(language: str, out: Path = BUILT) -> str | None:
     """Why the built files of a language are not those of its sources, or None."""
-    known = _known(out).get(language)
-    if known is None:
+    was = known(out).get(language)
+    if was is None:
         return "it was never built"
     for kind, name in KINDS.items():
         path = out / name.format(language)
         if not path.is_file():
             return f"{path.name} is not there"
-        if hashlib.sha256(path.read_bytes()).hexdigest() != known["files"][kind]:
+        if hashlib.sha256(path.read_bytes()).hexdigest() != was["files"][kind]:
             return f"{path.name} is not the file that was built"
-    return None if known["sources"] == fingerprint(filled(language)) else "its sources changed"
+    return None if was["sources"] == fingerprint(filled(language)) else "its sources changed"
 
 
-def _known(out: Path) -> dict[str, Any]:
+def known(out: Path) -> dict[str, Any]:
+    """What built.json in `out` says of each language: hashes of its sources and its files."""
     path = out / "built.json"
     return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+
+
+def write_known(out: Path, of_all: dict[str, Any]) -> None:
+    """Write built.json."""
+    text = json.dumps(of_all, indent=2, sort_keys=True) + "\n"
+    (out / "built.json").write_text(text, encoding="utf-8", newline="\n")
 
 
 def build(language: str, out: Path = BUILT, modules: Path = HERE / "node_modules") -> None:
@@ -113,14 +120,12 @@ def build(language: str, out: Path = BUILT, modules: Path = HERE / "node_modules
         }
     for kind, name in KINDS.items():
         (out / name.format(language)).write_bytes(contents[kind])
-    known = _known(out)
-    known[language] = {
+    of_all = known(out)
+    of_all[language] = {
         "sources": fingerprint(text),
         "files": {kind: hashlib.sha256(made).hexdigest() for kind, made in contents.items()},
     }
-    (out / "built.json").write_text(
-        json.dumps(known, indent=2, sort_keys=True) + "\n", encoding="utf-8", newline="\n"
-    )
+    write_known(out, of_all)
 
 
 def _marp(work: Path, modules: Path, target: str, *options: str) -> None:

@@ -33,9 +33,11 @@ SETTINGS: dict[str, Any] = {
     "theme": "base",
     "look": "classic",
     "fontFamily": FONTS,
+    # mermaid places the words on an arrow as if they were of 16px: a third of a line too low
+    "themeCSS": ".edgeLabel text { transform: translateY(-7px) } .edgeLabel rect { opacity: 1 }",
     "themeVariables": {
         "fontFamily": FONTS,
-        "fontSize": "20px",
+        "fontSize": "22px",
         "primaryColor": "#e5f1f8",
         "primaryBorderColor": "#0072b2",
         "primaryTextColor": "#1f2328",
@@ -47,9 +49,11 @@ SETTINGS: dict[str, Any] = {
     "flowchart": {
         "htmlLabels": False,
         "curve": "basis",
-        "padding": 14,
+        "padding": 12,
+        "nodeSpacing": 30,
+        "rankSpacing": 36,
         "useMaxWidth": False,
-        "wrappingWidth": 400,
+        "wrappingWidth": 500,
         "subGraphTitleMargin": {"top": 8, "bottom": 8},
     },
 }

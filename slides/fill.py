@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PLACEHOLDER = re.compile(r"(?<!\\)\{\{(.*?)\}\}")
 ESCAPED = r"\{{"  # `\{{ .Prompt }}` is shown as `{{ .Prompt }}`
 DIAGRAM = re.compile(r"(\(diagrams/[\w-]+)(\.svg\))")
+SECTION = re.compile(r"<!-- _class: section ([\w-]+)")
 # A part of a path: `name`, `["a name with a dot"]`, `[field=value,…]` or `[all field=value,…]`.
 PART = re.compile(
     r"""\[(?P<all>all\s+)?(?P<where>[\w-]+=[^\]]*)\]
@@ -74,6 +75,19 @@ def numbered(text: str) -> Iterator[tuple[int, int, str]]:
         if line.rstrip() == "---" and not fence and number > 1:
             slide += 1
         yield slide, number, line
+
+
+def section_slides(text: str) -> dict[str, tuple[int, int]]:
+    """The first and the last slide of each section of a deck, filled or not; what comes behind the
+    sections is counted to the last one.
+    """
+    first: dict[str, int] = {}
+    slide = 0
+    for slide, _, line in numbered(text):
+        if match := SECTION.match(line):
+            first[match[1]] = slide
+    ends = [start - 1 for start in [*first.values()][1:]] + [slide]
+    return {name: (start, end) for (name, start), end in zip(first.items(), ends, strict=True)}
 
 
 class Filler:

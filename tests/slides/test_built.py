@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from slides import diagrams
+from slides import diagrams, pictures
 from slides.build import (
     BUILT,
     HERE,
@@ -69,6 +69,12 @@ def test_a_built_deck_is_small_and_one_file_that_needs_no_network(language):
     )
     assert [where for where in loaded if not where.startswith(("data:", "#"))] == []
     assert not re.search(r"<link[^>]+stylesheet", html)
+
+
+def test_the_pictures_of_slides_are_of_the_built_deck(language):
+    assert not pictures.stale(language), "Run: make slides"
+    for path in pictures.files(language):
+        assert path.stat().st_size <= 150_000
 
 
 def test_the_notes_have_a_note_for_each_slide(language):
