@@ -22,6 +22,7 @@ EXTRAS := train,gguf,data,ollama,notebooks,site,dev
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo lab test test-fast seeded-faults lint format mame mame-eval notebooks bench readme \
+.PHONY: help setup demo lab test test-fast seeded-faults lint format mame mame-eval notebooks bench readme \
 	site slides diagrams recording
 
 help:  ## this list
@@ -88,11 +89,14 @@ diagrams: setup slides/node_modules/mermaid  ## draw the diagrams of the decks t
 	$(BIN)/python -m slides.diagrams $(ARGS)
 
 slides/node_modules/.installed: slides/package.json
+	@command -v npm >/dev/null || { echo "Building the slides needs Node 18 or newer with npm" \
+		"(Debian/Ubuntu: apt install nodejs npm). Showing them needs neither: slides/built/" >&2; exit 2; }
 	cd slides && npm install
 	@touch $@
 
-slides/node_modules/mermaid:
+slides/node_modules/mermaid: slides/package.json
 	cd slides && npm install --include=dev
+	@touch $@
 
 recording: setup  ## record the animated pictures of the stage for the README (rehearses it first)
 	$(BIN)/python scripts/record_stage.py $(ARGS)
