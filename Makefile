@@ -22,7 +22,6 @@ EXTRAS := train,gguf,data,ollama,notebooks,site,dev
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo lab test test-fast seeded-faults lint format mame mame-eval notebooks bench readme \
-.PHONY: help setup demo lab test test-fast seeded-faults lint format mame mame-eval notebooks bench readme \
 	site slides diagrams recording
 
 help:  ## this list
