@@ -176,6 +176,7 @@ class Kernel(Closing):
                 if future.done():  # its own
                     raise
                 if self._closed and not self._thread.is_alive():
+                    work.close()
                     raise KernelDied from None
 
 

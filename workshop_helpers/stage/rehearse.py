@@ -16,9 +16,10 @@ from ..core.device import versions
 from ..core.progress import Bar
 from ..core.wordings import Wording
 from ..models.resolve import resolve
-from .cells import Cell, Chapter, make_plan, with_parameters
+from .cells import TRAIN_LIVE, Cell, Chapter, make_plan, with_parameters
 from .kernel import Kernel, KernelDied, Outcome
 from .store import (
+    SHARED,
     STAGE,
     Result,
     absolute_model,
@@ -102,6 +103,8 @@ def rehearse(
     cells = sum(len(chapter.cells) for chapter in plan.chapters.values())
     with claim(folder), Bar("", cells, "cells") as bar:
         start_stage(folder, parameters)
+        if anew or not any(finished(folder, c, parameters) for c in plan.chapters.values()):
+            work_folder(folder, SHARED, empty=True)
         for chapter in plan.chapters.values():
             scenes = sum(cell.scene is not None for cell in chapter.cells)
             if not anew and finished(folder, chapter, parameters):
@@ -117,11 +120,11 @@ def rehearse(
 def _notebook(
     folder: Path, chapter: Chapter, parameters: dict[str, Any], scenes: int, bar: Bar
 ) -> Rehearsed:
-    """Rehearse one notebook from the top, in an empty folder: what an earlier run has made would
-    make its cells quicker than they are.
+    """Rehearse one notebook from the top. One whose scenes train begins with an empty folder, as it
+    will on the stage.
     """
     begin(folder, chapter.notebook)
-    work = work_folder(folder, chapter.notebook, empty=True)
+    work = work_folder(folder, chapter.notebook, empty=chapter.notebook in TRAIN_LIVE)
     start, left = time.perf_counter(), len(chapter.cells)
     with Kernel(work, kernel_environment(folder, offline=False)) as kernel:
         for cell in chapter.cells:

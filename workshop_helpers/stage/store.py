@@ -25,10 +25,11 @@ from ..core.jsonio import read_json, write_json
 from ..core.wordings import Wording
 from ..display.outputs import outputs_view
 from ..models.catalogue import find_entry
-from .cells import Cell, Chapter, Plan
+from .cells import TRAIN_LIVE, Cell, Chapter, Plan
 from .scenes import Scene
 
 STAGE = Path("runs", "stage")
+SHARED = "shared"
 STAGE_KIND, REHEARSAL_KIND, WORK_KIND = "stage", "stage-rehearsal", "stage-work"
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
@@ -237,8 +238,11 @@ def begin(folder: Path, notebook: str) -> None:
 def work_folder(folder: Path, notebook: str, *, empty: bool = False) -> Path:
     """Where a notebook's kernel works, made with its card where it is not there; `empty`: what it
     holds is removed first, if its card says that it is ours.
+
+    Notebooks share a folder, as those of an attendee do, so that the same training is done once;
+    but not those whose training is to be seen.
     """
-    place = folder / "work" / notebook
+    place = folder / "work" / (notebook if notebook in TRAIN_LIVE else SHARED)
     card = read_card(place)
     if place.exists() and any(place.iterdir()) and (card or {}).get("kind") != WORK_KIND:
         raise WorkshopError(
@@ -248,7 +252,7 @@ def work_folder(folder: Path, notebook: str, *, empty: bool = False) -> Path:
         shutil.rmtree(place)
         card = None
     if card is None:
-        write_card_in(place, {"kind": WORK_KIND, "notebook": notebook})
+        write_card_in(place, {"kind": WORK_KIND})
     return place
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import from_extra
@@ -25,8 +26,11 @@ def application(live: Live) -> Application[None]:
     with from_extra("notebooks", "prompt_toolkit"):
         from prompt_toolkit.application import Application, get_app
         from prompt_toolkit.layout import FormattedTextControl, Layout, Window
+        from prompt_toolkit.output import ColorDepth
         from prompt_toolkit.styles import Style
 
+    # Where the terminal says so, the colours are those of the plots; else the nearest it has.
+    truecolor = os.environ.get("COLORTERM") in ("truecolor", "24bit")
     screen = Screen(live.language, live.rehearsal.folder)
 
     def draw() -> Any:
@@ -44,6 +48,7 @@ def application(live: Live) -> Application[None]:
         layout=Layout(Window(FormattedTextControl(draw, show_cursor=False))),
         key_bindings=_keys(live, screen),
         style=Style.from_dict(STYLE),
+        color_depth=ColorDepth.TRUE_COLOR if truecolor else None,
         full_screen=True,
         refresh_interval=_REFRESH,
     )
