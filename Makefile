@@ -21,8 +21,8 @@ STAMP := $(VENV)/.installed
 EXTRAS := train,gguf,data,ollama,notebooks,site,dev
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lab test test-fast seeded-faults lint format mame mame-eval notebooks bench readme \
-	site slides diagrams recording
+.PHONY: help setup demo rehearse live lab test test-fast seeded-faults lint format mame mame-eval \
+	notebooks bench readme site slides diagrams recording
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,12 @@ $(STAMP): pyproject.toml constraints.txt
 
 demo: setup  ## the main job: train, compare, merge, convert, quantize; writes runs/demo/report.html
 	$(BIN)/workshop demo $(ARGS)
+
+rehearse: setup  ## run all that the talk shows on this machine, and keep the results
+	$(BIN)/workshop stage rehearse $(ARGS)
+
+live: setup  ## give the talk: the scenes, the clock, and the rehearsed result at one key
+	$(BIN)/workshop stage live $(ARGS)
 
 lab: setup  ## open a notebook in JupyterLab: before and after, or NOTEBOOK=…
 	$(BIN)/jupyter lab $(NOTEBOOK) $(ARGS)

@@ -28,7 +28,10 @@ from guides import (
 from workshop_helpers.cli.main import build_parser
 from workshop_helpers.gguf.header import TYPES
 
-PAGES = ["clean-up", "colab", "corrections", "mac", "models", "ollama", "rows", "troubleshooting"]
+PAGES = [
+    "clean-up", "colab", "corrections", "mac", "models", "ollama", "presenting", "rows",
+    "troubleshooting",
+]  # fmt: skip
 # Variables that other programs read, and ours does not: a name that is neither here nor in the code
 # is misspelt.
 FOREIGN = {"OLLAMA_MODELS", "LLAMA_CUBLAS"}

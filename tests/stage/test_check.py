@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import run
 
 from workshop_helpers.core.device import versions
 from workshop_helpers.core.wordings import LANGUAGES, entries
@@ -127,7 +131,7 @@ def test_a_kernel_that_does_not_start_is_told(
 def test_a_model_that_is_not_here_is_fetched_before_the_talk(stage: Stage) -> None:
     assert of(stage, "model")["model"].status == "ok"
     line = of(replace(stage, model="tinyllama-1.1b"), "model")["model"]
-    assert line.status == "fail" and "workshop models get tinyllama-1.1b" in line.fix
+    assert line.status == "fail" and "not on this machine" in line.found and "network" in line.fix
 
 
 def test_ollama_is_information(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,6 +155,33 @@ def test_a_proxy_before_this_machine_is_told(stage: Stage, monkeypatch: pytest.M
     assert of(stage, "network")["network"].status == "warn"
     monkeypatch.setenv("NO_PROXY", "localhost, 127.0.0.1")
     assert of(stage, "network")["network"].status == "ok"
+
+
+def test_the_command_says_whether_the_talk_can_be_given(
+    stage: Stage, capfd: pytest.CaptureFixture[str]
+) -> None:
+    there, nowhere = stage.runs, stage.runs / "nowhere"
+    code, out, _ = run(capfd, "stage", "check", "--language", "en", "--runs", there, "--json")
+    found = {line["name"]: line for line in json.loads(out)}
+    assert code == 0 and {*REHEARSED, "kernel", "power"} < {*found}
+    assert set(found["kernel"]) == {"name", "status", "found", "fix"}
+    code, out, _ = run(capfd, "stage", "check", "--language", "ja", "--runs", nowhere)
+    assert code == 1 and "まだ発表できません" in out
+    assert "→ workshop stage rehearse --model mame --language ja --runs" in out
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no pseudo-terminals here")
+@pytest.mark.parametrize(("columns", "said"), [(80, "✓ ok"), (70, "△ note")])
+def test_a_terminal_that_is_too_small_is_told(columns: int, said: str) -> None:
+    import pexpect
+
+    code = (
+        "from workshop_helpers.stage.check import *; from workshop_helpers.cli.stage_upkeep import "
+        "_tell; _tell(check_stage(Stage(), ['terminal']), Stage())"
+    )
+    child = pexpect.spawn(sys.executable, ["-c", code], dimensions=(30, columns), encoding="utf-8")
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", child.read())
+    assert f"{said}" in shown and f"{columns}x30" in shown
 
 
 def test_all_lines_have_a_name_and_a_verdict_in_both_languages(stage: Stage) -> None:

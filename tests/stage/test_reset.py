@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
+from commands import run
 
 from workshop_helpers.core.artifacts import claim
 from workshop_helpers.core.cards import read_card, write_card
@@ -172,3 +175,30 @@ def test_a_server_that_cannot_be_asked_keeps_its_record(runs: Path) -> None:
     assert "127.0.0.1:9" in left and "demo3-ja:workshop" in left
     assert record.is_file() and read_card(runs / "demo1")
     assert files(runs / "demo1") == {"card.json", OLLAMA_RECORD}
+
+
+def test_the_command_asks_and_takes_no_for_no(
+    runs: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(runs.parent)
+    before = files(runs)
+    code, _, err = run(capfd, "stage", "reset")
+    assert code == 2 and "Add --yes" in err and files(runs) == before
+    if os.name != "nt":
+        import pexpect
+
+        command = ["-m", "workshop_helpers.cli", "stage", "reset", "--language", "ja"]
+        child = pexpect.spawn(sys.executable, command, encoding="utf-8", timeout=60)
+        child.expect("次のものを削除します.*demo1.*削除しますか")
+        child.sendline("n")
+        child.expect("何も削除しませんでした")
+        child.expect(pexpect.EOF)
+        child.close()
+        assert child.exitstatus == 0 and files(runs) == before
+    code, out, _ = run(capfd, "stage", "reset", "--language", "en", "--yes")
+    assert code == 0 and "demo1" in out and "All fresh" in out
+    assert (runs / "mame-ja" / "tuned-100").is_dir() and not (runs / "demo1").exists()
+    code, out, _ = run(capfd, "stage", "reset", "--language", "en")
+    assert code == 0 and "nothing to clear up" in out
+    code, out, _ = run(capfd, "stage", "reset", "--all", "--yes", "--json")
+    assert code == 0 and any("a1.json" in line for line in json.loads(out)["removed"])

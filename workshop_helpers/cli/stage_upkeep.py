@@ -99,13 +99,13 @@ def _reset(args: argparse.Namespace) -> int:
             print(say("reset.kept", language))
             return OK
     left = [line.said(language) for line in reset.carry_out()]
-    told = [] if not args.yes else _will(lines, language)
+    told = [] if not args.yes else _listed("removed", lines, language)
     show(args, {"removed": lines, "left": left}, *told, *left, say("reset.done", language))
     return OK
 
 
-def _will(lines: list[str], language: str) -> list[str]:
-    return [say("reset.will", language), *(f"  {line}" for line in lines)]
+def _listed(code: str, lines: list[str], language: str) -> list[str]:
+    return [say(f"reset.{code}", language), *(f"  {line}" for line in lines)]
 
 
 def _ask(lines: list[str], language: str, everything: bool, *, asked: bool) -> None:
@@ -114,7 +114,7 @@ def _ask(lines: list[str], language: str, everything: bool, *, asked: bool) -> N
         raise WorkshopError(
             f"{len(lines)} things would be removed, and nobody can be asked here. Add --yes."
         )
-    for line in _will(lines, language):
+    for line in _listed("will", lines, language):
         print(line)
     if not everything:
         print(say("reset.rehearsal-stays", language))

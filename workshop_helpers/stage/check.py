@@ -19,10 +19,9 @@ from ..core.errors import WorkshopError, first_line
 from ..core.wordings import Wording
 from ..evaluation.doctor import Check, MachineCheck
 from .cells import Plan, make_plan
+from .screen import LEAST_SIZE
 from .store import STAGE, Rehearsal, absolute_model, machine_line, stage_folder
 
-# Columns and lines that `live` draws on.
-LEAST = (80, 24)
 # A rehearsal older than this is worth another one: systems update themselves.
 FRESH_DAYS = 7
 # Seconds in which a kernel should answer, and after which it is given up.
@@ -187,7 +186,7 @@ def _model(stage: Stage) -> Iterator[Check]:
     try:
         where = model_folder(resolve(absolute_model(stage.model)), download=False)
     except WorkshopError as error:
-        yield _line("model", "fail", _said(error), _word("model-fix", model=stage.model))
+        yield _line("model", "fail", _said(error), _word("model-fix"))
         return
     yield _line("model", "ok", _word("model", model=stage.model, where=where))
 
@@ -227,12 +226,12 @@ def _memory(stage: Stage) -> Iterator[Check]:
 
 
 def _terminal(stage: Stage) -> Iterator[Check]:
-    fix = _word("terminal-fix", columns=LEAST[0], lines=LEAST[1])
+    fix = _word("terminal-fix", columns=LEAST_SIZE[0], lines=LEAST_SIZE[1])
     if not sys.stdout.isatty():
         yield _line("terminal", "warn", _word("no-terminal"), fix)
         return
     size = os.get_terminal_size(sys.stdout.fileno())
-    large = size.columns >= LEAST[0] and size.lines >= LEAST[1]
+    large = size.columns >= LEAST_SIZE[0] and size.lines >= LEAST_SIZE[1]
     told = _word("terminal", columns=size.columns, lines=size.lines)
     yield _line("terminal", "ok" if large else "warn", told, fix)
 

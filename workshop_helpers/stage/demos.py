@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.artifacts import claim, runs_folder
-from ..core.cards import file_hash, read_card
+from ..core.cards import file_hash, fingerprint, read_card
 from ..core.errors import WorkshopError
 from ..core.progress import Bar
 from ..display.colours import BLUE
@@ -80,14 +80,19 @@ def open_demo(
     """The demo `name` with its folder `out` claimed. WorkshopError where the folder is somebody
     else's or in use, and for a model that is not there.
     """
+    from .. import __version__
     from ..evaluation.shop import Shop
+    from ..models.identity import identity
     from ..models.resolve import resolve
 
-    resolve(model)
-    shop = Shop(show.language)
+    ref, shop = resolve(model), Shop(show.language)
     folder = OwnFolder.open(out, DEMO, name)
     with claim(out):
-        yield Demo(show, folder, model, shop, device, anew)
+        # Of another model, other rows or an older course: our own artifacts give way to new ones.
+        rows = file_hash(shop.file("train"))
+        of = fingerprint({"course": __version__, "model": identity(ref), "rows": rows})
+        changed = folder.note(runs_folder(model, shop.language).name, of)
+        yield Demo(show, folder, model, shop, device, anew or changed)
 
 
 # --- 1: fine-tune and verify ----------------------------------------------------------------------

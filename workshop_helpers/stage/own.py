@@ -50,6 +50,13 @@ class OwnFolder:
         begun = list(dict.fromkeys([*card.get("begun", []), *names]))
         write_card(self.path, {**card, "begun": begun})
 
+    def note(self, name: str, value: str) -> bool:
+        """Remember a value under a name; whether another one stood there."""
+        card = read_card(self.path) or {}
+        noted = card.get("noted", {})
+        write_card(self.path, {**card, "noted": {**noted, name: value}})
+        return noted.get(name, value) != value
+
     def made(self, *artifacts: Path) -> None:
         """Note the files of what was made: those that are ours, with their sizes."""
         card = read_card(self.path) or {}
