@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "docs" / "images"
 LANGUAGES = ("en", "ja")
 MOST_BYTES, MOST_SECONDS = 1_500_000, 25.0
-SIZE = (90, 24)  # columns and lines
+SIZE = (90, 28)  # columns and lines
 MINUTES = 5  # of the whole agenda: the section that is shown has one
 SECTION, NOTEBOOK = "practice", "04_lora_training"
 # Its scenes, and for how many seconds the result of each is looked at; the last one is killed.
