@@ -1,6 +1,11 @@
 """Every Japanese notebook runs alone from an empty folder, beside a real Ollama, and so do its
-solutions. (`test_from_scratch_en.py` has the English ones, without Ollama, `test_other_model.py`
-another model: several files, so that two processes can share the work.)
+solutions; then, where its artifacts lie now, nbval runs the recorded one once more, without Ollama,
+and compares: the outputs are what the cells give. Cells tagged nbval-ignore-output hold times, and
+figures of a trained model, which another processor may round differently; they must run, the others
+must give the same.
+
+(`test_from_scratch_en.py` has the English ones, `test_other_model.py` another model: several files,
+so that two processes can share the work.)
 """
 
 from __future__ import annotations
@@ -11,10 +16,12 @@ import nbformat
 import pytest
 from fresh_runs import load_build, no_ollama, note_seconds, run_fresh
 from nbclient.exceptions import CellExecutionError, DeadKernelError
+from nbval_runs import run_again, said
 from ollama_server import OllamaServer
 
 build = load_build()
 SOURCES = build.sources()
+pytest.importorskip("nbval")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
@@ -39,6 +46,11 @@ def test_a_notebook_and_its_solutions_run_alone(source, ollama, tmp_path, monkey
         # in the same folder: what the notebook has made is found
         seconds = run_fresh(build.build(source, "ja", "solutions"), tmp_path)
         note_seconds(f"ja/{source.stem} (solutions)", seconds)
+    recorded = build.target(source, "ja")
+    done = run_again(tmp_path, recorded)
+    assert done.returncode == 0, said(done)
+    cells = [c for c in nbformat.read(recorded, as_version=4).cells if c.cell_type == "code"]
+    assert f"{len(cells)} passed" in said(done), "a cell was left out"
 
 
 # ---- what the gate sees ----------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """The English notebooks run from scratch in the order of the course, on a machine without Ollama,
 and give what was recorded; so do their solutions. What a chapter makes is there for the next, as
 on a learner's machine; that each runs alone is shown with the Japanese ones, whose code is the
-same. (For those nbval compares: `test_recorded.py`.)
+same. (Of those nbval compares the recorded ones.)
 """
 
 from __future__ import annotations

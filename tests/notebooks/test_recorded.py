@@ -1,70 +1,18 @@
-"""The recorded outputs are what the cells give: nbval runs every notebook again and compares.
-
-The Japanese notebooks run in the order of the course, with what one chapter makes left for the
-next; that each runs alone is what `test_from_scratch.py` shows, and `test_from_scratch_en.py`
-compares the English ones. Cells tagged nbval-ignore-output hold times, and figures of a trained
-model, which another processor may round differently; they must run, the others must give the same.
+"""What nbval sees in a recorded notebook, and what it takes for no difference. (The course itself
+is compared in `test_from_scratch.py`.)
 """
 
 from __future__ import annotations
 
-import os
-import re
-import shutil
 import subprocess
-import sys
-from pathlib import Path
 
 import nbformat
 import pytest
-from fresh_runs import no_ollama, run_fresh
+from fresh_runs import run_fresh
+from nbval_runs import run_again, said
 
 pytest.importorskip("nbval")
-
-NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
-COMMAND = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:xdist", "-q"]
-NBVAL = ["--nbval", "--nbval-current-env", "--nbval-cell-timeout=300", "--tb=short", "."]
-SANITIZED = f"--nbval-sanitize-with={Path(__file__).with_name('nbval_sanitize.cfg')}"
-
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
-
-
-def run_again(folder: Path, *notebooks: Path) -> subprocess.CompletedProcess[str]:
-    """Run copies of the notebooks in `folder`, one after another, and compare."""
-    for path in notebooks:
-        shutil.copy(path, folder)
-    (folder / "pytest.ini").write_text("[pytest]\n")
-    # With CI set, pytest says each failure twice: the figures counted here are those of one report.
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_") and k != "CI"}
-    return subprocess.run(
-        [*COMMAND, *NBVAL, SANITIZED],
-        cwd=folder,
-        env={**environment, "OLLAMA_HOST": no_ollama()},
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-    )
-
-
-def said(done: subprocess.CompletedProcess[str]) -> str:
-    return re.sub(r"\x1b\[[\d;]*m", "", done.stdout[-6000:] + done.stderr[-2000:])
-
-
-def test_the_course_gives_what_was_recorded(tmp_path):
-    notebooks = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
-    assert notebooks, "run `make notebooks` first"
-    done = run_again(tmp_path, *notebooks)
-    assert done.returncode == 0, said(done)
-    cells = [
-        cell
-        for path in notebooks
-        for cell in nbformat.read(path, as_version=4).cells
-        if cell.cell_type == "code"
-    ]
-    assert f"{len(cells)} passed" in said(done), "a cell was left out"
-
-
-# ---- what the gate sees ----------------------------------------------------------------------
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")
