@@ -64,10 +64,8 @@ html_theme_options = {
 }
 
 
-# Between two characters of Japanese, punctuation and full-width forms among them.
-_BROKEN_LINE = re.compile(
-    r"(?<=[\u3000-\u30ff\u3400-\u9fff\uff00-\uffef])\n(?=[\u3000-\u30ff\u3400-\u9fff\uff00-\uffef])"
-)
+# Two characters of Japanese, punctuation and full-width forms among them.
+_WIDE = re.compile(r"[\u3000-\u30ff\u3400-\u9fff\uff00-\uffef]{2}")
 
 
 class Japanese(SearchLanguage):
@@ -154,12 +152,13 @@ class JoinedLines(SphinxTransform):
     default_priority = 800
 
     def apply(self, **kwargs: Any) -> None:
-        for text in list(self.document.findall(nodes.Text)):
-            if isinstance(text.parent, (nodes.literal, nodes.literal_block, nodes.raw)):
+        for end in list(self.document.findall(nodes.Text)):
+            if end != "\n":  # an end of line within a paragraph is a text of its own
                 continue
-            joined = _BROKEN_LINE.sub("", text.astext())
-            if joined != text.astext():
-                text.parent.replace(text, nodes.Text(joined))
+            around = end.parent.index(end)
+            before, after = end.parent[:around], end.parent[around + 1 :]
+            if before and after and _WIDE.match(before[-1].astext()[-1:] + after[0].astext()[:1]):
+                end.parent.remove(end)
 
 
 def setup(app: Sphinx) -> None:
