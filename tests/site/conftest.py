@@ -30,7 +30,9 @@ def builder() -> ModuleType:
 
 @pytest.fixture(scope="session")
 def site(builder: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the built site. Building checks all links, and fails here if one is broken."""
+    """The folder of the built site. Building checks all links, and fails here if one is broken.
+    For one file of tests: another one may run in another process, and would build it again.
+    """
     out = tmp_path_factory.mktemp("site") / "built"
     assert builder.build(out) == []
     return out

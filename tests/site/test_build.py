@@ -78,9 +78,3 @@ def test_faults_of_a_built_page_are_told(builder, tmp_path):
         "a.html loads https://cdn.example/x.js from elsewhere",
         "c.css loads https://elsewhere.example/p.png from elsewhere",
     ]
-
-
-def test_the_site_is_ready_to_be_put_up(site):
-    assert (site / ".nojekyll").is_file()
-    assert not list(site.rglob("*.ipynb")), "the notebooks' sources are in the repository"
-    assert (site / "index.html").is_file()

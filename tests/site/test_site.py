@@ -55,6 +55,12 @@ def page(browser: Any, address: str):
     context.close()
 
 
+def test_the_site_is_ready_to_be_put_up(site):
+    assert (site / ".nojekyll").is_file()
+    assert not list(site.rglob("*.ipynb")), "the notebooks' sources are in the repository"
+    assert (site / "index.html").is_file()
+
+
 @pytest.mark.parametrize("language", ["ja", "en"])
 def test_every_page_reads_on_a_projector_and_on_a_phone(language, builder, page, address):
     for name in builder.pages(language):
