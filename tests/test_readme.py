@@ -11,6 +11,7 @@ import pytest
 import readme_figures
 
 from workshop_helpers.cli.main import build_parser
+from workshop_helpers.core.agenda import SECTIONS
 
 ROOT = Path(__file__).resolve().parents[1]
 EN = readme_figures.words("en")
@@ -57,6 +58,23 @@ def test_every_notebook_of_the_course_stands_in_its_agenda(name):
     sources = {path.stem for path in (ROOT / "notebooks" / "src").glob("[0-9]*.py")}
     assert set(re.findall(r"`(\d\d_\w+)`", text)) == sources
     assert sum(map(int, re.findall(r"^\| (\d+) \|", text, re.MULTILINE))) == 45  # without questions
+
+
+@every_readme
+def test_the_agenda_names_the_slides_of_each_section(name):
+    language = "ja" if ".ja." in name else "en"
+    deck = (ROOT / "slides" / f"talk.{language}.md").read_text(encoding="utf-8")
+    starts = [
+        (place, found[1])
+        for place, slide in enumerate(deck.split("\n---\n")[1:], 1)
+        if (found := re.search(r"_class: section ([\w-]+)", slide))
+    ]
+    last = len(deck.split("\n---\n")) - 1
+    ends = [place - 1 for place, _ in starts[1:]] + [last]
+    wanted = [f"{start}–{end}" for (start, _), end in zip(starts, ends, strict=True)]
+    text = (ROOT / name).read_text(encoding="utf-8")
+    assert re.findall(r"(?m)^\| \+?\d+ \|[^|]+\| ([\d–]+) \|", text) == wanted
+    assert [section for _, section in starts] == [section.name for section in SECTIONS]
 
 
 @every_readme
