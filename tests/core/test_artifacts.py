@@ -78,7 +78,7 @@ def test_failure_leaves_the_old_folder_and_ctrl_c_no_litter(tmp_path):
 
 def test_our_old_folder_is_replaced_whole(tmp_path):
     make_artifact(tmp_path / "model", "old")
-    (tmp_path / "model" / "leftover").write_text("from the old one")
+    (tmp_path / "model" / ".DS_Store").write_text("a file manager's")
     make_artifact(tmp_path / "model", "new")
     assert names(tmp_path) == ["model"]
     assert names(tmp_path / "model") == ["card.json", "weights"]

@@ -81,7 +81,11 @@ def add_verb(
             help="where to compute (default: the best there is)",
         )
     if overwrite:
-        flag(added, "--overwrite", "do the work again even if its result is there already")
+        flag(
+            added,
+            "--overwrite",
+            "do the work again where its result is there already, and replace another one",
+        )
     return added
 
 
@@ -183,16 +187,21 @@ def above_zero(text: str) -> float:
 at_least_one.__name__, above_zero.__name__ = "whole number", "number"
 
 
+def output_path(text: str) -> Path:
+    """The type of what a verb writes, a file or a folder; what it reads is a plain `Path`. A test
+    goes over all arguments of this type.
+    """
+    return Path(text)
+
+
+def add_overwrite(to: Any) -> None:
+    """--overwrite of a verb that does its work again each time."""
+    flag(to, "--overwrite", "also where something else is there already")
+
+
 def read_text(path: Path) -> str:
     """The text of a file that an option names, stripped; WorkshopError if it cannot be read."""
     try:
         return path.read_text(encoding="utf-8-sig").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise WorkshopError(f"Cannot read {path} as UTF-8 text: {error}.") from error
-
-
-def refuse_overwriting(out: Path, inputs: list[Path]) -> None:
-    """Raise WorkshopError where the file to write is one of those that are read."""
-    for path in inputs:
-        if out.exists() and path.exists() and out.samefile(path):
-            raise WorkshopError(f"{out} is one of the files to be read. Give it another name.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.errors import WorkshopError
 from ..core.jsonio import to_json
-from .arguments import DEFAULT_TYPES, add_verb, flag, given, option, several
+from .arguments import DEFAULT_TYPES, add_verb, flag, given, option, output_path, several
 from .output import OK, WRONG, again, megabytes, show
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def add_convert_verbs(verbs: Any) -> None:
     )  # fmt: skip
     what = "a catalogue name or a model folder (merge an adapter first, or see --as-adapter)"
     option(gguf, "model", "MODEL", what)
-    option(gguf, "--out", "FILE.gguf", "the file to write", Path, required=True)
+    option(gguf, "--out", "FILE.gguf", "the file to write", output_path, required=True)
     formats = "number format: f16, bf16 or f32; for an adapter also q8_0 (default: %(default)s)"
     gguf.add_argument("--type", default="f16", help=formats)
     alone = "MODEL is an adapter folder; write the adapter alone, to be put on a GGUF of its base"
@@ -42,7 +42,8 @@ def add_convert_verbs(verbs: Any) -> None:
     option(quantize, "file", "FILE.gguf", "an F16, BF16 or F32 file", Path)
     types = "types, such as Q8_0 Q6_K Q5_K_M Q4_K_M Q3_K_M Q2_K (default: Q8_0 Q4_K_M Q2_K)"
     several(quantize, "--to", "TYPE", types, default=DEFAULT_TYPES)
-    option(quantize, "--out-dir", "DIR", "folder for the files (default: beside FILE.gguf)", Path)
+    where = "folder for the files (default: beside FILE.gguf)"
+    option(quantize, "--out-dir", "DIR", where, output_path)
 
 
 def _gguf(args: argparse.Namespace) -> int:

@@ -12,23 +12,27 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ..core.cards import card_path, file_hash, write_card
+from ..core.ownership import keep_apart, refuse_other
 from .arguments import (
     READ_HELP,
     above_zero,
     add_group,
+    add_overwrite,
     add_reading,
     add_verb,
     at_least_one,
     flag,
     given,
     option,
+    output_path,
     read_options,
-    refuse_overwriting,
     several,
 )
 from .output import OK, first_ten, show
 
 WIDTH = 120
+_REPORT = "report of a check"
 
 
 def add_data_verbs(verbs: Any) -> None:
@@ -44,7 +48,8 @@ def add_data_verbs(verbs: Any) -> None:
 
 def _in_and_out(to: Any, what: str, made: str) -> None:
     option(to, "file", "IN", what, Path)
-    option(to, "out", "OUT", made, Path)
+    option(to, "out", "OUT", made, output_path)
+    add_overwrite(to)
 
 
 def _seed(to: Any) -> None:
@@ -80,7 +85,8 @@ def _add_check(verb: Any) -> None:
     several(check, "files", "FILE", READ_HELP, Path)
     held_out = "validation or test rows, or a questions file: nothing of it may stand in FILE"
     _against(check, held_out)
-    option(check, "--html", "FILE", "write a report to look at", Path)
+    option(check, "--html", "FILE", "write a report to look at", output_path)
+    add_overwrite(check)
     flag(check, "--quick", "leave out tokens and near duplicates: a million rows")
     tokenizer = "whose tokenizer counts the tokens (default: %(default)s)"
     check.add_argument("--model", default="mame", help=tokenizer)
@@ -100,16 +106,25 @@ def _check(args: argparse.Namespace) -> int:
     from ..dataset.checks import check_rows
     from ..display.findings import afterword, findings_table, write_findings
 
-    if args.html is not None:
-        refuse_overwriting(args.html, [*args.files, *args.against])
-    report = check_rows(
-        args.files, progress=not args.json, **read_options(args),
-        **given(args, "against", "model", "max_length", "quick", "facts", "aim",
-                "tokens_per_second", "price_per_hour"),
-    )  # fmt: skip
+    asked = given(args, "model", "max_length", "quick", "aim", "tokens_per_second",
+                  "price_per_hour")  # fmt: skip
     language, where = _language(args), None
     if args.html is not None:
-        write_findings(report, args.html, language)
+        # also facts that merely lie beside the rows
+        facts = args.facts or args.files[0].with_name("facts.yaml")
+        read = [*args.files, *args.against, *([facts] if facts.is_file() else [])]
+        keep_apart(args.html, [*read, facts, args.model])
+        hashes = [file_hash(file) for file in read if file.is_file()]
+        inputs = {"rows": hashes, "language": language, **asked, **read_options(args)}
+        refuse_other(args.html, _REPORT, inputs, overwrite=args.overwrite)
+    report = check_rows(
+        args.files, progress=not args.json, **given(args, "against", "facts"), **asked,
+        **read_options(args),
+    )  # fmt: skip
+    if args.html is not None:
+        card_path(args.html).unlink(missing_ok=True)
+        size = write_findings(report, args.html, language).stat().st_size
+        write_card(args.html, {"kind": _REPORT, "inputs": inputs, "size_bytes": size})
         where = say("findings.report", language, path=args.html)
     after = "\n".join(afterword(report, language))
     show(args, report, findings_table(report, language), after, where, width=WIDTH)
@@ -132,7 +147,8 @@ def _add_clean(verb: Any) -> None:
 def _clean(args: argparse.Namespace) -> int:
     from ..dataset.checks import clean
 
-    how = {"mask_personal": args.mask, "nfc": not args.no_nfc, "skip_faults": args.skip_faults}
+    how = {"mask_personal": args.mask, "nfc": not args.no_nfc,
+           **given(args, "skip_faults", "overwrite")}  # fmt: skip
     report = clean(args.file, args.out, **how, **read_options(args))
     changes = [change.diff().removesuffix("\n") for change in report.changes]
     told = ", ".join(f"{count:,} × {rule}" for rule, count in report.counts.items()) or "nothing"
@@ -155,7 +171,8 @@ def _add_split(verb: Any) -> None:
         "Near duplicates stay on one side; every side gets its share of each topic.",
     )  # fmt: skip
     option(split, "file", "FILE", READ_HELP, Path)
-    option(split, "--out", "DIR", "a new folder", Path, required=True)
+    option(split, "--out", "DIR", "a new folder", output_path, required=True)
+    add_overwrite(split)
     parts = "train:validation:test, or train:test (default: 8:1:1)"
     option(split, "--ratios", "8:1:1", parts, _ratios, default=(8.0, 1.0, 1.0))
     _seed(split)
@@ -172,7 +189,8 @@ _ratios.__name__ = "ratio such as 8:1:1"  # argparse names the type in its messa
 def _split(args: argparse.Namespace) -> int:
     from ..dataset.checks import split
 
-    report = split(args.file, args.out, ratios=args.ratios, seed=args.seed, **read_options(args))
+    how = {**given(args, "ratios", "seed", "overwrite"), **read_options(args)}
+    report = split(args.file, args.out, **how)
     sides = [
         (name, f"{rows:,} rows  {report.files.get(name, '(empty: not written)')}")
         for name, rows in report.rows.items()
@@ -198,7 +216,7 @@ def _add_convert(verb: Any) -> None:
 def _convert(args: argparse.Namespace) -> int:
     from ..dataset.formats import convert
 
-    how = given(args, "to", "nfc", "skip_faults")
+    how = given(args, "to", "nfc", "skip_faults", "overwrite")
     report = convert(args.file, args.out, **how, **read_options(args))
     left_out = first_ten(report.faults, "… and {} more rows")
     show(
@@ -269,8 +287,8 @@ def _from_python(args: argparse.Namespace) -> int:
 def _write(args: argparse.Namespace, rows: Any) -> int:
     from ..dataset.formats import write_conversations
 
-    refuse_overwriting(args.out, [args.file])
-    report = write_conversations(rows, args.out, format=args.to)
+    keep_apart(args.out, [args.file])
+    report = write_conversations(rows, args.out, format=args.to, overwrite=args.overwrite)
     show(
         args,
         {**vars(report), "skipped": dict(rows.skipped), "note": rows.note},
@@ -287,7 +305,7 @@ def _add_synthesize(verb: Any) -> None:
         "Paraphrases the rows of --source, or writes rows from --facts, through any "
         "OpenAI-compatible server. The key is read from the environment.",
     )  # fmt: skip
-    option(added, "out", "OUT", "the rows to write", Path)
+    option(added, "out", "OUT", "the rows to write", output_path)
     option(added, "--source", "FILE", "rows to paraphrase", Path)
     option(added, "--facts", "FILE", "facts.yaml to write rows from", Path)
     added.add_argument("--language", choices=("en", "ja"), default="en", help="(default: en)")
@@ -305,13 +323,16 @@ def _add_synthesize(verb: Any) -> None:
         "--prices", nargs=2, type=float, metavar=("READ", "WRITTEN"),
         help="of a million tokens, for the cost",
     )  # fmt: skip
-    flag(added, "--overwrite", "make OUT again")
+    add_overwrite(added)
 
 
 def _synthesize(args: argparse.Namespace) -> int:
     from ..dataset.synthesis import Asking, Sources, synthesize
+    from ..models.resolve import folders_of, resolve
     from ..runtimes.writers import writer_for
 
+    if args.offline_model is not None:
+        keep_apart(args.out, folders_of(resolve(args.offline_model)))
     report = synthesize(
         args.out,
         Sources(args.language, args.source, args.facts, args.against),

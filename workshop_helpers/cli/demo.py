@@ -16,10 +16,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.artifacts import claim, data_path
+from ..core.cards import write_card
 from ..core.errors import WorkshopError
 from ..core.jsonio import to_json, write_json
+from ..core.ownership import keep_apart, refuse_foreign_file
 from ..core.wordings import LANGUAGES, say
-from .arguments import DEFAULT_TYPES, MODEL_HELP, add_verb, flag, option, several
+from .arguments import (
+    DEFAULT_TYPES,
+    MODEL_HELP,
+    add_verb,
+    flag,
+    option,
+    output_path,
+    several,
+)
 from .convert import check_types
 from .output import OK, console, table
 
@@ -37,6 +47,7 @@ FEW_BATCH = 2
 SERVED = "Q4_K_M"
 # Rows at the end of the training file, never trained on here, on which perplexity is measured.
 HELD_OUT = 100
+_KIND = "demo report"
 
 
 def add_demo_verb(verbs: Any) -> None:
@@ -58,7 +69,7 @@ def add_demo_verb(verbs: Any) -> None:
     types = "quantization types (default: Q8_0 Q4_K_M Q2_K)"
     several(demo, "--to", "TYPE", types, default=DEFAULT_TYPES)
     where = "where to write (default: %(default)s)"
-    option(demo, "--out", "DIR", where, Path, default=Path("runs/demo"))
+    option(demo, "--out", "DIR", where, output_path, default=Path("runs/demo"))
     flag(
         demo,
         "--no-ollama",
@@ -109,37 +120,40 @@ def run_demo(
     """
     from ..core.device import machine, versions
     from ..display import write_report
-    from ..models.resolve import resolve
+    from ..models.resolve import folders_of, resolve
 
     out = Path(out).expanduser()
     # What cannot be run is refused before anything is written.
-    resolve(model)
+    shop = shop or data_path("shop")
+    keep_apart(out, [*folders_of(resolve(model)), shop])
     check_types(types)
     if not languages or not set(languages) <= set(LANGUAGES):
         asked = ", ".join(languages) or "none"
         raise WorkshopError(f"The demo speaks {', '.join(LANGUAGES)}; asked for: {asked}.")
     start = time.perf_counter()
-    screen, shop = screen or console(), shop or data_path("shop")
+    screen = screen or console()
     about = {"machine": machine(), "versions": versions()}
     report: dict[str, Any] = {"model": model, **about, "seconds": 0.0, "languages": {}}
-    paths = []
+    pages = [out / f"report.{language}.html" for language in languages]
+    pages[0] = out / "report.html"
     with claim(out):
+        for path in (*pages, out / "report.json"):
+            refuse_foreign_file(path, _KIND, overwrite=overwrite)
         no_ollama = _no_ollama() if ollama else "It was not asked for."
-        for language in languages:
+        for language, path in zip(languages, pages, strict=True):
             job = _Job(
                 language, out / language, model, types, device, shop, overwrite, no_ollama, screen
             )
             job.run()
             job.show()
-            paths.append(
-                out / ("report.html" if language == languages[0] else f"report.{language}.html")
-            )
-            write_report(paths[-1], language=language, **job.reports(), **about)
+            write_report(path, language=language, **job.reports(), **about)
+            write_card(path, {"kind": _KIND})
             report["languages"][language] = job.to_dict()
         report["seconds"] = round(time.perf_counter() - start, 1)
         write_json(out / "report.json", report)
+        write_card(out / "report.json", {"kind": _KIND})
     screen.print(f"\n{report['seconds']:.0f} s in all.", style="bold")
-    for path in [*paths, out / "report.json"]:
+    for path in [*pages, out / "report.json"]:
         screen.print(f"  {path}", markup=False, soft_wrap=True)
     return report
 
@@ -182,6 +196,7 @@ class _Job:
             self.quantization = quantization_table(
                 self.converted.path, self.types, self.questions, shop=self.facts,
                 held_out_conversations=rows[MANY:][-HELD_OUT:] or rows[-HELD_OUT:],
+                overwrite=self.overwrite,
             )  # fmt: skip
         self.asked = telling_question(self.comparison)
         self.question = self.questions[self.asked]

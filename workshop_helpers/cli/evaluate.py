@@ -8,15 +8,19 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..core.cards import card_path, file_hash, write_card
 from ..core.errors import WorkshopError
+from ..core.ownership import keep_apart, refuse_other
 from .arguments import (
     MODEL_HELP,
     add_longest_answer,
+    add_overwrite,
     add_system_text,
     add_verb,
     at_least_one,
     given,
     option,
+    output_path,
     several,
     system_text,
 )
@@ -24,6 +28,8 @@ from .output import OK, show
 
 if TYPE_CHECKING:
     from ..evaluation.comparison import CandidateResult
+
+_KIND = "answers"
 
 
 def add_evaluate_verbs(verbs: Any) -> None:
@@ -43,7 +49,8 @@ def add_evaluate_verbs(verbs: Any) -> None:
     option(verify, "--questions", "FILE", "the questions (.jsonl)", Path, required=True)
     option(verify, "--limit", "N", "ask only the first N questions", at_least_one)
     answers = "write every answer here (.jsonl): model, question, answer, found, missing, seconds"
-    option(verify, "--out", "FILE", answers, Path)
+    option(verify, "--out", "FILE", answers, output_path)
+    add_overwrite(verify)
     add_longest_answer(verify)
 
 
@@ -78,12 +85,16 @@ def _verify(args: argparse.Namespace) -> int:
 
     questions = read_questions(args.questions)[: args.limit]
     if args.out is not None:
-        _check_writable(args.out, not_over=args.questions)
+        inputs = _inputs(args)
+        _check_writable(args.out)
+        refuse_other(args.out, _KIND, inputs, overwrite=args.overwrite)
     candidates = [Candidate(model, model) for model in dict.fromkeys(args.models)]
     how = given(args, "device", "max_new_tokens")
     comparison = compare(candidates, questions, progress=not args.json and _told, **how)
     if args.out is not None:
-        comparison.answers_jsonl(args.out)
+        card_path(args.out).unlink(missing_ok=True)
+        size = comparison.answers_jsonl(args.out).stat().st_size
+        write_card(args.out, {"kind": _KIND, "inputs": inputs, "size_bytes": size})
     where = None if args.out is None else f"Every answer: {args.out}"
     show(args, comparison, as_table(comparison, "en").rich(), where)
     return OK
@@ -96,14 +107,24 @@ def _told(row: CandidateResult) -> None:
     print(f"{told}, facts stated {percent(row.summary.recall)}", file=sys.stderr)
 
 
-def _check_writable(path: Path, *, not_over: Path) -> None:
+def _inputs(args: argparse.Namespace) -> dict[str, Any]:
+    """What the answers are made of. Raises WorkshopError where --out is a part of it."""
+    from ..models.identity import identity
+    from ..models.resolve import folders_of, resolve
+
+    refs = {model: resolve(model) for model in args.models}
+    keep_apart(args.out, [args.questions, *(f for ref in refs.values() for f in folders_of(ref))])
+    of_models = {m: identity(r) if r.kind != "ollama" else m for m, r in refs.items()}
+    asked = {"questions": file_hash(args.questions), **given(args, "limit", "max_new_tokens")}
+    return {"models": of_models, **asked}
+
+
+def _check_writable(path: Path) -> None:
     """Say before minutes of work that its result could not be written."""
     if path.is_dir():
         raise WorkshopError(
             f"{path} is a folder. Give --out a file name, such as {path / 'answers.jsonl'}."
         )
-    if path.exists() and path.samefile(not_over):
-        raise WorkshopError(f"--out would overwrite the questions in {path}. Give it another name.")
     folder = next(parent for parent in path.absolute().parents if parent.exists())
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         raise WorkshopError(f"Cannot write to {folder}. Choose a folder you can write to.")

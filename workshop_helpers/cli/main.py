@@ -8,9 +8,12 @@ import argparse
 import contextlib
 import os
 import sys
+import warnings
 from collections.abc import Sequence
+from typing import Any
 
 from .. import __version__
+from ..core.cards import Outdated
 from ..core.errors import WorkshopError
 from .arguments import DEBUG_HELP, Parser, flag, run_prints_help
 from .chat import add_chat_verb
@@ -66,7 +69,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     readable_output()
     args = build_parser().parse_args(argv)
     try:
-        code: int = args.run(args)
+        with warnings.catch_warnings():
+            _show_outdated()
+            code: int = args.run(args)
         sys.stdout.flush()
         return code
     except WorkshopError as error:
@@ -114,6 +119,20 @@ def readable_output() -> None:
         if reconfigure is not None:
             with contextlib.suppress(OSError, ValueError):
                 reconfigure(**{"errors": "replace"} if stream.isatty() else {"encoding": "utf-8"})
+
+
+def _show_outdated() -> None:
+    """Ours in a line, without the place in the code; the libraries' as they are."""
+    usual = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+        if issubclass(category, Outdated):
+            print(f"workshop: note: {message}", file=sys.stderr)
+        else:
+            usual(message, category, *place, **more)
+
+    warnings.showwarning = show
+    warnings.simplefilter("always", Outdated)
 
 
 def _unexpected(args: argparse.Namespace, error: Exception) -> int:

@@ -7,8 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import WorkshopError
+from ..core.ownership import keep_apart
 from ..core.wordings import LANGUAGES
-from .arguments import add_system_text, add_verb, option, several, system_text
+from .arguments import (
+    add_overwrite,
+    add_system_text,
+    add_verb,
+    option,
+    output_path,
+    several,
+    system_text,
+)
 from .output import OK, show
 
 if TYPE_CHECKING:
@@ -37,11 +46,13 @@ def add_modelfile_verb(verbs: Any) -> None:
     option(verb, "--shots", "N", "how many (default: %(default)s)", int, default=5)
     option(verb, "--temperature", "X", "0 always takes the likeliest token", float)
     option(verb, "--top-p", "X", "draw among the likeliest tokens up to this share", float)
-    option(verb, "--out", "FILE", "write it here (default: print it)", Path)
+    option(verb, "--out", "FILE", "write it here (default: print it)", output_path)
+    add_overwrite(verb)
 
 
 def _modelfile(args: argparse.Namespace) -> int:
     from ..metrics.facts import ShopFacts
+    from ..models.resolve import folders_of, resolve
     from ..runtimes.ollama.modelfile import build, check_modelfile, write
     from ..runtimes.ollama.prompted import prompted
 
@@ -49,7 +60,12 @@ def _modelfile(args: argparse.Namespace) -> int:
         raise WorkshopError(f"--shots {args.shots}: choose at least one example from --from-data.")
     system = ShopFacts.load().system_prompt(args.facts) if args.facts else system_text(args)
     made: list[tuple[Path | None, Modelfile]] = []
-    for data, out in _places(args):
+    places = _places(args)
+    read = [*folders_of(resolve(args.model)), args.system_file, *args.from_data]
+    for _, out in places:
+        if out is not None:
+            keep_apart(out, read)
+    for data, out in places:
         modelfile = prompted(
             args.model,
             system=system,
@@ -60,7 +76,7 @@ def _modelfile(args: argparse.Namespace) -> int:
             folder=out.parent if out is not None else None,
         )
         if out is not None:
-            write(modelfile, out)
+            write(modelfile, out, overwrite=args.overwrite)
         elif problems := check_modelfile(modelfile, Path.cwd()):
             raise WorkshopError("\n".join(problems))
         made.append((out, modelfile))

@@ -15,6 +15,7 @@ from .arguments import (
     at_least_one,
     given,
     option,
+    output_path,
     read_options,
 )
 from .output import OK, again, megabytes, show
@@ -35,7 +36,7 @@ def add_train_verbs(verbs: Any) -> None:
     what = "a catalogue name (see `workshop models`), or a model folder"
     option(train, "--model", "MODEL", what, required=True)
     option(train, "--data", "FILE", READ_HELP, Path, required=True)
-    option(train, "--out", "DIR", "folder for the adapter", Path, required=True)
+    option(train, "--out", "DIR", "folder for the adapter", output_path, required=True)
     option(train, "--rows", "N", "use only the first N rows (default: all)", at_least_one)
     recipe = train.add_argument_group("the recipe (default: the model's own; mame / another model)")
     epochs = f"times to go through the rows ({_defaults('epochs')})"
@@ -62,7 +63,7 @@ def add_train_verbs(verbs: Any) -> None:
         device=True, overwrite=True,
     )  # fmt: skip
     option(merge, "adapter", "ADAPTER", "the adapter folder that `workshop train` wrote")
-    option(merge, "--out", "DIR", "folder for the merged model", Path, required=True)
+    option(merge, "--out", "DIR", "folder for the merged model", output_path, required=True)
 
 
 def _defaults(name: str) -> str:

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
-from .artifacts import CARD, MEBIBYTE
+from .artifacts import CARD, MEBIBYTE, absolute
 from .errors import WorkshopError
 from .jsonio import jsonable, read_json, write_json
+
+
+class Outdated(UserWarning):
+    """What answers was made from something that has been replaced since."""
 
 
 def file_hash(path: Path | str) -> str:
@@ -57,6 +63,49 @@ def read_card(artifact: Path | str) -> dict[str, Any] | None:
     except WorkshopError:
         return None
     return card
+
+
+def made_from(source: Path | str | None, out: Path | str) -> dict[str, Any] | None:
+    """For the card of `out`: where the artifact lies that it is made from, and of which inputs that
+    is; None for a source without a card.
+    """
+    card = read_card(source) if source is not None and Path(source).exists() else None
+    if card is None or source is None:
+        return None
+    try:
+        path = os.path.relpath(absolute(source), absolute(out).parent)
+    except ValueError:  # on another drive of Windows
+        path = str(absolute(source))
+    return {"path": Path(path).as_posix(), "inputs": fingerprint(card.get("inputs"))}
+
+
+def outdated(artifact: Path | str) -> str | None:
+    """A sentence where what `artifact` was made from has been replaced since, however many steps
+    ago; None where it has not, or cannot be told. Reads cards alone.
+    """
+    place, seen = absolute(artifact), set()
+    while place not in seen:
+        seen.add(place)
+        origin = (read_card(place) or {}).get("from")
+        if not isinstance(origin, dict) or not isinstance(origin.get("path"), str):
+            return None
+        source = absolute(place.parent / origin["path"])
+        card = read_card(source) if source.exists() else None
+        if card is None:
+            return None
+        if fingerprint(card.get("inputs")) != origin.get("inputs"):
+            return (
+                f"{artifact} was made before {source} was replaced, and answers as that was. "
+                "Make it again with --overwrite (in Python overwrite=True)."
+            )
+        place = source
+    return None
+
+
+def warn_outdated(artifact: Path | str | None) -> None:
+    """Warn (`Outdated`) as `outdated` says, in the name of the caller's caller."""
+    if artifact is not None and (why := outdated(artifact)):
+        warnings.warn(why, Outdated, stacklevel=3)
 
 
 def equal_card(artifact: Path | str, inputs: dict[str, Any]) -> dict[str, Any] | None:

@@ -36,10 +36,11 @@ class DirtyRows:
     planted: dict[str, int]
 
 
-def write_dirty_rows(shop: Shop, out: str | Path) -> DirtyRows:
+def write_dirty_rows(shop: Shop, out: str | Path, *, overwrite: bool = False) -> DirtyRows:
     """Write the shop's first 60 rows to `out`, JSON Lines in the Alpaca format, and spoil them as
     collected rows are spoilt: a row twice, a broken line, an answer left out, a wrong price, an
-    address, leftovers of another assistant and of a web page, a held-out question.
+    address, leftovers of another assistant and of a web page, a held-out question. Raises
+    WorkshopError where `out` holds something else, without `overwrite`.
     """
     out = Path(out)
     texts = {name: said[shop.language] for name, said in entries("dirty").items()}
@@ -62,7 +63,7 @@ def write_dirty_rows(shop: Shop, out: str | Path) -> DirtyRows:
     plant("leakage", _line(held_out.question, rows[0][1]))
     plant("conflicting-answers", _line(rows[0][0], texts["conflict-says"]))
     out.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_file(out) as temporary:
+    with atomic_file(out, overwrite=overwrite) as temporary:
         temporary.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
     return DirtyRows(out, len(lines), planted)
 

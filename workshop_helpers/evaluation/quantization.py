@@ -124,10 +124,11 @@ def quantization_table(
     threads: int = 1,
     max_new_tokens: int = 160,
     held_out_tokens: int = 4000,
+    overwrite: bool = False,
     progress: bool = False,
 ) -> QuantizationTable:
-    """Quantizes the GGUF `f16` to each of `types` (beside it; files already made are used) and
-    measures them all.
+    """Quantizes the GGUF `f16` to each of `types` (beside it; files already made of it are used,
+    unless `overwrite`) and measures them all.
 
     `questions` (a file, or read) give the fact recall, `shop` what counts as known besides (the
     shop's own questions know it). `held_out_conversations` (a file, or read; rows that were not
@@ -140,7 +141,7 @@ def quantization_table(
     files = [(source.type, source.path, 0)]
     for kind in types:
         if kind.upper() != source.type:
-            report = quantize(source.path, kind)
+            report = quantize(source.path, kind, overwrite=overwrite)
             files.append((report.type, report.path, len(report.fallback)))
     asked = read_questions(questions) if isinstance(questions, str | Path) else list(questions)
     if shop is None and isinstance(questions, ShopQuestions):

@@ -60,6 +60,8 @@ def sweep(
     held_out: Sequence[Conversation],
     recipe: LoraRecipe,
     folder: str | Path,
+    *,
+    overwrite: bool = False,
     **values: Sequence[float],
 ) -> Sweep:
     """Train with each of the `values` of a recipe's settings, one setting at a time, on `rows`.
@@ -67,7 +69,8 @@ def sweep(
         sweep(MODEL, shop.train[:32], shop.train[-50:], recipe, runs / "sweep", rank=(1, 8, 64))
 
     The recipe's own value of each setting is measured with them. Adapters lie in `folder`, and are
-    found there when the same is asked again. Raises WorkshopError as `train` does.
+    found there when the same is asked again; those of other rows or another recipe are replaced
+    with `overwrite` alone. Raises WorkshopError as `train` does.
     """
     measured: dict[LoraRecipe, SweepRow] = {}
     found = []
@@ -76,7 +79,7 @@ def sweep(
             tried = recipe.replace(**{setting: value})
             if tried not in measured:
                 out = Path(folder) / ("as-it-is" if tried == recipe else f"{setting}-{value:g}")
-                report = train(model, rows, out, tried, progress=False)
+                report = train(model, rows, out, tried, overwrite=overwrite, progress=False)
                 measured[tried] = SweepRow(
                     setting, value, report.final_loss, held_out_loss(out, held_out),
                     report.trainable, len(report.losses), report.seconds,

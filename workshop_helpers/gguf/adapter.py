@@ -14,9 +14,10 @@ from typing import Any
 
 from ..core.cards import file_hash
 from ..core.errors import WorkshopError
+from ..core.ownership import keep_apart
 from ..models.identity import identity
 from ..models.load import model_folder
-from ..models.resolve import resolve
+from ..models.resolve import folders_of, resolve
 from .artifact import check_name, find_or_make
 from .convert import find_converter, run_script
 from .header import read_gguf
@@ -67,6 +68,7 @@ def convert_adapter(
     if not script.is_file():
         raise WorkshopError(f"There is no {script.name} in {script.parent}: name a newer checkout.")
     folder, base = ref.path, ref.base
+    keep_apart(out, [*folders_of(ref), script.parent])
 
     def write(temporary: Path) -> dict[str, Any]:
         _run(script, folder, model_folder(base), temporary, kind)
@@ -84,6 +86,7 @@ def convert_adapter(
         {"adapter": identity(ref), "type": kind, "converter": file_hash(script)},
         write,
         AdapterReport,
+        source=folder,
         needs_bytes=(folder / "adapter_model.safetensors").stat().st_size * 2 + 2**20,
         overwrite=overwrite,
     )

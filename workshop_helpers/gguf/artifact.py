@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..core.artifacts import atomic_file, claim
-from ..core.cards import card_path, equal_card, write_card
+from ..core.cards import card_path, equal_card, made_from, write_card
 from ..core.device import machine, versions
 from ..core.errors import WorkshopError, explain_os_errors
+from ..core.ownership import refuse_other
 from .check import Expected, GgufCheck, check_gguf
 from .header import GgufFile, read_gguf
 
@@ -24,7 +25,14 @@ _R = TypeVar("_R")
 # llama-quant.cpp), read backwards.
 _FELL_FROM = {"Q4_0": "Q2_K", "Q5_0": "Q4_K", "Q5_1": "Q5_K", "Q8_0": "Q6_K"}
 
-_ABOUT = ("made", "kind", "inputs", "machine", "versions")  # what a card holds beside the figures
+_ABOUT = (
+    "made",
+    "kind",
+    "inputs",
+    "machine",
+    "versions",
+    "from",
+)  # what a card holds beside the figures
 
 
 @dataclass(frozen=True)
@@ -89,15 +97,19 @@ def find_or_make(
     write: Callable[[Path], dict[str, Any]],
     restore: Callable[..., _R],
     *,
+    source: Path,
     needs_bytes: int,
     overwrite: bool,
 ) -> _R:
-    """The report of the GGUF `out`: found made of equal `inputs` (unless `overwrite`), else made.
+    """The report of the GGUF `out`: found made of equal `inputs` (unless `overwrite`), else made
+    from the model in `source`.
 
     `write` writes the file that it is given, checks it, and returns the report's figures as a card
-    holds them; `restore` makes a report of them, `path` and `reused`. Raises WorkshopError for a
-    full disk, a second run on the same file, and what `write` refuses.
+    holds them; `restore` makes a report of them, `path` and `reused`. Raises WorkshopError for
+    another file in `out` without `overwrite`, a full disk, a second run on the same file, and what
+    `write` refuses.
     """
+    refuse_other(out, kind, inputs, overwrite=overwrite)
     card = None if overwrite else equal_card(out, inputs)
     if card is not None:
         found = {name: value for name, value in card.items() if name not in _ABOUT}
@@ -110,7 +122,7 @@ def find_or_make(
             card_path(out).unlink(missing_ok=True)
         figures["seconds"] = round(time.perf_counter() - started, 3)
         about = {"kind": kind, "inputs": inputs, "machine": machine(), "versions": versions()}
-        write_card(out, {**about, **figures})
+        write_card(out, {**about, "from": made_from(source, out), **figures})
     return restore(path=out, **figures)
 
 
@@ -154,6 +166,7 @@ def make_checked(
         inputs,
         write_and_check,
         GgufReport.of_card,
+        source=tokenizer_source,
         needs_bytes=needs_bytes,
         overwrite=overwrite,
     )

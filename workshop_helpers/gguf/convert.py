@@ -14,10 +14,11 @@ from pathlib import Path
 from ..core.cards import file_hash
 from ..core.errors import WorkshopError
 from ..core.jsonio import read_json
+from ..core.ownership import keep_apart
 from ..models.files import count_weights
 from ..models.identity import identity
 from ..models.load import model_folder
-from ..models.resolve import ModelRef, resolve
+from ..models.resolve import ModelRef, folders_of, resolve
 from .artifact import GgufReport, check_name, make_checked, raise_if_full, type_named
 from .check import Expected, expected_of
 from .header import FLOAT_TYPES
@@ -89,6 +90,7 @@ def convert(
     tool = find_converter(converter)
     _refuse_unsupported(folder, tool)
     check_name(out)
+    keep_apart(out, [folder, *folders_of(ref), tool])
     computed: list[Future[Expected | None]] = []
 
     def write(temporary: Path) -> list[str]:

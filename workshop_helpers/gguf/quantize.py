@@ -6,8 +6,9 @@ import os
 import re
 from pathlib import Path
 
-from ..core.cards import file_hash
+from ..core.cards import file_hash, warn_outdated
 from ..core.errors import WorkshopError, from_extra
+from ..core.ownership import keep_apart
 from .artifact import GgufReport, make_checked, raise_if_full, type_named
 from .header import FLOAT_TYPES, TYPES, read_gguf
 
@@ -24,14 +25,14 @@ def quantize(
     """
     kind = type_named(type, TYPES)
     file = read_gguf(source)
+    warn_outdated(file.path)
     if file.type not in FLOAT_TYPES:
         raise WorkshopError(
             f"{file.path} is {file.type} already, and quantizing twice adds one loss to another. "
             "Start from its F16 file."
         )
     out = Path(out) if out is not None else default_name(file.path, kind)
-    if out.resolve() == file.path.resolve():
-        raise WorkshopError(f"{out} cannot be quantized onto itself: give another name.")
+    keep_apart(out, [file.path])
     return make_checked(
         out,
         kind,

@@ -96,6 +96,13 @@ def resolve(model: str | Path | ModelRef) -> ModelRef:
     )
 
 
+def folders_of(ref: ModelRef) -> list[Path]:
+    """The folders and files that a model is read from, its base's among them: what no result may
+    be written over. Those of a model from the hub or a package lie in a cache.
+    """
+    return [one.path for one in (ref, ref.base) if one is not None and one.path is not None]
+
+
 def check_ollama_name(name: str) -> str:
     """`name` itself, where Ollama takes it for a model's name; WorkshopError with the rule else."""
     if _OLLAMA_NAME.fullmatch(name):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..core.cards import warn_outdated
 from ..models.chat import Answer, conversation
 from ..models.resolve import ModelRef, resolve
 from .base import Runtime
@@ -23,10 +24,11 @@ def open_runtime(
     Transformers.
 
     `batch_size` is how many conversations are answered at a time; None lets the runtime choose.
-    Raises WorkshopError for what `resolve` and `load_model` refuse, and for an Ollama that is not
-    there.
+    Warns (`Outdated`) where what a file or folder was made from has been replaced since. Raises
+    WorkshopError for what `resolve` and `load_model` refuse, and for an Ollama that is not there.
     """
     ref = resolve(model)
+    warn_outdated(ref.path)
     if ref.kind == "ollama":
         from .ollama.runtime import OllamaRuntime
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import zipfile
 from pathlib import Path
@@ -13,6 +14,8 @@ from ..core.errors import WorkshopError
 from ..core.jsonio import read_json, write_json
 from ..models.files import stored_tensors
 
+_NOTE = "run.json"
+
 
 def work_folder(out: Path) -> Path:
     """Checkpoints lie beside the adapter, hidden, until it is whole."""
@@ -20,18 +23,36 @@ def work_folder(out: Path) -> Path:
     return out.with_name(f".{out.name}.training")
 
 
+def remove_work(work: Path) -> None:
+    """Remove the checkpoints of a run. Raises WorkshopError where `work` is not known by its note,
+    but only named like such a folder.
+    """
+    if not work.is_symlink() and not work.exists():
+        return
+    if work.is_symlink() or not work.is_dir() or (any(work.iterdir()) and _run_of(work) is None):
+        raise WorkshopError(
+            f"{work} is where the checkpoints of this training would lie, but holds something else."
+            " Move it away, or choose another folder for the adapter."
+        )
+    shutil.rmtree(work, ignore_errors=True)
+
+
+def _run_of(work: Path) -> str | None:
+    """The fingerprint of the run whose checkpoints lie in `work`, by the note in it."""
+    try:
+        run = read_json(work / _NOTE, dict).get("inputs")
+    except WorkshopError:
+        return None
+    return run if isinstance(run, str) and re.fullmatch("[0-9a-f]{64}", run) else None
+
+
 def prepare_work(work: Path, inputs: dict[str, Any]) -> Path | None:
     """The last whole checkpoint of an equal run in `work`, if any; all else there is removed."""
     wanted = fingerprint({**inputs, "versions": versions()})
-    note = work / "run.json"
-    try:
-        same = read_json(note, dict).get("inputs") == wanted
-    except WorkshopError:
-        same = False
-    if not same:
-        shutil.rmtree(work, ignore_errors=True)
+    if not work.is_dir() or _run_of(work) != wanted:
+        remove_work(work)
         work.mkdir(parents=True)
-        write_json(note, {"inputs": wanted})
+        write_json(work / _NOTE, {"inputs": wanted})
         return None
     whole = None
     for folder in sorted(work.glob("checkpoint-*"), key=step_of, reverse=True):

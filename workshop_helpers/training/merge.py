@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 from ..core.artifacts import atomic_directory, claim
 from ..core.errors import WorkshopError, explain_os_errors
 from ..core.memory import explain_full_memory
+from ..core.ownership import keep_apart, refuse_other
 from ..models.chat import chat_prompt
 from ..models.files import check_model_folder, stored_dtype
 from ..models.identity import identity
 from ..models.load import load_model, load_tokenizer, model_folder, pick_device, quiet_libraries
-from ..models.resolve import ModelRef, resolve
+from ..models.resolve import ModelRef, folders_of, resolve
 from .report import store_report, stored_report
 
 if TYPE_CHECKING:
@@ -76,9 +77,10 @@ def merge(
 ) -> MergeReport:
     """Merge an adapter into its base and write the model, with its tokenizer, to the folder `out`.
 
-    An equal earlier merge in `out` is returned unchanged, unless `overwrite`. Raises WorkshopError
-    when `adapter` is not one, when its base cannot be found, when the merged model does not answer
-    like the adapter, when merging changed nothing, and when the disk is full.
+    An equal earlier merge in `out` is returned unchanged, unless `overwrite`; one of another
+    adapter is replaced with `overwrite` alone. Raises WorkshopError when `adapter` is not one, when
+    its base cannot be found, when the merged model does not answer like the adapter, when merging
+    changed nothing, when `out` may not be replaced, and when the disk is full.
     """
     ref = resolve(adapter)
     base = ref.base
@@ -88,12 +90,14 @@ def merge(
             "Give a folder `workshop train` made."
         )
     out = Path(out).expanduser()
+    keep_apart(out, folders_of(ref))
     full = (
         f"Merging {ref.name} ran out of memory: it holds the base in fp32, 4 bytes a parameter. "
         "Close other programs, or merge on the CPU (device='cpu') if this was a GPU."
     )
     with claim(out):
         inputs = {"stage": "merge", "adapter": identity(ref)}
+        refuse_other(out, "model", inputs, overwrite=overwrite)
         stored = None if overwrite else stored_report(out, "model", inputs, _restore)
         if stored is not None:
             return stored
@@ -147,7 +151,7 @@ def _merge(
             size_bytes=sum(f.stat().st_size for f in temporary.glob("*.safetensors")),
         )
         _check_written(report, effect)
-        store_report(temporary, "model", base, inputs, report, out.name)
+        store_report(temporary, "model", base, inputs, report, out, ref.path)
     return report
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
-from ..core.cards import equal_card, write_card
+from ..core.cards import equal_card, made_from, write_card
 from ..core.device import machine, versions
 from ..core.errors import WorkshopError
 from ..core.showing import Shown
@@ -109,9 +109,17 @@ class TrainingReport(Shown):
 
 
 def store_report(
-    folder: Path, kind: str, base: ModelRef, inputs: dict[str, Any], report: Any, name: str
+    folder: Path,
+    kind: str,
+    base: ModelRef,
+    inputs: dict[str, Any],
+    report: Any,
+    out: Path,
+    source: Path | None,
 ) -> None:
-    """Write the card of an "adapter" or a "model", of this `name` in the end, with its report."""
+    """Write the card of an "adapter" or a "model" with its report: into `folder`, which will be
+    `out`, and is made from what lies in `source`.
+    """
     card = {
         "kind": kind,
         "base": base.name,
@@ -120,7 +128,8 @@ def store_report(
         "machine": machine(),
         "versions": versions(),
         "seconds": report.seconds,
-        "report": {**report.to_dict(), kind: name},
+        "report": {**report.to_dict(), kind: out.name},
+        "from": made_from(source, out),
     }
     write_card(folder, card)
 

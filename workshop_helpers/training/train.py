@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
 import signal
 import threading
 import time
@@ -25,14 +24,15 @@ from ..core.device import cpu_bf16_units, native_bf16
 from ..core.errors import WorkshopError, explain_os_errors
 from ..core.jsonio import read_json
 from ..core.memory import PeakMemory, explain_full_memory, keep_freed_memory
+from ..core.ownership import keep_apart, refuse_other
 from ..core.progress import Bar
 from ..dataset.formats import Conversation
 from ..metrics.language import detect_language
 from ..models.files import stored_tensors
 from ..models.identity import identity
 from ..models.load import load_model, load_tokenizer, pick_device, quiet_libraries
-from ..models.resolve import ModelRef, resolve
-from .checkpoints import prepare_work, step_of, work_folder
+from ..models.resolve import ModelRef, folders_of, resolve
+from .checkpoints import prepare_work, remove_work, step_of, work_folder
 from .recipe import LoraRecipe
 from .report import (
     TrainingProgress,
@@ -74,9 +74,10 @@ def train(
 
     `data` is a JSONL file or conversations, of which the first `rows` are used; `recipe` defaults
     to `LoraRecipe.for_model(model)`; `general` are rows to mix in, as many as `recipe.general_rows`
-    says. An equal earlier run's adapter in `out` is returned unchanged, unless `overwrite`. A run
-    that was killed continues from its last complete checkpoint and ends with the weights of an
-    uninterrupted one. `progress` shows a bar in a terminal, or is called after each step.
+    says. An equal earlier run's adapter in `out` is returned unchanged, unless `overwrite`; one of
+    other rows, another recipe or model is replaced with `overwrite` alone. A run that was killed
+    continues from its last complete checkpoint and ends with the weights of an uninterrupted one.
+    `progress` shows a bar in a terminal, or is called after each step.
 
     Where `progress` returns True, training stops after that step: what was learned so far becomes
     the adapter in `out`, whole, and its card and report say `stopped`. It does not count as the
@@ -84,8 +85,9 @@ def train(
     that is a `TrainingWatch` is also asked to stop at an interrupt (Ctrl-C, a notebook's ■), which
     then ends the training and not the program; a second interrupt does both.
 
-    Raises WorkshopError for rows, a recipe or a model that cannot be used, when another run is at
-    work in `out`, when the loss is not a number, and when the disk or memory is full.
+    Raises WorkshopError for rows, a recipe or a model that cannot be used, when `out` may not be
+    replaced, when another run is at work in it, when the loss is not a number, and when the disk or
+    memory is full.
     """
     ref = resolve(model)
     if ref.kind not in ("catalogue", "folder"):
@@ -97,6 +99,7 @@ def train(
     conversations = training_rows(data, rows)
     extra = sample_general(general, recipe, len(conversations))
     out = Path(out).expanduser()
+    keep_apart(out, [*folders_of(ref), *(d for d in (data, general) if isinstance(d, str | Path))])
     inputs = {
         "stage": "train",
         "model": identity(ref),
@@ -112,7 +115,7 @@ def train(
             report = _make(_Run(ref, conversations, extra, out, recipe, inputs, chosen), progress)
         else:
             # Left over where a run was killed after its adapter had got its name.
-            shutil.rmtree(work_folder(out), ignore_errors=True)
+            remove_work(work_folder(out))
     language = detect_language(conversations[0].question)
     report = replace(report, language="ja" if language == "ja" else "en")
     if isinstance(progress, TrainingWatch):
@@ -156,10 +159,11 @@ def _found(out: Path, inputs: dict[str, Any], overwrite: bool) -> TrainingReport
     """The report of an equal run, if it is not to be overwritten; then the checkpoint from which an
     adapter that was stopped would go on is removed, too.
     """
+    refuse_other(out, "adapter", inputs, overwrite=overwrite)
     if not overwrite:
         return stored_report(out, "adapter", inputs, _restore)
     if "stopped" in ((read_card(out) or {}).get("inputs") or {}):
-        shutil.rmtree(work_folder(out), ignore_errors=True)
+        remove_work(work_folder(out))
     return None
 
 
@@ -225,9 +229,9 @@ def _train(run: _Run, progress: bool | Progress) -> TrainingReport:
             adapted.save_pretrained(str(folder), save_embedding_layers=False)
         _tidy_adapter(folder, run.ref)
         report.seconds = round(time.perf_counter() - started, 3)
-        store_report(folder, "adapter", run.ref, inputs, report, run.out.name)
+        store_report(folder, "adapter", run.ref, inputs, report, run.out, run.ref.path)
     if not stopped:
-        shutil.rmtree(work, ignore_errors=True)
+        remove_work(work)
     return report
 
 

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from os.path import commonprefix
 from pathlib import Path
 
-from ...core.artifacts import atomic_file
+from ...core.artifacts import already_there, atomic_file
 from ...core.errors import WorkshopError
+from ...core.ownership import keep_apart
 from ..formats import (
     Conversation,
     Fault,
@@ -95,6 +96,7 @@ def clean(
     format: str | None = None,
     columns: Mapping[str, str] | None = None,
     encoding: str | None = None,
+    overwrite: bool = False,
 ) -> CleanReport:
     """Write a cleaned copy of a training file; the source stays as it is.
 
@@ -103,20 +105,24 @@ def clean(
     rows. mask_personal: mask personal data. skip_faults: skip unreadable rows. Changes are logged
     in OUT.changes.diff, if there are any.
 
-    Raises WorkshopError if `out` is the source, and for unreadable rows unless they are skipped.
+    Raises WorkshopError if `out` or the log is the source or, without overwrite, holds something
+    else than an equal run writes, and for unreadable rows unless they are skipped.
     """
 
     source, out = Path(source), Path(out)
-    if out.exists() and source.exists() and out.samefile(source):
-        raise WorkshopError(f"{out} is the source itself. Give the cleaned file another name.")
+    log = out.with_name(f"{out.name}.changes.diff")
+    for written in (out, log):
+        keep_apart(written, [source])
+    if log.exists() and not out.exists() and not overwrite:
+        raise already_there(log)
     report = CleanReport(source, out, None)
     with open_rows(source, format=format, columns=columns, encoding=encoding) as reader:
         rows = _cleaned(reader, report, mask_personal, nfc, skip_faults)
         known = format or format_to_write(reader.source)
-        write_conversations(rows, out, format=known, columns=columns)
-    if report.changes:
-        report.log = out.with_name(f"{out.name}.changes.diff")
-        with atomic_file(report.log) as temporary:
+        write_conversations(rows, out, format=known, columns=columns, overwrite=overwrite)
+    if report.changes or (overwrite and log.exists()):  # an old one would tell of another run
+        report.log = log
+        with atomic_file(log, overwrite=overwrite) as temporary:
             temporary.write_text(report.diff(), encoding="utf-8", newline="\n")
     return report
 
@@ -127,16 +133,17 @@ def leave_out(
     out: str | Path,
     *,
     severities: Sequence[str] = ("error", "warning"),
+    overwrite: bool = False,
 ) -> WriteReport:
     """Write the rows of `source` that its check has nothing against, for the others to be mended by
     hand or given up.
 
     report: of a check of `source`, maybe with other files; severities: of the findings that count.
-    Raises WorkshopError if no row is left and if `out` is the source.
+    Raises WorkshopError if no row is left, if `out` is the source and if, without overwrite, it
+    holds something else.
     """
     source, out = Path(source), Path(out)
-    if out.exists() and source.exists() and out.samefile(source):
-        raise WorkshopError(f"{out} is the source itself. Give the file of good rows another name.")
+    keep_apart(out, [source])
     bad = {
         found.line
         for found in report.findings
@@ -149,7 +156,7 @@ def leave_out(
         known = format_to_write(reader.source)
     if not rows:
         raise WorkshopError(f"There is something against every row of {source}: mend some first.")
-    return write_conversations(rows, out, format=known)
+    return write_conversations(rows, out, format=known, overwrite=overwrite)
 
 
 def format_to_write(source: Source) -> str | None:

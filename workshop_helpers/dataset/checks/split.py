@@ -16,6 +16,7 @@ from typing import Any
 from ...core.artifacts import atomic_directory
 from ...core.cards import file_hash, write_card
 from ...core.errors import WorkshopError
+from ...core.ownership import keep_apart
 from ..formats import Conversation, open_rows, write_conversations
 from ..formats.faults import raise_faults
 from .amounts import topic_of
@@ -53,15 +54,18 @@ def split(
     format: str | None = None,
     columns: Mapping[str, str] | None = None,
     encoding: str | None = None,
+    overwrite: bool = False,
 ) -> SplitReport:
     """Write train, validation and test files (with two ratios, train and test) into a folder.
 
     The same seed gives the same sides. The source stays as it is. Needs datasketch. Raises
-    WorkshopError for invalid ratios and for unreadable rows (clean them first).
+    WorkshopError for invalid ratios, for unreadable rows (clean them first), for a folder that
+    holds the source or files that no split made, and one of another split without overwrite.
     """
 
     source, out_dir = Path(source), Path(out_dir)
     names = _names(ratios)
+    keep_apart(out_dir, [source])
     reading = {"format": format, "columns": columns, "encoding": encoding}
     rows, known = _read(source, reading)
     topics = [topic_of(row.extra) for row in rows]
@@ -77,7 +81,7 @@ def split(
         len(set(topics) - {""}),
         _notes(len(rows), len(groups), len(names)),
     )
-    with atomic_directory(out_dir) as folder:
+    with atomic_directory(out_dir, overwrite=overwrite) as folder:
         for side, name in enumerate(names):
             if name in report.files:
                 chosen = (row for row, own in zip(rows, sides, strict=True) if own == side)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ...core.errors import WorkshopError
+from ...core.ownership import keep_apart
 from .conversation import Conversation, Message
 from .faults import Fault, raise_faults
 from .files import TABLES, Source, open_rows
@@ -44,19 +44,20 @@ def convert(
     encoding: str | None = None,
     nfc: bool = False,
     skip_faults: bool = False,
+    overwrite: bool = False,
 ) -> ConvertReport:
     """Read a file and write its rows to another file, one row at a time.
 
     to: the format to write (None keeps the source's if the container supports it); format, columns,
     encoding: as for `open_rows`; nfc: normalise texts to Unicode's composed form (か + ゛ → が);
-    skip_faults: skip unreadable rows instead of raising. Raises WorkshopError for faults (ten are
-    listed), for a row that does not fit the format, and if `out` is the source itself.
+    skip_faults: skip unreadable rows instead of raising; overwrite: also where `out` holds
+    something else. Raises WorkshopError for faults (ten are listed), for a row that does not fit
+    the format, and if `out` is the source itself.
     """
     source, out = Path(source), Path(out)
     container = writable(out)
+    keep_apart(out, [source])
     with open_rows(source, format=format, columns=columns, encoding=encoding) as rows:
-        if out.exists() and out.samefile(source):
-            raise WorkshopError(f"{out} is also the file to read. Choose another name to write to.")
         report = ConvertReport(rows.source, out)
 
         def readable() -> Iterator[Conversation]:
@@ -73,7 +74,8 @@ def convert(
                 also = [f"Nothing was written. {advice}"]
                 raise_faults(source, report.faults, count=report.skipped, also=also)
 
-        written = write_conversations(readable(), out, format=to or _kept(rows.source, container))
+        to = to or _kept(rows.source, container)
+        written = write_conversations(readable(), out, format=to, overwrite=overwrite)
     report.rows, report.format = written.rows, written.format
     return report
 

@@ -49,6 +49,7 @@ def write_conversations(
     *,
     format: str | None = None,
     columns: Mapping[str, str] | None = None,
+    overwrite: bool = True,
 ) -> WriteReport:
     """Write conversations, in their order, to a file that appears complete or not at all.
 
@@ -56,7 +57,8 @@ def write_conversations(
     also with .gz); format: a name of FORMATS (default "messages", "question/answer" for tables,
     plain text for .txt); columns: other names for "question", "answer" and "system". CSV and TSV
     get a byte order mark, since Excel reads Japanese as Shift_JIS without it. The rows' other
-    fields are written too, in tables as columns, with values other than text as JSON.
+    fields are written too, in tables as columns, with values other than text as JSON. Without
+    overwrite, a file that is there already may only be an equal one.
 
     Raises WorkshopError that names the row and what would be lost if the format cannot store it.
     """
@@ -64,7 +66,7 @@ def write_conversations(
     container = writable(path)
     name = _format_for(container, format, columns)
     rows = _Rows(conversations, name, columns or {})
-    with atomic_file(path) as temporary, contextlib.ExitStack() as stack:
+    with atomic_file(path, overwrite=overwrite) as temporary, contextlib.ExitStack() as stack:
         if container == "xlsx":
             _write_xlsx(rows, temporary)
         elif container == "parquet":

@@ -17,6 +17,7 @@ from ...core.artifacts import claim
 from ...core.cards import equal_card, fingerprint, write_card
 from ...core.device import machine, versions
 from ...core.errors import WorkshopError
+from ...core.ownership import keep_apart, refuse_other
 from ...core.progress import Bar
 from ...core.wordings import LANGUAGES
 from ..formats import read_conversations, write_conversations
@@ -28,6 +29,7 @@ from .writer import Writer
 
 __all__ = ["Asking", "Sources", "SynthesisReport", "Writer", "synthesize"]
 
+_KIND = "synthetic rows"
 REWRITES = ("both", "question", "answer")
 
 
@@ -53,7 +55,8 @@ def synthesize(
     written.
 
     Rows are kept in a hidden file beside `out` as they come: after a stop the same call continues.
-    Repeated with equal arguments it returns the earlier report, unless `overwrite`.
+    Repeated with equal arguments it returns the earlier report, unless `overwrite`, without which
+    nothing else in `out` is replaced.
 
     Raises WorkshopError for sources without a usable seed, for a server or a model that cannot be
     reached, and when no row at all was kept.
@@ -62,8 +65,7 @@ def synthesize(
     rewrite = rewrite or ("both" if writer.can_ask else "answer")
     _check_arguments(sources, count, asking, rewrite, prices)
     out = Path(out).expanduser()
-    if sources.rows is not None and out.resolve() == Path(sources.rows).expanduser().resolve():
-        raise WorkshopError(f"{out} is the source itself. Choose another file for the new rows.")
+    keep_apart(out, [sources.rows, sources.facts, *sources.against])
     material = sources.load()
     inputs = {
         "stage": "synthesize",
@@ -76,6 +78,7 @@ def synthesize(
         "max_tokens": asking.max_tokens,
     }
     with claim(out):
+        refuse_other(out, _KIND, inputs, overwrite=overwrite)
         stored = None if overwrite else _stored(out, inputs, count)
         if stored is not None:
             return stored
@@ -112,7 +115,8 @@ def _save(report: SynthesisReport, journal: Journal, told: dict[str, Any]) -> No
             "rewrite='answer'."
         )
     write_conversations(journal.kept[: report.wanted], report.path, format="messages")
-    card = {"kind": "synthetic rows", **told, "machine": machine(), "versions": versions()}
+    size = report.path.stat().st_size
+    card = {"kind": _KIND, "size_bytes": size, **told, "machine": machine(), "versions": versions()}
     write_card(report.path, card | {"report": {**report.to_dict(), "path": report.path.name}})
     journal.remove()
 

