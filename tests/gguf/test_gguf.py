@@ -91,14 +91,18 @@ def test_a_second_conversion_does_no_work(f16: Path, tiny_model: Path) -> None:
     assert f16.stat().st_mtime_ns == before
 
 
-def test_a_changed_model_is_converted_anew(f16: Path, model_copy: Path, tmp_path: Path) -> None:
+def test_a_changed_model_is_converted_anew_where_told_to(
+    f16: Path, model_copy: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "m.gguf"
     for name in ("", ".card.json"):
         shutil.copyfile(f"{f16}{name}", f"{out}{name}")
     assert convert(model_copy, out, type="F16").reused
     rope = {"rope_theta": 5000.0, "rope_type": "default"}
     edit_json(model_copy / "config.json", lambda config: config.update(rope_parameters=rope))
-    report = convert(model_copy, out, type="f16")
+    with pytest.raises(WorkshopError, match="another model.*overwrite=True"):
+        convert(model_copy, out, type="f16")
+    report = convert(model_copy, out, type="f16", overwrite=True)
     assert (report.type, report.reused) == ("F16", False)
     assert read_gguf(out).metadata["qwen2.rope.freq_base"] == 5000.0
 
@@ -379,7 +383,10 @@ def big_f16(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on file sizes")
 @pytest.mark.parametrize(
     "work",
-    ["convert({model!r}, {out!r})", "quantize({f16!r}, 'Q8_0', {out!r})"],
+    [
+        "convert({model!r}, {out!r}, overwrite=True)",
+        "quantize({f16!r}, 'Q8_0', {out!r}, overwrite=True)",
+    ],
     ids=["convert", "quantize"],
 )
 def test_a_full_disk_leaves_the_old_file_and_says_so(

@@ -19,6 +19,7 @@ from training_rows import LONG, rows, talk
 from workshop_helpers.core.artifacts import claim
 from workshop_helpers.core.device import choose_device
 from workshop_helpers.core.errors import WorkshopError
+from workshop_helpers.core.jsonio import write_json
 from workshop_helpers.models.load import load_model, load_tokenizer
 from workshop_helpers.models.resolve import resolve
 from workshop_helpers.training import train as training
@@ -70,20 +71,25 @@ def test_report_survives_a_round_trip(trained: TrainingReport) -> None:
     assert TrainingReport.from_dict(json.loads(json.dumps(trained.to_dict()))) == trained
 
 
-def test_equal_run_is_not_repeated_and_a_changed_one_is(
+def test_equal_run_is_not_repeated_and_another_needs_overwrite(
     trained: TrainingReport, tiny_model: Path, tmp_path: Path
 ) -> None:
     out = Path(shutil.copytree(trained.adapter, tmp_path / "a"))
     again = train(tiny_model, rows(12), out, QUICK)
     assert again.reused
     assert again.losses == trained.losses
-    other = train(tiny_model, rows(12), out, QUICK.replace(seed=1))
-    assert (other.reused, other.recipe.seed) == (False, 1)
+    other = QUICK.replace(seed=1)
+    with pytest.raises(WorkshopError, match="seed 0, now 1.*overwrite=True"):
+        train(tiny_model, rows(12), out, other)
+    with pytest.raises(WorkshopError, match="another data; rows 12, now 11"):
+        train(tiny_model, rows(11), out, QUICK)
+    assert weights(out) == weights(trained.adapter)
+    made = train(tiny_model, rows(12), out, other, overwrite=True)
+    assert (made.reused, made.recipe.seed) == (False, 1)
     assert weights(out) != weights(trained.adapter)
     # equal seeds give equal weights
-    assert not train(tiny_model, rows(12), out, QUICK).reused
-    assert weights(out) == weights(trained.adapter)
     assert not train(tiny_model, rows(12), out, QUICK, overwrite=True).reused
+    assert weights(out) == weights(trained.adapter)
 
 
 def test_loraplus_gives_b_its_own_learning_rate(tiny_model: Path, tmp_path: Path) -> None:
@@ -397,9 +403,21 @@ def test_full_disk_is_said_and_leaves_no_adapter(tiny_model: Path, tmp_path: Pat
 def test_checkpoints_of_another_recipe_are_not_used(tiny_model: Path, tmp_path: Path) -> None:
     work = tmp_path / ".a.training" / "checkpoint-1"
     work.mkdir(parents=True)
+    write_json(work.parent / "run.json", {"inputs": "0" * 64})
     report = train(tiny_model, rows(4), tmp_path / "a", QUICK)
     assert report.resumed_from is None
     assert not work.exists()
+
+
+def test_a_users_folder_named_like_that_of_checkpoints_stays(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    thesis = tmp_path / ".a.training" / "thesis.txt"
+    thesis.parent.mkdir()
+    thesis.write_text("years of work")
+    with pytest.raises(WorkshopError, match="holds something else"):
+        train(tiny_model, rows(2), tmp_path / "a", QUICK, overwrite=True)
+    assert thesis.read_text() == "years of work"
 
 
 @pytest.mark.parametrize("architecture", ["Llama", "Gemma3", "Qwen3"])

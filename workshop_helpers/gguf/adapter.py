@@ -63,12 +63,12 @@ def convert_adapter(
         )
     if kind not in _TYPES:
         raise WorkshopError(f"{type} is no type for an adapter. Choose from {', '.join(_TYPES)}.")
-    check_name(out)
     script = find_converter(converter) / "convert_lora_to_gguf.py"
+    keep_apart(out, [*folders_of(ref), script.parent])
+    check_name(out)
     if not script.is_file():
         raise WorkshopError(f"There is no {script.name} in {script.parent}: name a newer checkout.")
     folder, base = ref.path, ref.base
-    keep_apart(out, [*folders_of(ref), script.parent])
 
     def write(temporary: Path) -> dict[str, Any]:
         _run(script, folder, model_folder(base), temporary, kind)

@@ -88,9 +88,9 @@ def convert(
     _refuse_other_kinds(ref, model)
     folder = model_folder(ref)
     tool = find_converter(converter)
-    _refuse_unsupported(folder, tool)
-    check_name(out)
     keep_apart(out, [folder, *folders_of(ref), tool])
+    check_name(out)
+    _refuse_unsupported(folder, tool)
     computed: list[Future[Expected | None]] = []
 
     def write(temporary: Path) -> list[str]:

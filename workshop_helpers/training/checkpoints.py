@@ -23,9 +23,9 @@ def work_folder(out: Path) -> Path:
     return out.with_name(f".{out.name}.training")
 
 
-def remove_work(work: Path) -> None:
-    """Remove the checkpoints of a run. Raises WorkshopError where `work` is not known by its note,
-    but only named like such a folder.
+def check_work(work: Path) -> None:
+    """Raise WorkshopError where `work` is not known by its note as a folder of checkpoints, but
+    only named like one.
     """
     if not work.is_symlink() and not work.exists():
         return
@@ -34,6 +34,11 @@ def remove_work(work: Path) -> None:
             f"{work} is where the checkpoints of this training would lie, but holds something else."
             " Move it away, or choose another folder for the adapter."
         )
+
+
+def remove_work(work: Path) -> None:
+    """Remove the checkpoints of a run. Raises WorkshopError as `check_work` does."""
+    check_work(work)
     shutil.rmtree(work, ignore_errors=True)
 
 

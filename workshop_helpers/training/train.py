@@ -32,7 +32,7 @@ from ..models.files import stored_tensors
 from ..models.identity import identity
 from ..models.load import load_model, load_tokenizer, pick_device, quiet_libraries
 from ..models.resolve import ModelRef, folders_of, resolve
-from .checkpoints import prepare_work, remove_work, step_of, work_folder
+from .checkpoints import check_work, prepare_work, remove_work, step_of, work_folder
 from .recipe import LoraRecipe
 from .report import (
     TrainingProgress,
@@ -109,6 +109,7 @@ def train(
         "recipe": recipe.to_dict(),
     }
     with claim(out):
+        check_work(work_folder(out))
         report = _found(out, inputs, overwrite)
         if report is None:
             chosen = training_device(device, ref)
