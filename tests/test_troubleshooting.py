@@ -358,6 +358,11 @@ def other_files(here: Here) -> list[Any]:
     return here.train()
 
 
+def other_inputs(here: Here) -> list[Any]:
+    here.told(0, here.train())
+    return [*here.train(), "--rows", "2"]
+
+
 def cut_short(here: Here) -> list[Any]:
     weights = here.model / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1000])
@@ -410,6 +415,7 @@ def train_on(file: str) -> Callable[[Here], list[Any]]:
 # Entries of the page, and the command that is refused with what they quote.
 REFUSED: dict[str, Callable[[Here], list[Any]]] = {
     "other-files": other_files,
+    "other-inputs": other_inputs,
     "unknown-model": lambda here: here.ask("tinylama"),
     "cut-short": cut_short,
     "pickle": pickle,
