@@ -91,7 +91,9 @@ def test_a_second_conversion_does_no_work(tuned: SharedTuned, tmp_path: Path) ->
     before = first.path.stat().st_mtime_ns
     again = convert_adapter(tuned.adapter, tmp_path / "a.gguf")
     assert (again.reused, again.size_bytes) == (True, first.size_bytes)
-    other = convert_adapter(tuned.adapter, tmp_path / "a.gguf", type="F32")
+    with pytest.raises(WorkshopError, match="type f16, now f32"):
+        convert_adapter(tuned.adapter, tmp_path / "a.gguf", type="F32")
+    other = convert_adapter(tuned.adapter, tmp_path / "a.gguf", type="F32", overwrite=True)
     assert not other.reused and other.size_bytes > 1.8 * first.size_bytes
     assert first.path.stat().st_mtime_ns > before
     assert read_gguf(other.path).metadata["adapter.type"] == "lora"
