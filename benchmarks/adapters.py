@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.common import (
     MANY,
     Settings,
+    found_or_made,
     parser,
     percent,
     save,
@@ -83,8 +84,8 @@ def measure_language(asked: Settings, server: Ollama, language: str, count: int)
     )
     folder = asked.folder(language, "adapters")
     anew = not asked.reuse
-    base = convert(asked.model, asked.folder("base-F16.gguf")).path
-    small = quantize(base, "Q8_0").path
+    base = found_or_made(convert, asked.model, asked.folder("base-F16.gguf")).path
+    small = found_or_made(quantize, base, "Q8_0").path
     merged = merge(trained.adapter, folder / "merged", overwrite=anew)
     whole = convert(merged.model, folder / "merged-F16.gguf", overwrite=anew)
     adapter = convert_adapter(trained.adapter, folder / "adapter-F16.gguf", overwrite=anew)

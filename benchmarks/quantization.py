@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import MANY, Settings, parser, save, settings, train_rows
+from benchmarks.common import MANY, Settings, found_or_made, parser, save, settings, train_rows
 
 TYPES = ("Q8_0", "Q4_K_M", "Q2_K")
 HELD_OUT = 100  # rows at the end of the training file, never trained on here
@@ -40,11 +40,16 @@ def measure(asked: Settings, language: str, types: tuple[str, ...]) -> dict[str,
     tuned = train_rows(
         asked, language, MANY, recipe, f"tuned_{MANY}-seed{recipe.seed}", overwrite=False
     )
-    merged = merge(tuned.adapter, asked.folder(language, "model"))
-    f16 = convert(merged.model, asked.folder(language, "model-F16.gguf"))
+    merged = found_or_made(merge, tuned.adapter, asked.folder(language, "model"))
+    f16 = found_or_made(convert, merged.model, asked.folder(language, "model-F16.gguf"))
     asked.say(f"{language}: quantize and measure")
-    found = quantization_table(
-        f16.path, types, questions, held_out_conversations=held_out, shop=ShopFacts.load()
+    found = found_or_made(
+        quantization_table,
+        f16.path,
+        types,
+        questions,
+        held_out_conversations=held_out,
+        shop=ShopFacts.load(),
     ).to_dict()
     for row in found["rows"]:
         row["path"] = Path(row["path"]).name

@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.common import (
     MANY,
     Settings,
+    found_or_made,
     parser,
     percent,
     save,
@@ -124,7 +125,7 @@ def tuned(asked: Settings, language: str) -> Path:
     if asked.quick:
         rows, name, recipe = 8, "tuned_quick", recipe.replace(epochs=1)
     adapter = train_rows(asked, language, rows, recipe, name, overwrite=False).adapter
-    return merge(adapter, asked.folder(language, f"{name}-merged")).model
+    return found_or_made(merge, adapter, asked.folder(language, f"{name}-merged")).model
 
 
 def readable(text: str) -> str:
@@ -214,14 +215,16 @@ def measure(asked: Settings, count: int | None) -> dict[str, Any]:
         version = server.need()  # before anything is trained
         asked.say("the base")
         model = as_f16(asked.model, asked.folder("runtimes", "base"))
-        gguf = convert(model, asked.folder("runtimes", "base-F16.gguf")).path
+        gguf = found_or_made(convert, model, asked.folder("runtimes", "base-F16.gguf")).path
         whole = [question for one in questions.values() for question in one]
         found["base"] = [ask_all(asked, server, model, gguf, whole)]
         found["tuned"] = []
         for language, own in questions.items():
             asked.say(f"tuned, {language}")
             model = as_f16(tuned(asked, language), asked.folder("runtimes", f"tuned-{language}"))
-            gguf = convert(model, asked.folder("runtimes", f"tuned-{language}-F16.gguf")).path
+            gguf = found_or_made(
+                convert, model, asked.folder("runtimes", f"tuned-{language}-F16.gguf")
+            ).path
             found["tuned"].append(ask_all(asked, server, model, gguf, own))
     timings = [each for parts in found.values() for one in parts for each in one.timings]
     return {

@@ -62,7 +62,7 @@ def test_what_is_left_out_leaves_rows_that_can_be_trained_on(checked, tmp_path):
     again = check_rows(good.path, against=shop.file("questions"), facts=shop.facts, progress=False)
     assert again.exit_code == 0
     assert read_conversations(good.path)
-    with pytest.raises(WorkshopError, match="the source itself"):
+    with pytest.raises(WorkshopError, match="would overwrite"):
         leave_out(good.path, again, good.path)
 
 

@@ -118,7 +118,9 @@ def readable_output() -> None:
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             with contextlib.suppress(OSError, ValueError):
-                reconfigure(**{"errors": "replace"} if stream.isatty() else {"encoding": "utf-8"})
+                # A file name that is not UTF-8 must not either.
+                to_a_file = {"encoding": "utf-8", "errors": "backslashreplace"}
+                reconfigure(**{"errors": "replace"} if stream.isatty() else to_a_file)
 
 
 def _show_outdated() -> None:

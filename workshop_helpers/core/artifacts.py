@@ -26,6 +26,7 @@ WAY_OUT = (
     "--overwrite (in Python overwrite=True) replaces it; or choose another place for the result."
 )
 _DAY = 24 * 3600
+_HALVES = re.compile("[\ud800-\udfff]")
 # In a temporary folder, beside its name, until it is whole: a proof that it is ours to remove.
 _MARK = ".written-by-workshop"
 # What file managers leave in every folder that somebody has looked at.
@@ -82,6 +83,10 @@ def runs_folder(model: str | Path, language: str) -> Path:
         where = str(Path(text).expanduser().resolve())
         name += "-" + hashlib.sha256(where.encode("utf-8", "surrogateescape")).hexdigest()[:6]
     return Path("runs", f"{name}-{language}")
+
+
+class AlreadyThere(WorkshopError):
+    """Where a result is to lie, there is another one, which `overwrite` would give up."""
 
 
 @contextlib.contextmanager
@@ -253,8 +258,7 @@ def _put_folder(temporary: Path, final: Path, *, overwrite: bool) -> None:
     card = _card_of(temporary)
     if card is not None:
         card["files"] = sorted(_files_in(temporary))
-        text = json.dumps(card, ensure_ascii=False, indent=1, allow_nan=False)
-        (temporary / CARD).write_text(text + "\n", encoding="utf-8", newline="\n")
+        (temporary / CARD).write_text(json_text(card) + "\n", encoding="utf-8", newline="\n")
     (temporary / _MARK).unlink(missing_ok=True)
     _flush(temporary)
     if not final.exists():
@@ -306,9 +310,17 @@ def _parts(workbook: Path) -> dict[str, int]:
     return {part.filename: part.CRC for part in parts if part.filename != "docProps/core.xml"}
 
 
-def already_there(final: Path | str) -> WorkshopError:
+def already_there(final: Path | str) -> AlreadyThere:
     """The error for a file or folder of which nothing says that an equal run made it."""
-    return WorkshopError(f"{final} is there already, with other contents. {WAY_OUT}")
+    return AlreadyThere(f"{final} is there already, with other contents. {WAY_OUT}")
+
+
+def json_text(value: Any, **how: Any) -> str:
+    """JSON as all files of the course have it: Japanese as Japanese, no NaN, and what is no
+    character (a file name that is not UTF-8) escaped, so that it is read as it was.
+    """
+    text = json.dumps(value, **{"ensure_ascii": False, "indent": 1, "allow_nan": False, **how})
+    return _HALVES.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def absolute(path: Path | str) -> Path:

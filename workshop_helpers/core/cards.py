@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import time
 import warnings
 from pathlib import Path
 from typing import Any
 
-from .artifacts import CARD, MEBIBYTE, absolute
+from .artifacts import CARD, MEBIBYTE, absolute, json_text
 from .errors import WorkshopError
 from .jsonio import jsonable, read_json, write_json
 
@@ -28,7 +27,8 @@ def file_hash(path: Path | str) -> str:
             name = child.relative_to(path)
             hidden = any(part.startswith(".") for part in name.parts)
             if child.is_file() and child.name != CARD and not hidden:
-                digest.update(f"{name.as_posix()}\0{file_hash(child)}\n".encode())
+                line = f"{name.as_posix()}\0{file_hash(child)}\n"
+                digest.update(line.encode("utf-8", "surrogateescape"))
         return digest.hexdigest()
     with open(path, "rb") as handle:
         while block := handle.read(8 * MEBIBYTE):
@@ -38,7 +38,7 @@ def file_hash(path: Path | str) -> str:
 
 def fingerprint(obj: Any) -> str:
     """SHA-256 (hex) of the canonical JSON of `obj`, independent of the order of keys."""
-    text = json.dumps(jsonable(obj), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    text = json_text(jsonable(obj), indent=None, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -8,7 +8,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from .artifacts import atomic_file
+from .artifacts import atomic_file, json_text
 from .errors import WorkshopError, first_line
 from .wordings import Wording
 
@@ -36,7 +36,7 @@ def jsonable(value: Any) -> Any:
 
 def to_json(obj: Any, *, indent: int | None = 1) -> str:
     """Readable JSON text of `obj`, as `jsonable` sees it: Japanese as Japanese."""
-    return json.dumps(jsonable(obj), ensure_ascii=False, indent=indent, allow_nan=False)
+    return json_text(jsonable(obj), indent=indent)
 
 
 def write_json(path: Path | str, obj: Any) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from .artifacts import WAY_OUT, absolute, already_there, refuse_foreign_folder
+from .artifacts import WAY_OUT, AlreadyThere, absolute, already_there, refuse_foreign_folder
 from .cards import card_path, fingerprint, read_card
 from .errors import WorkshopError
 
@@ -58,8 +58,9 @@ def _same(one: Path, other: Path) -> bool:
 
 
 def refuse_other(out: Path | str, kind: str, inputs: dict[str, Any], *, overwrite: bool) -> None:
-    """Raise WorkshopError, before any work, where `out` holds anything but what its card calls the
-    result of the same `kind` and of equal `inputs`; the sentence says what is there.
+    """Raise WorkshopError (`AlreadyThere`, where `overwrite` would help), before any work, where
+    `out` holds anything but what its card calls the result of the same `kind` and of equal
+    `inputs`; the sentence says what is there.
 
     With `overwrite` a file is replaced whatever it is, and a folder where the same verb made it and
     nothing else lies in it: one gives up one's own results with it, not other files.
@@ -76,9 +77,9 @@ def refuse_other(out: Path | str, kind: str, inputs: dict[str, Any], *, overwrit
         raise already_there(out)
     made = f" on {card['made'][:10]}" if isinstance(card.get("made"), str) else ""
     if other := _differences(_without_tools(card.get("inputs")), _without_tools(inputs)):
-        raise WorkshopError(f"{out} was made{made} of other inputs ({other}). {WAY_OUT}")
+        raise AlreadyThere(f"{out} was made{made} of other inputs ({other}). {WAY_OUT}")
     if "size_bytes" in card and card["size_bytes"] != final.stat().st_size:
-        raise WorkshopError(f"{out} has been changed since it was made{made}. {WAY_OUT}")
+        raise AlreadyThere(f"{out} has been changed since it was made{made}. {WAY_OUT}")
 
 
 def _without_tools(inputs: Any) -> dict[str, Any]:

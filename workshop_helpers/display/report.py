@@ -71,7 +71,7 @@ def write_report(path: str | Path, **parts: Any) -> Path:
     """Write `report_html(**parts)` to a file atomically; returns the path."""
     document = report_html(**parts)
     with atomic_file(Path(path)) as temporary:
-        temporary.write_text(document, encoding="utf-8")
+        temporary.write_text(document, encoding="utf-8", errors="replace")
     return Path(path)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.artifacts import atomic_file
 from ..core.errors import WorkshopError
+from ..core.jsonio import to_json
 from ..core.showing import Shown, display
 from ..dataset.questions import read_questions
 from ..metrics.facts import ShopFacts
@@ -163,7 +163,7 @@ class Comparison(Shown):
     def answers_jsonl(self, path: str | Path) -> Path:
         """Write `records` atomically, one object per line (UTF-8); returns the path."""
         with atomic_file(Path(path)) as temporary:
-            lines = [json.dumps(record, ensure_ascii=False) + "\n" for record in self.records()]
+            lines = [to_json(record, indent=None) + "\n" for record in self.records()]
             temporary.write_text("".join(lines), encoding="utf-8")
         return Path(path)
 

@@ -7,7 +7,6 @@ last whole checkpoint stands, and the adapter appears whole, with a card, or not
 
 from __future__ import annotations
 
-import json
 import math
 import signal
 import threading
@@ -18,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..core.artifacts import atomic_directory, claim
+from ..core.artifacts import atomic_directory, claim, json_text
 from ..core.cards import read_card
 from ..core.device import cpu_bf16_units, native_bf16
 from ..core.errors import WorkshopError, explain_os_errors
@@ -334,7 +333,7 @@ def _tidy_adapter(folder: Path, ref: ModelRef) -> None:
         config["base_model_name_or_path"] = ref.path.resolve().as_posix()
     if isinstance(config.get("target_modules"), list):
         config["target_modules"] = sorted(config["target_modules"])
-    text = json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False)
+    text = json_text(config, indent=2, sort_keys=True)
     path.write_text(text + "\n", encoding="utf-8")
 
 

@@ -102,7 +102,7 @@ def test_unreadable_rows_stop_the_cleaning_unless_they_are_to_be_left_out(tmp_pa
 
 def test_the_source_is_never_its_own_target(tmp_path):
     source = write(tmp_path / "rows.jsonl", row("Q?", "A."))
-    with pytest.raises(WorkshopError, match="source itself"):
+    with pytest.raises(WorkshopError, match="would overwrite"):
         clean(source, source)
 
 

@@ -549,7 +549,7 @@ def test_a_conversion_never_overwrites_its_source_and_says_what_it_cannot_write(
     source = tmp_path / "a.jsonl"
     write_conversations([Conversation(PAIR)], source)
     before = source.read_bytes()
-    with pytest.raises(WorkshopError, match="is also the file to read"):
+    with pytest.raises(WorkshopError, match="would overwrite"):
         convert(source, tmp_path / ".." / tmp_path.name / "a.jsonl", to="alpaca")
     for name, options, says in (
         ("b.docx", {}, "selects no format"),

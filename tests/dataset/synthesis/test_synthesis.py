@@ -606,5 +606,5 @@ def test_what_cannot_work_is_refused_before_anything_is_asked(tmp_path, argument
 def test_the_source_is_not_written_over(tmp_path):
     source = tmp_path / "rows.jsonl"
     source.write_text('{"instruction": "Hi?", "output": "Hello."}\n', encoding="utf-8")
-    with pytest.raises(WorkshopError, match="the source itself"):
+    with pytest.raises(WorkshopError, match="would overwrite"):
         make(source, source=source, language="en", count=1, model="mame")

@@ -123,7 +123,8 @@ def clean(
     if report.changes or (overwrite and log.exists()):  # an old one would tell of another run
         report.log = log
         with atomic_file(log, overwrite=overwrite) as temporary:
-            temporary.write_text(report.diff(), encoding="utf-8", newline="\n")
+            seen = {"encoding": "utf-8", "errors": "backslashreplace", "newline": "\n"}
+            temporary.write_text(report.diff(), **seen)
     return report
 
 

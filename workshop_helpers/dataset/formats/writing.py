@@ -17,6 +17,7 @@ from typing import IO, Any
 
 from ...core.artifacts import atomic_file
 from ...core.errors import WorkshopError
+from ...core.jsonio import jsonable
 from .container import container_name, container_of
 from .conversation import Conversation
 from .faults import RowFault, check_characters, quoted
@@ -160,11 +161,19 @@ class _Rows:
 
 def _dump(value: Any) -> str:
     try:
-        text = json.dumps(value, ensure_ascii=False, default=_plain_value)
+        text = _strict(value)
     except (TypeError, ValueError, RecursionError) as error:
         raise RowFault("does-not-fit.json", error=error) from error
     check_characters(text)
     return text
+
+
+def _strict(value: Any) -> str:
+    how: dict[str, Any] = {"ensure_ascii": False, "default": _plain_value, "allow_nan": False}
+    try:
+        return json.dumps(value, **how)
+    except ValueError:  # NaN and infinity, which JSON does not have: a table's empty cells
+        return json.dumps(jsonable(value), **how)
 
 
 def _plain_value(value: Any) -> str:
