@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
+import sys
 from pathlib import Path
 
 import pytest
+from commands import run as in_process
+from commands import write_rows
 
 from workshop_helpers.cli.data import add_data_verbs
 from workshop_helpers.core.artifacts import data_path
@@ -174,3 +178,24 @@ def test_the_terminal_shows_no_raw_control_characters(tmp_path):
         console.print(findings_table(check_rows(path, quick=True, progress=False)))
     assert "\x1b[31mred" not in shown.get()
     assert "control-character" in shown.get()
+
+
+@pytest.mark.skipif(os.name == "nt" or sys.platform == "darwin", reason="names are Unicode here")
+@pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".xlsx", ".parquet"])
+def test_file_names_that_are_not_utf8_work(tmp_path, capfd, suffix):
+    folder = tmp_path / os.fsdecode(b"d\xff")
+    rows = write_rows(folder / os.fsdecode(b"r\xe9.jsonl"))
+    made = folder / os.fsdecode(b"made\xff") / f"rows{suffix}"
+    for command in (
+        ["data", "convert", rows, made],
+        ["data", "convert", made, folder / "again.jsonl"],
+        ["data", "clean", made, folder / f"clean{suffix}", "--json"],
+        ["data", "split", rows, "--out", folder / os.fsdecode(b"parts\xff")],
+    ):
+        code, _, err = in_process(capfd, *command)
+        assert code == 0, err
+    report = folder / os.fsdecode(b"report\xff.html")
+    code, _, err = in_process(capfd, "data", "check", rows, "--quick", "--html", report)
+    assert code == 1 and report.is_file(), err  # too few rows
+    code, _, err = in_process(capfd, "train", "--model", "mame", "--data", rows, "--out", folder)
+    assert code == 2 and "is not UTF-8" in err

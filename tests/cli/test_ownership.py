@@ -29,6 +29,9 @@ CALLS = {
     "verify": "MODEL ADAPTER GGUF --questions QUESTIONS --out OUT",
     "modelfile": "GGUF --system-file TEXT --from-data ROWS --out OUT",
     "demo": "--model MODEL --no-ollama --language en --out OUT",
+    "demo1": "--model MODEL --out OUT",
+    "demo2": "--model MODEL --out OUT",
+    "demo3": "--model MODEL --out OUT",
     "data check": "ROWS --against QUESTIONS --facts FACTS --quick --html OUT",
     "data clean": "ROWS OUT",
     "data split": "ROWS --out OUT",
@@ -42,6 +45,8 @@ CALLS = {
 # Without its own options, where another way through a verb reads other files.
 MORE = [("gguf", "ADAPTER --as-adapter --out OUT"), ("quantize", "GGUF --to F16 --out-dir OUT")]
 FOLDERS = {"train", "merge", "data split"}  # what these make is a folder
+# These work in a folder that is theirs alone, or empty, and make again what its card lists.
+THEIR_OWN = {"demo1", "demo2", "demo3"}
 NAMES = {
     "MODEL": "model", "ADAPTER": "adapter", "GGUF": "m-F16.gguf", "CONVERTER": "llama.cpp",
     "ROWS": "rows.jsonl", "GENERAL": "general.jsonl", "QUESTIONS": "questions.jsonl",
@@ -138,7 +143,8 @@ def test_every_verb_that_writes_is_tried(things):
                 assert getattr(args, action.dest) == Path("/OUT"), (name, action.dest)
             elif action.type is Path:  # all that a verb reads is a path that was given
                 assert getattr(args, action.dest), (name, action.dest)
-        assert any("--overwrite" in action.option_strings for action in actions), name
+        overwrites = any("--overwrite" in action.option_strings for action in actions)
+        assert overwrites or name in THEIR_OWN, name
 
 
 def test_what_looks_like_an_output_is_known_as_one():
@@ -164,7 +170,8 @@ def test_no_verb_writes_over_what_it_reads(capfd, monkeypatch, things, verb, cal
         for out in outs:
             if verb == "quantize" and out.suffix == ".gguf":
                 continue  # --out-dir is a folder
-            code, _, err = run(capfd, *arguments(verb, call, out, things, "--overwrite"))
+            more = [] if verb in THEIR_OWN else ["--overwrite"]
+            code, _, err = run(capfd, *arguments(verb, call, out, things, *more))
             assert code == 2, (out, err)
             assert re.search(f"{APART}|{BY_NAME}", err), (out, err)
             assert snapshot(things) == before, out
@@ -189,7 +196,7 @@ def test_quantize_never_writes_onto_its_source(capfd, things):
     assert snapshot(things) == before
 
 
-@pytest.mark.parametrize("verb", sorted(FOLDERS))
+@pytest.mark.parametrize("verb", sorted(FOLDERS | THEIR_OWN))
 def test_no_verb_replaces_a_folder_that_it_did_not_make(capfd, things, verb):
     (things / "thesis").mkdir()
     (things / "thesis" / "chapter1.txt").write_text("years of work")
@@ -201,13 +208,14 @@ def test_no_verb_replaces_a_folder_that_it_did_not_make(capfd, things, verb):
     before = snapshot(things)
     for name in ("thesis", "ours"):
         out = things / name
-        code, _, err = run(capfd, *arguments(verb, CALLS[verb], out, things, "--overwrite"))
+        more = [] if verb in THEIR_OWN else ["--overwrite"]
+        code, _, err = run(capfd, *arguments(verb, CALLS[verb], out, things, *more))
         assert code == 2, err
-        assert re.search("other files|something else", err)
+        assert re.search("other files|something else|was not made by", err)
     assert snapshot(things) == before
 
 
-@pytest.mark.parametrize("verb", sorted(set(CALLS) - FOLDERS))
+@pytest.mark.parametrize("verb", sorted(set(CALLS) - FOLDERS - THEIR_OWN))
 def test_no_verb_replaces_a_file_that_it_did_not_make(capfd, things, verb):
     call = CALLS[verb].replace("--converter CONVERTER", "")
     out = {"gguf": "mine.gguf", "data check": "mine.html"}.get(verb, "mine.jsonl")

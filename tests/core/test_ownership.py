@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 
 from workshop_helpers.core.artifacts import CARD, atomic_directory, atomic_file, claim
-from workshop_helpers.core.cards import made_from, outdated, read_card, write_card
+from workshop_helpers.core.cards import file_hash, made_from, outdated, read_card, write_card
 from workshop_helpers.core.errors import WorkshopError
+from workshop_helpers.core.jsonio import read_json, write_json
 from workshop_helpers.core.ownership import keep_apart, refuse_foreign_file, refuse_other
 
 
@@ -224,3 +226,17 @@ def test_what_answers_as_something_replaced_since_says_so(tmp_path):
     assert outdated(model) is not None and outdated(adapter) is None
     shutil.rmtree(adapter)  # nothing is known then
     assert outdated(gguf) is None
+
+
+@pytest.mark.skipif(os.name == "nt" or sys.platform == "darwin", reason="names are Unicode here")
+def test_file_names_that_are_not_utf8_can_be_written_and_said(tmp_path):
+    name = os.fsdecode(b"caf\xe9")
+    file = tmp_path / f"{name}.json"
+    write_json(file, {"path": file, "送料": "¥500"})
+    assert read_json(file) == {"path": str(file), "送料": "¥500"}
+    make(tmp_path / name, of=None)
+    assert "files" in (read_card(tmp_path / name) or {})
+    (tmp_path / name / name).write_text("x")
+    assert len(file_hash(tmp_path / name)) == 64
+    with pytest.raises(WorkshopError, match="other files"):
+        make(tmp_path / name)

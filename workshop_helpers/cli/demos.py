@@ -7,7 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from ..core.wordings import LANGUAGES
-from .arguments import MODEL_HELP, add_verb, at_least_one, flag, option, terminal_language
+from .arguments import (
+    MODEL_HELP,
+    add_verb,
+    at_least_one,
+    flag,
+    option,
+    output_path,
+    terminal_language,
+)
 from .output import OK, console
 
 # The questions that demo2 scores: one about each of the shop's facts.
@@ -56,7 +64,7 @@ def _add_common(demo: Any, name: str) -> None:
     option(demo, "--model", "MODEL", f"the base model: {MODEL_HELP} (default: %(default)s)",
            default="mame")  # fmt: skip
     where = "where to write (default: %(default)s)"
-    option(demo, "--out", "DIR", where, Path, default=Path("runs", name))
+    option(demo, "--out", "DIR", where, output_path, default=Path("runs", name))
     flag(demo, "--no-notes", "without what to say")
     flag(demo, "--pause", "wait for Enter between the steps (on a terminal)")
 

@@ -17,6 +17,7 @@ from ..core.cards import card_path, equal_card, made_from, write_card
 from ..core.device import machine, versions
 from ..core.errors import WorkshopError, explain_os_errors
 from ..core.ownership import refuse_other
+from ..models.resolve import check_utf8
 from .check import Expected, GgufCheck, check_gguf
 from .header import GgufFile, read_gguf
 
@@ -76,6 +77,7 @@ def type_named(name: str, among: Iterable[str]) -> str:
 
 def check_name(out: Path) -> None:
     """Refuse a name that is not a GGUF's; the converter would fill in braces."""
+    check_utf8(out)
     if out.suffix != ".gguf" or "{" in out.name:
         raise WorkshopError(
             f"{out.name} is no name for a GGUF: it must end in .gguf and contain no braces."

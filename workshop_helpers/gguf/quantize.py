@@ -9,6 +9,7 @@ from pathlib import Path
 from ..core.cards import file_hash, warn_outdated
 from ..core.errors import WorkshopError, from_extra
 from ..core.ownership import keep_apart
+from ..models.resolve import check_utf8
 from .artifact import GgufReport, make_checked, raise_if_full, type_named
 from .header import FLOAT_TYPES, TYPES, read_gguf
 
@@ -33,6 +34,7 @@ def quantize(
         )
     out = Path(out) if out is not None else default_name(file.path, kind)
     keep_apart(out, [file.path])
+    check_utf8(out)
     return make_checked(
         out,
         kind,

@@ -80,6 +80,7 @@ def resolve(model: str | Path | ModelRef) -> ModelRef:
         check_model_folder(folder, f"The bundled model {entry.name} is not at {folder}.")
         return ModelRef("catalogue", entry.name, folder, entry)
     path = Path(model).expanduser()
+    check_utf8(path)
     if path.is_dir() and (path / "adapter_config.json").is_file():
         return _resolve_adapter(path)
     if path.is_dir():
@@ -94,6 +95,20 @@ def resolve(model: str | Path | ModelRef) -> ModelRef:
     raise WorkshopError(
         f"{path} is a file, but no .gguf. Give a model folder, an adapter folder or a .gguf file."
     )
+
+
+def check_utf8(path: Path) -> None:
+    """Raise WorkshopError for a name that is not UTF-8: other files may have it, but the libraries
+    that read models (safetensors, llama.cpp) cannot open it.
+    """
+    try:
+        str(path).encode("utf-8")
+    except UnicodeEncodeError as error:
+        shown = str(path).encode("utf-8", "backslashreplace").decode("utf-8")
+        raise WorkshopError(
+            f"The name {shown} is not UTF-8, and the libraries that read models cannot open it. "
+            "Rename it, or choose another place."
+        ) from error
 
 
 def folders_of(ref: ModelRef) -> list[Path]:

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ..core.artifacts import claim, runs_folder
 from ..core.cards import file_hash, fingerprint, read_card
 from ..core.errors import WorkshopError
+from ..core.ownership import keep_apart
 from ..core.progress import Bar
 from ..display.colours import BLUE
 from .own import DEMO, OLLAMA_RECORD, OwnFolder
@@ -83,9 +83,10 @@ def open_demo(
     from .. import __version__
     from ..evaluation.shop import Shop
     from ..models.identity import identity
-    from ..models.resolve import resolve
+    from ..models.resolve import folders_of, resolve
 
     ref, shop = resolve(model), Shop(show.language)
+    keep_apart(out, folders_of(ref))
     folder = OwnFolder.open(out, DEMO, name)
     with claim(out):
         # Of another model, other rows or an older course: our own artifacts give way to new ones.
@@ -186,14 +187,14 @@ def recipe_of(model: str, rows: int) -> LoraRecipe:
 
 def _train(demo: Demo, data: list[Any], recipe: LoraRecipe, *, anew: bool) -> TrainingReport:
     """The adapter, its loss going down on the screen, or an equal one that was found."""
-    from ..training.checkpoints import work_folder
+    from ..training.checkpoints import remove_work, work_folder
     from ..training.train import train
 
     show, out = demo.show, demo.out / f"tuned-{len(data)}"
     demo.folder.begin(out)
     if anew:
         # What a killed run left would be gone on with, and half of the steps would not be seen.
-        shutil.rmtree(work_folder(out), ignore_errors=True)
+        remove_work(work_folder(out))
     show.told("loading")
     report = train(
         demo.model, data, out, recipe, device=demo.device, overwrite=anew, progress=Loss(show)

@@ -21,7 +21,7 @@ from ..models.chat import chat_prompt
 from ..models.files import check_model_folder, stored_dtype
 from ..models.identity import identity
 from ..models.load import load_model, load_tokenizer, model_folder, pick_device, quiet_libraries
-from ..models.resolve import ModelRef, folders_of, resolve
+from ..models.resolve import ModelRef, check_utf8, folders_of, resolve
 from .report import store_report, stored_report
 
 if TYPE_CHECKING:
@@ -90,6 +90,7 @@ def merge(
             "Give a folder `workshop train` made."
         )
     out = Path(out).expanduser()
+    check_utf8(out)
     keep_apart(out, folders_of(ref))
     full = (
         f"Merging {ref.name} ran out of memory: it holds the base in fp32, 4 bytes a parameter. "

@@ -30,7 +30,7 @@ from ..metrics.language import detect_language
 from ..models.files import stored_tensors
 from ..models.identity import identity
 from ..models.load import load_model, load_tokenizer, pick_device, quiet_libraries
-from ..models.resolve import ModelRef, folders_of, resolve
+from ..models.resolve import ModelRef, check_utf8, folders_of, resolve
 from .checkpoints import check_work, prepare_work, remove_work, step_of, work_folder
 from .recipe import LoraRecipe
 from .report import (
@@ -98,6 +98,7 @@ def train(
     conversations = training_rows(data, rows)
     extra = sample_general(general, recipe, len(conversations))
     out = Path(out).expanduser()
+    check_utf8(out)
     keep_apart(out, [*folders_of(ref), *(d for d in (data, general) if isinstance(d, str | Path))])
     inputs = {
         "stage": "train",

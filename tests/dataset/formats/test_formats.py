@@ -530,7 +530,7 @@ def test_nfc_is_offered_and_counted(tmp_path):
     write_conversations([talk(apart, "はい"), talk("はい？", "はい")], source)
     assert convert(source, out).normalised == 0
     assert turns(out)[0][0].content == apart
-    assert convert(source, out, nfc=True).normalised == 1
+    assert convert(source, out, nfc=True, overwrite=True).normalised == 1
     assert turns(out)[0][0].content == "ガイドブックが欲しい"
 
 
@@ -541,7 +541,10 @@ def test_faults_stop_a_conversion_unless_they_may_be_skipped(tmp_path):
     with pytest.raises(WorkshopError, match=":2: not valid JSON"):
         convert(source, out)
     assert out.read_text("utf-8") == "mine"
-    report = convert(source, out, skip_faults=True)
+    with pytest.raises(WorkshopError, match="already"):
+        convert(source, out, skip_faults=True)
+    assert out.read_text("utf-8") == "mine"
+    report = convert(source, out, skip_faults=True, overwrite=True)
     assert (report.rows, [fault.line for fault in report.faults], report.skipped) == (2, [2], 1)
 
 

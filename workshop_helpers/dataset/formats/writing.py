@@ -311,7 +311,8 @@ def _write_parquet(rows: _Rows, temporary: Path) -> None:
                 row[name] = row[name] if isinstance(row[name], str) else _dump(row[name])
             return row
 
-        with pyarrow.parquet.ParquetWriter(temporary, schema) as writer:
+        # A file of Python's: pyarrow opens no name that is not UTF-8.
+        with open(temporary, "wb") as out, pyarrow.parquet.ParquetWriter(out, schema) as writer:
             while batch := [fitted(row) for row in itertools.islice(spooled, 1000)]:
                 try:
                     table = pyarrow.RecordBatch.from_pylist(batch, schema=schema)
