@@ -99,7 +99,9 @@ def train(
     extra = sample_general(general, recipe, len(conversations))
     out = Path(out).expanduser()
     check_utf8(out)
-    keep_apart(out, [*folders_of(ref), *(d for d in (data, general) if isinstance(d, str | Path))])
+    read = {row.file for row in (*conversations, *extra)}  # also of rows that were read before
+    read.update(str(given) for given in (data, general) if isinstance(given, str | Path))
+    keep_apart(out, [*folders_of(ref), *sorted(filter(None, read))])
     inputs = {
         "stage": "train",
         "model": identity(ref),

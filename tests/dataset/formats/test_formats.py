@@ -588,3 +588,12 @@ def test_a_gzip_file_without_the_suffix_is_unpacked(tmp_path):
     file = made(tmp_path / "a.jsonl", packed)
     assert "gzip" in str(open_rows(file).source.reason)
     assert len(turns(file)) == 1
+
+
+def test_nan_and_infinity_never_reach_json(tmp_path):
+    source = tmp_path / "a.jsonl"
+    extra = {"score": float("nan"), "deep": [float("inf"), 1.5]}
+    write_conversations([Conversation(PAIR, extra=extra)], source)
+    text = source.read_text("utf-8")
+    assert "NaN" not in text and "Infinity" not in text
+    assert json.loads(text)["score"] is None and json.loads(text)["deep"] == [None, 1.5]

@@ -168,7 +168,8 @@ def parquet_rows(path: Path) -> Iterator[Item]:
 
     line = 0
     try:
-        with pyarrow.parquet.ParquetFile(path) as file:
+        # Opened here: pyarrow opens no name that is not UTF-8.
+        with path.open("rb") as raw, pyarrow.parquet.ParquetFile(raw) as file:
             metadata = file.metadata
             groups = (metadata.row_group(n) for n in range(metadata.num_row_groups))
             _refuse_bomb("parquet", path, sum(group.total_byte_size for group in groups))
