@@ -153,12 +153,16 @@ def test_models_in_ollama_go_by_the_record_and_only_as_they_were_made(
     for name in ("reset-ours", "reset-changed"):
         one.keep(one.create(name, plain))
     other = OnOllama("of the test", "en", host=ollama_host, parameters={"num_thread": 1})
+    with OnOllama("of the test", "en", host=ollama_host) as gone:
+        gone.record = one.record
+        gone.create("reset-gone-already", plain)
     for name in ("reset-changed", "reset-of-an-attendee"):
         other.create(name, plain.setting(temperature=0.5))
     with other, one, Ollama(ollama_host) as server:
         reset = planned(runs)
         told = said(reset.lines())
         assert "reset-ours:workshop" in told and "attendee" not in told
+        assert "reset-gone-already" not in told
         left = said(reset.carry_out())
         there = {model.name for model in server.models()}
     assert "reset-changed:workshop" in left and "workshop ollama rm" in left

@@ -36,8 +36,8 @@ from .openai import is_local
 # no others.
 TAG = "workshop"
 # The environment variable that names a file, in which every model made on a server is noted: a line
-# of JSON before it is made, and one with its digest after. Who has the file can clear up later,
-# whatever has become of the process that made them.
+# of JSON before it is made, one with its digest after, and one with an empty digest once it is
+# removed. Who has the file can clear up later, whatever has become of the process that made them.
 RECORD = "WORKSHOP_OLLAMA_RECORD"
 # Seconds in which a server must tell its version, to be used at all.
 PATIENCE = 10.0
@@ -170,6 +170,7 @@ class OnOllama(Place):
         for name in list(self._made):
             with suppress(WorkshopError):  # removed already, or the server is gone
                 self.server.remove(name)
+                self._note(name, "")
             del self._made[name]
         self.server.close()
 

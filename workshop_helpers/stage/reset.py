@@ -52,7 +52,7 @@ class Reset:
     @property
     def empty(self) -> bool:
         """Whether there is nothing to remove."""
-        return not (self.parts or self.demos or self.models)
+        return not (self.parts or self.demos or any(self.models.values()))
 
     def lines(self) -> list[Wording]:
         """What will be removed, a line each."""
@@ -199,7 +199,7 @@ def _recorded(record: Path) -> list[OllamaModel]:
             note = json.loads(line)
             model = OllamaModel(str(note["host"]), str(note["name"]), note.get("digest"))
             found[model.host, model.name] = model
-    return list(found.values())
+    return [model for model in found.values() if model.digest != ""]  # removed already
 
 
 def _remove_models(record: Path, models: list[OllamaModel]) -> list[Wording]:
