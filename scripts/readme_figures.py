@@ -34,6 +34,10 @@ def words(language: str) -> Say:
 
 
 def _say(language: str, key: str, *values: object) -> str:
+    if key.startswith("agenda."):  # the sections' names are those of the talk
+        from workshop_helpers.core.wordings import say
+
+        return say(key, language)
     return texts()[key][language].format(*values)
 
 
@@ -397,6 +401,35 @@ def data_check(data: Data, say: Say) -> Iterator[str]:
     yield table(map(say, heads), rows)
 
 
+def stage(data: Data, say: Say) -> Iterator[str]:
+    """How long the cells of each section of the talk take, beside its minutes, for each language.
+
+    The summary has no cells, and is left out.
+    """
+    for spoken, found in data["languages"].items():
+        rows = []
+        for section in found["sections"]:
+            scenes = section["scenes"]
+            if not scenes:
+                continue
+            live = sum(scene["state"] == "live" for scene in scenes)
+            slowest = max(scenes, key=lambda scene: scene["seconds"])
+            rows.append(
+                [
+                    say(f"agenda.{section['name']}"),
+                    f"{section['minutes']:g}",
+                    marked(say("of", live, len(scenes)), live == len(scenes), say),
+                    marked(f"{section['seconds']:.0f}", section["fits"], say),
+                    f"{slowest['seconds']:.1f} ({slowest['name']})",
+                ]
+            )
+        about = say("rehearsed_in", f"{found['rehearsal_seconds'] / 60:.1f}")
+        yield f"**{say(spoken)}**: {about}"
+        heads = ("section", "minutes", "scenes_live", "scenes_seconds", "slowest")
+        yield table(map(say, heads), rows)
+    yield say("with_ollama" if data["ollama"] else "without_ollama", data["ollama"])
+
+
 # In the order of the page. How the recipe was found (recipe_search) has no table.
 SECTIONS: dict[str, Callable[[Data, Say], Iterator[str]]] = {
     "mame": mame,
@@ -408,6 +441,7 @@ SECTIONS: dict[str, Callable[[Data, Say], Iterator[str]]] = {
     "adapters": adapters,
     "speed": speed,
     "data_check": data_check,
+    "stage": stage,
 }
 
 

@@ -42,6 +42,7 @@ KEYS = {
     "speed": ("targets", "startup", "demo", "lora", "batch"),
     "data_check": ("targets", "quick_check", "full_check"),
     "learning_map": ("models", "runs"),
+    "stage": ("planned_minutes", "ollama", "languages"),
     "recipe_search": ("question_set", "questions", "base", "trials"),
 }
 PROVENANCE = ("benchmark", "made", "model", "machine", "versions", "title")
