@@ -153,3 +153,21 @@ def test_a_missed_share_of_equal_answers_is_marked():
     met = {**pair, "target": 0.95}
     found = {"questions": 60, "ollama": "0.9.3", "models": {"base": {"a = b": pair, "b = c": met}}}
     assert "".join(readme_figures.runtimes(found, EN)).count("missed") == 1
+
+
+def test_a_section_that_does_not_fit_and_a_scene_that_was_not_live_are_marked():
+    scenes = [
+        {"name": "row", "state": "live", "seconds": 0.25, "rehearsed": 0.2},
+        {"name": "train-100", "state": "rehearsed", "seconds": 600.0, "rehearsed": 14.0},
+    ]
+    practice = {"name": "practice", "minutes": 10, "seconds": 600.25, "scenes": scenes}
+    summary = {"name": "summary", "minutes": 5, "seconds": 0, "scenes": [], "fits": True}
+    sections = [{**practice, "fits": False}, summary]
+    data = {
+        "ollama": None,
+        "languages": {"en": {"rehearsal_seconds": 150, "sections": sections}},
+    }
+    about, shown, ollama = readme_figures.stage(data, EN)
+    assert "took 2.5 minutes" in about and ollama.startswith("Without Ollama")
+    row = ("Fine-tuning in practice", "10", "1 of 2, **missed**", "600, **missed**")
+    assert shown.splitlines()[2:] == [f"| {' | '.join(row)} | 600.0 (train-100) |"]
