@@ -47,10 +47,10 @@ class Plot:
             self.figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
         svg = buffer.getvalue()
         svg = svg[svg.index("<svg") :].replace(_INK, "currentColor")
-        svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.S)
+        svg = re.sub(r"<metadata>(?:(?!<metadata>).)*?</metadata>", "", svg, flags=re.S)
         # The size of the page decides, not the size in points.
         for side in ("width", "height"):
-            svg = re.sub(rf'(<svg[^>]*?) {side}="[^"]*"', r"\1", svg, count=1, flags=re.S)
+            svg = re.sub(rf'(<svg[^<>]*?) {side}="[^"<>]*"', r"\1", svg, count=1, flags=re.S)
         name = escape(self.description)
         return svg.replace("<svg", f'<svg role="img" aria-label="{name}"', 1)
 

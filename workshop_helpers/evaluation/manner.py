@@ -10,7 +10,7 @@ from ..core.showing import Shown
 from ..metrics.quantities import quantities
 from .comparison import CandidateResult, Comparison
 
-_LIST_LINE = re.compile(r"^\s*(?:[-*・•●]|\d{1,2}[.)．）])\s*\S", re.M)
+_LIST_LINE = re.compile(r"^[^\S\n]*(?:[-*・•●]|\d{1,2}[.)．）])\s*\S", re.M)
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ def supported_architectures(converter: str | Path | None = None) -> set[str]:
         table = re.search(r"^TEXT_MODEL_MAP\b[^=]*=\s*\{(.*?)^\}", source, re.DOTALL | re.MULTILINE)
         if table is not None:
             return set(re.findall(r"[\"'](\w+)[\"']\s*:", table[1]))
-    calls = re.findall(r"\.register\(([^)]*)\)", (folder / _SCRIPT).read_text(encoding="utf-8"))
+    calls = re.findall(r"\.register\(([^()]*)\)", (folder / _SCRIPT).read_text(encoding="utf-8"))
     return {name for call in calls for name in re.findall(r"[\"'](\w+)[\"']", call)}
 
 

@@ -35,14 +35,26 @@ def _fold_cluster(cluster: str) -> str:
     return "".join(_DASHES.get(character, character) for character in folded)
 
 
-@lru_cache(maxsize=1024)
+_LONG = 10_000  # characters; a longer text is not kept, since its spans take much memory
+
+
 def fold(text: str) -> Folded:
     """One way of writing (NFKC, lower case, one dash, one tilde), with the way back to `text`."""
+    return _kept(text) if len(text) <= _LONG else _fold(text)
+
+
+def _fold(text: str) -> Folded:
+    if text.isascii():
+        places = range(len(text))
+        return Folded(text.lower(), tuple((place, place + 1) for place in places))
     clusters = [(_fold_cluster(match[0]), match.span()) for match in _CLUSTER.finditer(text)]
     folded = "".join(cluster for cluster, _ in clusters)
     # The long-vowel mark is often typed for a dash: 3ー5営業日.
     folded = re.sub(r"(?<=[0-9日円時分])ー(?=[0-9])", "-", folded)
     return Folded(folded, tuple(span for cluster, span in clusters for _ in cluster))
+
+
+_kept = lru_cache(maxsize=1024)(_fold)
 
 
 _CJK = r"\u3005-\u30ff\u3400-\u9fff\uf900-\ufaff"

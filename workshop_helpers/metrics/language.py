@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_NEUTRAL = re.compile(r"```.*?(?:```|$)|`[^`\n]*`|https?://\S+|\S+@\S+", re.S)
+_NEUTRAL = re.compile(r"```.*?(?:```|$)|`[^`\n]*`|https?://\S+|\S{1,64}@\S+", re.S)
 _KANA = re.compile(r"[\u3041-\u309f\u30a1-\u30fa\uff66-\uff9f]")
 _HAN = re.compile(r"[\u3005\u3400-\u9fff\uf900-\ufaff]")
 _WORD = re.compile(r"[A-Za-zÀ-ɏ]+(?:['’][a-z]+)?")
@@ -56,7 +56,8 @@ _PLAIN = re.compile(
 )
 _LIST_LINE = re.compile(r"^\s*(?:[-*・•●▪■※]|[0-9０-９]{1,2}[.)．）、]|[①-⑳])")
 _SENTENCE_END = re.compile(r"[。！？!?]|(?<=[\u3041-\u3096])[.．](?=\s|$)")
-_AFTER_THE_END = re.compile(r"[\s」』）)】\]♪☆★~〜～ー…・、,:：*_^\U0001f300-\U0001faff]+$")
+_CLOSING = r"[\s」』）)】\]♪☆★~〜～ー…・、,:：*_^\U0001f300-\U0001faff]"
+_AFTER_THE_END = re.compile(rf"(?<!{_CLOSING}){_CLOSING}+$")
 _ALWAYS_POLITE = (
     "ます", "です", "ません", "ください", "ました", "でした", "でしょうか", "ますか", "ですか",
 )  # fmt: skip

@@ -167,7 +167,7 @@ def _pattern(regex: str) -> Callable[[_Builder], _Builder]:
     rf"|(?:ステップ|手順|その|第|方法|注)[0-9]{{1,2}}(?![0-9,.]|\s*(?:{_UNIT}|[%円時月]|ポイント))"
     r"|\b[qa][0-9]{1,2}\b"
     r"|[0-9一二三四五六七八九]つ|[1-3]度(?!目|[以前後])"  # counters of things, not of promises
-    r"|[0-9]+分の[0-9]+"
+    r"|(?<![0-9])[0-9]+分の[0-9]+"
     r"|一日(?:も早|でも早|中|のうち)|(?<![0-9一-九十百])十分(?!間|以内|後|前|ほど|程|で(?:お|届|届け))"
     r"|一年中|一時(?!間)|一分(?:一秒|の)"
 )
@@ -423,14 +423,16 @@ def quantities(text: str, language: str | None = None) -> list[Quantity]:
     idioms ("one more thing", "一度", "十分に") are not quantities; digits without a unit are
     of kind "number".
     """
-    found = _quantities(text)
+    found = _kept(text) if len(text) <= _LONG else _quantities(text)
     if language not in LANGUAGES:
         return list(found)
     words = language == "en"
     return [f for f in found if not f.spelled or fold(f.surface).text[0].isascii() == words]
 
 
-@lru_cache(maxsize=1024)
+_LONG = 10_000  # characters; what is in a longer text is not kept
+
+
 def _quantities(text: str) -> tuple[Quantity, ...]:
     folded = fold(text)
     taken = bytearray(len(folded.text))
@@ -450,3 +452,6 @@ def _quantities(text: str) -> tuple[Quantity, ...]:
                 kind, value, unit, spelled = result
                 found.append(Quantity(kind, value, unit, text[first:last], first, last, spelled))
     return tuple(sorted(found, key=lambda one: one.start))
+
+
+_kept = lru_cache(maxsize=1024)(_quantities)

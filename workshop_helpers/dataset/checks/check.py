@@ -286,7 +286,9 @@ def check_texts(row: CheckedRow) -> Iterable[Finding]:
 
 
 # A cut excerpt may end in part of an address or number, which no pattern matches.
-_CUT = re.compile(r"^…[\w.+%@-]*[@\d][\w.+%@-]*|[\w.+%@-]*[@\d][\w.+%@-]*…$", re.ASCII)
+_CUT = re.compile(
+    r"^…[A-Za-z_.+%-]*[@\d][\w.+%@-]*|(?<![\w.+%@-])[A-Za-z_.+%-]*[@\d][\w.+%@-]*…$", re.ASCII
+)
 
 
 def _masked(found: Finding) -> Finding:

@@ -31,7 +31,7 @@ from .findings import CheckReport, shorten
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 # Zero-width space, word joiner, byte order mark, soft hyphen. Joiners stay, since emoji need them.
 _INVISIBLE = re.compile("[\u200b\u2060\ufeff\u00ad]")
-_ENDS = re.compile(r"[ \t\u00a0\u3000]+$", re.M)
+_ENDS = re.compile(r"(?<![ \t\u00a0\u3000])[ \t\u00a0\u3000]+$", re.M)
 _BLANK = re.compile(r"\n{4,}")
 _FENCE = re.compile(r"(```.*?(?:```|\Z))", re.S)
 # Findings about all rows together: leaving out the one where they stand would mend nothing.

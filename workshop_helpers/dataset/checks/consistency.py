@@ -297,22 +297,21 @@ class KnownFacts(SetCheck):
         if best is None or likest < self.LIKE:
             return None
         near = [f for likeness, known in alike if likeness >= self.NEAR for f in known.said]
+        right = {amount for figure in (*near, *own) for amount in _agreeing(figure)}
         for figure in statement.said:
-            if figure.amount[0] in best.kinds and not any(
-                _agrees(figure, known) for known in (*near, *own)
-            ):
+            if figure.amount[0] in best.kinds and figure.amount not in right:
                 return figure, best
         return None
 
 
-def _agrees(said: Quantity, known: Quantity) -> bool:
-    (kind, values), (known_kind, known_values) = said.amount, known.amount
-    return kind == known_kind and (
-        values == known_values or (len(values) == 1 and values[0] in known_values)
-    )
+def _agreeing(known: Quantity) -> Iterator[tuple[str, tuple[float, ...]]]:
+    """The amounts that agree with a known one: itself, and each end of a range."""
+    kind, values = known.amount
+    yield kind, values
+    yield from ((kind, (value,)) for value in values)
 
 
-_MARK = re.compile(r"<[^>]*>")
+_MARK = re.compile(r"<[^<>]*>")
 _COMMON = re.compile(
     r"\b(?:the|a|an|is|are|of|for|to|in|on|and|you|your|our|we|can|be|by|at|within|after|from|it"
     r"|with|as)\b|です|ます|ください|いたし|ござい|できます|まで|から|以内|ご|お",

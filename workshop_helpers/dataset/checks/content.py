@@ -124,6 +124,7 @@ _JAPANESE = re.compile("[ぁ-ゖァ-ヺー一-龥、。]")
 _KANA = re.compile("[ぁ-ゖァ-ヺ]")
 _LETTER = re.compile("[^\x00-\x7f]+(?:[ -~]{1,2}[^\x00-\x7f]+)*")
 _PRIVATE = re.compile("[\ue000-\uf8ff]")
+_WORD = 100  # characters of a word around a garbled part
 # (decoded with, encoded in): the pairs that garble Japanese; ftfy knows those of Western text.
 _READINGS = (
     ("cp932", "utf-8"), ("gb18030", "utf-8"), ("latin-1", "utf-8"), ("latin-1", "cp932"),
@@ -168,9 +169,10 @@ def _misread_western(text: str) -> _Fault | None:
     if not bad:
         return None
     start, end, _ = _run_around(text, bad.start())
-    while start and text[start - 1].isalnum():
+    first, last = start - _WORD, end + _WORD
+    while start > max(0, first) and text[start - 1].isalnum():
         start -= 1
-    while end < len(text) and text[end].isalnum():
+    while end < min(len(text), last) and text[end].isalnum():
         end += 1
     run = text[start:end]
     return _garbled(start, max(end, bad.end()), run, fix_encoding(run))
@@ -265,11 +267,13 @@ _SURE = (
     "br|hr|div|span|table|tbody|thead|tfoot|tr|td|th|ul|ol|li|img|h[1-6]|strong|em|font|center|iframe|script|noscript"
     "|blockquote|html|figcaption|nobr|tt|dl|dt|dd|fieldset|textarea|marquee|small|sup"
 )
+# It ends where another tag begins, so that no part of a text is read for many tags.
+_VALUE = r"(?:\"(?:[^\"<]|<(?![a-z/]))*\"|'(?:[^'<]|<(?![a-z/]))*'|[^\s<>\"']+)"
 _TAG = re.compile(
     rf"<(?:(?P<sure>{_SURE})|(?P<short>[abipqsu])|(?P<word>title|address|code|pre|time|label|input|button|body|head|header"
     r"|footer|nav|section|article|aside|main|form|select|option|style|link|meta|video|audio|source|figure|sub|del|ins"
     r"|mark|cite|kbd|samp|var|object|embed|svg|path|canvas|details|summary))"
-    r"(?P<rest>(?:\s+[a-zA-Z_:@][\w:.@-]*(?:\s*=\s*(?:\"[^\"]*\"|'[^']*'|[^\s>\"']+))?)*)\s*(?P<slash>/?)>",
+    rf"(?P<rest>(?:\s+[a-zA-Z_:@][\w:.@-]*(?:\s*=\s*{_VALUE})?)*)\s*(?P<slash>/?)>",
     re.IGNORECASE,
 )
 _CLOSING = re.compile(
@@ -278,13 +282,13 @@ _CLOSING = re.compile(
     re.IGNORECASE,
 )
 _SCRIPT = re.compile(r"</?(?:script|iframe)", re.IGNORECASE)
-_COMMENT = re.compile(r"<!--[\s\S]*?-->|<!DOCTYPE\s+html|<!\[CDATA\[", re.IGNORECASE)
+_COMMENT = re.compile(r"<!--(?:(?!<!--)[\s\S])*?-->|<!DOCTYPE\s+html|<!\[CDATA\[", re.IGNORECASE)
 _ENTITY = re.compile(
     r"&(?:nbsp|amp|lt|gt|quot|apos|copy|reg|yen|hellip|mdash|ndash|rsquo|lsquo|rdquo|ldquo|laquo|raquo|bull|middot"
     r"|times|trade|euro|#\d{2,6}|#[xX][0-9A-Fa-f]{2,6});"
 )
 _MENTION = re.compile(
-    r"\s*[\"'」』）)]?\s*(?:tags?|elements?|attributes?|stands? for|means?|タグ|要素|属性|って|とは"
+    r"\s*(?:[\"'」』）)]\s*)?(?:tags?|elements?|attributes?|stands? for|means?|タグ|要素|属性|って|とは"
     r"|の意味|コメント)",
     re.IGNORECASE,
 )

@@ -31,7 +31,7 @@ KEYS = {
     "replicate-token": r"r8_[A-Za-z0-9]{37}",
     "digitalocean-token": r"do[opr]_v1_[0-9a-f]{64}",
     "telegram-token": r"\d{8,10}:AA[A-Za-z0-9_-]{33}",
-    "web-token": r"eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{10,}",
+    "web-token": r"eyJ[A-Za-z0-9_-]{10,1000}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{10,}",
 }
 _KEY = re.compile(
     r"(?<![A-Za-z0-9_…])(?:"
@@ -52,7 +52,7 @@ _ASSIGNED_KEY = re.compile(
     r"(?:api[_ -]?key|access[_ -]?key(?:[_ -]?id)?|secret(?:[_ -]?(?:access[_ -]?)?key)?"
     r"|account[_ -]?key|auth[_ -]?token|access[_ -]?token|client[_ -]?secret|bearer|token"
     r"|APIキー|アクセスキー|シークレット(?:キー)?|秘密鍵|トークン)"
-    r"[\"'`]?\s*(?::=|=>|[:=：＝]|\bis\b|は|\s)\s*[\"'`「]?(?P<secret>[A-Za-z0-9_\-+/=.~]{20,})",
+    r"[\"'`]?\s*(?:(?::=|=>|[:=：＝]|\bis\b|は)\s*|(?<=\s))[\"'`「]?(?P<secret>[A-Za-z0-9_\-+/=.~]{20,})",
     re.IGNORECASE,
 )
 # … and with words for a password, whose value may be anything without spaces.
@@ -115,7 +115,7 @@ def _is_filler(value: str) -> bool:
     return len(set(body)) <= 4 or "your" in value.lower() or "xxxx" in value.lower()
 
 
-_WORDS = re.compile(r"[A-Za-z_.\-]*[._-]?[a-z_]+\d{0,3}")
+_WORDS = re.compile(r"[A-Za-z_.\-]*[a-z_]\d{0,3}")
 
 
 def _looks_random(value: str) -> bool:

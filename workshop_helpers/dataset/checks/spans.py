@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -28,9 +29,11 @@ def without_overlap(spans: Iterable[Span]) -> list[Span]:
     """The spans, sorted; of overlapping ones, the one given first."""
     kept: list[Span] = []
     for span in spans:
-        if all(span.end <= other.start or other.end <= span.start for other in kept):
-            kept.append(span)
-    return sorted(kept)
+        place = bisect_left(kept, span)
+        free_before = not place or kept[place - 1].end <= span.start
+        if free_before and (place == len(kept) or span.end <= kept[place].start):
+            kept.insert(place, span)
+    return kept
 
 
 def stars(text: str, *, keep_first: bool = False, keep_last: int = 0) -> str:

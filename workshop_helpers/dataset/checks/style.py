@@ -50,8 +50,11 @@ def check_language(row: CheckedRow) -> Iterable[Finding]:
 
 
 # A complete sentence in the other language: eight words, or twelve Japanese characters.
-_ENGLISH = re.compile(r"(?<![\w\"'“「『])[A-Z][A-Za-z'’]*(?:,? [A-Za-z'’]+){7,}[.!?]")
-_JAPANESE = re.compile(r"(?<![「『\"“(（])[ぁ-んァ-ヶー一-龥々、]{12,}[。！？]")
+_ENGLISH = re.compile(r"(?<![\w\"'“「『])[A-Z][A-Za-z'’]{0,39}(?:,? [A-Za-z'’]{1,40}){7,40}[.!?]")
+_TEXT = "[ぁ-んァ-ヶー一-龥々、]"
+_JAPANESE = re.compile(
+    rf"(?:(?<![「『\"“(（])(?<!{_TEXT})|(?<=[「『\"“(（]{_TEXT})){_TEXT}{{12,}}[。！？]"
+)
 
 
 def _changing(row: CheckedRow) -> Iterable[Finding]:
@@ -227,7 +230,7 @@ class Languages(SetCheck):
 
 
 _DIGIT = re.compile(r"[0-9０-９]")
-_GROUPED = r"[0-9]{1,3}(?:,[0-9]{3})+"
+_GROUPED = r"[0-9]{1,3}(?:,[0-9]{3}){1,9}"
 _UNIT = r"(?:円|yen|dollars?|ポイント|points?)"
 _MONTH = (
     r"(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?"
@@ -247,7 +250,9 @@ WAYS: tuple[tuple[str, tuple[str, ...], tuple[tuple[str, re.Pattern[str]], ...]]
         ("as-¥", re.compile(r"[¥￥]\s?[0-9０-９]")),
     )),
     ("digits", (), (
-        ("half-width", re.compile(r"(?<![A-Za-z])[0-9]+(?=[円日時分年月回個本枚点人%％つ営か])")),
+        ("half-width", re.compile(
+            r"(?:(?<![A-Za-z0-9])|(?<=[A-Za-z][0-9]))[0-9]+(?=[円日時分年月回個本枚点人%％つ営か])"
+        )),
         ("full-width", re.compile(r"[０-９]+")),
     )),
     ("dates", ("/", "年", "-", "20", "19"), (

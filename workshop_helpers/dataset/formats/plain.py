@@ -13,7 +13,7 @@ from .turns import require_pair
 
 # A label starts a line and ends with a colon or similar; it may have a number ("Q12.", "質問３：").
 _MARK = re.compile(
-    r"""[ \t　]*[#*【\[(（]*\s*
+    r"""\s*(?:[#*【\[(（]+\s*)?
     (?:(?P<question>Q|Ｑ|question|質問|問い|問|ユーザー|user)
       |(?P<answer>A|Ａ|answer|回答|答え|答|アシスタント|assistant)
       |(?P<system>system|システム))

@@ -82,6 +82,8 @@ _INSTRUCTIONS = ("from", "parameter", "message", "license", *_TEXTS)
 # Between instructions; a # begins a comment there only.
 _SKIPPED = re.compile(r"(?:[ \t\r\n]|#[^\r\n]*)*")
 _WORD = re.compile(r"[A-Za-z0-9_]+")
+_WORD_END = re.compile(r"[ \t\r\n]|\Z")
+_NEW_LINE = re.compile(r"\r\n?|\n")
 _LINE_END = re.compile(r"[\r\n]|\Z")
 
 
@@ -193,14 +195,15 @@ def read(path: str | Path) -> Modelfile:
 
 def _instructions(text: str) -> Iterator[tuple[int, str, str, str]]:
     """(line, instruction in lower case, parameter's name or message's role, value) of each one."""
-    at = 0
+    at, line, counted = 0, 1, 0
     while True:
         skipped = _SKIPPED.match(text, at)
         assert skipped is not None
         at = skipped.end()
         if at == len(text):
             return
-        line = len(re.findall(r"\r\n?|\n", text[:at])) + 1
+        line += len(_NEW_LINE.findall(text, counted, at))
+        counted = at
         name, at = _word(text, at, line)
         name = name.lower()
         if name not in _INSTRUCTIONS:
@@ -221,7 +224,9 @@ def _instructions(text: str) -> Iterator[tuple[int, str, str, str]]:
 
 
 def _word(text: str, at: int, line: int) -> tuple[str, int]:
-    word, space, _ = re.split(r"([ \t\r\n]|\Z)", text[at:], maxsplit=1)
+    found = _WORD_END.search(text, at)
+    assert found is not None
+    word, space = text[at : found.start()], found[0]
     if space not in (" ", "\t"):
         raise WorkshopError(f"line {line}: nothing stands after {word or 'the instruction'}.")
     if not _WORD.fullmatch(word):
@@ -234,15 +239,20 @@ def _word(text: str, at: int, line: int) -> tuple[str, int]:
 
 def _value(text: str, at: int, line: int) -> tuple[str, int]:
     """A value ends with the first line on which its quotation marks, if any, are closed."""
-    mark = None
+    mark, begun, lines = None, at, []
     for found in _LINE_END.finditer(text, at):
         end = found.start()
-        raw = "".join(c for c in text[at:end] if c.isprintable() or c in " \t\r\n").strip()
-        mark = next((mark for mark in ('"""', '"') if raw.startswith(mark)), None)
-        if mark is None:
-            return raw, end
-        if len(raw) >= 2 * len(mark) and raw.endswith(mark):
-            return raw[len(mark) : -len(mark)], end
+        shown = "".join(c for c in text[begun:end] if c.isprintable() or c in " \t\r\n")
+        begun = end
+        lines.append(shown)
+        raw = shown.strip()
+        if len(lines) == 1:
+            mark = next((mark for mark in ('"""', '"') if raw.startswith(mark)), None)
+            if mark is None:
+                return raw, end
+            raw = raw[len(mark) :]
+        if raw.endswith(mark):
+            return "".join(lines).strip()[len(mark) : -len(mark)], end
     raise WorkshopError(f"line {line}: the quotation mark {mark} is never closed.")
 
 

@@ -9,7 +9,9 @@ dates, order numbers and product codes.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
+from itertools import accumulate
 from typing import Any
 
 from ...formats import Conversation
@@ -35,8 +37,10 @@ def personal_findings(conversation: Conversation) -> list[Finding]:
         turn = who(message.role, number if len(messages) > 3 else None)
         hidden = without_overlap([*spans, *find_secrets(text)])
         shown = _masked(text, hidden)
+        moved = [0, *accumulate(_growth(one) for one in hidden)]
+        ends = [one.end for one in hidden]
         for span in spans:
-            start = span.start + sum(_growth(one) for one in hidden if one.end <= span.start)
+            start = span.start + moved[bisect_right(ends, span.start)]
             excerpt = visible(around(shown, start, start + len(span.masked), 80))
             values: dict[str, Any] = {"who": turn, "kind": word(span.kind), "masked": span.masked}
             values |= {"severity": span.severity, "excerpt": excerpt}
@@ -82,7 +86,8 @@ def _spans(text: str, kinds: int, speaker: str | None) -> Iterator[Span]:
     for kind, finders in _FINDERS:
         if kinds & kind:
             for span in (span for finder in finders for span in finder(text)):
-                if kind == prefilter.EMAIL or not any(a <= span.start < b for a, b in links):
+                link = bisect_right(links, (span.start, len(text))) - 1
+                if kind == prefilter.EMAIL or link < 0 or links[link][1] <= span.start:
                     yield span
     if kinds & prefilter.ENGLISH_NAME:
         yield from english_names(text, speaker)

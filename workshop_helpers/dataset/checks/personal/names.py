@@ -27,7 +27,7 @@ _NAME_LABEL = re.compile(
 )
 _SIGNED = re.compile(
     r"(?i:regards|sincerely|thanks|thank you|yours(?: truly| faithfully)?|cheers|best wishes|best"
-    rf"|respectfully),\n+\s*{_PEOPLE}\s*(?:\n|$)"
+    rf"|respectfully),\n\s*{_PEOPLE}[^\S\n]*(?:\n|$)"
 )
 
 
