@@ -110,6 +110,7 @@ def _by_kind(text: str) -> dict[str, list[Quantity]]:
     return found
 
 
+_READ = 20_000
 _SENTENCE = re.compile(r"[^。！？!?\n]*?(?:[。！？!?\n]|\.(?=\s|$)|$)")
 _LETTERS = re.compile(r"[^\W\d_]")
 _HAS_FIGURE = re.compile(r"[0-9０-９]")
@@ -131,7 +132,10 @@ class Statement:
 
 
 def statements(text: str) -> list[Statement]:
-    """The sentences of a text that state an amount with a unit, except code and questions."""
+    """The sentences that state an amount with a unit, except code and questions, in the first
+    20,000 characters of a text (a model is trained on fewer).
+    """
+    text = text[:_READ]
     if not _HAS_FIGURE.search(text) or "```" in text:
         return []
     found = []
@@ -276,7 +280,7 @@ class KnownFacts(SetCheck):
 
     def add(self, row: CheckedRow) -> list[Finding]:
         found = []
-        own = [f for m in row.messages[:-1] for f in quantities(m.content)]
+        own = [f for m in row.messages[:-1] for f in quantities(m.content[:_READ])]
         for statement in statements(row.answer):
             wrong = self._wrong(statement, own)
             if wrong is None:
