@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
+from patterns import growth
 from training_rows import talk
 
 from workshop_helpers.core.errors import WorkshopError
@@ -339,3 +340,21 @@ def test_the_api_gets_the_same_recipe() -> None:
         "parameters": {"stop": ["a", "b"], "temperature": 0},
         "messages": [{"role": "user", "content": "u"}],
     }
+
+
+@pytest.mark.parametrize(
+    "line", ["PARAMETER stop a\n", "# a comment\n", "MESSAGE user a\n", 'LICENSE """\na\n"""\n']
+)
+def test_a_modelfile_of_twice_the_lines_takes_twice_as_long(line: str):
+    def read_lines(count: int) -> None:
+        assert parse("FROM a\n" + line * count).base == "a"
+
+    assert growth(read_lines, 4000) < 8
+
+
+def test_a_long_text_of_a_modelfile_takes_time_by_its_length():
+    def read_text(count: int) -> None:
+        text = "a line\n" * count
+        assert parse(f'FROM a\nSYSTEM """{text}"""\n').system == text
+
+    assert growth(read_text, 4000) < 8

@@ -288,8 +288,8 @@ _ENTITY = re.compile(
     r"|times|trade|euro|#\d{2,6}|#[xX][0-9A-Fa-f]{2,6});"
 )
 _MENTION = re.compile(
-    r"\s*(?:[\"'」』）)]\s*)?(?:tags?|elements?|attributes?|stands? for|means?|タグ|要素|属性|って|とは"
-    r"|の意味|コメント)",
+    r"\s*(?:[\"'」』）)]\s*)?(?:tags?|elements?|attributes?|stands? for|means?|タグ|要素|属性|って"
+    r"|とは|の意味|コメント)",
     re.IGNORECASE,
 )
 

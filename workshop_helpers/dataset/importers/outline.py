@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from bs4 import BeautifulSoup, Tag
 
 
+_MOST_TERMS = 50  # that share a definition
+
+
 def read_outline(soup: BeautifulSoup, found: Found) -> None:
     """Add the pairs on the page to `found`.
 
@@ -129,8 +132,12 @@ class _Reader:
         said: list[Tag] = []
 
         def add() -> None:
-            for term in terms:
-                self.found.add(plain_text(term), plain_text(*said), line_of(term), self.topic)
+            answer = plain_text(*said) if terms else ""
+            for term in terms[:_MOST_TERMS]:
+                self.found.add(plain_text(term), answer, line_of(term), self.topic)
+            if len(terms) > _MOST_TERMS:
+                many = f"terms beyond the {_MOST_TERMS} that share a definition"
+                self.found.skipped[many] += len(terms) - _MOST_TERMS
 
         for one in _terms(tag):
             if one.name == "dt" and said:

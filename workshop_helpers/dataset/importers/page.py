@@ -31,6 +31,7 @@ _UNSEEN = {
     "textarea",
 }  # fmt: skip
 LINE = "data-line"  # the attribute that holds the line of a tag
+NUMBER = "data-number"  # and that of an item of a list its number
 _START_TAG = re.compile(r"<[a-z][a-z0-9]*(?=[\s/>]|$)", re.I)
 
 
@@ -43,7 +44,7 @@ def numbered(html: str, first: int = 1) -> str:
 def line_of(tag: Tag) -> int:
     """The line of the tag or of its nearest known parent; 1 if unknown."""
     lines = (str(one.get(LINE, "")) for one in (tag, *tag.parents))
-    return int(next((line for line in lines if line.isdecimal()), 1))
+    return int(next((line for line in lines if line.isdecimal() and len(line) < 10), 1))
 
 
 def parse(html: str) -> BeautifulSoup:
@@ -61,8 +62,11 @@ def parse(html: str) -> BeautifulSoup:
     for tag in soup.find_all(True):
         while tag.name in ("dt", "dd") and tag.parent.name in ("dt", "dd"):
             tag.parent.insert_after(tag.extract())  # libxml2 does not know that one ends the other
-        if not str(tag.get("start", "1")).isdecimal():
-            del tag["start"]  # markdownify takes "²" for a number
+        if tag.name == "ol":
+            start = str(tag.get("start", "1"))
+            begin = int(start) if start.isdecimal() and len(start) < 10 else 1
+            for number, item in enumerate(tag.find_all("li", recursive=False), begin):
+                item[NUMBER] = str(number)
     # Blocks, and what has one inside.
     blocks = {id(tag) for block in soup.find_all(_BLOCKS) for tag in (block, *block.parents)}
     for tag in soup.find_all(True):
@@ -84,13 +88,18 @@ def _gather(soup: BeautifulSoup, tag: Tag, blocks: set[int]) -> None:
     groups = [(key, list(run)) for key, run in groupby(tag.contents, lambda c: id(c) in blocks)]
     if not any(is_block for is_block, _ in groups):
         return
-    for run in (run for is_block, run in groups if not is_block):
-        first = next((node for node in run if not isinstance(node, str)), None)
-        paragraph = soup.new_tag("p", attrs={LINE: str(line_of(first or tag))})
-        run[0].insert_before(paragraph)
-        paragraph.extend(run)
-        if first is None and not paragraph.get_text(strip=True):
-            paragraph.decompose()
+    firsts = [next((node for node in run if not isinstance(node, str)), None) for _, run in groups]
+    lines = [str(line_of(first or tag)) for first in firsts]
+    # From the front and anew: taking a tag out, or in, between many others looks through them all.
+    for node in list(tag.contents):
+        node.extract()
+    for (is_block, run), first, line in zip(groups, firsts, lines, strict=True):
+        if is_block:
+            tag.extend(run)
+        elif first is not None or any(text.strip() for text in run):
+            paragraph = soup.new_tag("p", attrs={LINE: line})
+            paragraph.extend(run)
+            tag.append(paragraph)
 
 
 def is_hidden(tag: Tag) -> bool:
@@ -195,8 +204,11 @@ def _converter() -> Any:
             return str(el.get("alt", ""))
 
         def convert_li(self, el: Tag, text: str, parent_tags: set[str]) -> str:
-            text = _tidy(text) if _is_line(el) else text
-            return super().convert_li(el, text, parent_tags) if text.strip() else ""
+            text = (_tidy(text) if _is_line(el) else text).strip()
+            mark = f"{el[NUMBER]}. " if el.get(NUMBER) else "- "
+            lines = [line and " " * len(mark) + line for line in text.split("\n")]
+            whole = "\n".join(lines)[len(mark) :]
+            return f"{mark}{whole}\n" if text else ""
 
         def convert_pre(self, el: Tag, text: str, parent_tags: set[str]) -> str:
             names = [n for t in (el, *el.find_all(True)) for n in t.get_attribute_list("class")]

@@ -239,7 +239,8 @@ def _word(text: str, at: int, line: int) -> tuple[str, int]:
 
 def _value(text: str, at: int, line: int) -> tuple[str, int]:
     """A value ends with the first line on which its quotation marks, if any, are closed."""
-    mark, begun, lines = None, at, []
+    mark, begun = "", at
+    lines: list[str] = []
     for found in _LINE_END.finditer(text, at):
         end = found.start()
         shown = "".join(c for c in text[begun:end] if c.isprintable() or c in " \t\r\n")
@@ -247,8 +248,8 @@ def _value(text: str, at: int, line: int) -> tuple[str, int]:
         lines.append(shown)
         raw = shown.strip()
         if len(lines) == 1:
-            mark = next((mark for mark in ('"""', '"') if raw.startswith(mark)), None)
-            if mark is None:
+            mark = next((mark for mark in ('"""', '"') if raw.startswith(mark)), "")
+            if not mark:
                 return raw, end
             raw = raw[len(mark) :]
         if raw.endswith(mark):
