@@ -40,6 +40,7 @@ SHARED = {
     "more/tech_support": "data/tech_support/README.md",
     "more/mame": "data/mame/README.md",
     "more/pretraining": "pretraining/README.md",
+    "more/slides": "slides/README.md",
     "more/contributing": "CONTRIBUTING.md",
     "more/changelog": "CHANGELOG.md",
 }
@@ -47,7 +48,7 @@ SHARED = {
 _CODE_BLOCK = re.compile(r"(^```.*?^```)", re.DOTALL | re.MULTILINE)
 _PYTHON_WITH_SHELL = re.compile(r"^```python(?=\n(?:.*\n)*?[!%])")
 _PICTURE_FROM_ELSEWHERE = re.compile(r"!\[([^\]]*)\]\(https?://[^)\s]+\)")  # the badges
-_LINK = re.compile(r"\]\(([^()\s]+)\)")
+_CODE_OR_LINK = re.compile(r"`[^`\n]*`|\]\(([^()\s]+)\)")
 _OWN_ANCHOR = re.compile(r'^(#+ .*?) *<a id="([^"]+)"></a>$', re.MULTILINE)
 
 
@@ -131,7 +132,9 @@ class Stage:
         parts[1::2] = [_PYTHON_WITH_SHELL.sub("```ipython3", block) for block in parts[1::2]]
         for i in range(0, len(parts), 2):
             part = _PICTURE_FROM_ELSEWHERE.sub(r"\1", parts[i])
-            part = _LINK.sub(lambda m: f"]({self.staged_link(m[1], path, target)})", part)
+            part = _CODE_OR_LINK.sub(
+                lambda m: f"]({self.staged_link(m[1], path, target)})" if m[1] else m[0], part
+            )
             parts[i] = _OWN_ANCHOR.sub(r"(\2)=\n\1", part)
         return "".join(parts)
 
@@ -158,6 +161,8 @@ class Stage:
         inside = wanted.relative_to(ROOT).as_posix()
         if wanted.is_dir():
             return f"{repository()}/tree/main/{inside}"
+        if wanted.suffix == ".md":
+            raise BrokenLink(f"{path.relative_to(ROOT)}: {link} is no page: add it to SHARED")
         copy = self.folder / "files" / inside
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(wanted, copy)
@@ -165,7 +170,10 @@ class Stage:
 
     def _page_of_folder(self, folder: Path) -> Path:
         """The page that shows a folder, or the folder itself."""
-        if folder in (ROOT / "notebooks", ROOT / "notebooks" / "en", ROOT / "docs"):
+        if folder == SLIDES:
+            return HERE / f"slides.{self.language}.md"
+        notebooks, docs = ROOT / "notebooks", ROOT / "docs"
+        if folder in (notebooks, notebooks / "en", docs, docs / "en", docs / "ja"):
             return HERE / f"index.{self.language}.md"
         if folder.parent.name == "solutions" or folder.name == "solutions":
             return next(p for p in self.names if self.names[p].startswith("solutions/"))

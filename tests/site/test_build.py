@@ -35,6 +35,13 @@ def test_links_lead_where_they_lead_in_the_repository(source, name, written, sta
     assert link(stage, f"[x]({written})", source, name) == f"[x]({staged})"
 
 
+def test_code_is_left_alone(stage):
+    text = "`[x](y)` and [`x`](models.md)\n\n```text\n[x](y)\n```\n"
+    assert link(stage, text, "docs/en/rows.md", "guides/rows.md") == text.replace(
+        "models.md", "../guides/models.md"
+    )
+
+
 def test_badges_from_elsewhere_become_words(stage):
     badge = "[![Open](https://example.org/badge.svg)](https://example.org/open)"
     assert link(stage, badge, "README.md", "start.md") == "[Open](https://example.org/open)"
