@@ -87,11 +87,11 @@ def open_demo(
 
     ref, shop = resolve(model), Shop(show.language)
     keep_apart(out, folders_of(ref))
+    rows = file_hash(shop.file("train"))
+    of = fingerprint({"course": __version__, "model": identity(ref), "rows": rows})
     folder = OwnFolder.open(out, DEMO, name)
     with claim(out):
         # Of another model, other rows or an older course: our own artifacts give way to new ones.
-        rows = file_hash(shop.file("train"))
-        of = fingerprint({"course": __version__, "model": identity(ref), "rows": rows})
         changed = folder.note(runs_folder(model, shop.language).name, of)
         yield Demo(show, folder, model, shop, device, anew or changed)
 
