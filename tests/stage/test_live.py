@@ -279,6 +279,7 @@ def test_the_clock_warns_before_a_section_is_over_and_when_it_is_late(talk):
         assert live.view().left == 175 and live.view().elapsed == 125
     with talk.live(minutes=1, section="summary") as live:
         assert live.view().total == pytest.approx(60) and live.view().place == 2
+        assert live.view().elapsed == pytest.approx(50) and live.view().left == pytest.approx(10)
     with pytest.raises(WorkshopError, match="what, demo, summary"):
         talk.live(section="coffee")
 

@@ -74,6 +74,8 @@ class Live(Closing):
         self._hold()
         self._papers = Papers(rehearsal.folder, self.language, self._notice)
         self.clock.at = self._stops[self._at][0]
+        if self.clock.at:  # as if all before had taken its minutes
+            self.clock.before = self.clock.due(self.clock.at - 1)
         self._prepare(self._at)
 
     @classmethod

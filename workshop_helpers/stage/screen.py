@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import dedent
 
 from ..core.wordings import Wording, say
 from ..display.colours import BLUE, GREEN, ORANGE, SKY, VERMILLION
@@ -39,14 +40,14 @@ Line = list[Fragment]
 
 
 class Screen:
-    """Draws a talk; `help` and `quitting` are what the keys have asked for, `top` is the first
-    line of the result that is shown.
+    """Draws a talk; `help` and `quitting` are what the keys have asked for, `top` and
+    `left` are the first line and column of the result that are shown.
     """
 
     def __init__(self, language: str, folder: Path) -> None:
         self.language, self.page = language, folder / PAGE
         self.help = self.quitting = False
-        self.top = 0
+        self.top = self.left = 0
 
     def say(self, code: str, **values: object) -> str:
         return say(f"stage.{code}", self.language, **values)
@@ -95,7 +96,7 @@ class Screen:
             [("title", cut(title, width)), ("", " " * gap), (style, cut(state, width))],
         ]
         # The result is what people look at: where the window is low, the source gives way.
-        most = min(SOURCE_LINES, max(room - 13, 3)) if view.outputs else SOURCE_LINES
+        most = min(SOURCE_LINES, max(room - 11, 5)) if view.outputs else SOURCE_LINES
         lines += self._source(scene.source, width, most)
         lines.append(rule(width))
         if view.label is not None:
@@ -129,18 +130,19 @@ class Screen:
 
     def _source(self, source: str, width: int, most: int) -> list[Line]:
         code = source.expandtabs(4).rstrip().splitlines()
+        if len(code) > most:
+            code = [line for line in code if line.strip()]
         more = len(code) - most
         if more > 0:
             code = [*code[: most - 1], f"… {self.say('more', n=more + 1)}"]
         return [[("code", cut(f"   {line}", width))] for line in code]
 
     def _result(self, view: View, width: int, room: int) -> list[Line]:
-        text = outputs_view(view.outputs).text
-        lines = [part for line in text.splitlines() for part in wrapped(line, width - 2) or [""]]
+        lines = result_lines(outputs_view(view.outputs).text, width, self.left)
         self.top = max(min(self.top, len(lines) - room), 0)
         below = len(lines) - self.top - room
         shown = lines[self.top : self.top + room]
-        drawn: list[Line] = [[("", f" {line}")] for line in shown]
+        drawn: list[Line] = [[("", line)] for line in shown]
         if below > 0 and drawn:
             drawn[-1] = [("soft", f" … {self.say('more-below', n=below + 1)}")]
         return drawn
@@ -174,6 +176,17 @@ class Screen:
         lines.append([])
         told = self.say("page", page=str(self.page))
         return [*lines, *([("", f" {part}")] for part in wrapped(told, width - 2))]
+
+
+def result_lines(text: str, width: int, left: int = 0) -> list[str]:
+    """A result on lines that fit. Prose is wrapped; a table, which would fall apart, is cut, and
+    begins with the character `left`.
+    """
+    lines = [line.rstrip() for line in text.expandtabs(4).splitlines()]
+    text = dedent("\n".join(lines)).strip("\n")
+    if "──" in text or "━━" in text:
+        return [cut(line[left:], width) for line in text.splitlines()]
+    return [f" {part}" for line in text.splitlines() for part in wrapped(line, width - 2) or [""]]
 
 
 def _hint(view: View) -> str:

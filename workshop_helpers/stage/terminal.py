@@ -65,14 +65,14 @@ def _keys(live: Live, screen: Screen) -> KeyBindings:
         def pressed(event: Any) -> None:
             screen.help = False
             if top:
-                screen.top = 0
+                screen.top = screen.left = 0
             act()
 
         for name in names:
             bindings.add(name, filter=~asking)(pressed)
 
-    def scroll(by: int) -> Any:
-        return lambda: setattr(screen, "top", max(screen.top + by, 0))
+    def scroll(name: str, by: int) -> Any:
+        return lambda: setattr(screen, name, max(getattr(screen, name) + by, 0))
 
     key("enter", " ", "n", "pagedown", act=live.proceed)
     key("r", act=live.show_rehearsed)
@@ -80,8 +80,10 @@ def _keys(live: Live, screen: Screen) -> KeyBindings:
     key("a", act=live.run)
     key("s", act=live.skip)
     key("p", act=live.pause)
-    key("down", act=scroll(1), top=False)
-    key("up", act=scroll(-1), top=False)
+    key("down", act=scroll("top", 1), top=False)
+    key("up", act=scroll("top", -1), top=False)
+    key("right", act=scroll("left", 10), top=False)
+    key("left", act=scroll("left", -10), top=False)
     key("q", "c-c", act=lambda: setattr(screen, "quitting", True))
 
     @bindings.add("?", filter=~asking)
