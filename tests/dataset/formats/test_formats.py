@@ -7,8 +7,11 @@ import gzip
 import io
 import itertools
 import json
+import os
 import re
+import subprocess
 import sys
+import tempfile
 import unicodedata
 from datetime import date
 from pathlib import Path
@@ -597,3 +600,20 @@ def test_nan_and_infinity_never_reach_json(tmp_path):
     text = source.read_text("utf-8")
     assert "NaN" not in text and "Infinity" not in text
     assert json.loads(text)["score"] is None and json.loads(text)["deep"] == [None, 1.5]
+
+
+@pytest.mark.parametrize("name", ["b.csv", "b.xlsx", "b.parquet"])
+def test_a_full_disk_of_temporary_files_is_named(tmp_path, monkeypatch, name):
+    small = tmp_path / "small"
+    small.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(small)]
+    if os.name == "nt" or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("may not mount a small disk")
+    try:
+        monkeypatch.setattr(tempfile, "tempdir", str(small))
+        rows = [talk(f"{number} {'long' * 100}?", "Yes.") for number in range(400)]
+        with pytest.raises(WorkshopError, match=f"{small}: the disk is full"):
+            write_conversations(rows, tmp_path / name)
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+    assert not (tmp_path / name).exists()

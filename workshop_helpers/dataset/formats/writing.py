@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from ...core.artifacts import atomic_file
-from ...core.errors import WorkshopError
+from ...core.errors import WorkshopError, explain_os_errors
 from ...core.jsonio import jsonable
 from .container import container_name, container_of
 from .conversation import Conversation
@@ -185,12 +185,18 @@ def _plain_value(value: Any) -> str:
     raise TypeError(f"a {type(value).__name__}")
 
 
+def _in_temporary_files() -> contextlib.AbstractContextManager[None]:
+    """A full disk in this block is that of the temporary files, not that of the result."""
+    return explain_os_errors("keep temporary files", tempfile.gettempdir())
+
+
 @contextlib.contextmanager
 def _spooled(lines: Iterable[str]) -> Iterator[Iterator[dict[str, Any]]]:
     """Rows kept as JSON in a temporary file, since the last may add a column."""
     with tempfile.TemporaryFile("w+", encoding="utf-8", newline="\n") as spool:
-        spool.writelines(line + "\n" for line in lines)
-        spool.seek(0)
+        with _in_temporary_files():
+            spool.writelines(line + "\n" for line in lines)
+            spool.seek(0)
         yield map(json.loads, spool)
 
 
@@ -280,8 +286,10 @@ def _write_xlsx(rows: _Rows, temporary: Path) -> None:
             made.data_type = "s"  # text, even if it begins with "=" like a formula
             return made
 
-        for texts in table:
-            sheet.append([cell(text) if text else None for text in texts])
+        with _in_temporary_files():  # openpyxl's, until it packs them
+            for texts in table:
+                sheet.append([cell(text) if text else None for text in texts])
+            sheet.close()
         book.save(temporary)
 
 
