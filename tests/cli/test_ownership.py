@@ -18,6 +18,7 @@ from commands import run, write_questions, write_rows
 from workshop_helpers.cli.arguments import output_path
 from workshop_helpers.cli.main import build_parser
 from workshop_helpers.core.artifacts import data_path
+from workshop_helpers.core.cards import made_from, read_card, write_card
 
 # Each verb with all its files: OUT is what it writes to, another word in capitals what it reads.
 # A verb that writes and is missing here fails `test_every_verb_that_writes_is_tried`.
@@ -283,3 +284,15 @@ def test_another_model_of_the_same_base_says_what_is_there(capfd, things):
     code, _, err = run(capfd, *command)
     assert code == 2
     assert "rows 4, now 8" in err and "another data" in err and "--overwrite" in err
+
+
+def test_a_file_of_a_model_that_was_replaced_since_says_so_when_asked(capfd, things):
+    gguf, model = things / "m-F16.gguf", things / "model"
+    write_card(model, {"kind": "model", "inputs": {"adapter": "of ten rows"}})
+    write_card(gguf, {**(read_card(gguf) or {}), "from": made_from(model, gguf)})
+    ask = ["ask", gguf, "How much is item A?", "--max-new-tokens", 2]
+    assert "made before" not in run(capfd, *ask)[2]
+    write_card(model, {"kind": "model", "inputs": {"adapter": "of a hundred rows"}})
+    code, _, err = run(capfd, *ask)
+    assert code == 0
+    assert err.startswith(f"workshop: note: {gguf} was made before {model} was replaced")
