@@ -91,3 +91,27 @@ def test_faults_of_a_facts_file_are_named(tmp_path: Path, old: str, new: str, sa
 def test_missing_facts_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(WorkshopError, match="no facts file"):
         ShopFacts.load(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 20_000, "- " * 20_000 + "a", "5", "facts: 3", "facts: []\nshop: 3",
+        "facts: []\nshop: [a]", "shop: {name: 3}\nfacts: [3]", "facts: [{id: 3}]",
+        "facts: [{id: a, values: {en: 3}}]", "a: 2024-99-99", 'a: !!int "x"', "a: 0b_",
+        'a: !!timestamp "x"', "9" * 6000, "facts: &a [*a]", "? [a]\n: b", "<<: 3", "a: !!omap 3",
+        "a: !!python/object:os.system x",
+    ],
+    ids=lambda text: text[:20],
+)  # fmt: skip
+def test_a_senseless_facts_file_is_refused_by_its_name(tmp_path: Path, text: str):
+    path = tmp_path / "facts.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(WorkshopError, match=r"facts\.yaml"):
+        ShopFacts.load(path)
+
+
+def test_a_facts_file_that_cannot_be_opened_is_refused(tmp_path: Path):
+    for path in (tmp_path, "x" * 5000, "x\0"):
+        with pytest.raises(WorkshopError, match="facts|YAML"):
+            ShopFacts.load(path)

@@ -8,7 +8,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 from tiny_models import make_tokenizer
 
 from workshop_helpers.core.device import choose_device
@@ -241,3 +243,49 @@ def test_a_model_on_ollama_is_named_and_not_looked_for():
     for use in (model_folder, load_tokenizer, identity):
         with refused("does not give its weights away"):
             use(ref)
+
+
+BASES = {
+    "itself": "adapter", "a circle": "other", "a long name": "x" * 5000, "a zero": "x\0y",
+    "half a character": "\ud800", "a number": 5, "nobody's home": "~nobody-of-that-name/x",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("base", BASES.values(), ids=BASES)
+def test_an_adapter_with_a_senseless_base_is_refused(tmp_path: Path, base: object):
+    for name, named in (("adapter", base), ("other", "adapter")):
+        folder = tmp_path / name
+        folder.mkdir()
+        about = {"base_model_name_or_path": named}
+        (folder / "adapter_config.json").write_text(json.dumps(about), encoding="utf-8")
+        save_file({"a": np.zeros(2, np.float32)}, folder / "adapter_model.safetensors")
+    with pytest.raises(WorkshopError, match=r"base|trained on"):
+        resolve(tmp_path / "adapter")
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        [1], "a", 5, {"a": 5}, {"a": [1]}, {"a": "../else/model.safetensors"}, {"a": "/etc/hosts"},
+        {"a": "x" * 5000}, {"a": ""}, {"a": "."}, {"a": ".."}, {"a": "x\0"}, {"a": "b", "c": 3},
+    ],
+)  # fmt: skip
+def test_an_index_that_names_no_files_beside_it_is_refused(tmp_path: Path, named: object):
+    (tmp_path / "config.json").write_text("{}", encoding="utf-8")
+    index = tmp_path / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": named}), encoding="utf-8")
+    with pytest.raises(WorkshopError, match="weight_map|names"):
+        resolve(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000, "9" * 6000, "[]"])
+def test_a_configuration_nested_too_deep_is_refused(tmp_path: Path, text: str):
+    (tmp_path / "config.json").write_text(text, encoding="utf-8")
+    with pytest.raises(WorkshopError, match=r"config\.json"):
+        resolve(tmp_path)
+
+
+@pytest.mark.parametrize("model", ["x" * 5000, "x" * 5000 + ".gguf", "x\0", "~nobody-at-all/a"])
+def test_a_model_s_name_that_no_file_can_have_is_unknown(model: str):
+    with pytest.raises(WorkshopError):
+        resolve(model)

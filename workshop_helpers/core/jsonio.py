@@ -52,7 +52,7 @@ def read_json(path: Path | str, kind: type = object) -> Any:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise WorkshopError(f"There is no file {path}.") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # the last: nested too deep
         raise WorkshopError(
             f"{path} cannot be read as JSON: {first_line(error)}. Make it again."
         ) from error

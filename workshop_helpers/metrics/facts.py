@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.artifacts import data_path
-from ..core.errors import WorkshopError
+from ..core.errors import WorkshopError, first_line
 from ..core.wordings import LANGUAGES, say
 from .surfaces import states
 
@@ -74,6 +74,9 @@ def _load(path: Path) -> ShopFacts:
         raise WorkshopError(f"There is no facts file {path}.") from error
     except UnicodeDecodeError as error:
         raise WorkshopError(f"{path} is not UTF-8. Save it again as UTF-8.") from error
+    except OSError as error:
+        shown = f"{str(path)[:100]}: {error.strerror or error}"
+        raise WorkshopError(f"The facts file cannot be read: {shown}.") from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
@@ -81,9 +84,16 @@ def _load(path: Path) -> ShopFacts:
         raise WorkshopError(
             f"{path}{line}: not valid YAML: {problem}. Put texts in double quotation marks."
         ) from error
+    except (ValueError, AttributeError, TypeError, KeyError, RecursionError) as error:
+        # PyYAML's own, for a date that is none, a number of thousands of digits, deep nesting …
+        raise WorkshopError(
+            f"{str(path)[:100]}: not valid YAML: {first_line(error)}. Put texts in double "
+            "quotation marks."
+        ) from error
     if not isinstance(document, dict) or not isinstance(document.get("facts"), list):
         raise WorkshopError(f"{path}: no list `facts:`.")
-    name = (document.get("shop") or {}).get("name")
+    shop = document.get("shop")
+    name = shop.get("name") if isinstance(shop, dict) else None
     try:
         shop_name = _by_language(name, "shop: name")
         facts = tuple(_fact(entry, n) for n, entry in enumerate(document["facts"], start=1))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from ..core.errors import WorkshopError, first_line, from_extra
 from ..core.jsonio import read_json
@@ -91,10 +91,18 @@ def weight_files(folder: Path) -> list[Path]:
     if not index.is_file():
         single = folder / "model.safetensors"
         return [single] if single.is_file() else []
-    shards = sorted(set(read_json(index, dict).get("weight_map", {}).values()))
+    named = read_json(index, dict).get("weight_map", {})
+    files = list(named.values()) if isinstance(named, dict) else [named]
+    again = "Copy or download the model again."
+    if not all(isinstance(file, str) for file in files):
+        raise WorkshopError(f"weight_map in {index} does not give a file for each tensor. {again}")
+    shards = sorted(set(files))
     for shard in shards:
-        if not (folder / shard).is_file():
+        # A shard lies beside its index, so that a folder cannot name the files of another place.
+        if shard != PurePath(shard).name or len(shard) > 200 or "\\" in shard:
             raise WorkshopError(
-                f"{index} names {shard}, which is not there. Copy or download the model again."
+                f"{index} names {shard[:60]!r}, which is no file beside it. {again}"
             )
+        if not (folder / shard).is_file():
+            raise WorkshopError(f"{index} names {shard}, which is not there. {again}")
     return [folder / shard for shard in shards]

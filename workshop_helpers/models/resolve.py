@@ -10,6 +10,7 @@ pickles are refused and no code of a model runs.
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,6 +71,17 @@ def resolve(model: str | Path | ModelRef) -> ModelRef:
     """
     if isinstance(model, ModelRef):
         return model
+    try:
+        return _resolve(model)
+    except OSError as error:
+        shown = model if len(str(model)) <= 80 else f"{str(model)[:80]}…"
+        raise WorkshopError(
+            f"The model {shown} cannot be looked for: {error.strerror or error}. Correct its name, "
+            "or the name of its base in adapter_config.json."
+        ) from error
+
+
+def _resolve(model: str | Path) -> ModelRef:
     if isinstance(model, str) and model.startswith(OLLAMA):
         return ModelRef("ollama", check_ollama_name(model[len(OLLAMA) :]), None)
     entry = find_entry(model) if isinstance(model, str) else None
@@ -79,7 +91,7 @@ def resolve(model: str | Path | ModelRef) -> ModelRef:
         folder = data_path(entry.name)
         check_model_folder(folder, f"The bundled model {entry.name} is not at {folder}.")
         return ModelRef("catalogue", entry.name, folder, entry)
-    path = Path(model).expanduser()
+    path = Path(os.path.expanduser(model))  # pathlib's raises an error of its own
     check_utf8(path)
     if path.is_dir() and (path / "adapter_config.json").is_file():
         return _resolve_adapter(path)
@@ -168,11 +180,15 @@ def _resolve_adapter(path: Path) -> ModelRef:
             f"The adapter {path} was trained on {named}, which is not on this machine and not in "
             f"the catalogue. Put the model there, or correct base_model_name_or_path in {about}."
         )
-    ref = resolve(base)
-    if ref.kind == "adapter":
+    # Before it is resolved, since adapters may name each other in a circle.
+    if isinstance(base, Path) and (base / "adapter_config.json").is_file():
+        itself = base.resolve() == path.resolve()
         raise WorkshopError(
-            f"The adapter {path} names another adapter, {named}, as its base. Merge that one first."
+            f"The adapter {path} names {'itself' if itself else f'another adapter, {named},'} as "
+            f"its base. {'Correct' if itself else 'Merge that one first, or correct'} "
+            f"base_model_name_or_path in {about}."
         )
+    ref = resolve(base)
     return ModelRef("adapter", path.name, path, None, ref)
 
 

@@ -8,6 +8,7 @@ import os
 import random
 import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -197,11 +198,33 @@ def test_a_gzip_bomb_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_workbook_bomb_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tables, "_LEAST_UNPACKED", 1 << 20)
+    monkeypatch.setattr(tables, "_LEAST_WORKBOOK", 1 << 20)
     path = tmp_path / "f.xlsx"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("xl/worksheets/sheet1.xml", b"<a/>" * (2 << 20))
     assert last_fault(path) == "row-too-large"
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        '<row r="999999999999"><c r="A999999999999" t="inlineStr"><is><t>a</t></is></c></row>',
+        *['<row><c r="XFD1" t="n"><v>1</v></c></row>' * 2000],
+    ],
+    ids=["the last of many rows", "the last of many columns, often"],
+)
+def test_a_workbook_that_claims_enormous_contents_is_refused_at_once(tmp_path: Path, cells: str):
+    plain, path = tmp_path / "plain.xlsx", tmp_path / "rows.xlsx"
+    write_conversations([talk("What is it?", "A thing.")], plain)
+    with zipfile.ZipFile(plain) as old, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            text = old.read(name)
+            if "sheet1" in name:
+                text = text.replace(b"</sheetData>", cells.encode() + b"</sheetData>")
+            new.writestr(name, text)
+    begun = time.process_time()
+    assert last_fault(path) == "row-too-large"
+    assert time.process_time() - begun < 5  # a second, on a quiet machine
 
 
 def test_a_parquet_bomb_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,8 @@ from .json_rows import Item
 from .stream import ROW_LIMIT, too_large
 
 _LEAST_UNPACKED = 256 << 20
+_LEAST_WORKBOOK = 32 << 20  # openpyxl keeps all texts of a workbook in memory
+_MOST_CELLS = 500_000  # of a small workbook, empty ones with them
 _MOST_PACKED = 200
 _BATCH = 512
 _MARKS = {",": "comma", "\t": "tab", ";": "semicolon"}
@@ -112,13 +114,14 @@ def xlsx_rows(path: Path) -> Iterator[Item]:
     try:
         with zipfile.ZipFile(path) as archive:
             unpacked = sum(entry.file_size for entry in archive.infolist())
-        _refuse_bomb("workbook", path, unpacked)
+        _refuse_bomb("workbook", path, unpacked, _LEAST_WORKBOOK)
+        most = max(_MOST_CELLS, _MOST_PACKED * path.stat().st_size // 10)
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
         try:
             for sheet in book.worksheets:
                 sheet.reset_dimensions()
                 item = None
-                for item in _records(_sheet_cells(sheet), ","):
+                for item in _records(_sheet_cells(sheet, most), ","):
                     line = item[0]
                     yield item
                 if item is not None:
@@ -135,8 +138,15 @@ def xlsx_rows(path: Path) -> Iterator[Item]:
         yield line + 1, RowFault("unreadable.workbook", error=type(error).__name__), ""
 
 
-def _sheet_cells(sheet: Any) -> Iterator[tuple[int, list[str], str]]:
+def _sheet_cells(sheet: Any, most: int) -> Iterator[tuple[int, list[str], str]]:
+    """The rows of a sheet. One cell may say that it is the last of a billion, so the empty ones
+    are counted, too: RowFault for more than `most`.
+    """
+    count = 0
     for line, values in enumerate(sheet.iter_rows(values_only=True), start=1):
+        count += max(1, len(values))
+        if count > most:
+            raise RowFault("row-too-large.workbook", times=_MOST_PACKED)
         cells = [_cell_text(value) for value in values]
         while cells and not cells[-1].strip():  # ignore empty cells that are only formatted
             cells.pop()
@@ -155,8 +165,8 @@ def _cell_text(value: object) -> str:
     return str(value).removesuffix(" 00:00:00")
 
 
-def _refuse_bomb(kind: str, path: Path, unpacked: int) -> None:
-    if unpacked > _LEAST_UNPACKED and unpacked > _MOST_PACKED * path.stat().st_size:
+def _refuse_bomb(kind: str, path: Path, unpacked: int, least: int) -> None:
+    if unpacked > least and unpacked > _MOST_PACKED * path.stat().st_size:
         raise RowFault(f"row-too-large.{kind}", times=_MOST_PACKED)
 
 
@@ -172,7 +182,8 @@ def parquet_rows(path: Path) -> Iterator[Item]:
         with path.open("rb") as raw, pyarrow.parquet.ParquetFile(raw) as file:
             metadata = file.metadata
             groups = (metadata.row_group(n) for n in range(metadata.num_row_groups))
-            _refuse_bomb("parquet", path, sum(group.total_byte_size for group in groups))
+            unpacked = sum(group.total_byte_size for group in groups)
+            _refuse_bomb("parquet", path, unpacked, _LEAST_UNPACKED)
             for batch in file.iter_batches(_BATCH, use_threads=False):
                 for row in batch.to_pylist():
                     line += 1
