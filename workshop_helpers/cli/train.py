@@ -68,9 +68,10 @@ def add_train_verbs(verbs: Any) -> None:
 
 def _defaults(name: str) -> str:
     """What a recipe has where no option says otherwise: for mame / for a model without its own."""
+    from ..models.catalogue import CATALOGUE
     from ..training.recipe import LoraRecipe
 
-    own, other = (getattr(recipe, name) for recipe in (LoraRecipe.for_model("mame"), LoraRecipe()))
+    own, other = (getattr(LoraRecipe(**r), name) for r in (CATALOGUE["mame"].recipe, {}))
     return f"{own:g}" if own == other else f"{own:g} / {other:g}"
 
 
