@@ -48,7 +48,9 @@ SHARED = {
 _CODE_BLOCK = re.compile(r"(^```.*?^```)", re.DOTALL | re.MULTILINE)
 _PYTHON_WITH_SHELL = re.compile(r"^```python(?=\n(?:.*\n)*?[!%])")
 _PICTURE_FROM_ELSEWHERE = re.compile(r"!\[([^\]]*)\]\(https?://[^)\s]+\)")  # the badges
-_CODE_OR_LINK = re.compile(r"`[^`\n]*`|\]\(([^()\s]+)\)")
+_CODE_OR_LINK = re.compile(
+    r"""`[^`\n]*`|(?P<before>\]\(|<img\ src=")(?P<link>[^()"\s]+)(?P<after>[)"])""", re.VERBOSE
+)
 _OWN_ANCHOR = re.compile(r'^(#+ .*?) *<a id="([^"]+)"></a>$', re.MULTILINE)
 
 
@@ -109,7 +111,8 @@ class Stage:
                 text = self.prose(text, path, target)
             if name == "index" and not SLIDES.is_dir():
                 text = text.replace("\nslides\nnotes\n", "\n")
-            if name == "notes":
+            if name == "notes":  # what to say, to show, to skip: each has its line
+                text = re.sub(r"(?<=\S)\n(?=\S)", "\\\\\n", text)
                 text = f"# {NOTES[self.language]}\n\n{text}"
             target.write_text(text, encoding="utf-8")
 
@@ -132,11 +135,14 @@ class Stage:
         parts[1::2] = [_PYTHON_WITH_SHELL.sub("```ipython3", block) for block in parts[1::2]]
         for i in range(0, len(parts), 2):
             part = _PICTURE_FROM_ELSEWHERE.sub(r"\1", parts[i])
-            part = _CODE_OR_LINK.sub(
-                lambda m: f"]({self.staged_link(m[1], path, target)})" if m[1] else m[0], part
-            )
+            part = _CODE_OR_LINK.sub(lambda found: self._staged(found, path, target), part)
             parts[i] = _OWN_ANCHOR.sub(r"(\2)=\n\1", part)
         return "".join(parts)
+
+    def _staged(self, found: re.Match[str], path: Path, target: Path) -> str:
+        if not found["link"]:
+            return found[0]
+        return found["before"] + self.staged_link(found["link"], path, target) + found["after"]
 
     def staged_link(self, link: str, path: Path, target: Path) -> str:
         """Where `link` of the file `path` leads in the copy `target`; BrokenLink if nowhere."""

@@ -28,7 +28,7 @@ templates_path = [str(HERE / "templates")]
 nb_execution_mode = "off"
 nb_ipywidgets_js: dict[str, Any] = {}
 nb_render_image_options: dict[str, str] = {}
-myst_enable_extensions = ["dollarmath"]
+myst_enable_extensions = ["dollarmath", "html_image"]
 myst_dmath_allow_digits = myst_dmath_allow_space = False  # $6.99 is money
 myst_heading_anchors = 4
 # `site:…` is an address in the built site that this language's build does not know, `site-at:…`

@@ -42,6 +42,13 @@ def test_code_is_left_alone(stage):
     )
 
 
+def test_pictures_written_in_html_are_taken_along(stage):
+    text = '<img src="docs/images/overview.en.svg" width="32%">'
+    staged = link(stage, text, "README.md", "start.md")
+    assert staged == text.replace("docs", "files/docs")
+    assert (stage.folder / "files/docs/images/overview.en.svg").is_file()
+
+
 def test_badges_from_elsewhere_become_words(stage):
     badge = "[![Open](https://example.org/badge.svg)](https://example.org/open)"
     assert link(stage, badge, "README.md", "start.md") == "[Open](https://example.org/open)"

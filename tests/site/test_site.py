@@ -50,7 +50,12 @@ def page(browser: Any, address: str):
     page.on("pageerror", note)
     page.on("requestfailed", failed)
     page.on("request", asked)
-    page.on("console", lambda said: note(said.text) if said.type == "error" else None)
+
+    def said(line: Any) -> None:
+        if line.type == "error" and not line.location["url"].endswith("/favicon.ico"):
+            note(line.text)
+
+    page.on("console", said)
     yield page
     context.close()
 
@@ -72,6 +77,15 @@ def test_every_page_reads_on_a_projector_and_on_a_phone(language, builder, page,
             if too_wide > 0 or culprits:
                 page.faults.append(f"{name} on a {size}: {too_wide} px too wide {culprits}")
             page.faults += [f"{name} on a {size}: {box}" for box in page.evaluate(UNSEEN)]
+    assert page.faults == []
+
+
+def test_the_decks_need_nothing_from_elsewhere(site, page, address):
+    decks = sorted((site / "slides").glob("talk.*.html"))
+    assert [deck.name for deck in decks] == ["talk.en.html", "talk.ja.html"]
+    for deck in decks:
+        page.goto(f"{address}/slides/{deck.name}")
+        assert page.get_by_role("heading").count() >= 1
     assert page.faults == []
 
 
