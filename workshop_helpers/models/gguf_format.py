@@ -15,6 +15,13 @@ from ..core.errors import WorkshopError
 
 # Numbers of GGUF's scalar types → struct format; 8 is a string, 9 an array.
 _SCALARS = {**dict(enumerate("BbHhIif?")), 10: "Q", 11: "q", 12: "d"}
+# How keys end → the kind of their value; other keys are only shown.
+_KINDS: dict[str, type] = {
+    "general.architecture": str, "general.alignment": int, "general.file_type": int,
+    "tokenizer.ggml.model": str, "tokenizer.ggml.pre": str, "tokenizer.ggml.tokens": list,
+    "tokenizer.chat_template": str, "_token_id": int, ".context_length": int, ".block_count": int,
+    ".embedding_length": int, ".vocab_size": int,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -87,6 +94,8 @@ class _Reader:
             raise _Damaged("its header holds an array longer than the file")
         if kind in _SCALARS:
             return list(self.scalars(_SCALARS[kind], count))
+        if kind == 9:
+            raise _Damaged("its header holds an array of arrays, which no model has")
         return [self.value(kind) for _ in range(count)]
 
     def tensor(self) -> Tensor:
@@ -107,6 +116,19 @@ class _Reader:
         return Tensor(name, shape, kind.name, size, offset)
 
 
+def _check_kinds(metadata: dict[str, Any]) -> None:
+    """Raise _Damaged where a value that is used here is of another kind than it must be."""
+    for key, value in metadata.items():
+        wanted = next((kind for end, kind in _KINDS.items() if key.endswith(end)), None)
+        # For Python True is an int, and no value of these kinds may be below 0.
+        if wanted is not None and (
+            not isinstance(value, wanted)
+            or isinstance(value, bool)
+            or (isinstance(value, int) and value < 0)
+        ):
+            raise _Damaged(f"the value of {key} in its header is of the wrong kind")
+
+
 def _read(reader: _Reader, size: int) -> tuple[dict[str, Any], tuple[Tensor, ...]]:
     if size < 24 or reader.take(4) != b"GGUF":
         raise _Damaged("it does not begin with GGUF" if size else "it is empty")
@@ -118,8 +140,9 @@ def _read(reader: _Reader, size: int) -> tuple[dict[str, Any], tuple[Tensor, ...
     for _ in range(value_count):
         key = reader.string()
         metadata[key] = reader.value(reader.scalar("I"))
+    _check_kinds(metadata)
     found = [reader.tensor() for _ in range(tensor_count)]
-    alignment = int(metadata.get("general.alignment", 32)) or 32
+    alignment = metadata.get("general.alignment", 32) or 32
     start = -(-reader.file.tell() // alignment) * alignment
     end = start + max((tensor.offset + tensor.size_bytes for tensor in found), default=0)
     if end > size:
