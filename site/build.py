@@ -286,8 +286,9 @@ def build(out: Path) -> list[str]:
     """Build the site into `out`, whole or not at all; gives what is wrong, and then `out` stays as
     it was.
     """
-    from workshop_helpers.core.artifacts import atomic_directory
+    from workshop_helpers.core.artifacts import atomic_directory, refuse_foreign_folder
 
+    refuse_foreign_folder(out, {"kind": "site"})  # before the work is done
     with tempfile.TemporaryDirectory() as work:
         runs = []
         for language in LANGUAGES:
@@ -327,10 +328,16 @@ def _sphinx(language: str, source: Path, out: Path) -> subprocess.Popen[str]:
 
 
 def main(arguments: list[str] | None = None) -> int:
+    from workshop_helpers.core.errors import WorkshopError
+
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=OUT, help="default: runs/site")
     out = parser.parse_args(arguments).out.resolve()
-    if found := build(out):
+    try:
+        found = build(out)
+    except WorkshopError as error:
+        found = [str(error)]
+    if found:
         print("\n".join(found), file=sys.stderr)
         return 1
     print(f"Open {(out / 'index.html').as_uri()}")

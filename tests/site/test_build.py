@@ -92,3 +92,10 @@ def test_faults_of_a_built_page_are_told(builder, tmp_path):
         "a.html loads https://cdn.example/x.js from elsewhere",
         "c.css loads https://elsewhere.example/p.png from elsewhere",
     ]
+
+
+def test_a_folder_with_other_files_is_left_alone(builder, tmp_path, capsys):
+    (tmp_path / "mine.txt").write_text("mine")
+    assert builder.main(["--out", str(tmp_path)]) == 1
+    assert "already holds other files" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
