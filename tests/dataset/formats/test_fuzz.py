@@ -227,6 +227,20 @@ def test_a_workbook_that_claims_enormous_contents_is_refused_at_once(tmp_path: P
     assert time.process_time() - begun < 5  # a second, on a quiet machine
 
 
+def test_a_parquet_file_of_one_text_for_all_rows_is_refused_at_once(tmp_path: Path):
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    path = tmp_path / "rows.parquet"
+    rows = pa.array([0] * 20_000, pa.int32())
+    text = pa.DictionaryArray.from_arrays(rows, pa.array(["a" * (1 << 20)]))
+    pyarrow.parquet.write_table(pa.table({"question": text, "answer": text}), path)
+    with open_rows(path) as reader:
+        faults = [(number, row) for number, row in enumerate(reader) if isinstance(row, Fault)]
+    ((number, fault),) = faults
+    assert fault.rule == "row-too-large" and number < 400
+
+
 def test_a_parquet_bomb_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import pyarrow.parquet
 

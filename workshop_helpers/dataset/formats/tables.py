@@ -18,6 +18,7 @@ _LEAST_WORKBOOK = 32 << 20  # openpyxl keeps all texts of a workbook in memory
 _MOST_CELLS = 500_000  # of a small workbook, empty ones with them
 _MOST_PACKED = 200
 _BATCH = 512
+_SMALL, _AT_ONCE = 8 << 20, 32 << 20  # bytes of a Parquet file, and of texts in memory
 _MARKS = {",": "comma", "\t": "tab", ";": "semicolon"}
 # Parts of the csv module's messages.
 _CSV_FAULTS = {
@@ -184,14 +185,28 @@ def parquet_rows(path: Path) -> Iterator[Item]:
             groups = (metadata.row_group(n) for n in range(metadata.num_row_groups))
             unpacked = sum(group.total_byte_size for group in groups)
             _refuse_bomb("parquet", path, unpacked, _LEAST_UNPACKED)
-            for batch in file.iter_batches(_BATCH, use_threads=False):
+            unpacked = 0
+            for batch in file.iter_batches(_batch_size(path, metadata), use_threads=False):
                 for row in batch.to_pylist():
                     line += 1
+                    unpacked += sum(len(value) for value in row.values() if isinstance(value, str))
                     yield line, _without_nulls(row), ""
+                # A dictionary's one long text may be the value of a billion rows.
+                _refuse_bomb("parquet", path, unpacked + batch.nbytes, _LEAST_UNPACKED)
     except RowFault as fault:
         yield line + 1, fault, ""
     except Exception as error:  # pyarrow's, Python's for values out of range, MemoryError
         yield line + 1, RowFault("unreadable.parquet", error=type(error).__name__), ""
+
+
+def _batch_size(path: Path, metadata: Any) -> int:
+    """How many rows to read at once: few of a small file, whose rows may all hold a long text."""
+    if path.stat().st_size > _SMALL:
+        return _BATCH
+    groups = [metadata.row_group(n) for n in range(metadata.num_row_groups)]
+    columns = (group.column(n) for group in groups for n in range(group.num_columns))
+    longest = max((column.total_uncompressed_size for column in columns), default=0)
+    return max(1, min(_BATCH, _AT_ONCE // max(1, longest)))
 
 
 def _without_nulls(row: dict[str, Any]) -> dict[str, Any]:
