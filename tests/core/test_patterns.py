@@ -31,6 +31,9 @@ def refused() -> list[re.Pattern[str]]:
 SPACES = r"""'[ \\t\\r\\f]+' if source_lines else '[ \\t\\r\\n\\f]+'"""
 # Patterns that are made inside a function: "module: source" → what they may be.
 LOCAL: dict[str, Callable[[], list[re.Pattern[Any]]]] = {
+    "core.artifacts: shape": (
+        lambda: [re.compile(r"(\.a\.out-([0-9a-f]{8})-(\d+)-[0-9a-f]{8})([0-9a-f]{8})\.jsonl")]
+    ),
     "dataset.checks.secrets: shape": lambda: [re.compile(r"[^A-Za-z0-9_.]")],
     f"dataset.importers.page: {SPACES}": (
         lambda: [re.compile(r"[ \t\r\n\f]+")]
@@ -53,6 +56,10 @@ LOCAL: dict[str, Callable[[], list[re.Pattern[Any]]]] = {
         lambda: [re.compile(r"v?\d+\.\d+\.\d+([-+][0-9A-Za-z.+-]+)?")]
     ),
     "runtimes.ollama.refusals: pattern": refused,
+    "stage.cells: f'(?m)^{k} = '": lambda: [re.compile(r"(?m)^ROWS = ")],
+    "stage.cells: f'(?m)^{name} = (\"[^\"]*\"|\\\\d+)'": (
+        lambda: [re.compile(r'(?m)^ROWS = ("[^"]*"|\d+)')]
+    ),
 }  # fmt: skip
 
 

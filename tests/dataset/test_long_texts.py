@@ -57,7 +57,7 @@ def test_a_row_four_times_as_long_takes_no_more_than_that(tmp_path: Path, name: 
 def test_cleaning_takes_time_by_the_length_of_a_row(tmp_path: Path, name: str):
     def repair(size: int) -> None:
         path = write_row(tmp_path / f"{size}.jsonl", name, size)
-        assert clean(path, tmp_path / "out.jsonl", mask_personal=True).rows == 1
+        assert clean(path, tmp_path / f"{size}-clean.jsonl", mask_personal=True).rows == 1
 
     assert growth(repair, 20_000) < 8
 

@@ -488,7 +488,7 @@ def _trained(show: Presenter, report: TrainingReport) -> Any:
 
 def _short(device: str) -> str:
     """The device without its reasons, which stand in brackets."""
-    while (without := re.sub(r"\s*\([^()]*\)", "", device)) != device:
+    while (without := re.sub(r"(?<!\s)\s*\([^()]*\)", "", device)) != device:
         device = without
     return device
 
