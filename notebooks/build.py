@@ -139,9 +139,10 @@ def execute(
     folder: Path,
     parameters: dict[str, str] | None = None,
     kernel_arguments: Sequence[str] = (),
+    kernel: Any = None,
 ) -> None:
     """Run the notebook's cells in `folder` and keep their outputs in it; `parameters` hold for this
-    run only.
+    run only. `kernel`: a manager whose kernel is used, and left running, instead of a new one.
 
     Raises nbclient's CellExecutionError at the first cell that fails.
     """
@@ -154,6 +155,7 @@ def execute(
     client = NotebookClient(
         notebook,
         timeout=CELL_TIMEOUT,
+        km=kernel,
         kernel_name="python3",
         record_timing=False,
         coalesce_streams=True,
@@ -164,6 +166,8 @@ def execute(
         client.execute()
     finally:
         cell.source = written
+        if kernel is not None and client.kc is not None:
+            client.kc.stop_channels()
     tidy(notebook)
 
 

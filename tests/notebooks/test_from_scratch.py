@@ -14,7 +14,7 @@ import time
 
 import nbformat
 import pytest
-from fresh_runs import load_build, no_ollama, note_seconds, run_fresh
+from fresh_runs import load_build, no_ollama, note_seconds, one_kernel, run_fresh
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 from nbval_runs import run_again, said
 from ollama_server import OllamaServer
@@ -37,14 +37,22 @@ def ollama(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         yield server.host
 
 
+@pytest.fixture(scope="module")
+def kernel(ollama):
+    """One for all solutions; the notebooks have each their own."""
+    with pytest.MonkeyPatch.context() as patch, one_kernel() as kernel:
+        patch.setenv("OLLAMA_HOST", ollama)
+        yield kernel
+
+
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
-def test_a_notebook_and_its_solutions_run_alone(source, ollama, tmp_path, monkeypatch):
+def test_a_notebook_and_its_solutions_run_alone(source, ollama, kernel, tmp_path, monkeypatch):
     monkeypatch.setenv("OLLAMA_HOST", ollama)
     seconds = run_fresh(build.build(source, "ja"), tmp_path)
     note_seconds(f"ja/{source.stem}", seconds)
     if build.has_exercises(source):
         # in the same folder: what the notebook has made is found
-        seconds = run_fresh(build.build(source, "ja", "solutions"), tmp_path)
+        seconds = run_fresh(build.build(source, "ja", "solutions"), tmp_path, kernel=kernel)
         note_seconds(f"ja/{source.stem} (solutions)", seconds)
     recorded = build.target(source, "ja")
     done = run_again(tmp_path, recorded)

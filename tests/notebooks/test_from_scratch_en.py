@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import nbformat
 import pytest
-from fresh_runs import differences, load_build, no_ollama, note_seconds, run_fresh
+from fresh_runs import differences, load_build, no_ollama, note_seconds, one_kernel, run_fresh
 
 build = load_build()
 SOURCES = build.sources()
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
-def run_and_compare(source, kind, folder, monkeypatch) -> float:
+def run_and_compare(source, kind, folder, kernel) -> float:
     """Run a notebook as it is built now; gives its seconds. AssertionError where it gives something
     else than what was recorded.
     """
-    monkeypatch.setenv("OLLAMA_HOST", no_ollama())
     notebook = build.build(source, "en", kind)
-    seconds = run_fresh(notebook, folder)
+    seconds = run_fresh(notebook, folder, kernel=kernel)
     recorded = nbformat.read(build.target(source, "en", kind=kind), as_version=4)
     found = differences(notebook, recorded)
     assert not found, found[0]
@@ -34,12 +33,22 @@ def course(tmp_path_factory):
     return tmp_path_factory.mktemp("course")
 
 
+@pytest.fixture(scope="module")
+def kernel():
+    """One for all, without an Ollama: that each chapter runs in a kernel of its own is shown with
+    the Japanese ones.
+    """
+    with pytest.MonkeyPatch.context() as patch, one_kernel() as kernel:
+        patch.setenv("OLLAMA_HOST", no_ollama())
+        yield kernel
+
+
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
-def test_a_notebook_and_its_solutions_give_what_was_recorded(source, course, monkeypatch):
-    seconds = run_and_compare(source, "notebook", course, monkeypatch)
+def test_a_notebook_and_its_solutions_give_what_was_recorded(source, course, kernel):
+    seconds = run_and_compare(source, "notebook", course, kernel)
     note_seconds(f"en/{source.stem}", seconds)
     if build.has_exercises(source):
-        seconds = run_and_compare(source, "solutions", course, monkeypatch)
+        seconds = run_and_compare(source, "solutions", course, kernel)
         note_seconds(f"en/{source.stem} (solutions)", seconds)
 
 
