@@ -16,9 +16,7 @@ pytest.importorskip("nbconvert")
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 RECORDED = [
-    path
-    for folder in ("", "en")
-    for path in sorted((NOTEBOOKS / folder).glob("0[35]_*.ipynb"))
+    path for folder in ("", "en") for path in sorted((NOTEBOOKS / folder).glob("0[35]_*.ipynb"))
 ]
 # What is too wide for the page, outside of boxes that scroll for themselves.
 TOO_WIDE = """() => {
