@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -307,27 +306,6 @@ def test_an_unexpected_error_is_one_line_and_exit_code_1(capfd, monkeypatch):
     assert code == 1
     assert "--debug" in err
     assert len(err.splitlines()) == 1
-
-
-@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
-def test_ctrl_c_ends_in_one_line():
-    code = (
-        "import signal, sys, time\nfrom workshop_helpers.cli import main as cli, models\n"
-        # a shell's background jobs, and all they start, ignore it
-        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "def wait(args):\n    print('ready', flush=True)\n    time.sleep(60)\n"
-        "models._models = wait\nsys.exit(cli.main(['models']))"
-    )
-    process = subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=30)
-    assert process.returncode == 130
-    assert len(err.splitlines()) == 1
-    assert err.startswith("workshop: Stopped.")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX shell")

@@ -17,6 +17,7 @@ from .arguments import (
     system_text,
 )
 from .output import OK
+from .stopping import settled
 
 if TYPE_CHECKING:
     from ..runtimes.chat import Chat
@@ -91,6 +92,7 @@ def _turn(chat: Chat, line: str) -> None:
             _note(f"({answer.prompt_tokens} → {answer.tokens} tokens, {answer.seconds:.1f} s{cut})")
     except KeyboardInterrupt:
         pieces.close()
+        settled()
         print()
         _note("(stopped)")
     except WorkshopError as error:

@@ -28,6 +28,7 @@ from .models import add_models_verb
 from .ollama import add_ollama_verbs
 from .output import MISTAKE, OK, STOPPED, WRONG
 from .stage import add_stage_verbs
+from .stopping import MESSAGE, ctrl_c_ends, leave
 from .train import add_train_verbs
 
 GROUPS = (
@@ -69,7 +70,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     readable_output()
     args = build_parser().parse_args(argv)
     try:
-        with warnings.catch_warnings():
+        ours = argv is None  # else a part of another program's process
+        with ctrl_c_ends() if ours else contextlib.nullcontext(), warnings.catch_warnings():
             _show_outdated()
             code: int = args.run(args)
         sys.stdout.flush()
@@ -84,8 +86,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         fix = f"`pip install 'llm-finetuning-workshop[{extra}]'`"
         return _fail(args, f"{error.name} is not installed: {fix}.", MISTAKE)
     except KeyboardInterrupt:
-        stopped = "Stopped. What was finished is kept; the same command goes on from there."
-        return _fail(args, stopped, STOPPED)
+        _fail(args, MESSAGE, STOPPED)
+        leave()
+        return STOPPED
     except BrokenPipeError:
         # The reader (`| head`) has left; Python would complain once more when it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
