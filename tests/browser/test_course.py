@@ -1,5 +1,6 @@
-"""Chapters 05 and 07 run from top to bottom in JupyterLab, in both languages, and their widgets do
-what is asked of them, by mouse and by keyboard.
+"""Chapters 05 (in Japanese) and 07 (in English) run from top to bottom in JupyterLab, and their
+widgets do what is asked of them, by mouse and by keyboard. Both languages have the same cells;
+`tests/display` has the words of both.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ def quantization(browser: Any, lab: Any, language: str) -> Iterator[OpenNotebook
     yield from opened(browser, lab, language, "07_quantization")
 
 
+@pytest.mark.parametrize("language", ["ja"], scope="module")
 def test_chapter_05_runs_and_its_explorer_walks_through_the_questions(before_after, language):
     before_after.check()
     shown = before_after.output("explore(")
@@ -102,6 +104,7 @@ def test_chapter_05_runs_and_its_explorer_walks_through_the_questions(before_aft
     before_after.check()
 
 
+@pytest.mark.parametrize("language", ["en"], scope="module")
 def test_chapter_07_runs_and_its_microscope_shows_another_block(quantization, language):
     quantization.check()
     shown = quantization.output("microscope(")
@@ -127,6 +130,7 @@ def test_chapter_07_runs_and_its_microscope_shows_another_block(quantization, la
     quantization.check()
 
 
+@pytest.mark.parametrize("language", ["en"], scope="module")
 def test_the_picker_of_chapter_07_says_what_fits(quantization, language):
     shown = quantization.output("pick_quantization(")
 
