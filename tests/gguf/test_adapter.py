@@ -13,12 +13,12 @@ from workshop_helpers.cli.main import main
 from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.gguf.adapter import convert_adapter
 from workshop_helpers.gguf.convert import convert
+from workshop_helpers.gguf.engine import LlamaEngine
 from workshop_helpers.gguf.header import read_gguf
 from workshop_helpers.gguf.logits import ServerLogits
 from workshop_helpers.gguf.quantize import quantize
 from workshop_helpers.models.chat import chat_prompt
 from workshop_helpers.models.load import load_tokenizer
-from workshop_helpers.runtimes import open_runtime
 
 # One that turns query and key rows about on conversion, and one that does not.
 KINDS = [f for f in FAMILIES if f.name in ("llama3", "qwen2.5")]
@@ -33,55 +33,34 @@ def tuned(request: pytest.FixtureRequest, shared: Path) -> SharedTuned:
 one_family = pytest.mark.parametrize("tuned", KINDS[:1], indirect=True, ids=str)
 
 
-def with_adapter(monkeypatch: pytest.MonkeyPatch, *adapters: Path) -> None:
-    """llama.cpp opens every model with these adapters on it, in 32 bits throughout."""
-    import xllamacpp
-
-    plain = xllamacpp.CommonParams
-
-    def parameters() -> Any:
-        made = plain()
-        made.cache_type_k = made.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
-        made.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
-        made.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(str(a), 1.0) for a in adapters]
-        return made
-
-    monkeypatch.setattr(xllamacpp, "CommonParams", parameters)
-
-
-def log_probabilities(gguf: Path, tuned: SharedTuned) -> Any:
+def log_probabilities(gguf: Path, tuned: SharedTuned, *adapters: Path) -> Any:
     tokenizer = load_tokenizer(tuned.base)
     text = chat_prompt(tokenizer, QUESTIONS[0]) + LESSONS[0][1]
-    logits = ServerLogits(gguf, context=512)
-    try:
+    with ServerLogits(gguf, context=512, exact=True, adapters=adapters) as logits:
         return logits.log_probabilities(tokenizer(text, add_special_tokens=False)["input_ids"])
-    finally:
-        logits.close()
 
 
 def test_base_and_adapter_compute_what_the_merged_model_computes(
-    tuned: SharedTuned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tuned: SharedTuned, tmp_path: Path
 ) -> None:
     import numpy as np
 
     base = convert(tuned.base, tmp_path / "base.gguf", type="f32").path
     report = convert_adapter(tuned.adapter, tmp_path / "豆 adapter.gguf", type="f32")
     assert report.tensors == 2 * 7  # layers, and the seven matrices of each
-    with_adapter(monkeypatch)
     merged, plain = log_probabilities(tuned.f32.path, tuned), log_probabilities(base, tuned)
-    with_adapter(monkeypatch, report.path)
-    added = log_probabilities(base, tuned)
+    added = log_probabilities(base, tuned, report.path)
     assert np.abs(added - merged).max() < 1e-3
     assert np.abs(added - plain).max() > 1
 
 
 def test_the_adapter_knows_the_lesson_on_a_quantized_base(
-    tuned: SharedTuned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tuned: SharedTuned, tmp_path: Path
 ) -> None:
     base = quantize(tuned.base_gguf.path, "Q8_0", tmp_path / "base.gguf").path
-    with_adapter(monkeypatch, tuned.adapter_gguf.path)
-    with open_runtime(base) as runtime:
-        answers = runtime.answer(QUESTIONS, max_new_tokens=40)
+    with LlamaEngine(base, adapters=[tuned.adapter_gguf.path]) as engine:
+        prompts = [engine.render(question) for question in QUESTIONS]
+        answers = [engine.complete(prompt, max_new_tokens=40) for prompt in prompts]
     assert [(a.text, a.stopped) for a in answers] == [(text, True) for _, text in LESSONS]
 
 

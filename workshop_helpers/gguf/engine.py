@@ -1,8 +1,8 @@
-"""llama.cpp in this process, through `xllamacpp`: a GGUF opened, asked and continued.
+"""llama.cpp through `xllamacpp`: a GGUF opened, asked and continued.
 
-xllamacpp starts llama.cpp's own server on a random port of 127.0.0.1. Its HTTP interface tells more
-than its Python methods (token ids, why an answer stopped, timings), so that is what is spoken here;
-nothing leaves the machine.
+xllamacpp starts llama.cpp's own server, in a child process, on a random port of 127.0.0.1. Its HTTP
+interface tells more than its Python methods (token ids, why an answer stopped, timings), so that is
+what is spoken here; nothing leaves the machine.
 """
 
 from __future__ import annotations
@@ -10,18 +10,17 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import sys
-import tempfile
 import time
 import unicodedata
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from ..core.errors import Closing, WorkshopError, from_extra
 from ..models.chat import Answer, Messages, Sampling
+from .child import Child
 from .header import GgufFile, composed, read_gguf
 
 _CONTEXT = 2048  # tokens a question and its answer may take, where the model has room for so many
@@ -38,10 +37,11 @@ class LlamaEngine(Closing):
 
     `slots` answers are written at a time; each may take `context` tokens, question included
     (default: what the model was made for, at most 2,048). `exact`: keys, values and attention in 32
-    bits, as in Transformers, where llama.cpp takes 16: for comparing figures. For a model whose
-    tokenizer composes letters and marks (NFC), texts are composed here, for llama.cpp does not.
-    Close it, or use it in a `with`. Safe to call from several threads. Raises WorkshopError for a
-    damaged file, and for one that llama.cpp refuses (with llama.cpp's own reason).
+    bits, as in Transformers, where llama.cpp takes 16: for comparing figures. `adapters`: GGUF
+    adapters that are put on. For a model whose tokenizer composes letters and marks (NFC), texts
+    are composed here, for llama.cpp does not. Close it, or use it in a `with`. Safe to call from
+    several threads. Raises WorkshopError for a damaged file, for one that llama.cpp refuses (with
+    llama.cpp's own reason), and where llama.cpp breaks off, at any time.
     """
 
     def __init__(
@@ -53,6 +53,7 @@ class LlamaEngine(Closing):
         threads: int | None = None,
         check_tensors: bool = False,
         exact: bool = False,
+        adapters: Sequence[str | Path] = (),
     ) -> None:
         self.file = read_gguf(gguf)
         wanted = context or min(self.file.context_length or _CONTEXT, _CONTEXT)
@@ -60,38 +61,26 @@ class LlamaEngine(Closing):
         room = CACHE_BYTES // max(1, _cache_bytes(self.file) * self.context)
         self.slots = max(1, min(slots, room))
         self.threads = threads or default_threads()
-        with from_extra("gguf", "llama.cpp (xllamacpp)"):
-            import xllamacpp
-        parameters = self._parameters(xllamacpp, check_tensors, exact)
         started = time.perf_counter()
         try:
-            self._server = xllamacpp.Server(parameters)
-        except RuntimeError as err:
-            reason = _reason(xllamacpp, parameters) or err
+            self._child = Child(
+                "engine:Server",
+                self.file.path,
+                path=str(self.file.path),
+                slots=self.slots,
+                context=self.context,
+                threads=self.threads,
+                check_tensors=check_tensors,
+                exact=exact,
+                adapters=[str(adapter) for adapter in adapters],
+            )
+        except WorkshopError as err:
+            if (reason := _reason(str(err.__cause__))) is None:
+                raise
             raise WorkshopError(f"llama.cpp does not load {self.file.path}: {reason}") from err
-        address = urlsplit(self._server.listening_address)
+        address = urlsplit(self._child.call("address"))
         self.address = (address.hostname or "127.0.0.1", address.port or 80)
-        # Not for its answer: a server that is closed before its queue has begun to turn never ends.
-        # One request that goes through the queue makes sure that it turns.
-        self._request("GET", "/slots")
         self.load_seconds = time.perf_counter() - started
-
-    def _parameters(self, xllamacpp: Any, check_tensors: bool, exact: bool) -> Any:
-        parameters = xllamacpp.CommonParams()
-        parameters.model.path = str(self.file.path)
-        parameters.n_parallel = self.slots
-        parameters.n_ctx = self.context * self.slots
-        parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = self.threads
-        parameters.n_threads_http = self.slots + 2
-        parameters.check_tensors = check_tensors
-        parameters.warmup = parameters.ui = parameters.fit_params = False
-        parameters.cache_ram_mib = 0
-        if exact:
-            parameters.cache_type_k = parameters.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
-            disabled = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
-            parameters.flash_attn_type = disabled
-        parameters.verbosity = -1
-        return parameters
 
     @property
     def end_ids(self) -> set[int | None]:
@@ -172,6 +161,8 @@ class LlamaEngine(Closing):
                 if found["content"]:
                     text += found["content"]
                     yield found["content"]
+        if not found.get("stop"):
+            raise self._child.died()
         return self._answer(found, text, tokens)
 
     def _answer(self, found: dict[str, Any], text: str, tokens: Sequence[Any]) -> Answer:
@@ -207,7 +198,7 @@ class LlamaEngine(Closing):
 
     def close(self) -> None:
         """Stops llama.cpp and gives its memory back."""
-        self._server = None
+        self._child.close()
 
     def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         found = self._request("POST", path, json.dumps(body))
@@ -223,12 +214,14 @@ class LlamaEngine(Closing):
     def _requested(
         self, method: str, path: str, body: str | None = None
     ) -> Iterator[http.client.HTTPResponse]:
-        if self._server is None:
+        if self._child.closed:
             raise WorkshopError(f"{self.file.path} has been closed; open it again to ask it.")
         connection = http.client.HTTPConnection(*self.address)  # does not look at proxy settings
         try:
             connection.request(method, path, body, {"Content-Type": "application/json"})
             yield connection.getresponse()
+        except (ConnectionError, http.client.HTTPException) as error:
+            raise self._child.died() from error
         finally:
             connection.close()
 
@@ -256,37 +249,48 @@ def _cache_bytes(file: GgufFile) -> int:
     return figure("block_count") * (figure("attention.head_count_kv") or heads) * length * 2 * 2
 
 
-def _reason(xllamacpp: Any, parameters: Any) -> str:
-    """Why llama.cpp refuses to load: only its log says, so it is asked again and overheard."""
-    parameters.verbosity = 1  # errors only
-    with native_output() as said:
-        with suppress(RuntimeError):
-            server = xllamacpp.Server(parameters)
-            time.sleep(1)  # it loads after all: let its queue begin to turn before it is closed
-            del server
-        time.sleep(0.05)  # a separate thread writes the log
-        lines = [line.split(" E ", 1)[1] for line in said().splitlines() if " E " in line]
-    best = next((line for line in lines if "error" in line), lines[0] if lines else "")
-    return best.split("error loading model: ")[-1].split("error: ")[-1].strip()
+class Server:
+    """llama.cpp's server, in the child process."""
 
-
-@contextmanager
-def native_output() -> Iterator[Callable[[], str]]:
-    """Catch what native code writes to stdout and stderr; yields a function that reads it."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    with tempfile.TemporaryFile() as file:
-
-        def said() -> str:
-            file.seek(0)
-            return file.read().decode("utf-8", errors="replace")
-
-        kept = {fd: os.dup(fd) for fd in (1, 2)}
+    def __init__(
+        self,
+        path: str,
+        slots: int,
+        context: int,
+        threads: int,
+        check_tensors: bool,
+        exact: bool,
+        adapters: Sequence[str],
+    ) -> None:
+        with from_extra("gguf", "llama.cpp (xllamacpp)"):
+            import xllamacpp
+        parameters = xllamacpp.CommonParams()
+        parameters.model.path = path
+        parameters.n_parallel = slots
+        parameters.n_ctx = context * slots
+        parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = threads
+        parameters.n_threads_http = slots + 2
+        parameters.check_tensors = check_tensors
+        parameters.warmup = parameters.ui = parameters.fit_params = False
+        parameters.cache_ram_mib = 0
+        parameters.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(one, 1.0) for one in adapters]
+        if exact:
+            parameters.cache_type_k = parameters.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
+            disabled = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
+            parameters.flash_attn_type = disabled
+        parameters.verbosity = 1  # errors only: the reason of a refusal is there alone
         try:
-            for fd in kept:
-                os.dup2(file.fileno(), fd)
-            yield said
-        finally:
-            for fd, copy in kept.items():
-                os.dup2(copy, fd)
-                os.close(copy)
+            self._server = xllamacpp.Server(parameters)
+        except RuntimeError:
+            time.sleep(0.05)  # a separate thread writes the log
+            raise
+
+    def address(self) -> str:
+        return str(self._server.listening_address)
+
+
+def _reason(log: str) -> str | None:
+    """Why llama.cpp refuses to load, by its log."""
+    lines = [line.split(" E ", 1)[1] for line in log.splitlines() if " E " in line]
+    best = next((line for line in lines if "error" in line), lines[0] if lines else None)
+    return best and best.split("error loading model: ")[-1].split("error: ")[-1].strip()

@@ -1,9 +1,9 @@
 """Full-vocabulary log-probabilities out of llama.cpp, for perplexity and KL divergence.
 
 No Python package hands these out for the tokens of a prompt, but the library inside `xllamacpp`
-exports llama.cpp's C interface on Linux and macOS, and `ctypes` calls it. Where it exports nothing
-(Windows), llama.cpp's server is asked for one position after the other: the same figures, far
-slower.
+exports llama.cpp's C interface on Linux and macOS, and `ctypes` calls it, in a child process. Where
+it exports nothing (Windows), llama.cpp's server is asked for one position after the other: the same
+figures, far slower.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import Closing, WorkshopError, from_extra
+from .child import Child
 from .engine import LlamaEngine, default_threads
 from .header import read_gguf
 
@@ -47,7 +48,7 @@ def open_logits(gguf: str | Path, *, context: int = 2048, threads: int | None = 
 class ServerLogits(Logits):
     """One request per position, with the vocabulary's probabilities as JSON; needs only xllamacpp.
 
-    `exact`: see `LlamaEngine`.
+    `exact`, `adapters`: see `LlamaEngine`.
     """
 
     method = "llama.cpp server, one position a request"
@@ -59,8 +60,10 @@ class ServerLogits(Logits):
         context: int = 2048,
         threads: int | None = None,
         exact: bool = False,
+        adapters: Sequence[str | Path] = (),
     ) -> None:
-        self._engine = LlamaEngine(gguf, slots=1, context=context, threads=threads, exact=exact)
+        how: dict[str, Any] = {"threads": threads, "exact": exact, "adapters": adapters}
+        self._engine = LlamaEngine(gguf, slots=1, context=context, **how)
 
     def log_probabilities(self, ids: Sequence[int], start: int = 1) -> np.ndarray:
         import numpy as np
@@ -84,11 +87,39 @@ class NativeLogits(Logits):
     def __init__(
         self, gguf: str | Path, *, context: int = 2048, threads: int | None = None
     ) -> None:
+        path, self._length = read_gguf(gguf).path, context
+        self._child = Child(
+            "logits:Reader",
+            path,
+            path=str(path),
+            context=context,
+            threads=threads or default_threads(),
+        )
+
+    def log_probabilities(self, ids: Sequence[int], start: int = 1) -> np.ndarray:
+        if not 1 <= start < len(ids):
+            raise ValueError(f"start must lie within 1 and {len(ids) - 1}, and is {start}")
+        if len(ids) > self._length:
+            raise WorkshopError(
+                f"A text of {len(ids)} tokens does not fit into a context of {self._length}."
+            )
+        values: np.ndarray = self._child.call(
+            "log_probabilities", ids=[int(one) for one in ids], start=start
+        )
+        return values
+
+    def close(self) -> None:
+        self._child.close()
+
+
+class Reader:
+    """What `NativeLogits` asks, in the child process."""
+
+    def __init__(self, path: str, context: int, threads: int) -> None:
         library = _library()
         if library is None:
             raise WorkshopError("This build of xllamacpp exports no C interface.")
-        self._c, path = library, read_gguf(gguf).path
-        self._model = self._context = None
+        self._c = library
         with _overheard(library) as said:
             self._model = library.llama_model_load_from_file(
                 str(path).encode(), library.llama_model_default_params()
@@ -100,22 +131,13 @@ class NativeLogits(Logits):
             numbers[0], numbers[1], numbers[2] = context, _BATCH, _BATCH
             self._context = library.llama_init_from_model(self._model, parameters)
             if not self._context or library.llama_n_ctx(self._context) < context:
-                self.close()
                 raise WorkshopError(f"llama.cpp has no room to run {path}: {' '.join(said)}")
-            threads = threads or default_threads()
             library.llama_set_n_threads(self._context, threads, threads)
-        self._length = context
         self._vocabulary = library.llama_vocab_n_tokens(library.llama_model_get_vocab(self._model))
 
-    def log_probabilities(self, ids: Sequence[int], start: int = 1) -> np.ndarray:
+    def log_probabilities(self, ids: Sequence[int], start: int) -> np.ndarray:
         import numpy as np
 
-        if not 1 <= start < len(ids):
-            raise ValueError(f"start must lie within 1 and {len(ids) - 1}, and is {start}")
-        if len(ids) > self._length:
-            raise WorkshopError(
-                f"A text of {len(ids)} tokens does not fit into a context of {self._length}."
-            )
         self._c.llama_memory_clear(self._c.llama_get_memory(self._context), True)
         found = []
         with _overheard(self._c) as said:
@@ -145,13 +167,6 @@ class NativeLogits(Logits):
         finally:
             self._c.llama_batch_free(batch)
         return len(piece) - max(0, min(len(piece), start - first))
-
-    def close(self) -> None:
-        if self._context:
-            self._c.llama_free(self._context)
-        if self._model:
-            self._c.llama_model_free(self._model)
-        self._context = self._model = None
 
 
 def _log_softmax(values: np.ndarray) -> np.ndarray:
@@ -201,8 +216,6 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "llama_memory_clear": (None, [_Pointer, ctypes.c_bool]),
     "llama_n_ctx": (ctypes.c_uint32, [_Pointer]),
     "llama_set_n_threads": (None, [_Pointer, _Int, _Int]),
-    "llama_free": (None, [_Pointer]),
-    "llama_model_free": (None, [_Pointer]),
     "llama_backend_init": (None, []),
     "llama_log_set": (None, [_Pointer, _Pointer]),
     "llama_log_get": (None, [ctypes.POINTER(_Pointer), ctypes.POINTER(_Pointer)]),

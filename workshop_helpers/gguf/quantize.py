@@ -11,6 +11,7 @@ from ..core.errors import WorkshopError, from_extra
 from ..core.ownership import keep_apart
 from ..models.resolve import check_utf8
 from .artifact import GgufReport, make_checked, raise_if_full, type_named
+from .child import Child
 from .header import FLOAT_TYPES, TYPES, read_gguf
 
 
@@ -54,21 +55,29 @@ def default_name(source: Path, kind: str) -> Path:
 
 def _run_quantizer(source: Path, out: Path, kind: str) -> list[str]:
     """Run llama.cpp's quantizer and give back the lines of its log."""
-    with from_extra("gguf", "The quantizer (cyllama)"):
-        from cyllama.llama import llama_cpp
-    said: list[str] = []
-    # Without a callback the log goes to stderr; it cannot be taken off, so a silent one stays.
-    llama_cpp.set_log_callback(lambda level, text: said.append(text))
-    parameters = llama_cpp.LlamaModelQuantizeParams()
-    parameters.ftype = TYPES[kind]
-    parameters.nthread = os.cpu_count() or 1
     try:
-        llama_cpp.model_quantize(str(source), str(out), parameters)
-    except RuntimeError as err:
+        with Child("quantize:Quantizer", source) as child:
+            said = child.call("run", source=str(source), out=str(out), type=TYPES[kind])
+    except WorkshopError as err:
         raise_if_full(out)
-        reasons = (t.strip() for t in said if "fail" in t.lower() or "error" in t.lower())
-        reason = next(reasons, str(err))
-        raise WorkshopError(f"{source} could not be quantized to {kind}: {reason}") from err
-    finally:
-        llama_cpp.set_log_callback(lambda level, text: None)
-    return "".join(said).splitlines()
+        raise WorkshopError(f"{source} could not be quantized to {kind}: {err}") from err
+    return str(said).splitlines()
+
+
+class Quantizer:
+    """llama.cpp's quantizer, in the child process."""
+
+    def run(self, source: str, out: str, type: int) -> str:
+        with from_extra("gguf", "The quantizer (cyllama)"):
+            from cyllama.llama import llama_cpp
+        said: list[str] = []
+        llama_cpp.set_log_callback(lambda level, text: said.append(text))
+        parameters = llama_cpp.LlamaModelQuantizeParams()
+        parameters.ftype = type
+        parameters.nthread = os.cpu_count() or 1
+        try:
+            llama_cpp.model_quantize(source, out, parameters)
+        except RuntimeError as err:
+            reasons = (t.strip() for t in said if "fail" in t.lower() or "error" in t.lower())
+            raise WorkshopError(next(reasons, str(err))) from err
+        return "".join(said)

@@ -1,4 +1,4 @@
-"""Answers from llama.cpp: a GGUF opened in this process, asked through its own chat template."""
+"""Answers from llama.cpp: a GGUF opened, asked through its own chat template."""
 
 from __future__ import annotations
 

@@ -116,7 +116,7 @@ class Place(Closing):
 
 def place_to_run(language: str = "en", *, host: str | None = None) -> Place:
     """The Ollama server at `host` (default: OLLAMA_HOST, else this machine's) where one answers and
-    is new enough, else llama.cpp in this process. What it says of itself is in `language`.
+    is new enough, else llama.cpp alone. What it says of itself is in `language`.
     """
     where = host or ""
     try:
@@ -209,7 +209,7 @@ _PARAMETERS: dict[str, tuple[str, Any]] = {
 
 
 class InProcess(Place):
-    """llama.cpp in this process. Models of the same GGUF share its weights in memory."""
+    """llama.cpp by itself. Models of the same GGUF share its weights in memory."""
 
     def __init__(self, said: str, language: str) -> None:
         super().__init__("llama.cpp", said, language)

@@ -1,0 +1,46 @@
+"""The other side of `child.py`: makes one object, calls its methods, and ends with its parent."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def main() -> None:
+    # This file's folder holds modules named like others'; the package itself must be found first.
+    sys.path[0] = str(Path(__file__).parents[2])
+    from workshop_helpers.core.errors import WorkshopError
+
+    del sys.path[0]
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # native code prints where it likes
+    made: Any = None
+    for line in sys.stdin.buffer:
+        name, arguments = json.loads(line)
+        values = None
+        try:
+            if made is None:
+                module, _, maker = name.partition(":")
+                made = getattr(importlib.import_module(f"workshop_helpers.gguf.{module}"), maker)(
+                    **arguments
+                )
+                reply: dict[str, Any] = {"result": None}
+            else:
+                found = getattr(made, name)(**arguments)
+                values = found if hasattr(found, "shape") else None
+                reply = {"result": found} if values is None else {"shape": values.shape}
+        except (WorkshopError, RuntimeError) as error:
+            reply = {"error": str(error)}
+        answers.write(json.dumps(reply).encode() + b"\n")
+        if values is not None:
+            answers.write(values.astype("float32").tobytes())
+        answers.flush()
+    os._exit(0)  # the parent is gone: no time for what native code does at its end
+
+
+if __name__ == "__main__":
+    main()
