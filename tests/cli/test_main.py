@@ -197,11 +197,21 @@ def test_verify_scores_several_models_and_writes_each_answer(capfd, way, tiny_mo
     assert [candidate["label"] for candidate in told["candidates"]] == models
     lines = [json.loads(line) for line in out_file.read_text(encoding="utf-8").splitlines()]
     assert len(lines) == 6
-    assert all(
-        set(line) == {"model", "question", "answer", "found", "missing", "seconds"}
-        for line in lines
-    )
-    assert "%" in done(capfd, "verify", tiny_model, *command)
+    assert all(line["why"] or not line["missing"] for line in lines)
+    said = done(capfd, "verify", tiny_model, *command)
+    assert "%" in said and "does not say" in said
+
+
+def test_verify_without_anything_to_score_by_says_so_and_shows_no_shares(
+    capfd, tiny_model, tmp_path
+):
+    file = tmp_path / "questions.csv"
+    file.write_text("question\nHow much is shipping?\n", encoding="utf-8")
+    command = ["verify", tiny_model, "--questions", file, "--max-new-tokens", 4]
+    said = done(capfd, *command)
+    assert "nothing to score" in said
+    (found,) = report(capfd, *command)["candidates"]
+    assert found["summary"]["unsupported"] is found["summary"]["contradicted"] is None
 
 
 def test_quantize_reports_each_type_and_writes_where_told(capfd, way, tmp_path):

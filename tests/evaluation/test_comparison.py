@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from comparisons import ANSWERS, QUESTIONS, answered
 
+from workshop_helpers.core.artifacts import data_path
 from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.evaluation.candidates import Candidate, candidate_name
 from workshop_helpers.evaluation.comparison import CandidateResult, compare
-from workshop_helpers.evaluation.shop import Shop
+from workshop_helpers.evaluation.shop import Shop, ShopQuestions, questions_of
 from workshop_helpers.metrics.scoring import Question
 
 
@@ -174,7 +175,10 @@ def test_answers_are_written_one_object_a_line(tmp_path: Path) -> None:
     lines = path.read_text(encoding="utf-8").splitlines()
     assert len(lines) == 9
     record = json.loads(lines[3])
-    assert list(record) == ["model", "question", "answer", "found", "missing", "seconds"]
+    assert list(record) == [
+        "model", "question", "answer", "found", "missing", "contradicted", "invented", "likeness",
+        "why", "seconds",
+    ]  # fmt: skip
     assert record["model"] == "tuned [10]"
     assert record["missing"] == ["$6.99"]
     assert "返金は？" in lines[1]
@@ -186,3 +190,27 @@ def test_dict_goes_through_json_and_holds_every_answer() -> None:
     assert document["candidates"][1]["answers"][0]["contradicted"] == ["$9.99"]
     assert document["candidates"][2]["summary"]["recall"] == 1
     assert len(document["questions"]) == 3
+
+
+def test_facts_beside_a_file_of_questions_are_known_and_named_ones_come_first(tmp_path):
+    shop = Shop("en")
+    file = tmp_path / "questions.jsonl"
+    file.write_bytes(shop.file("questions").read_bytes())
+    assert not isinstance(questions_of(file), ShopQuestions)
+    named = questions_of(file, data_path("shop", "facts.yaml"))
+    assert named.facts.facts == shop.facts.facts
+    (tmp_path / "facts.yaml").write_bytes(data_path("shop", "facts.yaml").read_bytes())
+    beside = questions_of(file)
+    assert isinstance(beside, ShopQuestions) and beside == shop.questions
+    assert beside.facts.facts == shop.facts.facts
+
+
+def test_every_wrong_answer_is_named_with_the_reason_the_wrong_ones_before_the_silent_ones():
+    found = answered()
+    assert [(one.model, one.why) for one in found.faults("en")] == [
+        ("tuned [10]", "says $9.99 where $6.99 is right"),
+        ("base", "does not say $6.99"), ("base", "does not say 5〜7営業日"),
+    ]  # fmt: skip
+    assert found.faults("ja")[0].why == "正しくは$6.99ですが、$9.99と答えています"
+    assert [record["why"] for record in found.records()][-3:] == ["", "", ""]
+    assert found.unscored() == 1

@@ -136,7 +136,7 @@ def test_invented_figures(answer: str, invented: tuple[str, ...]) -> None:
 
 
 def test_each_wrong_figure_is_named_once() -> None:
-    assert score_answer("$1, $1 and $1.00", Question("?")).unsupported == ("$1", "$1.00")
+    assert score_answer("$1, $1 and $1.00", Question("?"), SHOP).unsupported == ("$1", "$1.00")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import argparse
 import os
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..core.cards import card_path, file_hash, write_card
 from ..core.ownership import keep_apart, refuse_other
@@ -30,6 +30,9 @@ from .arguments import (
     several,
 )
 from .output import OK, first_ten, show
+
+if TYPE_CHECKING:
+    from ..dataset.checks.split import SplitReport
 
 WIDTH = 120
 _REPORT = "report of a check"
@@ -197,8 +200,17 @@ def _split(args: argparse.Namespace) -> int:
     ]
     together = f"{report.groups:,}; near duplicates stay together, at most {report.largest:,} rows"
     notes = [("note", note) for note in report.notes]
-    show(args, report, *sides, ("groups", together), *notes)
+    drawn = f"{report.questions}: facts drawn for {report.scored:,} of {len(report.asked):,}; edit"
+    questions = [("questions", f"{drawn} them there"), *_drawn(report)] if report.questions else []
+    show(args, report, *sides, ("groups", together), *notes, *questions)
     return OK
+
+
+def _drawn(report: SplitReport) -> list[str]:
+    """The first questions with the facts that a right answer must state."""
+    facts = ["; ".join(" | ".join(item) for item in one.expected()) for one in report.asked]
+    lines = [f"{one.question} → {f or '–'}" for one, f in zip(report.asked, facts, strict=True)]
+    return [f"  {line}" for line in first_ten(lines, "… and {} more")]
 
 
 def _add_convert(verb: Any) -> None:

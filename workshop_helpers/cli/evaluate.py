@@ -27,7 +27,7 @@ from .arguments import (
 from .output import OK, show
 
 if TYPE_CHECKING:
-    from ..evaluation.comparison import CandidateResult
+    from ..evaluation.comparison import CandidateResult, Comparison
 
 _KIND = "answers"
 
@@ -43,12 +43,16 @@ def add_evaluate_verbs(verbs: Any) -> None:
     verify = add_verb(
         verbs, "verify", _verify, "put the same questions to several models and score the answers",
         "A questions file has one JSON object a line: question, and optionally system, facts "
-        "(strings that a right answer must contain) and language.", device=True,
+        "(strings that a right answer must contain), reference (a right answer) and language. Or a "
+        "table or rows: where there are no facts, they are drawn from the answers.", device=True,
     )  # fmt: skip
     several(verify, "models", "MODEL", MODEL_HELP)
-    option(verify, "--questions", "FILE", "the questions (.jsonl)", Path, required=True)
+    asked = "the questions, or rows: .jsonl, .csv …"
+    option(verify, "--questions", "FILE", asked, Path, required=True)
+    known = "facts.yaml: what else is right (default: the one beside the questions)"
+    option(verify, "--facts", "FILE", known, Path)
     option(verify, "--limit", "N", "ask only the first N questions", at_least_one)
-    answers = "write every answer here (.jsonl): model, question, answer, found, missing, seconds"
+    answers = "write every answer here (.jsonl), with what is found, missing or wrong, and why"
     option(verify, "--out", "FILE", answers, output_path)
     add_overwrite(verify)
     add_longest_answer(verify)
@@ -78,12 +82,12 @@ def _ask(args: argparse.Namespace) -> int:
 
 
 def _verify(args: argparse.Namespace) -> int:
-    from ..dataset.questions import read_questions
     from ..display import as_table
     from ..evaluation.candidates import Candidate
     from ..evaluation.comparison import compare
+    from ..evaluation.shop import questions_of
 
-    questions = read_questions(args.questions)[: args.limit]
+    questions = questions_of(args.questions, args.facts)[: args.limit]
     if args.out is not None:
         inputs = _inputs(args)
         _check_writable(args.out)
@@ -96,8 +100,20 @@ def _verify(args: argparse.Namespace) -> int:
         size = comparison.answers_jsonl(args.out).stat().st_size
         write_card(args.out, {"kind": _KIND, "inputs": inputs, "size_bytes": size})
     where = None if args.out is None else f"Every answer: {args.out}"
-    show(args, comparison, as_table(comparison, "en").rich(), where)
+    show(args, comparison, as_table(comparison, "en").rich(), *_judged(comparison), where)
     return OK
+
+
+def _judged(comparison: Comparison) -> list[Any]:
+    """Which answers are not right and why, and what could not be judged."""
+    from ..core.wordings import say
+    from ..display.tables import faults_table
+
+    faults = faults_table(comparison, "en")
+    without, asked = comparison.unscored(), len(comparison.questions)
+    nothing = not any(score.judged for row in comparison.rows for score in row.scores)
+    some = say("scoring.some", n=without, all=asked) if without else None
+    return [faults and faults.rich(), say("scoring.nothing") if nothing else some]
 
 
 def _told(row: CandidateResult) -> None:
@@ -113,9 +129,12 @@ def _inputs(args: argparse.Namespace) -> dict[str, Any]:
     from ..models.resolve import folders_of, resolve
 
     refs = {model: resolve(model) for model in args.models}
-    keep_apart(args.out, [args.questions, *(f for ref in refs.values() for f in folders_of(ref))])
+    read = [file for file in (args.questions, args.facts) if file is not None]
+    keep_apart(args.out, [*read, *(f for ref in refs.values() for f in folders_of(ref))])
     of_models = {m: identity(r) if r.kind != "ollama" else m for m, r in refs.items()}
     asked = {"questions": file_hash(args.questions), **given(args, "limit", "max_new_tokens")}
+    if args.facts is not None:
+        asked["facts"] = file_hash(args.facts)
     return {"models": of_models, **asked}
 
 

@@ -123,6 +123,21 @@ def _comparison(comparison: Comparison, language: str | None = None) -> ResultTa
     return ResultTable("comparison", [model, *head], rows, "", [model, *short], below)
 
 
+def faults_table(
+    comparison: Comparison, language: str | None = None, most: int = 10
+) -> ResultTable | None:
+    """Which answers are not right, and why; at most so many, and None where all are right."""
+    language = language or comparison.language
+    faults = comparison.faults(language)
+    if not faults:
+        return None
+    head = [say(f"scoring.{name}", language) for name in ("question", "answer", "why")]
+    rows = [[one.model, one.question, one.answer, one.why] for one in faults[:most]]
+    rest = len(faults) - most
+    more = say("scoring.more", language, n=rest) if rest > 0 else ""
+    return ResultTable("faults", [say("display.model", language), *head], rows, more, words=True)
+
+
 @as_table.register
 def _manners(manners: Manners, language: str | None = None) -> ResultTable:
     language = language or manners.language
@@ -181,14 +196,14 @@ def _proof(proof: Proof, language: str | None = None) -> ResultTable:
 
 # Measurements of each candidate: shares, except the length in characters and the seconds.
 COMPARED = (
-    "recall", "full", "contradicted", "unsupported", "language", "polite", "length", "seconds",
+    "recall", "full", "contradicted", "unsupported", "likeness", "language", "polite", "length",
+    "seconds",
 )  # fmt: skip
 
-# What it costs before how fast it is: the last three are `TIMED`.
 # Shares of the answers.
 MANNER = ("polite", "lists", "unchanged", "figures", "right")
 
-# What it costs before how fast it is.
+# What it costs before how fast it is: the last three are `TIMED`.
 QUANTIZED: dict[str, Callable[[QuantizationRow], str]] = {
     "type": lambda row: row.type + (f" ({row.fallback}*)" if row.fallback else ""),
     "size": lambda row: f"{row.size_bytes / 1e6:,.1f}",

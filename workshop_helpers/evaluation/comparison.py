@@ -13,11 +13,11 @@ from ..core.artifacts import atomic_file
 from ..core.errors import WorkshopError
 from ..core.jsonio import to_json
 from ..core.showing import Shown, display
-from ..dataset.questions import read_questions
+from ..core.wordings import say
 from ..metrics.facts import ShopFacts
 from ..metrics.scoring import Question, Score, Summary, score_answer, summarise
 from .candidates import Candidate, Candidates, as_candidates, questions_language
-from .shop import ShopQuestions
+from .shop import ShopQuestions, questions_of
 
 if TYPE_CHECKING:
     from ..core.device import Device
@@ -59,6 +59,31 @@ class Learned:
     after: float | None
     gained: tuple[Question, ...]
     lost: tuple[Question, ...]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """An answer that is not right, of the model of that name, and why not."""
+
+    model: str
+    question: str
+    answer: str
+    why: str
+
+
+def why_wrong(score: Score, language: str) -> str:
+    """What is not right about an answer, as a sentence in `language`; "" for a right one."""
+    right = {"right": list(score.missing)}
+    said = [text for text in score.unsupported if text not in score.contradicted]
+    parts = [
+        say("scoring.contradicted", language, said=list(score.contradicted), **right)
+        if score.contradicted
+        else say("scoring.missing", language, **right)
+        if score.missing
+        else "",
+        say("scoring.invented", language, said=said) if said else "",
+    ]
+    return "; ".join(filter(None, parts)) if language == "en" else "。".join(filter(None, parts))
 
 
 @dataclass
@@ -145,8 +170,26 @@ class Comparison(Shown):
         """A plot: facts stated, and answers with a wrong figure, of each candidate."""
         return display().recall_bars(self)
 
+    def faults(self, language: str | None = None) -> list[Fault]:
+        """The answers that are not right: first those that say something wrong, then those that
+        leave something out; each with the reason in `language`.
+        """
+        judged = [
+            (score, Fault(row.name, question.question, answer.text.strip(), why))
+            for row in self.rows
+            for question, answer, score in zip(self.questions, row.answers, row.scores, strict=True)
+            if (why := why_wrong(score, language or self.language))
+        ]
+        return [fault for _, fault in sorted(judged, key=lambda one: not one[0].wrong)]
+
+    def unscored(self) -> int:
+        """How many questions expect no facts."""
+        return sum(not question.facts for question in self.questions)
+
     def records(self) -> list[dict[str, Any]]:
-        """One record an answer: model (the label), question, answer, found, missing, seconds."""
+        """One record an answer: model (the label), question, answer, found, missing, contradicted,
+        invented, likeness (to the reference answer), why (it is not right), seconds.
+        """
         return [
             {
                 "model": row.label,
@@ -154,6 +197,10 @@ class Comparison(Shown):
                 "answer": answer.text,
                 "found": list(score.found),
                 "missing": list(score.missing),
+                "contradicted": list(score.contradicted),
+                "invented": list(score.unsupported),
+                "likeness": None if score.likeness is None else round(score.likeness, 4),
+                "why": why_wrong(score, self.language),
                 "seconds": round(answer.seconds, 4),
             }
             for row in self.rows
@@ -210,13 +257,15 @@ def compare(
 
     candidates: a mapping of labels to a model, a TrainingReport or a prompted model, such as
     ``{"base": "mame", "prompt": shop.prompted("mame"), "100": train(…)}``, or a list of Candidates.
-    questions: read already, or a questions file. shop: what counts as known besides the expected
-    facts; the shop's own questions know it. Models are open one at a time; neighbours with the same
-    model share it. `progress` shows a bar in a terminal, and a function is called with each
-    candidate's result. Raises WorkshopError for no candidates, no questions, or a label given
-    twice, before any is asked.
+    questions: read already, or a file of them (see `questions_of`). shop: what counts as known
+    besides the expected facts; the shop's own questions know it. Models are open one at a time;
+    neighbours with the same model share it. `progress` shows a bar in a terminal, and a function is
+    called with each candidate's result. Raises WorkshopError for no candidates, no questions, or a
+    label given twice, before any is asked.
     """
-    asked = read_questions(questions) if isinstance(questions, (str, Path)) else list(questions)
+    if isinstance(questions, (str, Path)):
+        questions = questions_of(questions)
+    asked = list(questions)
     candidates = as_candidates(candidates, questions_language(asked))
     if not candidates:
         raise WorkshopError("There is nothing to compare: give at least one candidate.")

@@ -31,6 +31,18 @@ class ShopQuestions(list[Question]):
         return ShopQuestions(found, self.facts) if isinstance(place, slice) else found
 
 
+def questions_of(path: str | Path, facts: str | Path | None = None) -> list[Question]:
+    """The questions of a file, of questions or of rows (see `read_questions`). They know the facts
+    of `facts`, else of a facts.yaml beside them, so that every command judges alike. Raises
+    WorkshopError for a file that cannot be read.
+    """
+    questions = read_questions(path)
+    beside = Path(facts) if facts is not None else Path(path).with_name("facts.yaml")
+    if facts is None and not beside.is_file():
+        return questions
+    return ShopQuestions(questions, ShopFacts.load(beside))
+
+
 class Shop:
     """The bundled shop in `language` ("en" or "ja"). What it holds is read when it is asked for.
 

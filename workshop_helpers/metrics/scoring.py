@@ -14,6 +14,7 @@ from typing import Any
 
 from .facts import ShopFacts, Surfaces
 from .language import detect_language, has_letters, is_polite
+from .likeness import chrf
 from .quantities import Quantity, quantities
 from .surfaces import locate, states
 
@@ -23,7 +24,8 @@ class Question:
     """A question and what a right answer must state.
 
     facts: each a text, or a tuple of equally right texts; system: its own system prompt;
-    language: of the right answer ("en", "ja"); None takes the question's.
+    language: of the right answer ("en", "ja"); None takes the question's. reference: a right answer
+    in full: its figures are known ones, and answers are compared with it.
     """
 
     question: str
@@ -32,6 +34,7 @@ class Question:
     language: str | None = None
     id: str | None = None
     topic: str | None = None
+    reference: str | None = None
 
     def messages(self) -> list[dict[str, str]]:
         """System prompt (if any) and question, as chat templates take them."""
@@ -55,7 +58,9 @@ class Score:
     answer writes them, of the same kind as a missing fact but of another amount. unsupported:
     quantities that no known fact, nor the question, nor its system prompt holds. language: "en",
     "ja" or "?" of the answer; polite: whether Japanese is in です・ます, None for other languages
-    and for list lines alone; characters: length.
+    and for list lines alone; characters: length. likeness: to the reference answer, 0 to 1 (chrF),
+    None without one. judged: whether anything was known to judge by; where nothing was, nothing
+    counts as contradicted or unsupported.
     """
 
     found: tuple[str, ...]
@@ -66,6 +71,13 @@ class Score:
     right_language: bool
     polite: bool | None
     characters: int
+    likeness: float | None = None
+    judged: bool = True
+
+    @property
+    def wrong(self) -> tuple[str, ...]:
+        """What the answer contradicts or makes up, as it writes it, each once."""
+        return tuple(dict.fromkeys((*self.contradicted, *self.unsupported)))
 
     @property
     def recall(self) -> float | None:
@@ -83,15 +95,18 @@ def score_answer(answer: str, question: Question, shop: ShopFacts | None = None)
     expected = question.expected()
     stated = [any(states(answer, surface) for surface in item) for item in expected]
     language = detect_language(answer)
+    judged = bool(expected or question.reference or question.system or shop)
     return Score(
         found=tuple(item[0] for item, yes in zip(expected, stated, strict=True) if yes),
         missing=tuple(item[0] for item, yes in zip(expected, stated, strict=True) if not yes),
         contradicted=_surfaces(_contradicted(answer, question)),
-        unsupported=_surfaces(_unsupported(answer, question, shop)),
+        unsupported=_surfaces(_unsupported(answer, question, shop)) if judged else (),
         language=language,
         right_language=_right_language(answer, language, question.answer_language()),
         polite=is_polite(answer) if language == "ja" else None,
         characters=len(answer.strip()),
+        likeness=chrf(answer, question.reference) if question.reference else None,
+        judged=judged,
     )
 
 
@@ -132,7 +147,7 @@ def _contradicted(answer: str, question: Question) -> list[Quantity]:
 
 
 def _unsupported(answer: str, question: Question, shop: ShopFacts | None) -> list[Quantity]:
-    texts = [question.question, question.system or ""]
+    texts = [question.question, question.system or "", question.reference or ""]
     texts += [surface for item in question.expected() for surface in item]
     known = _all([*texts, *(_shop_texts(shop) if shop else ())])
     right = _found_places(answer, question)
@@ -187,20 +202,22 @@ class Summary:
     """The scores of many answers.
 
     recall: mean recall over the questions that expect facts; full: share of those with every fact
-    stated (both None where no question expects any). contradicted, unsupported: shares of all
-    answers with at least one such quantity. language: share in the right language; polite: share
-    of the Japanese answers in です・ます, None without any. length: mean characters. questions: how
-    many.
+    stated (both None where no question expects any). contradicted, unsupported: shares of the
+    answers that could be judged with at least one such quantity, None where none could. language:
+    share in the right language; polite: share of the Japanese answers in です・ます, None without
+    any. length: mean characters. questions: how many. likeness: mean chrF against the reference
+    answers, None without any.
     """
 
     recall: float | None
     full: float | None
-    contradicted: float
-    unsupported: float
+    contradicted: float | None
+    unsupported: float | None
     language: float
     polite: float | None
     length: float
     questions: int
+    likeness: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """All fields, as JSON takes them."""
@@ -215,12 +232,13 @@ def summarise(scores: Sequence[Score]) -> Summary:
     return Summary(
         recall=_mean(recalls),
         full=_mean([recall == 1 for recall in recalls]),
-        contradicted=_mean([bool(score.contradicted) for score in scores]) or 0.0,
-        unsupported=_mean([bool(score.unsupported) for score in scores]) or 0.0,
+        contradicted=_mean([bool(score.contradicted) for score in scores if score.judged]),
+        unsupported=_mean([bool(score.unsupported) for score in scores if score.judged]),
         language=_mean([score.right_language for score in scores]) or 0.0,
         polite=_mean([score.polite for score in scores if score.polite is not None]),
         length=_mean([score.characters for score in scores]) or 0.0,
         questions=len(scores),
+        likeness=_mean([score.likeness for score in scores if score.likeness is not None]),
     )
 
 

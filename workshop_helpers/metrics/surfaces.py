@@ -36,6 +36,26 @@ def locate(answer: str, surface: str) -> list[tuple[int, int]]:
     return [hay.origin(*match.span()) for match in pattern.finditer(hay.text)]
 
 
+# What a number counts: "8 books", 8冊. English: any word but those that no count ends in.
+_COUNTED = re.compile(
+    r"[ -]?(?P<en>(?!(?:a|an|and|are|as|at|but|by|can|do|for|from|has|if|in|is|it|no|not|of|off|on"
+    r"|or|our|per|so|than|that|the|then|to|until|was|were|when|will|with|you)\b)[a-z]{2,20})\b"
+    r"|\s?(?P<ja>人|名|冊|点|回|個|枚|本|台|通|件|歳|才|階|番|号|倍|部|席|室|組|校|店|匹|頭|杯|箱|文字|学年|年生)",
+    re.IGNORECASE,
+)
+_ONE_COUNTER = {"名": "人", "才": "歳", "kilograms": "kg", "kilogram": "kg", "kilos": "kg"}
+
+
+def counted(text: str, number: Quantity) -> tuple[str, int] | None:
+    """What the number counts in the text (singular, in lower case), and where that ends."""
+    found = _COUNTED.match(text, number.end, number.end + 24)
+    if found is None:
+        return None
+    noun = found[found.lastgroup or 0].casefold()
+    noun = _ONE_COUNTER.get(noun, noun)
+    return (noun.removesuffix("s") or noun), found.end()
+
+
 def _rest(text: str, found: Sequence[Quantity]) -> str:
     kept = list(text)
     for quantity in found:

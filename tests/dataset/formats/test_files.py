@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from workshop_helpers.core.errors import WorkshopError
-from workshop_helpers.dataset.formats import json_lines, open_rows, read_conversations
+from workshop_helpers.dataset.formats import open_rows, read_conversations
 
 ALPACA = {"instruction": "How much is shipping?", "input": "", "output": "It costs $6.99."}
 EMPTY = ("", "   ", "\n", "　")
@@ -184,12 +184,6 @@ def test_json_list_is_read_with_the_line_of_each_row(file):
     assert [row.line for row in read_conversations(file)] == [2, 7]
     file.write_text(json.dumps([ALPACA, ALPACA]), encoding="utf-8")
     assert "the same row" in failure(file)
-
-
-def test_json_list_of_questions_is_told_from_json_lines(file):
-    file.write_text(json.dumps([{"question": "a"}]), encoding="utf-8")
-    with pytest.raises(WorkshopError, match="a JSON list"):
-        list(json_lines(file))
 
 
 def test_missing_file_names_the_nearest_one_and_a_folder_is_refused(tmp_path):

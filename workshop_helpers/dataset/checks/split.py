@@ -17,14 +17,17 @@ from ...core.artifacts import atomic_directory
 from ...core.cards import file_hash, write_card
 from ...core.errors import WorkshopError
 from ...core.ownership import keep_apart
+from ...metrics.scoring import Question
 from ..formats import Conversation, open_rows, write_conversations
 from ..formats.faults import raise_faults
+from ..questions import question_of, write_questions
 from .amounts import topic_of
 from .clean import format_to_write
 from .leakage import asked, content_words
 from .similarity import Similar, plain
 
 NAMES = {2: ("train", "test"), 3: ("train", "validation", "test")}
+QUESTIONS = "questions.jsonl"
 NEAR = 0.7  # stricter than the leakage check (0.8), so that a split passes it
 
 
@@ -34,6 +37,8 @@ class SplitReport:
 
     files, rows: by side; groups: the number of groups of rows that stay together; largest: rows of
     the largest group; topics: the number of topics; notes: what could not be done, and why.
+    questions: the file of the test side's questions, asked those in it (none and None where that
+    side is empty).
     """
 
     out: Path
@@ -43,6 +48,13 @@ class SplitReport:
     largest: int
     topics: int
     notes: list[str]
+    questions: Path | None = None
+    asked: tuple[Question, ...] = ()
+
+    @property
+    def scored(self) -> int:
+        """How many of the questions have facts to score an answer by."""
+        return sum(bool(question.facts) for question in self.asked)
 
 
 def split(
@@ -56,7 +68,8 @@ def split(
     encoding: str | None = None,
     overwrite: bool = False,
 ) -> SplitReport:
-    """Write train, validation and test files (with two ratios, train and test) into a folder.
+    """Write train, validation and test files (with two ratios, train and test) into a folder, and
+    questions.jsonl: what the test side asks, with facts drawn from its answers, to be edited.
 
     The same seed gives the same sides. The source stays as it is. Needs datasketch. Raises
     WorkshopError for invalid ratios, for unreadable rows (clean them first), for a folder that
@@ -87,6 +100,11 @@ def split(
                 chosen = (row for row, own in zip(rows, sides, strict=True) if own == side)
                 file = folder / report.files[name].name
                 write_conversations(chosen, file, format=known, columns=columns)
+        if "test" in report.files:
+            test = (row for row, own in zip(rows, sides, strict=True) if own == len(names) - 1)
+            report.asked = tuple(map(question_of, test))
+            report.questions = out_dir / QUESTIONS
+            write_questions(report.asked, folder / QUESTIONS)
         card = {
             "kind": "split",
             "source": source.name,

@@ -1,17 +1,19 @@
 """Conversations, and the file formats that they are read from and written to."""
 
+from .columns import find_roles
 from .conversation import ROLES, Conversation, Message
 from .convert import ConvertReport, convert
 from .faults import SPECIAL_TOKEN, Fault, RowFault, check_text, field_text
-from .files import RowReader, Source, open_rows
+from .files import TABLES, RowReader, Source, open_rows
 from .shapes import FORMATS, detect_format
-from .strict import all_right, json_lines, read_conversations
+from .strict import all_right, read_conversations
 from .writing import WriteReport, write_conversations
 
 __all__ = [
     "FORMATS",
     "ROLES",
     "SPECIAL_TOKEN",
+    "TABLES",
     "Conversation",
     "ConvertReport",
     "Fault",
@@ -25,7 +27,7 @@ __all__ = [
     "convert",
     "detect_format",
     "field_text",
-    "json_lines",
+    "find_roles",
     "open_rows",
     "read_conversations",
     "write_conversations",

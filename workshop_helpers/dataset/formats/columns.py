@@ -60,6 +60,12 @@ def find_columns(names: tuple[str, ...], *, table: bool = False) -> Columns | No
 
     table: also take the names that JSON shapes use ("instruction", "output", "プロンプト" …).
     """
+    found = find_roles(names, table=table)
+    return Columns(**found) if {"question", "answer"} <= found.keys() else None
+
+
+def find_roles(names: tuple[str, ...], *, table: bool = False) -> dict[str, str]:
+    """Which of the names is the "question", "answer", "system" and "input", where there is one."""
     plain: dict[str, str] = {}
     for name in names:
         plain.setdefault(_plain(name), name)
@@ -69,7 +75,7 @@ def find_columns(names: tuple[str, ...], *, table: bool = False) -> Columns | No
         there = next((plain[name] for name in wanted if name in plain), None)
         if there is not None:
             found[role] = there
-    return Columns(**found) if {"question", "answer"} <= found.keys() else None
+    return found
 
 
 def _plain(name: str) -> str:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ...core.errors import Closing, WorkshopError
 from ...core.wordings import Wording
@@ -101,6 +102,16 @@ class RowReader(Closing):
         found = self._rows()
         self._open.append(found)
         return found
+
+    def fields(self) -> Iterator[tuple[int, dict[str, Any] | RowFault]]:
+        """The line and the fields of each row, or its fault, whatever shape it has; a table's
+        header is no row. For files whose rows are no conversations.
+        """
+        header = self.source.container in TABLES
+        for line, row, _ in self._items():
+            if not header or isinstance(row, RowFault):
+                yield line, row
+            header = False
 
     def _shape(self) -> tuple[str, Wording]:
         """The format, detected from the first rows, and the reason."""

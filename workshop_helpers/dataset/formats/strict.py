@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
 from ...core.errors import WorkshopError
-from .container import find_out
 from .conversation import Conversation
 from .faults import Fault, RowFault, check_text, raise_faults
 from .files import open_rows
-from .json_rows import line_rows
-from .stream import Bytes, lines, require_file
 
 T = TypeVar("T")
 
@@ -70,22 +67,3 @@ def all_right(
     if not kept:
         raise WorkshopError(f"{path} contains no {what}s. Write one JSON object per line.")
     return kept
-
-
-def json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | RowFault]]:
-    """The line number (from 1) and the object or fault of each non-empty line of a file.
-
-    Raises WorkshopError for a file that is not lines of text.
-    """
-    require_file(path)
-    plan = find_out(path)
-    if plan.fault is not None:
-        raise WorkshopError(f"{path}:1: {plan.fault}")
-    if plan.container in ("json", "xlsx", "parquet"):
-        raise WorkshopError(
-            f"{path} is a JSON list, a workbook or similar, not JSON Lines. Write each object on "
-            "its own line, without brackets around them or commas between them."
-        )
-    with Bytes(path, packed=plan.packed) as file:
-        for line, row, _ in line_rows(lines(file.read), plan.encoding):
-            yield line, row
