@@ -13,29 +13,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from .. import __version__
-from ..core.cards import Outdated
 from ..core.errors import WorkshopError
-from .arguments import DEBUG_HELP, Parser, flag, run_prints_help
-from .chat import add_chat_verb
-from .convert import add_convert_verbs
-from .data import add_data_verbs
-from .demo import add_demo_verb
-from .demos import add_demos_verbs
-from .doctor import add_doctor_verb
-from .evaluate import add_evaluate_verbs
-from .modelfile import add_modelfile_verb
-from .models import add_models_verb
-from .ollama import add_ollama_verbs
 from .output import MISTAKE, OK, STOPPED, WRONG
-from .stage import add_stage_verbs
 from .stopping import MESSAGE, ctrl_c_ends, leave
-from .train import add_train_verbs
-
-GROUPS = (
-    add_demo_verb, add_demos_verbs, add_doctor_verb, add_models_verb, add_train_verbs,
-    add_evaluate_verbs, add_chat_verb, add_convert_verbs, add_data_verbs, add_modelfile_verb,
-    add_ollama_verbs, add_stage_verbs,
-)  # fmt: skip
 
 EPILOG = """\
 the way from rows to a quantized model, one command a step:
@@ -68,10 +48,11 @@ EXTRAS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; `argv` defaults to the command line. Returns the exit code."""
     readable_output()
-    args = build_parser().parse_args(argv)
+    args = argparse.Namespace(debug=False)
     try:
         ours = argv is None  # else a part of another program's process
         with ctrl_c_ends() if ours else contextlib.nullcontext(), warnings.catch_warnings():
+            args = build_parser().parse_args(argv)
             _show_outdated()
             code: int = args.run(args)
         sys.stdout.flush()
@@ -99,6 +80,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """The command line's grammar."""
+    # Late: a Ctrl-C while they are imported is to end in one line, too.
+    from .arguments import DEBUG_HELP, Parser, flag, run_prints_help
+    from .chat import add_chat_verb
+    from .convert import add_convert_verbs
+    from .data import add_data_verbs
+    from .demo import add_demo_verb
+    from .demos import add_demos_verbs
+    from .doctor import add_doctor_verb
+    from .evaluate import add_evaluate_verbs
+    from .modelfile import add_modelfile_verb
+    from .models import add_models_verb
+    from .ollama import add_ollama_verbs
+    from .stage import add_stage_verbs
+    from .train import add_train_verbs
+
     parser = Parser(
         prog="workshop",
         description="From ten training rows to a quantized model that answers, measured at every "
@@ -110,7 +106,11 @@ def build_parser() -> argparse.ArgumentParser:
     flag(parser, "--debug", DEBUG_HELP)
     run_prints_help(parser)
     verbs = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for add in GROUPS:
+    for add in (
+        add_demo_verb, add_demos_verbs, add_doctor_verb, add_models_verb, add_train_verbs,
+        add_evaluate_verbs, add_chat_verb, add_convert_verbs, add_data_verbs, add_modelfile_verb,
+        add_ollama_verbs, add_stage_verbs,
+    ):  # fmt: skip
         add(verbs)
     return parser
 
@@ -128,6 +128,8 @@ def readable_output() -> None:
 
 def _show_outdated() -> None:
     """Ours in a line, without the place in the code; the libraries' as they are."""
+    from ..core.cards import Outdated
+
     usual = warnings.showwarning
 
     def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:

@@ -7,8 +7,6 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ..core.jsonio import to_json
-
 OK, WRONG, MISTAKE, STOPPED = 0, 1, 2, 130
 
 
@@ -19,6 +17,8 @@ def show(args: argparse.Namespace, result: Any, *lines: Any, width: int = 160) -
     terminal sets them, or None, which is left out.
     """
     if args.json:
+        from ..core.jsonio import to_json  # late: a command is watched over before it imports much
+
         print(to_json(result.to_dict() if hasattr(result, "to_dict") else result))
         return
     for line in lines:
