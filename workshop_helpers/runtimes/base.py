@@ -114,4 +114,5 @@ def answer_each(
                 bar.advance()
         return answers
     finally:
-        pool.shutdown(cancel_futures=True)
+        # After an interrupt or an error the answers at work end when the runtime is closed.
+        pool.shutdown(wait=False, cancel_futures=True)
