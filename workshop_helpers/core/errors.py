@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .outside import shown
+
 if TYPE_CHECKING:
     from typing_extensions import Self  # in `typing` from Python 3.11 on
 
@@ -16,8 +18,12 @@ if TYPE_CHECKING:
 class WorkshopError(Exception):
     """A user's mistake or a limit of the machine: what happened, where, and what to do next.
 
-    The command line prints the message without a traceback and exits with 2.
+    The command line prints the message without a traceback and exits with 2. What comes from
+    outside may stand in it as it is: it is made fit to be shown.
     """
+
+    def __init__(self, *said: object) -> None:
+        super().__init__(*(shown(one) if isinstance(one, str) else one for one in said))
 
 
 class Closing(abc.ABC):

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from ...core.wordings import Wording
 from ..formats import SPECIAL_TOKEN, Conversation
-from .findings import EXCERPT, Finding, around, finding, visible, who, word
+from .findings import EXCERPT, Finding, around, finding, who, word
 from .personal import mask
 from .secrets import find_secrets
 

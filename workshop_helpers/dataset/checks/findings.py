@@ -163,21 +163,6 @@ def around(text: str, start: int, end: int, most: int = EXCERPT) -> str:
     return f"{'…' if first else ''}{cut}{'…' if last < len(text) else ''}"
 
 
-_UNSEEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u200b\u2028\u2029\u202a-\u202e\u2060\u2066-\u2069\ufeff"
-    "\ud800-\udfff]"
-)
-
-
-def visible(text: str) -> str:
-    """The text with invisible characters replaced by symbols like ␀ or U+XXXX."""
-    return _UNSEEN.sub(lambda found: _picture(ord(found[0])), text)
-
-
-def _picture(code: int) -> str:
-    return chr(0x2400 + code) if code < 32 else "␡" if code == 127 else f"[U+{code:04X}]"
-
-
 @dataclass
 class CheckReport(Shown):
     """The result of a check, shown as a table in `language`.

@@ -16,7 +16,7 @@ from typing import Any
 
 from ...formats import Conversation
 from .. import prefilter
-from ..findings import Finding, around, finding, visible, who, word
+from ..findings import Finding, around, finding, who, word
 from ..secrets import find_secrets
 from ..spans import Span, without_overlap
 from .addresses import japanese_addresses, postal_codes, streets
