@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import WorkshopError
-from ..core.jsonio import to_json
 from .arguments import DEFAULT_TYPES, add_verb, flag, given, option, output_path, several
-from .output import OK, WRONG, again, megabytes, show
+from .output import OK, WRONG, again, megabytes, show, show_json
 
 if TYPE_CHECKING:
     from ..gguf.artifact import GgufReport
@@ -78,7 +77,7 @@ def _quantize(args: argparse.Namespace) -> int:
         if not args.json:  # each as soon as it is made
             show(args, reports[-1], *_file_lines(reports[-1]))
     if args.json:
-        print(to_json([report.to_dict() for report in reports]))
+        show_json([report.to_dict() for report in reports])
     return WRONG if any(report.check.problems for report in reports) else OK
 
 

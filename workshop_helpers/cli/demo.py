@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from ..core.artifacts import claim, data_path
 from ..core.cards import write_card
 from ..core.errors import WorkshopError
-from ..core.jsonio import to_json, write_json
+from ..core.jsonio import write_json
 from ..core.ownership import keep_apart, refuse_foreign_file
 from ..core.wordings import LANGUAGES, say
 from .arguments import (
@@ -31,7 +31,7 @@ from .arguments import (
     several,
 )
 from .convert import check_types
-from .output import OK, console, table
+from .output import OK, console, show_json, table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -92,7 +92,7 @@ def _demo(args: argparse.Namespace) -> int:
             screen=console(),
         )
     if args.json:
-        print(to_json(report))
+        show_json(report)
     return OK
 
 

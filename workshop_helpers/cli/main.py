@@ -9,11 +9,12 @@ import contextlib
 import os
 import sys
 import warnings
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
 
 from .. import __version__
 from ..core.errors import WorkshopError
+from ..core.outside import ShownStream, below
 from .output import MISTAKE, OK, STOPPED, WRONG
 from .stopping import MESSAGE, ctrl_c_ends, leave
 
@@ -47,7 +48,11 @@ EXTRAS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; `argv` defaults to the command line. Returns the exit code."""
-    readable_output()
+    with readable_output():
+        return _run(argv)
+
+
+def _run(argv: Sequence[str] | None) -> int:
     args = argparse.Namespace(debug=False)
     try:
         ours = argv is None  # else a part of another program's process
@@ -115,15 +120,22 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def readable_output() -> None:
-    """Japanese must not break a Windows console's code page, nor a file the output is sent to."""
-    for stream in (sys.stdout, sys.stderr):
+@contextlib.contextmanager
+def readable_output() -> Iterator[None]:
+    """In this block Japanese does not break a Windows console's code page, nor a file the output
+    is sent to, and no text from outside controls the terminal or shows a key.
+    """
+    streams = below(sys.stdout), below(sys.stderr)
+    for stream in streams:
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             with contextlib.suppress(OSError, ValueError):
                 # A file name that is not UTF-8 must not either.
                 to_a_file = {"encoding": "utf-8", "errors": "backslashreplace"}
                 reconfigure(**{"errors": "replace"} if stream.isatty() else to_a_file)
+    out, errors = map(ShownStream, streams)
+    with contextlib.redirect_stdout(cast(Any, out)), contextlib.redirect_stderr(cast(Any, errors)):
+        yield
 
 
 def _show_outdated() -> None:

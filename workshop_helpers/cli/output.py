@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
+
+from ..core.outside import escaped, shown
 
 OK, WRONG, MISTAKE, STOPPED = 0, 1, 2, 130
 
@@ -17,9 +19,7 @@ def show(args: argparse.Namespace, result: Any, *lines: Any, width: int = 160) -
     terminal sets them, or None, which is left out.
     """
     if args.json:
-        from ..core.jsonio import to_json  # late: a command is watched over before it imports much
-
-        print(to_json(result.to_dict() if hasattr(result, "to_dict") else result))
+        show_json(result.to_dict() if hasattr(result, "to_dict") else result)
         return
     for line in lines:
         if isinstance(line, tuple):
@@ -30,13 +30,27 @@ def show(args: argparse.Namespace, result: Any, *lines: Any, width: int = 160) -
             console(width).print(line)
 
 
+def show_json(result: Any) -> None:
+    """Print `result` as JSON for a program: what may not be shown as it is stands there escaped."""
+    from ..core.jsonio import to_json  # late: a command is watched over before it imports much
+
+    print(escaped(to_json(result)))
+
+
 def console(width: int = 160) -> Any:
     """A rich console; `width` columns where no terminal sets them, so that a table sent to a file
     is not folded.
     """
     from rich.console import Console
 
-    return Console(highlight=False, width=None if sys.stdout.isatty() else width)
+    class Shown(Console):
+        """A console to which only texts that may be shown come through."""
+
+        def render(self, *arguments: Any, **more: Any) -> Iterator[Any]:
+            for piece in super().render(*arguments, **more):
+                yield piece if piece.control else piece._replace(text=shown(piece.text))
+
+    return Shown(highlight=False, width=None if sys.stdout.isatty() else width)
 
 
 def table(
@@ -56,7 +70,7 @@ def table(
     for heading in headings:
         made.add_column(heading, justify="right" if heading in right else "left", overflow="fold")
     for row in rows:
-        made.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
+        made.add_row(*(Text(shown(cell)) if isinstance(cell, str) else cell for cell in row))
     return made
 
 

@@ -9,7 +9,8 @@ import bisect
 import logging
 import re
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from json import dumps
 from typing import Any
 
 HIDDEN = "•••"
@@ -41,6 +42,15 @@ def _picture(code: int) -> str:
     return chr(0x2400 + code) if code < 32 else "␡" if code == 127 else f"[U+{code:04X}]"
 
 
+def escaped(json: str) -> str:
+    """JSON text of the same values, with what `visible` replaces written \\uXXXX."""
+
+    def escape(found: re.Match[str]) -> str:
+        return "\\u007f" if found[0] == "\x7f" else dumps(found[0])[1:-1]
+
+    return _UNSEEN.sub(escape, json)
+
+
 def shown(text: str) -> str:
     """The text as it may be shown: `hide` and `visible`."""
     return visible(hide(text))
@@ -62,6 +72,32 @@ def hide_bytes(data: bytes) -> bytes:
     for secret in list(_known):
         data = secret.hide_bytes(data)
     return data
+
+
+class ShownStream:
+    """A stream (stdout, stderr) to which only texts that may be shown come through. rich, which
+    writes colours, finds the stream below by itself; for others there is `below`.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        self.rich_proxied_file = stream
+
+    def write(self, text: str) -> int:
+        """Write the text as it may be shown."""
+        self.rich_proxied_file.write(shown(text.replace("\r\n", "\n")))
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Write the lines as they may be shown."""
+        self.write("".join(lines))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.rich_proxied_file, name)
+
+
+def below(stream: Any) -> Any:
+    """The stream to which a ShownStream writes, for what draws bars; any other stream itself."""
+    return getattr(stream, "rich_proxied_file", stream)
 
 
 class Secret:
@@ -95,7 +131,7 @@ class Secret:
         found = sorted(run for sign, least in self._signs for run in folded.runs(sign, least))
         if not found:
             return data
-        kept, end = [], 0
+        kept, end = list[bytes](), 0
         for first, last in found:
             begins, ends = folded.source(first)[0], folded.source(last - 1)[1]
             if begins > end or not kept:
@@ -143,9 +179,13 @@ class _Folded:
         """Where at least so many characters in a row of a sign stand; a sign of less than a piece
         only as a word.
         """
-        alone = rb"(?<![0-9a-z])%s(?![0-9a-z])" if least < _PIECE else rb"%s"
-        for found in re.finditer(alone % re.escape(sign), self.text):
-            yield found.span()
+        at = self.text.find(sign)
+        while at >= 0:
+            ends = at + len(sign)
+            beside = (*self.text[max(0, at - 1) : at], *self.text[ends : ends + 1])
+            if least >= _PIECE or not any(chr(one).isalnum() for one in beside):
+                yield at, ends
+            at = self.text.find(sign, ends)
         if least < len(sign):
             yield from _parts(self.text.replace(sign, b"\0" * len(sign)), sign, least)
 

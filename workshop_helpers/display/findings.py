@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.artifacts import atomic_file
+from ..core.outside import visible
 from ..core.wordings import Wording, say
 from ..dataset.checks.findings import SEVERITIES, CheckReport, Finding, rule_text
 from .colours import ORANGE, SKY, VERMILLION
@@ -64,7 +65,7 @@ def findings_table(report: CheckReport, language: str = "en") -> Any:
         if found.advice:
             text.append(f" → {found.advice.said(language)}", style="dim")
         if found.excerpt:
-            text.append("\n").append(_written_out(found.excerpt), style=f"{colour} italic")
+            text.append("\n").append(visible(found.excerpt), style=f"{colour} italic")
         severity = Text(_word(found.severity, language), style=colour)
         table.add_row(Text(f"{_short(found.file)}:{found.line}"), severity, text)
     parts: list[Any] = [table] if listed else []
@@ -91,7 +92,7 @@ def afterword(report: CheckReport, language: str = "en") -> list[str]:
 
 def _message(found: Finding, language: str) -> str:
     """The message of a finding, with the other row if the message does not name it."""
-    message = _written_out(found.wording.said(language))
+    message = visible(found.wording.said(language))
     if found.other_line is None or "place" in found.wording.values:
         return message
     place = _word("line", language, line=found.other_line)
@@ -103,11 +104,6 @@ def _message(found: Finding, language: str) -> str:
 
 def _short(file: str) -> str:
     return Path(file).name or file
-
-
-def _written_out(text: str, but: str = "") -> str:
-    """The text with escaped control characters, which could change the terminal."""
-    return "".join(c if c.isprintable() or c in but else repr(c)[1:-1] for c in text)
 
 
 def findings_view(report: CheckReport, language: str | None = None) -> Html:
@@ -251,7 +247,7 @@ def _marked(found: Finding) -> str:
     """The excerpt, with quoted parts marked and control characters escaped."""
     quoted = sorted(set(_texts(found.wording)) - {""}, key=len, reverse=True)
     pieces = re.split(f"({'|'.join(map(re.escape, quoted))})", found.excerpt)
-    shown = [escape(_written_out(piece, but="\n\t")) for piece in pieces]
+    shown = [escape(visible(piece)) for piece in pieces]
     if not quoted:
         return "".join(shown)
     shown[1::2] = [f"<mark>{piece}</mark>" for piece in shown[1::2]]

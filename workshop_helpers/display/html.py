@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+from ..core.outside import shown
+
 
 @dataclass(frozen=True)
 class Html:
@@ -16,6 +18,10 @@ class Html:
 
     html: str
     text: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("html", "text"):  # here all that is shown comes by
+            object.__setattr__(self, name, shown(getattr(self, name)))
 
     def rich(self) -> str:
         """What a terminal shows."""
@@ -30,7 +36,7 @@ def page(
 ) -> str:
     """A whole document of sections (HTML); other texts are escaped. `style`: CSS besides ours."""
     title = escape(title)
-    return (
+    return shown(
         f'<!DOCTYPE html>\n<html lang="{escape(language)}">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import WorkshopError
+from ..core.outside import shown
 from ..core.wordings import LANGUAGES, say
 from ..dataset.formats import Conversation, Fault, open_rows
 from ..models.chat import chat_prompt
@@ -32,7 +33,6 @@ from .tokens import (
     Token,
     rich_tokens,
     row_tokens,
-    safe,
     token_boxes,
     token_text,
 )
@@ -144,14 +144,17 @@ class Preview(list[PreviewedRow]):
         for kind in KINDS:
             legend.append(f" {say(f'display.{kind}', self.language)} ", style=SHADES[kind][0])
             legend.append("  ")
-        parts: list[Any] = [Text(safe(self.title)), legend, Text()]
+        parts: list[Any] = [Text(shown(self.title)), legend, Text()]
         for row in self:
-            parts += [Text(safe(row.heading(self.language)), style="bold"), rich_tokens(row.tokens)]
+            parts += [
+                Text(shown(row.heading(self.language)), style="bold"),
+                rich_tokens(row.tokens),
+            ]
             parts += [Text(f"⚠ {remark}", style="yellow") for remark in row.remarks(self.language)]
             parts.append(Text())
         if self.faults:
             first, *faults = self.told_faults()
-            parts += [Text(first, style="yellow"), *(Text(f"  {safe(one)}") for one in faults)]
+            parts += [Text(first, style="yellow"), *(Text(f"  {shown(one)}") for one in faults)]
         return Group(*parts)
 
     @property
@@ -176,10 +179,10 @@ class Preview(list[PreviewedRow]):
             boxes, heading = token_boxes(row.tokens), row.heading(self.language)
             remarks = [f"⚠ {remark}" for remark in row.remarks(self.language)]
             out += [f"<h4>{escape(heading)}</h4>{boxes.html}", *map(_warning, remarks)]
-            text += [safe(heading), boxes.text, *remarks]
+            text += [shown(heading), boxes.text, *remarks]
         if self.faults:
             out.append(_warning("\n".join(self.told_faults())))
-            text += map(safe, self.told_faults())
+            text += map(shown, self.told_faults())
         return Html("".join(out), "\n".join(text))
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:

@@ -8,6 +8,7 @@ from functools import singledispatch
 from html import escape
 from typing import Any
 
+from ..core.outside import shown
 from ..core.wordings import say
 from ..evaluation.candidates import candidate_name
 from ..evaluation.comparison import CandidateResult, Comparison
@@ -15,6 +16,7 @@ from ..evaluation.forgetting import ForgettingReport
 from ..evaluation.manner import Manners
 from ..evaluation.quantization import TIMED, QuantizationRow, QuantizationTable
 from ..runtimes.ollama.layers import Proof
+from .html import Html
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ class ResultTable:
                 overflow="fold",
             )
         for row in self.rows:
-            table.add_row(*map(Text, row))
+            table.add_row(*(Text(shown(cell)) for cell in row))
         return table
 
     def text(self) -> str:
@@ -97,7 +99,7 @@ class ResultTable:
         return "\n".join(line.rstrip() for line in captured.get().strip("\n").splitlines())
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        return {"text/plain": self.text(), "text/html": self.html()}
+        return Html(self.html(), self.text())._repr_mimebundle_()
 
 
 @singledispatch

@@ -9,6 +9,7 @@ from html import escape
 from typing import Any
 
 from ..core.errors import WorkshopError
+from ..core.outside import shown
 from ..dataset.formats import Conversation
 from ..models.chat import chat_prompt
 from .colours import BLUE, VERMILLION
@@ -109,7 +110,7 @@ def token_boxes(tokens: Sequence[Token]) -> Html:
         if mark != open_mark:
             text += [_CLOSING[open_mark], mark]
             open_mark = mark
-        text.append(safe(token.text))
+        text.append(shown(token.text))
     text.append(_CLOSING[open_mark])
     return Html(
         f'<div style="font-family:monospace;line-height:2.1">{"".join(boxes)}</div>', "".join(text)
@@ -148,11 +149,6 @@ def visible(character: str) -> str:
         return chr(0x2400 + ord(character))
     controls = unicodedata.category(character) in ("Cc", "Cf")
     return f"⟨U+{ord(character):04X}⟩" if controls else character
-
-
-def safe(text: str) -> str:
-    """A text of several lines that may be printed: nothing in it controls a terminal."""
-    return "".join(c if c in " \n\t\u3000" else visible(c) for c in text)
 
 
 def _ids(tokenizer: Any, text: str) -> list[int]:

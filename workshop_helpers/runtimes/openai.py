@@ -12,54 +12,28 @@ import os
 import socket
 import ssl
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from importlib import import_module
 from ipaddress import ip_address
+from itertools import islice
 from typing import Any
 from urllib.parse import urlsplit
 
 from ..core.errors import Closing, WorkshopError
+from ..core.outside import Secret, hide
 from ..models.chat import Answer, Messages
+from .limits import limited_client
 
 DEFAULT_SERVER = "http://localhost:11434/v1"  # Ollama's own address
 DEFAULT_KEY = "OPENAI_API_KEY"
-HIDDEN = "•••"
-_LARGEST = 16 * 2**20  # bytes of an answer; a longer one is not a chat completion
+_NAMES, _NAME = 1000, 200  # of the models that a server lists: how many, characters
+_MOST_TOKENS = 2**53
 _HEADERS = {
     "accept", "accept-encoding", "connection", "content-length", "content-type", "host",
     "user-agent", "x-stainless-raw-response",
 }  # fmt: skip
 _SPENT = ("insufficient_quota", "billing_hard_limit_reached")
-
-
-class Secret:
-    """A key that does not print itself, in no repr, message or traceback of local variables."""
-
-    def __init__(self, value: str = "") -> None:
-        self._value = value
-
-    def __bool__(self) -> bool:
-        return bool(self._value)
-
-    def __repr__(self) -> str:
-        return HIDDEN if self._value else "no key"
-
-    def __reduce__(self) -> Any:
-        raise TypeError("a key is not stored")
-
-    def header(self) -> str:
-        """The value of the Authorization header."""
-        return f"Bearer {self._value}"
-
-    def hide(self, text: str) -> str:
-        """The text with the key taken out of it, also where only its start or its end is quoted."""
-        parts = [self._value] if self._value else []
-        if len(self._value) >= 20:
-            parts += [self._value[:12], self._value[-8:]]
-        for part in parts:
-            text = text.replace(part, HIDDEN)
-        return text
 
 
 class Stopped(Exception):
@@ -73,7 +47,7 @@ class ChatServer(Closing):
     model's; None takes the only one the server has. `key_env`: the environment variable with the
     key; None takes OPENAI_API_KEY, and only for an https server, so that a key for elsewhere does
     not reach a local one. `parallel`: how many requests may run at a time. `timeout`: seconds
-    without a sign of life. `retries`: further tries after a busy, broken or silent server, each
+    for a whole answer. `retries`: further tries after a busy, broken or silent server, each
     after a longer wait.
 
     `start` (or `with`) asks for the models once and raises WorkshopError when the server is down,
@@ -112,15 +86,16 @@ class ChatServer(Closing):
         import openai
 
         _ = self._key  # where it is missing, nothing is sent
-        hooks = {"request": [self._before_request], "response": [_limit]}
         # No redirects: a POST becomes a GET, and the key might follow it to a stranger.
-        http = openai.DefaultHttpxClient(
-            follow_redirects=False, event_hooks=hooks, trust_env=not is_local(self.address)
-        )
+        http = limited_client(
+            openai.DefaultHttpxClient, self.timeout, self.timeout, _look, follow_redirects=False,
+            event_hooks={"request": [self._before_request]}, trust_env=not is_local(self.address),
+        )  # fmt: skip
         return openai.OpenAI(
             # The key does not go through the client: see _before_request.
             base_url=self.address, api_key="none", http_client=http,
-            timeout=self.timeout, max_retries=self.retries,
+            timeout=openai.Timeout(self.timeout, connect=min(10.0, self.timeout)),
+            max_retries=self.retries,
         )  # fmt: skip
 
     def __enter__(self) -> ChatServer:
@@ -170,7 +145,8 @@ class ChatServer(Closing):
                 if isinstance(_cause(error), _NOBODY):
                     raise
                 found = self._read(self._client.models)
-            return sorted(str(entry["id"]) for entry in found["data"] if isinstance(entry, dict))
+            names = (str(entry["id"]) for entry in found["data"] if isinstance(entry, dict))
+            return sorted(hide(name) for name in islice(names, _NAMES) if len(name) <= _NAME)
         except openai.NotFoundError:
             return []
         except openai.APIError as error:
@@ -226,8 +202,8 @@ class ChatServer(Closing):
         response = raw.create(**body) if body else raw.list()
         try:
             return json.loads(response.content)
-        except ValueError:
-            said = self._key.hide(response.content[:200].decode("utf-8", "replace"))
+        except (ValueError, RecursionError):
+            said = response.content.decode("utf-8", "replace")[:200]
             raise WorkshopError(
                 f"{self.address} answers with something that is not JSON: {said!r}. Is the address "
                 "right? It usually ends in /v1."
@@ -236,15 +212,17 @@ class ChatServer(Closing):
     def _answer(self, found: Any) -> Answer:
         try:
             choice = found["choices"][0]
-            usage = found.get("usage") or {}
+            text, usage = choice["message"].get("content") or "", found.get("usage") or {}
+            if not isinstance(text, str):
+                raise TypeError("the content is no text")
             return Answer(
-                self._key.hide(str(choice["message"].get("content") or "")),
-                tokens=int(usage.get("completion_tokens") or 0),
-                prompt_tokens=int(usage.get("prompt_tokens") or 0),
+                hide(text),
+                tokens=_count(usage.get("completion_tokens")),
+                prompt_tokens=_count(usage.get("prompt_tokens")),
                 stopped=choice.get("finish_reason") != "length",
             )
-        except (KeyError, IndexError, TypeError, AttributeError, ValueError):
-            said = self._key.hide(json.dumps(found, ensure_ascii=False))[:200]
+        except (KeyError, IndexError, TypeError, AttributeError):
+            said = hide(_message(json.dumps(found))[0])[:200]
             raise WorkshopError(
                 f"{self.address} answers, but not as an OpenAI-compatible server does: {said} "
                 "Is the address right? It usually ends in /v1."
@@ -257,7 +235,7 @@ class ChatServer(Closing):
         cause = _cause(error)
         values = {"where": self.address, "tries": self.retries + 1, "cause": cause}
         if isinstance(error, openai.APIStatusError):
-            message, code = _message(self._key.hide(error.response.text[:100_000]))
+            message, code = _message(error.response.text)
             status = error.status_code
             kind: Any = {4: 400, 5: 500}.get(status // 100, 300)
             if status in _ERRORS:
@@ -284,6 +262,8 @@ class ChatServer(Closing):
                 reason = "the connection is refused"
             elif isinstance(cause, ConnectionResetError) or "disconnected" in reason:
                 reason = "the connection breaks off"
+            elif type(cause).__name__ == "RemoteProtocolError":
+                kind = "broken"
             values["cause"] = reason
         return WorkshopError(_ERRORS[kind].format(**values))
 
@@ -315,6 +295,7 @@ _ERRORS: dict[Any, str] = {
     500: "{where} failed {tries} times ({status}).{said} Look at the server's own log.",
     "silent": "{where} gave no answer within {seconds} s, {tries} times. A large model on a small "
     "machine may need longer: raise the time-out, or take a smaller model.",
+    "broken": "{where} broke off its answer {tries} times ({cause}). Look at the server's own log.",
     "no tls": "No safe connection to {where}: {cause}. Is the server's address right, and does it "
     "speak https?",
     "no host": "There is no machine {host}, or this one is offline. Check the address {where}; "
@@ -334,31 +315,23 @@ def _cause(error: BaseException) -> BaseException:
     return error
 
 
-def _limit(response: Any) -> None:
-    """Limit an answer to _LARGEST bytes, and do not retry without credit."""
-    import openai
-
-    # httpx2, or what older releases of openai are made with.
-    module = openai.DefaultHttpxClient.__bases__[0].__module__.partition(".")[0]
-    stream = response.stream
-
-    class Limited(import_module(module).SyncByteStream):  # type: ignore[misc]
-        def __iter__(self) -> Iterator[bytes]:
-            read = 0
-            for part in stream:
-                read += len(part)
-                if read > _LARGEST:
-                    raise WorkshopError(f"{response.url.host} sent more than 16 MB for one answer.")
-                yield part
-
-        def close(self) -> None:
-            stream.close()
-
-    response.stream = Limited()
-    if response.status_code == 429:
-        response.read()
-        if _message(response.text)[1] in _SPENT:
-            response.headers["x-should-retry"] = "false"
+def _look(response: Any) -> None:
+    """Have an answer that breaks off tried again, and one for which there is no credit not."""
+    if response.status_code == 429 and _message(response.text)[1] in _SPENT:
+        response.headers["x-should-retry"] = "false"
+    begins = response.content.strip()[:1]
+    if response.status_code == 200 and (not begins or begins in b"{["):
+        whole = True
+        try:
+            json.loads(response.content)
+        except ValueError:
+            whole = False
+        except RecursionError:
+            pass
+        if not whole:  # raised here, where nothing stands behind it
+            httpx = import_module(type(response).__module__.partition(".")[0])
+            said = "the answer breaks off"
+            raise httpx.RemoteProtocolError(said, request=response.request)
 
 
 def normal_address(address: str) -> str:
@@ -413,17 +386,24 @@ def _key(name: str | None, address: str) -> Secret:
     return Secret(value)
 
 
+def _count(number: Any) -> int:
+    """A number of tokens; 0 for what is none."""
+    fits = isinstance(number, int) and 0 <= number <= _MOST_TOKENS
+    return int(number) if fits else 0
+
+
 def _message(body: str) -> tuple[str, str]:
     """What went wrong and its code, of the shapes that servers give it in."""
+    code = ""
     try:
         found = json.loads(body)
-    except ValueError:
-        return " ".join(body.split())[:300], ""
-    if isinstance(found, list) and found:
-        found = found[0]
-    error = found.get("error", found) if isinstance(found, dict) else found
-    code = ""
-    if isinstance(error, dict):
-        code = str(error.get("code") or error.get("type") or "")
-        error = error.get("message") or error.get("detail") or json.dumps(error, ensure_ascii=False)
-    return " ".join(str(error).split())[:300], code
+        if isinstance(found, list) and found:
+            found = found[0]
+        error = found.get("error", found) if isinstance(found, dict) else found
+        if isinstance(error, dict):
+            code = str(error.get("code") or error.get("type") or "")
+            error = error.get("message") or error.get("detail") or error
+        text = error if isinstance(error, str) else json.dumps(error, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        text = body
+    return " ".join(hide(text).split())[:300], code

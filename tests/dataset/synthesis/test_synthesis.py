@@ -29,6 +29,7 @@ from training_rows import talk
 from workshop_helpers.core.artifacts import data_path
 from workshop_helpers.core.cards import card_path, read_card
 from workshop_helpers.core.errors import WorkshopError
+from workshop_helpers.core.outside import HIDDEN
 from workshop_helpers.dataset.formats import Conversation, Message, read_conversations
 from workshop_helpers.dataset.synthesis import Asking, Sources, SynthesisReport, Writer, synthesize
 from workshop_helpers.dataset.synthesis.keeper import Draft, Keeper
@@ -37,7 +38,7 @@ from workshop_helpers.dataset.synthesis.seeds import Material
 from workshop_helpers.metrics.facts import ShopFacts
 from workshop_helpers.metrics.language import detect_language
 from workshop_helpers.metrics.surfaces import states
-from workshop_helpers.runtimes.openai import HIDDEN, ChatServer, normal_address
+from workshop_helpers.runtimes.openai import ChatServer, normal_address
 from workshop_helpers.runtimes.writers import LocalWriter, writer_for
 
 FACTS = data_path("shop", "facts.yaml")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any, NamedTuple
 
+from ...core.outside import visible
 from ...core.wordings import Wording
 from ..formats import SPECIAL_TOKEN, Conversation
 from .findings import EXCERPT, Finding, around, finding, who, word

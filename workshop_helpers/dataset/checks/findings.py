@@ -6,7 +6,6 @@ rules are in rules.yaml, messages of findings in checks.yaml.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace

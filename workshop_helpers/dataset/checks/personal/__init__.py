@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate
 from typing import Any
 
+from ....core.outside import visible
 from ...formats import Conversation
 from .. import prefilter
 from ..findings import Finding, around, finding, who, word
