@@ -228,9 +228,9 @@ def test_terminal_encoding() -> None:
 
     ours, theirs = pty.openpty()
     code = (
-        "import sys; from workshop_helpers.cli.main import readable_output; readable_output()\n"
+        "from workshop_helpers.cli.main import readable_output\n"
         "from workshop_helpers.evaluation.doctor import _output\n"
-        "print(*_output())\nprint('送料')"
+        "with readable_output():\n    print(*_output())\n    print('送料')"
     )
     env = {"PYTHONUTF8": "0", "PYTHONIOENCODING": "cp1252"}
     done = execute([sys.executable, "-c", code], env=env, capture_output=False, stdout=theirs)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import WorkshopError
+from ..core.outside import below
 from .output import MISTAKE
 
 Run = Callable[[argparse.Namespace], int]
@@ -35,6 +36,9 @@ class Parser(argparse.ArgumentParser):
             raw = self.formatter_class is argparse.RawDescriptionHelpFormatter
             self.formatter_class = RawDescriptionRichHelpFormatter if raw else RichHelpFormatter
         return super().format_help()
+
+    def print_help(self, file: Any = None) -> None:
+        super().print_help(below(file or sys.stdout))  # the colours are ours
 
 
 def run_prints_help(parser: argparse.ArgumentParser) -> None:

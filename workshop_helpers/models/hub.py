@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import redirect_stderr
 from pathlib import Path
 from typing import Any
 
 from ..core.errors import WorkshopError, first_line
+from ..core.outside import Secret, below
 from .catalogue import CatalogueEntry
 from .files import check_model_folder
 
@@ -20,7 +23,7 @@ def hub_folder(entry: CatalogueEntry, *, download: bool) -> Path:
 
     Raises WorkshopError, with the way to get the model, where neither works.
     """
-    from huggingface_hub import constants, snapshot_download
+    from huggingface_hub import constants, get_token, snapshot_download
     from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError
 
     wanted: dict[str, Any] = {
@@ -41,8 +44,10 @@ def hub_folder(entry: CatalogueEntry, *, download: bool) -> Path:
             f"{how}"
         )
     _reach_hub(entry, how)
+    hidden = Secret(get_token() or "")  # as long as it lives
     try:
-        return Path(snapshot_download(**wanted))
+        with redirect_stderr(below(sys.stderr)):  # the hub's bars write over themselves
+            return Path(snapshot_download(**wanted))
     except GatedRepoError as error:
         raise WorkshopError(
             f"{entry.hub_id} is gated and no accepted licence was found for you. {how}"
@@ -51,6 +56,8 @@ def hub_folder(entry: CatalogueEntry, *, download: bool) -> Path:
         raise WorkshopError(
             f"{entry.hub_id} could not be downloaded ({first_line(error)}). {how}"
         ) from error
+    finally:
+        del hidden
 
 
 def _reach_hub(entry: CatalogueEntry, how: str) -> None:

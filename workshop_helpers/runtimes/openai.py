@@ -21,13 +21,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..core.errors import Closing, WorkshopError
-from ..core.outside import Secret, hide
+from ..core.outside import Secret, hide, shown
 from ..models.chat import Answer, Messages
 from .limits import limited_client
 
 DEFAULT_SERVER = "http://localhost:11434/v1"  # Ollama's own address
 DEFAULT_KEY = "OPENAI_API_KEY"
-_NAMES, _NAME = 1000, 200  # of the models that a server lists: how many, characters
+_NAMES, _NAME = 10_000, 200  # of the models that a server lists: how many, characters
 _MOST_TOKENS = 2**53
 _HEADERS = {
     "accept", "accept-encoding", "connection", "content-length", "content-type", "host",
@@ -146,7 +146,9 @@ class ChatServer(Closing):
                     raise
                 found = self._read(self._client.models)
             names = (str(entry["id"]) for entry in found["data"] if isinstance(entry, dict))
-            return sorted(hide(name) for name in islice(names, _NAMES) if len(name) <= _NAME)
+            return sorted(
+                name for name in islice(names, _NAMES) if len(name) <= _NAME and shown(name) == name
+            )
         except openai.NotFoundError:
             return []
         except openai.APIError as error:
