@@ -328,7 +328,8 @@ def test_a_reader_that_leaves_early_is_no_error():
 
 def test_japanese_can_be_sent_to_a_file_from_any_code_page(tmp_path):
     environment = {**os.environ, "PYTHONIOENCODING": "cp1252", "PYTHONUTF8": "0"}
-    code = "from workshop_helpers.cli import main as cli\nwith cli.readable_output():\n    print('送料')"
+    code = "from workshop_helpers.cli.main import readable_output\n"
+    code += "with readable_output():\n    print('送料')"
     with open(tmp_path / "out", "wb") as file:
         subprocess.run([sys.executable, "-c", code], check=True, stdout=file, env=environment)
     assert (tmp_path / "out").read_text(encoding="utf-8") == "送料\n"
