@@ -1,10 +1,11 @@
-"""Runs llama.cpp's `convert_hf_to_gguf.py` in a separate process, for `gguf.convert`.
+"""Runs a converter of llama.cpp in a separate process, for `gguf.convert` and `gguf.adapter`.
 
-    python _converter.py CONVERTER_FOLDER MODEL_FOLDER --outfile FILE --outtype TYPE
+    python _converter.py SCRIPT MODEL_FOLDER …
 
-Some things are arranged before the converter runs. The `gguf-py` beside the converter comes first
-on the path (the `gguf` of PyPI lags behind it), and so does the converter's folder, *instead of*
-this file's folder, whose modules would shadow the library's. And where the converter knows no
+Some things are arranged before it runs. No code of a model's folder can be executed, though
+llama.cpp asks for that with some architectures. The `gguf-py` beside the converter comes first on
+the path (the `gguf` of PyPI lags behind it), and so does the converter's folder, *instead of* this
+file's folder, whose modules would shadow the library's. And where the converter knows no
 pre-tokenizer for a tokenizer (it recognises them by a hash over token ids, so every newly trained
 one is unknown), the split regex in `tokenizer.json` names it. What transformers 5 writes elsewhere
 than the converter looks is handed to it: special tokens, BOS and the end of a turn.
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import sys
 import threading
 from pathlib import Path
@@ -37,10 +39,15 @@ PRE_TOKENIZERS = {
 
 def main() -> None:
     threading.Thread(target=end_with_parent, daemon=True).start()
-    folder, model = Path(sys.argv[1]).resolve(), Path(sys.argv[2])
-    sys.path[0] = str(folder / "gguf-py")
-    sys.path.insert(1, str(folder))
-    sys.argv = [str(folder / "convert_hf_to_gguf.py"), *sys.argv[2:]]
+    script, model = Path(sys.argv[1]).resolve(), Path(sys.argv[2])
+    sys.path[0] = str(script.parent / "gguf-py")
+    sys.path.insert(1, str(script.parent))
+    sys.argv = [str(script), *sys.argv[2:]]
+    refuse_code(model)
+    if script.name != "convert_hf_to_gguf.py":
+        fold_scales(model)
+        runpy.run_path(str(script), run_name="__main__")
+        return
 
     import convert_hf_to_gguf as converter  # type: ignore[import-not-found]
 
@@ -52,6 +59,57 @@ def main() -> None:
     keep_special_tokens(TextModel, model)
     write_turns(TextModel, model)
     converter.main()
+
+
+def refuse_code(model: Path) -> None:
+    """No Python file of a model is executed in this process any more, whoever asks for it: where
+    transformers has classes of its own, they are taken, else the conversion ends here.
+
+    transformers copies such files into a folder of its cache and imports them from there. The hook,
+    which cannot be taken off, sees the code of every module before it runs.
+    """
+    from transformers import dynamic_module_utils as dynamic
+
+    asked = dynamic.resolve_trust_remote_code
+    foreign = tuple(f"{os.path.realpath(at)}{os.sep}" for at in (dynamic.HF_MODULES_CACHE, model))
+
+    def resolve_trust_remote_code(trust_remote_code: object, *rest: Any, **named: Any) -> Any:
+        return asked(False, *rest, **named)
+
+    def refuse(event: str, arguments: tuple[Any, ...]) -> None:
+        file = getattr(arguments[0], "co_filename", None) if event == "exec" else None
+        if file is not None and os.path.realpath(file).startswith(foreign):
+            raise RuntimeError(f"custom code is not run: {file}")
+
+    dynamic.resolve_trust_remote_code = resolve_trust_remote_code  # before others import it
+    sys.addaudithook(refuse)
+
+
+def fold_scales(adapter: Path) -> None:
+    """The converter writes one alpha, and llama.cpp scales by alpha / rank. Where an adapter scales
+    otherwise, its B is read as if the rest were in it.
+    """
+    import safetensors.torch
+
+    sys.path.insert(0, str(Path(__file__).parents[2]))
+    from workshop_helpers.models.lora import LAYER, lora_scale
+
+    del sys.path[0]
+    config = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
+    alpha, load = config.get("lora_alpha"), safetensors.torch.load_file
+
+    def load_file(*arguments: Any, **named: Any) -> dict[str, Any]:
+        tensors = load(*arguments, **named)
+        for name, tensor in tensors.items():
+            match = LAYER.match(name)
+            if match is not None and match["letter"] == "B":
+                rank = tensor.shape[1]
+                usual = alpha / rank if alpha else 1
+                factor = lora_scale(config, match["layer"], rank) / usual
+                tensors[name] = tensor if factor == 1 else tensor.float() * factor
+        return tensors
+
+    safetensors.torch.load_file = load_file
 
 
 def end_with_parent() -> None:

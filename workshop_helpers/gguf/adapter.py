@@ -7,7 +7,6 @@ any quantization.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,13 @@ from typing import Any
 from ..core.cards import file_hash
 from ..core.errors import WorkshopError
 from ..core.ownership import keep_apart
+from ..models.files import stored_tensors
 from ..models.identity import identity
 from ..models.load import model_folder
+from ..models.lora import WEIGHTS, beside_lora
 from ..models.resolve import folders_of, resolve
 from .artifact import check_name, find_or_make
-from .convert import find_converter, run_script
+from .convert import RUNNER, find_converter, run_script
 from .header import read_gguf
 
 _TYPES = ("f32", "f16", "bf16", "q8_0")
@@ -50,9 +51,11 @@ def convert_adapter(
 ) -> AdapterReport:
     """Turn the adapter folder that `train` wrote into the GGUF `out`: f32, f16, bf16 or q8_0.
 
-    Runs llama.cpp's converter in a separate process. The same adapter into the same file
-    again does no work; `out` is written atomically. Raises WorkshopError for what is not an
-    adapter, an unknown type, a full disk, and a conversion that fails.
+    Runs llama.cpp's converter in a separate process. llama.cpp knows one strength, alpha / rank;
+    where the adapter has others (rsLoRA, alpha_pattern), they are folded into its B. The same
+    adapter into the same file again does no work; `out` is written atomically. Raises WorkshopError
+    for what is not an adapter, one that does more than add B·A (DoRA, trained embeddings), an
+    unknown type, a full disk, and a conversion that fails.
     """
     ref, out = resolve(adapter), Path(out)
     kind = type.lower()
@@ -69,6 +72,15 @@ def convert_adapter(
     if not script.is_file():
         raise WorkshopError(f"There is no {script.name} in {script.parent}: name a newer checkout.")
     folder, base = ref.path, ref.base
+    # most models have no head of their own, and llama.cpp opens none of them with one changed
+    heads = (
+        ["lm_head"] if any(".lm_head." in name for name in stored_tensors(folder / WEIGHTS)) else []
+    )
+    if more := beside_lora(folder) or heads:
+        raise WorkshopError(
+            f"The adapter {folder} does more than llama.cpp can add to a model: {'; '.join(more)}. "
+            f"Merge it (`workshop merge {adapter} --out DIR`), and convert the merged model."
+        )
 
     def write(temporary: Path) -> dict[str, Any]:
         _run(script, folder, model_folder(base), temporary, kind)
@@ -83,23 +95,25 @@ def convert_adapter(
     return find_or_make(
         out,
         "gguf-adapter",
-        {"adapter": identity(ref), "type": kind, "converter": file_hash(script)},
+        {
+            "adapter": identity(ref),
+            "type": kind,
+            "converter": file_hash(script),
+            "runner": file_hash(RUNNER),
+        },
         write,
         AdapterReport,
         source=folder,
-        needs_bytes=(folder / "adapter_model.safetensors").stat().st_size * 2 + 2**20,
+        needs_bytes=(folder / WEIGHTS).stat().st_size * 2 + 2**20,
         overwrite=overwrite,
     )
 
 
 def _run(script: Path, adapter: Path, base: Path, out: Path, kind: str) -> None:
-    # the gguf-py beside the converter first: PyPI's lags behind it
-    places = (str(script.parent / "gguf-py"), os.environ.get("PYTHONPATH"))
     run_script(
         script,
-        *("--base", base.resolve(), "--outfile", out.resolve(), "--outtype", kind),
         adapter.resolve(),
+        *("--base", base.resolve(), "--outfile", out.resolve(), "--outtype", kind),
         out=out,
         failed=f"The conversion of the adapter {adapter} failed",
-        PYTHONPATH=os.pathsep.join(filter(None, places)),
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import signal
 import subprocess
 import sys
@@ -41,6 +42,7 @@ class Child(Closing):
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
+            env={**os.environ, "GGML_NO_BACKTRACE": "1"},  # a debugger would take ten seconds
             start_new_session=True,
             creationflags=_OWN_GROUP,
         )

@@ -117,23 +117,22 @@ def convert(
     )
 
 
-def run_script(script: Path, *arguments: object, out: Path, failed: str, **environment: str) -> str:
-    """What a script of llama.cpp prints, run in a process of its own that cannot reach the network.
+def run_script(script: Path, model: Path, *options: object, out: Path, failed: str) -> None:
+    """Run a converter of llama.cpp on a folder, in a process of its own: it cannot reach the
+    network, and executes no code of the folder.
 
     Raises the OSError of a full disk where it ended the writing of `out`, and a WorkshopError that
     begins with `failed` and ends with the last printed line for any other failure.
     """
-    everything = {
-        **os.environ, "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", **environment,
-    }  # fmt: skip
-    everything.pop("NO_LOCAL_GGUF", None)
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+    environment.pop("NO_LOCAL_GGUF", None)
     process = subprocess.Popen(
         # -X utf8: names and messages in Japanese on Windows
-        [sys.executable, "-X", "utf8", str(script), *map(str, arguments)],
+        [sys.executable, "-X", "utf8", str(RUNNER), *map(str, (script, model, *options))],
         stdin=subprocess.PIPE,  # closes when we die, which ends the runner too
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        env=everything,
+        env=environment,
     )
     with process:
         try:
@@ -143,18 +142,24 @@ def run_script(script: Path, *arguments: object, out: Path, failed: str, **envir
         finally:
             process.kill()
     if code == 0:
-        return said
+        return
     raise_if_full(out)
     lines = [line for line in said.splitlines() if line.strip()]
     reason = lines[-1] if lines else f"exit code {code}"
+    if "custom code" in said:
+        reason = (
+            "it can only be read with Python code that lies in it, and no such code is run. Take a "
+            "model whose architecture and tokenizer transformers has itself."
+        )
     raise WorkshopError(f"{failed}: {reason}") from RuntimeError("\n".join(lines[-30:]))
 
 
 def _run_converter(tool: Path, folder: Path, out: Path, kind: str) -> None:
     try:
         run_script(
-            RUNNER,
-            *(tool, folder.resolve(), "--outfile", out.resolve(), "--outtype", kind.lower()),
+            tool / _SCRIPT,
+            folder.resolve(),
+            *("--outfile", out.resolve(), "--outtype", kind.lower()),
             out=out,
             failed=f"The conversion of {folder} failed",
         )

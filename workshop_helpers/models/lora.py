@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -27,7 +28,18 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 WEIGHTS = "adapter_model.safetensors"
-_KEY = re.compile(r"^base_model\.model\.(?P<layer>.+)\.lora_A\.weight$")
+# The two matrices of a layer, in the names of the tensors.
+LAYER = re.compile(r"^base_model\.model\.(?P<layer>.+)\.lora_(?P<letter>[AB])\.weight$")
+# Settings of an adapter that do not change what it adds, or are followed here; any other one that
+# is set says that it does something else.
+_PLAIN = {
+    "r", "lora_alpha", "use_rslora", "alpha_pattern", "rank_pattern", "target_modules", "peft_type",
+    "exclude_modules", "layers_to_transform", "layers_pattern", "lora_dropout", "fan_in_fan_out",
+    "task_type", "base_model_name_or_path", "revision", "inference_mode", "auto_mapping",
+    "megatron_core", "qalora_group_size", "eva_config", "loftq_config", "peft_version",
+    "ensure_weight_tying",
+}  # fmt: skip
+_PLAIN_VALUES = {"bias": ("none",), "init_lora_weights": (True, "gaussian", "eva", "orthogonal")}
 
 
 @dataclass(frozen=True)
@@ -35,7 +47,8 @@ class LoraMatrices:
     """One layer of an adapter: it adds `scale` · B·A to the frozen W.
 
     `W`: outputs × inputs, `B`: outputs × rank, `A`: rank × inputs, all fp32 on the CPU; `scale`:
-    alpha / rank; `layer`: its name in the model, such as "model.layers.0.mlp.down_proj".
+    alpha / rank, or what the adapter has instead; `layer`: its name in the model, such as
+    "model.layers.0.mlp.down_proj".
     """
 
     layer: str
@@ -92,9 +105,8 @@ def lora_layers(adapter: str | Path | ModelRef) -> list[str]:
     """
     ref, config = _adapter(adapter)
     assert ref.path is not None
-    found = [
-        match["layer"] for name in stored_tensors(ref.path / WEIGHTS) if (match := _KEY.match(name))
-    ]
+    names = map(LAYER.match, stored_tensors(ref.path / WEIGHTS))
+    found = [match["layer"] for match in names if match and match["letter"] == "A"]
     if not found:
         kind = config.get("peft_type")
         raise WorkshopError(f"{ref.path} holds no LoRA matrices (its kind is {kind}).")
@@ -122,9 +134,32 @@ def lora_matrices(adapter: str | Path | ModelRef, layer: str | None = None) -> L
     name = wanted[0]
     key = f"base_model.model.{name}.lora_{{}}.weight"
     a, b = (_tensor(ref.path / WEIGHTS, key.format(letter)) for letter in "AB")
-    rank, alpha = a.shape[0], config["lora_alpha"]
-    scale = alpha / math.sqrt(rank) if config.get("use_rslora") else alpha / rank
+    scale = lora_scale(config, name, a.shape[0])
     return LoraMatrices(name, _base_weight(model_folder(ref.base), name), a, b, scale)
+
+
+def lora_scale(config: Mapping[str, Any], layer: str, rank: int) -> float:
+    """The number by which an adapter with this adapter_config.json multiplies B·A of a layer."""
+    patterns = config.get("alpha_pattern") or {}
+    own = next((one for one in patterns if re.match(rf"(.*\.)?({one})$", layer)), None)  # as PEFT
+    alpha = config.get("lora_alpha", 8) if own is None else patterns[own]
+    return float(alpha / math.sqrt(rank) if config.get("use_rslora") else alpha / rank)
+
+
+def beside_lora(adapter: Path) -> list[str]:
+    """What an adapter folder changes beside adding `scale` · B·A to layers, by its names: settings
+    such as DoRA, trained biases or embeddings. Empty for a plain one.
+    """
+    config = read_json(adapter / "adapter_config.json", dict)
+    found = [] if config.get("peft_type") == "LORA" else [f"peft_type {config.get('peft_type')}"]
+    for name, value in config.items():
+        if value and name not in _PLAIN and value not in _PLAIN_VALUES.get(name, ()):
+            found.append(name if value is True else f"{name} {value}"[:80])
+    others = [name for name in stored_tensors(adapter / WEIGHTS) if not LAYER.match(name)]
+    if others:
+        more = f" and {len(others) - 1} more" if len(others) > 1 else ""
+        found.append(f"the tensor {others[0][:80]}{more}")
+    return found
 
 
 def _adapter(adapter: str | Path | ModelRef) -> tuple[ModelRef, dict[str, Any]]:
@@ -133,14 +168,12 @@ def _adapter(adapter: str | Path | ModelRef) -> tuple[ModelRef, dict[str, Any]]:
         raise WorkshopError(
             f"{ref.name} is {ref.described}, not an adapter. Give the folder that `train` wrote."
         )
-    config = read_json(ref.path / "adapter_config.json", dict)
-    more = [name for name in ("use_dora", "alpha_pattern") if config.get(name)]
-    if more:
+    if more := beside_lora(ref.path):
         raise WorkshopError(
-            f"The adapter {ref.path} was trained with {', '.join(more)}: its change is not "
-            "alpha / rank · B·A in every layer, so it is not shown as such."
+            f"The adapter {ref.path} does more than add B·A to layers, so it is not shown as that: "
+            f"{'; '.join(more)}."
         )
-    return ref, config
+    return ref, read_json(ref.path / "adapter_config.json", dict)
 
 
 def _base_weight(folder: Path, layer: str) -> Tensor:

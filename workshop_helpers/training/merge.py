@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.artifacts import atomic_directory, claim
-from ..core.errors import WorkshopError, explain_os_errors
+from ..core.errors import WorkshopError, explain_os_errors, first_line
 from ..core.memory import explain_full_memory
 from ..core.ownership import keep_apart, refuse_other
 from ..models.chat import chat_prompt
@@ -162,8 +162,15 @@ def _is_copied(file: Path) -> bool:
 
 def _merged(adapted: Any, tokenizer: Any, of_adapter: Any) -> Any:
     """The model with the adapter's delta added, which must answer like base + adapter."""
-    with quiet_libraries():
-        merged = adapted.merge_and_unload()
+    try:
+        with quiet_libraries():
+            merged = adapted.merge_and_unload()
+    except (RuntimeError, ValueError, NotImplementedError) as error:  # what PEFT cannot add
+        if "memory" in str(error):
+            raise
+        raise WorkshopError(
+            f"The adapter cannot be merged: {first_line(error)}. Use base + adapter as they are."
+        ) from error
     difference = _difference(_logits(merged, tokenizer), of_adapter)
     if not difference <= _FP32_TOLERANCE * max(of_adapter.abs().max().item(), 1.0):
         raise WorkshopError(
