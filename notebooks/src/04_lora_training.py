@@ -500,6 +500,7 @@ exercises.check("stop", answer, (5, 15), pitfalls={5: "stop-number", None: "stop
 # - **止めて保存**のボタンが学習中に届くのは、ipykernel 7とJupyterLab 4.4以降で動かしたときです。Colabなどでは、押しても学習が終わるまで届きません。■（中断）を使ってください。
 # - 学習の数字は、CPUの種類やスレッド数でわずかに変わります。同じ機械で同じ設定なら、同じ重みになります。
 # - 小さな実験は、シード1つ、20行です。ほかの行では、順番が入れ替わることがあります。
+# - `ROWS = 10` にすると、2つの学習が同じフォルダー（`tuned-10`）を使おうとするので、あとのほうは「別の設定で学習したものがある」と言って止まります。10以外の行数でお試しください。
 
 # %% [markdown] lang="en"
 # ## Known to fail
@@ -507,6 +508,7 @@ exercises.check("stop", answer, (5, 15), pitfalls={5: "stop-number", None: "stop
 # - A click on **Stop and save** arrives during the training with ipykernel 7 and JupyterLab 4.4 or newer. On Colab, for one, it waits until the training is over: use ■ (interrupt) there.
 # - The figures of a training differ a little with the processor and the number of threads. The same settings on the same machine give the same weights.
 # - The small experiment is one seed and 20 rows. With other rows, close neighbours may change places.
+# - With `ROWS = 10`, both trainings ask for the same folder (`tuned-10`), and the second stops and says that something trained by another recipe is there. Try any other number of rows.
 
 # %% [markdown] lang="ja"
 # ## まとめ

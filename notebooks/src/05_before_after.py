@@ -550,6 +550,7 @@ exercises.check("mix", answer, forgets_less)
 # - `mame` が知っているのは、お店の会話と、ごく簡単な一般知識だけです。それ以外の質問や、全部大文字の文、打ち間違いのある文を入れると、意味の通らない答えが返ることがあります。
 # - 自分の質問をすると、モデルを開いたままにします。大きなモデルでは読み込みに時間がかかり、メモリが足りなければ、前のモデルを閉じてから次を開くので、毎回待つことになります。
 # - いくつかの答えは、プロセッサーの丸め方の違いで変わることがあります。表の数字が1、2問分ずれても、故障ではありません。
+# - `ROWS = 10` にすると、2つの学習が同じフォルダー（`tuned-10`）を使おうとするので、あとのほうは「別の設定で学習したものがある」と言って止まります。10以外の行数でお試しください。
 
 # %% [markdown] lang="en"
 # ## Known to fail
@@ -557,6 +558,7 @@ exercises.check("mix", answer, forgets_less)
 # - `mame` knows shop talk and the simplest things in the world. A question about anything else, one in capitals, or one with a typo may bring back an answer that makes no sense.
 # - A question of your own keeps the models open. A large one takes its time to load, and where memory is short the one before is closed first, so that you wait every time.
 # - Processors round differently, and a few answers may differ on yours. A table that is off by a question or two is not broken.
+# - With `ROWS = 10`, both trainings ask for the same folder (`tuned-10`), and the second stops and says that something trained by another recipe is there. Try any other number of rows.
 
 # %% [markdown] lang="ja"
 # ## まとめ
