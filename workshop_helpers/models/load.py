@@ -49,14 +49,15 @@ def model_folder(ref: ModelRef, *, download: bool = True) -> Path:
     return folder
 
 
-def load_tokenizer(model: ModelRef | str | Path) -> Any:
+def load_tokenizer(model: ModelRef | str | Path, *, counting: bool = False) -> Any:
     """The model's own tokenizer (an adapter's: its base's), padding left, with a padding token.
 
+    counting: as its tokenizer.json describes it, if there is one, to count tokens without torch.
     Raises WorkshopError when it has no chat template, since the course talks to chat models only.
     """
     ref = resolve(model)
     folder = model_folder(ref.base if ref.base is not None else ref)
-    tokenizer = read_tokenizer(folder)
+    tokenizer = read_tokenizer(folder, as_described=counting)
     if not tokenizer.chat_template:
         raise WorkshopError(
             f"{ref.name} has no chat template, so its prompts cannot be written. "
@@ -72,12 +73,18 @@ def load_tokenizer(model: ModelRef | str | Path) -> Any:
     return tokenizer
 
 
-def read_tokenizer(folder: Path) -> Any:
-    """The tokenizer in `folder` as its makers wrote it; WorkshopError where it cannot be loaded."""
-    with quiet_libraries():
-        from transformers import AutoTokenizer, PreTrainedTokenizerFast
+def read_tokenizer(folder: Path, *, as_described: bool = False) -> Any:
+    """The tokenizer in `folder` as its makers wrote it; WorkshopError where it cannot be loaded.
 
-        kind = PreTrainedTokenizerFast if _prepends_spaces(folder) else AutoTokenizer
+    as_described: by its tokenizer.json alone, if there is one.
+    """
+    with quiet_libraries():
+        import transformers
+
+        described = as_described and (folder / "tokenizer.json").is_file()
+        # The attribute is what imports, and AutoTokenizer imports torch.
+        name = "PreTrainedTokenizerFast" if described or _prepends_spaces(folder) else None
+        kind = getattr(transformers, name or "AutoTokenizer")
         try:
             return kind.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         except Exception as error:  # damaged files raise anything, even the Rust library's own

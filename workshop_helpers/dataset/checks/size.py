@@ -48,7 +48,7 @@ class Tokens(SetCheck):
         from ...models.load import load_tokenizer
 
         super().__init__(places)
-        self.tokenizer = load_tokenizer(model)
+        self.tokenizer = load_tokenizer(model, counting=True)
         self.max_length = max_length
         self.total = 0
         self.lengths: list[int] = []
@@ -80,24 +80,32 @@ class Tokens(SetCheck):
                 values = {"roles": roles, "reason": first_line(error.__cause__ or error)}
                 found.append(row.finding("wrong-order", "template-refuses", **values))
         self._waiting = []
-        for row, ids in zip(rows, self._ids(texts), strict=True):
-            self.total += min(len(ids), self.max_length)
-            self.lengths.append(len(ids))
-            if len(ids) > self.max_length:
-                found.append(self._too_long(row, ids))
+        for row, text, count in zip(rows, texts, token_counts(self.tokenizer, texts), strict=True):
+            self.total += min(count, self.max_length)
+            self.lengths.append(count)
+            if count > self.max_length:
+                found.append(self._too_long(row, text))
         return found
 
-    def _ids(self, texts: list[str]) -> list[list[int]]:
-        if not texts:
-            return []
-        return list(self.tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"])
-
-    def _too_long(self, row: CheckedRow, ids: list[int]) -> Finding:
+    def _too_long(self, row: CheckedRow, text: str) -> Finding:
         most = self.max_length
+        ids = self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
         prompt = chat_prompt(self.tokenizer, row.conversation.prompt_messages())
-        asked = len(self._ids([prompt])[0])
+        (asked,) = token_counts(self.tokenizer, [prompt])
         # The excerpt starts at the cut.
         lost = self.tokenizer.decode(ids[most:], skip_special_tokens=True)
         code = "no-room" if asked >= most else "cut-off"
         values = {"n": len(ids), "most": most, "prompt": asked, "cut": len(ids) - most}
         return row.finding("too-long", code, excerpt=lost, **values)
+
+
+def token_counts(tokenizer: Any, texts: list[str]) -> list[int]:
+    """The number of each text's tokens, without those that the tokenizer would put around it."""
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is None:
+        ids = tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
+        return [len(one) for one in ids]
+    # A third faster than the tokenizer itself: without offsets, and no lists are made of the ids.
+    backend.no_truncation()  # the file may ask for both
+    backend.no_padding()
+    return [len(one) for one in backend.encode_batch_fast(texts, add_special_tokens=False)]
