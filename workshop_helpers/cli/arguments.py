@@ -20,7 +20,7 @@ MODEL_HELP = (
     "a catalogue name (see `workshop models`), a model folder, an adapter folder, a .gguf file, "
     "or ollama:NAME"
 )
-READ_HELP = "training rows: .jsonl, .json, .csv, .tsv, .xlsx, .parquet or .txt, also .gz"
+READ_HELP = "training rows: .jsonl, .json, .csv, .tsv, .xlsx, .parquet, .arrow or .txt, also .gz"
 DEBUG_HELP = "show the traceback of an error"
 
 

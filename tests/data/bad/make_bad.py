@@ -111,7 +111,7 @@ def invalid_json() -> None:
     case("json_single_quotes.jsonl", lines(EN[0], "{'instruction': 'Why?', 'output': 'Because it rained.'}"), error(rule, 2))
     case("json_curly_quotes.jsonl", lines(JA[0], JA[1], "{“instruction”: “なぜですか？”, “output”: “雨だからです。”}"), error(rule, 3))
     case("json_cut_off.jsonl", lines(EN[0], EN[1]) + '{"instruction": "May I', error(rule, 3))
-    case("json_two_rows_on_a_line.jsonl", lines(EN[0], json.dumps(EN[1]) + json.dumps(EN[2])), error(rule, 2))
+    case("json_key_twice.jsonl", lines(EN[0], '{"instruction": "Why?", "output": "It rained.", "output": "It snowed."}'), error(rule, 2))
     case("json_line_break_in_text.jsonl", lines(EN[0], '{"instruction": "A list, please", "output": "one', 'two"}', EN[1]), error(rule, 2), error(rule, 3))
     case("json_tab_in_text.jsonl", lines('{"instruction": "A\ttab?", "output": "Yes, a tab stands there."}', EN[0]), error([rule, "control-character"], 1))
     case("json_comment.jsonl", lines("// our rows", EN[0], EN[1]), error(rule, 1))

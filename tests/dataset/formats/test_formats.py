@@ -32,7 +32,6 @@ from workshop_helpers.dataset.formats import (
     write_conversations,
 )
 from workshop_helpers.dataset.formats.json_rows import list_rows
-from workshop_helpers.dataset.formats.stream import decoded
 
 QUESTION, ANSWER = "送料はいくらですか？", "500円です。\n離島は別です。"
 PAIR = (Message("user", QUESTION), Message("assistant", ANSWER))
@@ -447,7 +446,7 @@ def test_json_lines_named_json_and_objects_over_several_lines_are_read(tmp_path)
 def test_a_list_is_read_the_same_in_blocks_of_any_size(piece):
     rows = [{"instruction": f"質問{n}" * 40, "output": "答え\n「]」" * n} for n in range(1, 20)]
     raw = io.BytesIO(json.dumps(rows, ensure_ascii=False, indent=0).encode())
-    found = list(list_rows(decoded(lambda size: raw.read(min(size, piece)), "utf-8")))
+    found = list(list_rows(lambda size: raw.read(min(size, piece)), "utf-8"))
     assert [row for _, row, _ in found] == rows
     assert [line for line, _, _ in found] == [2 + 4 * n for n in range(19)]
 

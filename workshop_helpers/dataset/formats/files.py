@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +18,21 @@ from .conversation import Conversation
 from .faults import Fault, Fields, RowFault, check_characters, missing, quoted, word
 from .json_rows import WHOLE_CHARACTERS, Item, exact, line_rows, list_rows, not_in
 from .shapes import FORMATS, detect_format, read_row
-from .stream import Bytes, Reader, decoded, lines, recoded, require_file
+from .stream import Bytes, Reader, lines, recoded, require_file
 
 TABLES = ("csv", "tsv", "xlsx")  # cells are text, and the first row is the header
 _PEEKED = 20
+# With so many rows of one of these faults and none that can be read, a file is given up.
+_ENOUGH, _HOPELESS = 1000, ("missing-field", "invalid-json", "wrong-order", "invalid-csv")
 
 
 @dataclass(frozen=True)
 class Source:
     """How a file was read.
 
-    container: "jsonl", "json", "csv", "tsv", "xlsx", "parquet" or "txt"; format: a name of FORMATS,
-    "plain" for plain text, or "unknown"; encoding: Python's name, "" for a binary container,
-    "unknown" if it could not be detected; reason: how these were detected.
+    container: "jsonl", "json", "csv", "tsv", "xlsx", "parquet", "arrow" or "txt"; format: a name of
+    FORMATS, "plain" for plain text, or "unknown"; encoding: Python's name, "" for a binary
+    container, "unknown" if it could not be detected; reason: how these were detected.
     """
 
     path: Path
@@ -99,7 +101,7 @@ class RowReader(Closing):
             self._open.pop().close()  # type: ignore[attr-defined]
 
     def __iter__(self) -> Iterator[Conversation | Fault]:
-        found = self._rows()
+        found = _until_hopeless(self._rows())
         self._open.append(found)
         return found
 
@@ -134,21 +136,32 @@ class RowReader(Closing):
                 name, columns = _for_table(rows[0], None, None)
             except RowFault as fault:
                 return "unknown", word("rows.no-columns", **fault.message.values)
-            return _by("columns", name or "question/answer", columns)
+            shape, by = _by("columns", name or "question/answer", columns)
+            sheet = getattr(rows[0], "sheet", "")
+            return shape, word("rows.sheet", rows=by, sheet=sheet) if sheet else by
         for row in rows:
             if (known := detect_format(row)) is not None:
                 asked = known == "question/answer"
                 return _by("fields", known, find_columns(tuple(row)) if asked else None)
         return unknown
 
+    def _usable(self, header: dict[str, str]) -> bool:
+        """Whether rows can be read under this header."""
+        try:
+            return _for_table(header, self._format, self._columns) != (None, None)
+        except RowFault:
+            return False
+
     def _items(self) -> Iterator[Item]:
         plan = self._plan
         if plan.fault is not None:
             yield 1, plan.fault, ""
         elif plan.container == "xlsx":
-            yield from tables.xlsx_rows(self._path)
+            yield from tables.xlsx_rows(self._path, self._usable)
         elif plan.container == "parquet":
             yield from tables.parquet_rows(self._path)
+        elif plan.container == "arrow":
+            yield from tables.arrow_rows(self._path)
         else:
             with Bytes(self._path, packed=plan.packed) as file:
                 yield from self._text_items(file)
@@ -157,7 +170,7 @@ class RowReader(Closing):
         plan, encoding = self._plan, self._plan.encoding
         read: Reader = file.read
         if plan.container == "json":
-            yield from list_rows(decoded(read, encoding))
+            yield from list_rows(read, encoding, plan.inside, _is_row)
             return
         if encodings.wide(encoding):
             read, encoding = recoded(read, encoding), "utf-8"
@@ -199,9 +212,37 @@ class RowReader(Closing):
                 continue
             if extra:
                 extra = exact(raw, extra)
-                if container in (*TABLES, "parquet"):  # an empty cell is a missing value
+                if container in (*TABLES, "parquet", "arrow"):  # an empty cell is a missing value
                     extra = {name: value for name, value in extra.items() if value != ""}
             yield Conversation(messages, file, line, extra)
+
+
+def _until_hopeless(found: Iterator[Conversation | Fault]) -> Iterator[Conversation | Fault]:
+    """The same, or one fault instead of many equal ones with which a file begins: without a usable
+    field, reading it to its end would find nothing else.
+    """
+    faults: list[Fault] = []
+    for row in found:
+        if isinstance(row, Conversation) or row.rule not in _HOPELESS:
+            yield from faults
+            yield row
+            break
+        faults.append(row)
+        if row.message.code != faults[0].message.code:
+            yield from faults
+            break
+        if len(faults) == _ENOUGH:
+            said = word("hopeless", count=_ENOUGH, message=faults[0].message)
+            yield replace(faults[0], message=said)
+            return
+    else:
+        yield from faults
+        return
+    yield from found
+
+
+def _is_row(value: object) -> bool:
+    return isinstance(value, dict) and detect_format(value) is not None
 
 
 def _by(what: str, format: str, columns: Columns | None) -> tuple[str, Wording]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 from ...core.wordings import Wording
 from .encodings import likely, spoken
 from .faults import RowFault, kind, word
-from .stream import ROW_LIMIT, too_large
+from .stream import BLOCK, ROW_LIMIT, Reader, decoded, too_large
 
 _loads: Callable[[bytes], Any]
 try:
@@ -25,7 +26,11 @@ except ImportError:
 
 # The line (from 1), its row or fault, and the row's text (UTF-8 bytes if it was not decoded).
 Item = tuple[int, "dict[str, Any] | RowFault", "bytes | str"]
+raw_decode = json.JSONDecoder().raw_decode
 _LONG_NUMBER = re.compile(rb"\d{19}")
+_ZEROS = bytes(ord("0") if chr(byte).isdigit() and byte < 128 else byte for byte in range(256))
+# A list on the line where its first row begins; how rows begin, up to the end of their first name.
+_LIST_START = re.compile(rb'[ \t\r\n]*\[[ \t]*(?=(\{[ \t]*"(?:[^"\\]|\\.)*"))')
 _SPACE = re.compile(r"[ \t\r\n]*")
 _BRACKET = re.compile(r'[][{}"]')
 _STOP = re.compile(r"[,\]\n]")
@@ -43,23 +48,91 @@ def line_rows(lines: Iterator[bytes], encoding: str) -> Iterator[Item]:
             if plain:
                 try:
                     row = _loads(line)
-                    if row.__class__ is dict:
+                    if row.__class__ is dict and _single(line, row):
                         yield number, row, line
                         continue
                 except (ValueError, RecursionError):
                     pass  # reported below
             if line.strip():
-                yield number, *_line_row(line, encoding, first=number == 1)
+                for row, raw in _line_rows(line, encoding, first=number == 1):
+                    yield number, row, raw
     except RowFault as fault:
         yield number + 1, fault, ""
 
 
-def _line_row(line: bytes, encoding: str, *, first: bool) -> tuple[dict[str, Any] | RowFault, str]:
+def _single(raw: bytes, value: Any) -> bool:
+    """Whether surely no key stands twice in an object of a text: it has no more quotation marks, or
+    no more keys, than what was read of it.
+    """
+    if raw.count(b'"') == (_marks(value) if value.__class__ is dict else _inner_marks(value)):
+        return True
+    return b'" :' not in raw and raw.count(b'":') == _keys(value)
+
+
+def _marks(row: dict[str, Any]) -> int:
+    """The number of quotation marks in an object's text, if there are none in its strings."""
+    count = 4 * len(row)
+    for value in row.values():
+        if value.__class__ is not str:
+            count += _inner_marks(value) - 2
+    return count
+
+
+def _inner_marks(value: Any) -> int:
+    if value.__class__ is dict:
+        return _marks(value)
+    if value.__class__ is list:
+        return sum(map(_inner_marks, value))
+    return 2 if value.__class__ is str else 0
+
+
+def _keys(value: object) -> int:
+    """The number of keys of all objects in a value."""
+    if isinstance(value, dict):
+        return len(value) + sum(map(_keys, value.values()))
+    return sum(map(_keys, value)) if isinstance(value, list) else 0
+
+
+def _line_rows(
+    line: bytes, encoding: str, *, first: bool
+) -> Iterator[tuple[dict[str, Any] | RowFault, str]]:
+    """The row of a line, or the several that stand on it one after the other."""
     try:
         text = line.decode("utf-8-sig" if first and encoding == "utf-8" else encoding)
     except UnicodeDecodeError as error:
-        return not_in(line, encoding, error), line.decode(encoding, "replace")
-    return parse(text), text
+        yield not_in(line, encoding, error), line.decode(encoding, "replace")
+        return
+    row = parse(text)
+    if isinstance(row, RowFault):
+        several = list(_sequence(text))
+        if len(several) > 1:
+            yield from ((parse(one), one) for one in several)
+            return
+    yield row, text
+
+
+def _sequence(text: str) -> Iterator[str]:
+    """The texts of objects that follow each other on a line; none if anything else is there."""
+    found = []
+    place = space(text, 0)
+    while text[place : place + 1] == "{":
+        try:
+            _, end = raw_decode(text, place)
+        except (ValueError, RecursionError):
+            return
+        found.append(text[place:end])
+        place = space(text, end)
+        if text[place : place + 1] == ",":
+            place = space(text, place + 1)
+    if place == len(text):
+        yield from found
+
+
+def space(text: str, place: int) -> int:
+    """The place behind the white space at this place."""
+    match = _SPACE.match(text, place)
+    assert match is not None
+    return match.end()
 
 
 def not_in(line: bytes, encoding: str, error: UnicodeDecodeError) -> RowFault:
@@ -75,7 +148,9 @@ def parse(text: str, *, line: int = 1, before: int = 0) -> dict[str, Any] | RowF
     line: the line of the file where the text begins; before: the characters before it on that line.
     """
     try:
-        row = json.loads(text)
+        row = json.loads(text, object_pairs_hook=_object)
+    except _TwiceError as error:
+        return RowFault("invalid-json.twice", name=error.args[0])
     except json.JSONDecodeError as error:
         hint = _hint(text, error.msg)
         if error.lineno == 1:
@@ -87,6 +162,18 @@ def parse(text: str, *, line: int = 1, before: int = 0) -> dict[str, Any] | RowF
     except RecursionError:
         return RowFault("invalid-json.deep")
     return row if isinstance(row, dict) else RowFault("invalid-json.no-object", kind=kind(row))
+
+
+class _TwiceError(ValueError):
+    """An object has a key twice."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise _TwiceError(next(name for name in names if names.count(name) > 1)[:40])
+    return made
 
 
 def exact(raw: bytes | str, extra: dict[str, Any]) -> dict[str, Any]:
@@ -165,9 +252,7 @@ class _Text:
     def next(self) -> str:
         """Advance to the next character that is not white space; "" at the end."""
         while True:
-            match = _SPACE.match(self.text, self.place)
-            assert match is not None
-            self.move(match.end())
+            self.move(space(self.text, self.place))
             if self.place < len(self.text):
                 return self.text[self.place]
             if not self.more():
@@ -181,63 +266,177 @@ class _Text:
         return found
 
 
-def list_rows(read: Callable[[int], str]) -> Iterator[Item]:
-    """The objects of a JSON list or sequence; reading continues after an invalid object."""
-    text = _Text(read)
+def list_rows(
+    read: Reader, encoding: str, inside: str = "", is_row: Callable[[Any], object] = bool
+) -> Iterator[Item]:
+    """The objects of a JSON list or sequence; reading continues after an invalid object.
+
+    inside: the rows are the list of this name in an object; another list whose elements are rows
+    for `is_row`, or a long text beside it, is a fault.
+    """
+    text: _Text | None = None
     try:
+        block = read(BLOCK)
+        start = _LIST_START.match(block) if WHOLE_CHARACTERS and encoding == "utf-8" else None
+        if start is not None and not inside:
+            held = yield from _quick_rows(block[start.end() :], start[1], read)
+            text = _Text(decoded(_after(held, read), encoding))
+            yield from _elements(text, "]")
+            yield from _list_end(text)
+            return
+        text = _Text(decoded(_after(block, read), encoding))
         text.past("\ufeff")
-        bracket = text.past("[")
-        end = "]" if bracket else ""
-        first = True
-        while (character := text.next()) not in ("", end):
-            if character == "," and not first:
-                text.move(text.place + 1)
-                if (character := text.next()) in ("", end):
-                    if character:
-                        yield text.line, RowFault("invalid-json.last-comma"), ","
-                    break
-            elif bracket and not first:
-                yield text.line, RowFault("invalid-json.no-comma"), text.excerpt
-            first = False
-            line = text.line
-            yield line, *_element(text)
-        if bracket and not text.past("]"):
-            yield text.line, RowFault("invalid-json.open-list"), ""
-        elif bracket and text.next():
-            yield text.line, RowFault("invalid-json.after-list"), text.excerpt
+        if inside:
+            yield from _wrapped(text, inside, is_row)
+        elif text.past("["):
+            yield from _elements(text, "]")
+            yield from _list_end(text)
+        else:
+            yield from _elements(text, "")
     except RowFault as fault:
-        yield text.line, fault, text.excerpt
+        yield (1, fault, "") if text is None else (text.line, fault, text.excerpt)
 
 
-_decode = json.JSONDecoder().raw_decode
+def _after(held: bytes, read: Reader) -> Reader:
+    """A reader that first gives these bytes."""
+    blocks = [held] if held else []
+    return lambda size: blocks.pop() if blocks else read(size)
 
 
-def _element(text: _Text) -> tuple[dict[str, Any] | RowFault, str]:
-    """The element at the window's start, and its text; the window advances past it."""
-    row: dict[str, Any] | RowFault
+def _quick_rows(held: bytes, begin: bytes, read: Reader) -> Generator[Item, None, bytes]:
+    """The rows of a list on one line, many at a time; returns what must be read one by one.
+
+    held: the first bytes behind the bracket; begin: how a row begins.
+    """
+    while len(held) <= 4 * BLOCK:
+        last = held.rfind(begin)
+        if last > 0:
+            rows = _many(held[:last].rstrip())
+            if rows is None:
+                break
+            for row in rows:
+                yield 1, row, b""
+            held = held[last:]
+        block = read(BLOCK)
+        if not block:
+            break
+        held += block
+    return held
+
+
+def _many(part: bytes) -> list[dict[str, Any]] | None:
+    """The rows of a part of a list that ends with a comma; None if they need a closer look."""
+    if b"\n" in part or part[-1:] != b",":
+        return None
+    try:
+        rows: list[dict[str, Any]] = _loads(b"[%b]" % part[:-1])
+    except (ValueError, RecursionError):
+        return None
+    if set(map(type, rows)) != {dict}:
+        return None
+    kinds = set(map(type, itertools.chain.from_iterable(map(dict.values, rows))))
+    if kinds == {str} and part.count(b'"') == 4 * sum(map(len, rows)):
+        return rows
+    long_number = part.translate(_ZEROS).find(b"0" * 19) >= 0
+    return rows if not long_number and _single(part, rows) else None
+
+
+def is_text(value: object) -> bool:
+    """Whether a value beside a list of rows is more than a version or a name."""
+    return isinstance(value, str) and len(value) > 200
+
+
+def _elements(text: _Text, end: str) -> Iterator[Item]:
+    """The elements up to the bracket `end`, or to the end of the text."""
+    first = True
+    while (character := text.next()) not in ("", end):
+        if character == "," and not first:
+            text.move(text.place + 1)
+            if (character := text.next()) in ("", end):
+                if character:
+                    yield text.line, RowFault("invalid-json.last-comma"), ","
+                break
+        elif end and not first:
+            yield text.line, RowFault("invalid-json.no-comma"), text.excerpt
+        first = False
+        line = text.line
+        row, raw = _value(text)
+        if not isinstance(row, dict | RowFault):
+            row = RowFault("invalid-json.no-object", kind=kind(row))
+        yield line, row, raw
+
+
+def _list_end(text: _Text) -> Iterator[Item]:
+    if not text.past("]"):
+        yield text.line, RowFault("invalid-json.open-list"), ""
+    elif text.next():
+        yield text.line, RowFault("invalid-json.after-list"), text.excerpt
+
+
+def _wrapped(text: _Text, inside: str, is_row: Callable[[Any], object]) -> Iterator[Item]:
+    """The rows in the list `inside` of the object that comes next."""
+    text.past("{")
+    while text.next() == '"':
+        name, _ = _value(text)
+        text.past(":")
+        line, listed = text.line, text.past("[")
+        beside = False
+        if listed and name == inside:
+            yield from _elements(text, "]")
+        elif listed:
+            for _, row, _ in _elements(text, "]"):
+                beside = beside or bool(is_row(row))
+        else:
+            beside = is_text(_value(text)[0])
+        if beside:
+            name = str(name)[:40]
+            yield line, RowFault("invalid-json.beside", name=name, inside=inside), ""
+        if listed and not text.past("]"):
+            yield text.line, RowFault("invalid-json.open-list"), ""
+            return
+        if not text.past(","):
+            break
+    if not text.past("}"):
+        yield text.line, RowFault("invalid-json.open-row"), text.excerpt
+    elif text.next():
+        yield text.line, RowFault("invalid-json.after-list"), text.excerpt
+
+
+def _value(text: _Text) -> tuple[Any, str]:
+    """The value at the window's start or its fault, and its text; the window moves behind it."""
+    value: Any
     while True:
         try:
-            value, end = _decode(text.text, text.place)
-        except (ValueError, RecursionError):
+            value, end = raw_decode(text.text, text.place)
+        except (ValueError, RecursionError) as error:
+            # Looking for the end of what is only cut off would take long.
+            if _cut_off(error, text.text) and text.more():
+                continue
             found = _end(text.text, text.place)
             if found is None and text.more():
                 continue
             raw = text.text[text.place : found]
             before = text.place - text.text.rfind("\n", 0, text.place) - 1
-            row = parse(raw, line=text.line, before=before)
+            value = parse(raw, line=text.line, before=before)
             if found is None:
-                row = RowFault("invalid-json.open-row")
+                value = RowFault("invalid-json.open-row")
         else:
             # A number at the window's end may continue beyond it.
             ended = end < len(text.text) or isinstance(value, dict | list | str)
             if not ended and text.more():
                 continue
             raw = text.text[text.place : end]
-            row = value
-            if not isinstance(value, dict):
-                row = RowFault("invalid-json.no-object", kind=kind(value))
+            if isinstance(value, dict) and not _single(raw.encode("utf-8", "replace"), value):
+                value = parse(raw, line=text.line)
         text.move(text.place + len(raw))
-        return row, raw
+        return value, raw
+
+
+def _cut_off(error: Exception, text: str) -> bool:
+    """Whether a value is invalid only because the text ends in it."""
+    if not isinstance(error, json.JSONDecodeError):
+        return False
+    return error.pos >= len(text) - 10 or error.msg.startswith("Unterminated string")
 
 
 def _end(text: str, start: int) -> int | None:

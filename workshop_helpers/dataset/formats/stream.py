@@ -23,7 +23,8 @@ _SCANNED = 64 << 20  # how far to search for the first non-ASCII character
 # Text compresses to a fifth, repetitive text to a fiftieth; a higher ratio suggests a zip bomb.
 _MOST_PACKED = 200
 _SUSPECT = 256 << 20
-_SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".xlsx", ".parquet", ".txt", ".gz")
+_SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".xlsx", ".parquet", ".arrow",
+             ".txt", ".gz")  # fmt: skip
 
 
 def require_file(path: Path) -> None:
@@ -41,12 +42,25 @@ def require_file(path: Path) -> None:
     except (OSError, ValueError) as error:
         raise WorkshopError(f"{path} cannot be read: {_words(error)}.") from error
     if stat.S_ISDIR(mode):
-        raise WorkshopError(f"{path} is a folder. Give a file of training rows, such as .jsonl.")
+        raise WorkshopError(f"{path} is a folder{_inside(path)}")
     if not stat.S_ISREG(mode):
         raise WorkshopError(
             f"{path} is a device or a pipe, which can be read only once. "
             "Save its content to a file first."
         )
+
+
+def _inside(folder: Path) -> str:
+    """The rest of the sentence that says what to give instead of a folder."""
+    if (folder / "dataset_dict.json").is_file():
+        splits = sorted(state.parent.name for state in folder.glob("*/state.json"))
+        of = f" of several parts ({', '.join(splits)})" if splits else ""
+        return f" that datasets' save_to_disk wrote, {of.strip()}. Give a file of one part."
+    shards = sorted(shard.name for shard in folder.glob("*.arrow"))
+    if not shards:
+        return ". Give a file of training rows, such as .jsonl."
+    several = f" and {len(shards) - 1} more" if len(shards) > 1 else ""
+    return f" that datasets' save_to_disk wrote. Give its file {folder / shards[0]}{several}."
 
 
 def open_bytes(path: Path) -> BinaryIO:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import itertools
+import mmap
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ _LEAST_WORKBOOK = 32 << 20  # openpyxl keeps all texts of a workbook in memory
 _MOST_CELLS = 500_000  # of a small workbook, empty ones with them
 _MOST_PACKED = 200
 _BATCH = 512
+_LZ4, _ZSTD = b"\x04\x22\x4d\x18", b"\x28\xb5\x2f\xfd"  # how compressed parts begin
 _SMALL, _AT_ONCE = 8 << 20, 32 << 20  # bytes of a Parquet file, and of texts in memory
 _MARKS = {",": "comma", "\t": "tab", ";": "semicolon"}
 # Parts of the csv module's messages.
@@ -76,22 +78,22 @@ def csv_rows(lines: Iterable[str], mark: str) -> Iterator[Item]:
 def _csv_cells(lines: Iterable[str], mark: str) -> Iterator[tuple[int, list[str] | RowFault, str]]:
     # The limit is global, and the default is shorter than a long answer.
     csv.field_size_limit(max(csv.field_size_limit(), ROW_LIMIT))
-    begins: list[str] = []
+    taken: list[str] = []  # the lines of the record that is being read
+    columns = 0
 
     def counted() -> Iterator[str]:
         size = 0
         for line in lines:
-            size = len(line) + (size if begins else 0)
+            size = len(line) + (size if taken else 0)
             if size > ROW_LIMIT:
                 raise too_large()
-            if not begins:
-                begins.append(line[:400])
+            taken.append(line)
             yield line
 
     records = csv.reader(counted(), delimiter=mark, strict=True)
     while True:
         first = records.line_num + 1
-        begins.clear()
+        taken.clear()
         cells: list[str] | RowFault
         try:
             cells = next(records)
@@ -100,15 +102,52 @@ def _csv_cells(lines: Iterable[str], mark: str) -> Iterator[tuple[int, list[str]
         except csv.Error as error:
             said = str(error)
             name = next((name for piece, name in _CSV_FAULTS.items() if piece in said), "other")
-            cells = RowFault(f"invalid-csv.{name}", error=said)
+            last = max(first, records.line_num)
+            cells = RowFault(f"invalid-csv.{name}", error=said, first=first, last=last)
         except RowFault as fault:
-            yield first, fault, "".join(begins)
+            yield first, fault, "".join(taken)[:400]
             return
-        yield first, cells, "".join(begins)
+        apart = _lone_quotes(taken, columns) if mark == "\t" and len(taken) > 1 else None
+        if apart is not None:
+            yield from ((first + n, one, taken[n][:400]) for n, one in enumerate(apart))
+            continue
+        columns = columns or (0 if isinstance(cells, RowFault) else len(cells))
+        yield first, cells, taken[0][:400] if taken else ""
 
 
-def xlsx_rows(path: Path) -> Iterator[Item]:
-    """The rows of the first sheet that is not empty, the header first."""
+def _lone_quotes(lines: list[str], columns: int) -> list[list[str] | RowFault] | None:
+    """The rows of lines that are one record only because two of their cells have a quotation mark;
+    one fault if only some of the lines have all columns; None for a record of several lines.
+
+    In a record, a cell of several lines has no tab (`writing` holds to that).
+    """
+    rows = [line.rstrip("\r\n").split("\t") for line in lines]
+    whole = [len(cells) == columns for cells in rows]
+    tabs_in_cells = sum(map(len, rows)) >= columns + len(rows)
+    if columns < 2 or not tabs_in_cells or not any(whole[1:]):
+        return None
+    if not all(whole):
+        return [RowFault("invalid-csv.swallowed", lines=len(lines))]
+    return [[_unquoted(cell) for cell in cells] for cells in rows]
+
+
+def _unquoted(cell: str) -> str:
+    quoted = len(cell) > 1 and cell[0] == cell[-1] == '"'
+    return cell[1:-1].replace('""', '"') if quoted else cell
+
+
+class Header(dict[str, str]):
+    """The first item of a table: each column's name under its name. sheet: of a workbook that has
+    other sheets, the name of the one that is read.
+    """
+
+    sheet = ""
+
+
+def xlsx_rows(path: Path, usable: Callable[[dict[str, str]], bool]) -> Iterator[Item]:
+    """The rows of one sheet, the header first: the first sheet with `usable` columns, or without
+    any the first that is not empty. Another sheet with usable columns is a fault at the end.
+    """
     import openpyxl
 
     line = 0
@@ -119,14 +158,26 @@ def xlsx_rows(path: Path) -> Iterator[Item]:
         most = max(_MOST_CELLS, _MOST_PACKED * path.stat().st_size // 10)
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
         try:
-            for sheet in book.worksheets:
+            sheets = [sheet for sheet in book.worksheets if hasattr(sheet, "iter_rows")]
+            headers = {}
+            for sheet in sheets:
                 sheet.reset_dimensions()
-                item = None
-                for item in _records(_sheet_cells(sheet, most), ","):
-                    line = item[0]
-                    yield item
-                if item is not None:
-                    return
+                first = next(_records(_sheet_cells(sheet, most), ","), None)
+                if first is not None:
+                    headers[sheet.title] = isinstance(first[1], dict) and usable(first[1])
+            read = next((name for name, fits in headers.items() if fits), next(iter(headers), ""))
+            for sheet in sheets:
+                if sheet.title != read:
+                    continue
+                for number, item in enumerate(_records(_sheet_cells(sheet, most), ",")):
+                    line, row, text = item
+                    if not number and isinstance(row, dict):
+                        row = Header(row)
+                        row.sheet = read if len(sheets) > 1 else ""
+                    yield line, row, text
+            for name, fits in headers.items():
+                if fits and name != read:
+                    yield line + 1, RowFault("unreadable.sheet", sheet=name, read=read), ""
         finally:
             book.close()
     except RowFault as fault:
@@ -197,6 +248,39 @@ def parquet_rows(path: Path) -> Iterator[Item]:
         yield line + 1, fault, ""
     except Exception as error:  # pyarrow's, Python's for values out of range, MemoryError
         yield line + 1, RowFault("unreadable.parquet", error=type(error).__name__), ""
+
+
+def arrow_rows(path: Path) -> Iterator[Item]:
+    """The rows of an Arrow file or stream, as datasets' `save_to_disk` writes them."""
+    import pyarrow
+
+    line = 0
+    try:
+        with path.open("rb") as file:
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        # Decompressed, a few bytes may be a billion; these marks are in no text.
+        if mapped.find(_LZ4) >= 0 or mapped.find(_ZSTD) >= 0:
+            raise RowFault("unreadable.packed-arrow")
+        raw = pyarrow.BufferReader(pyarrow.py_buffer(mapped))
+        if mapped[:6] == b"ARROW1":
+            whole = pyarrow.ipc.open_file(raw)
+            batches = map(whole.get_batch, range(whole.num_record_batches))
+        else:
+            batches = iter(pyarrow.ipc.open_stream(raw))
+        unpacked = 0
+        for batch in batches:
+            for start in range(0, batch.num_rows, _BATCH):
+                for row in batch.slice(start, _BATCH).to_pylist():
+                    line += 1
+                    unpacked += 1 + sum(len(v) for v in row.values() if isinstance(v, str))
+                    yield line, _without_nulls(row), ""
+                _refuse_bomb("arrow", path, unpacked, _LEAST_UNPACKED)
+    except RowFault as fault:
+        yield line + 1, fault, ""
+    except ImportError:
+        raise
+    except Exception as error:  # pyarrow's, Python's for values out of range, MemoryError
+        yield line + 1, RowFault("unreadable.arrow", error=type(error).__name__), ""
 
 
 def _batch_size(path: Path, metadata: Any) -> int:

@@ -222,8 +222,14 @@ def _write_txt(rows: _Rows, out: IO[str]) -> None:
 def _write_csv(rows: _Rows, out: IO[str], mark: str = ",") -> None:
     # With "\r\n" as the line terminator the module quotes texts that contain either character.
     writer = csv.writer(out, delimiter=mark, lineterminator="\r\n")
-    with _cells(rows, _check_csv) as table:
+    with _cells(rows, _check_tsv if mark == "\t" else _check_csv) as table:
         writer.writerows(table)
+
+
+def _check_tsv(text: str) -> None:
+    _check_csv(text)
+    if "\t" in text and ("\n" in text or "\r" in text):
+        raise RowFault("does-not-fit.tsv-tab")  # as in a row that a lone quotation mark swallowed
 
 
 def _check_csv(text: str) -> None:
