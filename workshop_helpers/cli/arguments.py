@@ -124,13 +124,16 @@ def add_reading(to: Any) -> None:
     option(group, "--question-column", "NAME", "column that holds the question")
     option(group, "--answer-column", "NAME", "column that holds the answer")
     option(group, "--encoding", "NAME", "utf-8, cp932, euc_jp, …")
+    good = "of preference rows, read the good answers and leave out the rejected ones"
+    group.add_argument("--take", choices=("chosen",), help=good)
 
 
 def read_options(args: argparse.Namespace) -> dict[str, Any]:
     """The options of `add_reading`, for `open_rows`."""
     columns = {"question": args.question_column, "answer": args.answer_column}
     columns = {name: value for name, value in columns.items() if value}
-    return {"format": args.format, "columns": columns or None, "encoding": args.encoding}
+    how = given(args, "format", "encoding", "take")
+    return {**how, "columns": columns or None}
 
 
 def add_longest_answer(to: Any) -> None:

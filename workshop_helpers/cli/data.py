@@ -162,10 +162,15 @@ def _clean(args: argparse.Namespace) -> int:
         *first_ten(changes, f"… and {{}} more changes in {report.log}"),
         ("changed", told),
         ("left out", left_out) if report.faults else None,
+        _rejected(report.rejected),
         ("file", f"{report.out}: {report.kept:,} of {report.rows:,} rows"),
         None if report.log is None else ("log", report.log),
     )
     return OK
+
+
+def _rejected(count: int) -> tuple[str, str] | None:
+    return ("left out", f"{count:,} rows with rejected answers") if count else None
 
 
 def _add_split(verb: Any) -> None:
@@ -237,6 +242,7 @@ def _convert(args: argparse.Namespace) -> int:
         ("read", report.source.reason),
         ("file", f"{report.out}: {report.rows:,} rows"),
         ("NFC", f"{report.normalised:,} texts normalised") if report.normalised else None,
+        _rejected(report.rejected),
         *[("left out", fault) for fault in left_out],
     )
     return OK
@@ -249,12 +255,13 @@ def _add_preview(verb: Any) -> None:
     option(preview, "--rows", "N", "how many (default: %(default)s)", int, default=3)
     option(preview, "--max-length", "N", "tokens of a row", int)
     _report_language(preview)
+    add_reading(preview)
 
 
 def _preview(args: argparse.Namespace) -> int:
     from ..display.preview import preview
 
-    how = given(args, "model", "rows", "max_length")
+    how = {**given(args, "model", "rows", "max_length"), **read_options(args)}
     shown = preview(args.file, language=_language(args), **how)
     show(args, [row.to_dict() for row in shown], shown, width=WIDTH)
     return OK

@@ -83,6 +83,8 @@ def _train(args: argparse.Namespace) -> int:
     changes = {name: value for name, value in given(args, *RECIPE).items() if value is not None}
     recipe = LoraRecipe.for_model(args.model).replace(**changes)
     rows = read_conversations(args.data, limit=args.rows, **read_options(args))
+    if thoughts := sorted({name for row in rows for name in row.thoughts}):
+        print(f"Not learned, only the answers are: {', '.join(thoughts)}.", file=sys.stderr)
     how = given(args, "general", "device", "overwrite")
     report = train(args.model, rows, args.out, recipe, **how)
     if args.rows is not None and len(rows) < args.rows:

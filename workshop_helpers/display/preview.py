@@ -72,11 +72,13 @@ class PreviewedRow:
     def remarks(self, language: str = "en") -> list[str]:
         """What the reader should know about the row, in sentences; none where it fits."""
         cut, length = self.cut, self.max_length
+        unseen = dict.fromkeys(self.conversation.thoughts)
+        remarks = [say("display.row-unseen", language, name=name) for name in unseen]
         if not cut:
-            return []
+            return remarks
         if self.dropped:
-            return [say("display.row-dropped", language, length=length)]
-        remarks = [say("display.row-truncated", language, cut=len(cut), length=length)]
+            return [*remarks, say("display.row-dropped", language, length=length)]
+        remarks += [say("display.row-truncated", language, cut=len(cut), length=length)]
         # After the end token a template may add a line break, which does not matter.
         if any(token.text.strip() for token in cut):
             remarks.append(say("display.row-end", language))
@@ -196,12 +198,14 @@ def preview(
     rows: int = 3,
     max_length: int | None = None,
     language: str = "en",
+    **reading: Any,
 ) -> Preview:
     """The first `rows` readable rows of a training file (or of conversations) as the model will see
     them.
 
     `max_length`: tokens of prompt and answer together; None takes the model's recipe, and never
-    more than the model's own window. `language`: of the labels, "en" or "ja".
+    more than the model's own window. `language`: of the labels, "en" or "ja". `reading`: for
+    `open_rows`.
 
     Raises WorkshopError for a file without a readable row, for a model that cannot be trained, for
     an invalid `rows` or `max_length`, and when the model's template refuses a row.
@@ -214,7 +218,7 @@ def preview(
         raise WorkshopError(
             f'There are no labels in "{language}"; choose from {", ".join(LANGUAGES)}.'
         )
-    conversations, faults = _first_rows(path, rows)
+    conversations, faults = _first_rows(path, rows, reading)
     ref = resolve(model)
     if ref.kind not in ("catalogue", "folder"):
         raise WorkshopError(
@@ -271,7 +275,7 @@ def prepared(
 
 
 def _first_rows(
-    path: str | Path | Sequence[Conversation], rows: int
+    path: str | Path | Sequence[Conversation], rows: int, reading: dict[str, Any]
 ) -> tuple[list[Conversation], list[Fault]]:
     """That many readable rows, and the faults among and before them."""
     found: list[Conversation] = []
@@ -279,7 +283,7 @@ def _first_rows(
     if not isinstance(path, str | Path):
         found = list(path)[:rows]
     else:
-        with open_rows(path) as reader:
+        with open_rows(path, **reading) as reader:
             for item in reader:
                 if isinstance(item, Fault):
                     faults.append(item)

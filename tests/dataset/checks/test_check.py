@@ -273,15 +273,17 @@ def test_findings_without_end_are_counted_but_not_kept():
     assert json.loads(json.dumps(report.to_dict()))["summary"]["counts"]["duplicate"] == 2500
 
 
-def test_a_row_with_wrong_turns_does_not_shift_those_behind_it():
+def test_a_row_with_wrong_turns_does_not_shift_those_behind_it(tmp_path):
     asked = "What is the name of it?"
     texts = ["The name of it is Anna.", "Nobody has ever told us that.", "The name of it is Anna."]
-    first = conversation("It is one of them.", 1, asked)
-    checker = Checker()
-    checker.take([Conversation((Message("user", "One?"), *first.messages), "f", 1)])
-    for line, text in enumerate(texts, start=2):
-        checker.take([conversation(text, line, asked)])
-    findings = checker.finish().findings
+    rows = [
+        [("user", "One?"), ("user", asked), ("assistant", "It is one of them.")],
+        *[[("user", asked), ("assistant", text)] for text in texts],
+    ]
+    lines = [{"messages": [{"role": r, "content": c} for r, c in row]} for row in rows]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    findings = check_rows(path, quick=True, progress=False).findings
     found = {(f.rule, f.line, f.other_line) for f in findings if f.rule != "too-few"}
     assert found == {("wrong-order", 1, None), ("conflicting-answers", 3, 2), ("duplicate", 4, 2)}
 

@@ -291,8 +291,6 @@ def test_alpaca_history_becomes_turns(tmp_path):
 @pytest.mark.parametrize(
     ("row", "rule", "says"),
     [
-        ({"instruction": "q", "answer": "a"}, "missing-field", 'rename it to "output"'),
-        ({"prompt": "q", "response": "a"}, "missing-field", 'rename it to "completion"'),
         ({"instuction": "q", "output": "a"}, "missing-field", 'rename it to "instruction"'),
         ({"instruction": "q", "ouput": "a"}, "missing-field", 'rename it to "output"'),
         ({"mesages": [{"role": "user"}]}, "missing-field", 'rename it to "messages"'),

@@ -40,7 +40,7 @@ from .prefilter import CONTENT, PERSONAL, find_signs
 from .repetition import NearDuplicates, Openings, check_repeated
 from .row import CheckedRow, Places, SetCheck
 from .size import Tokens, check_short
-from .structure import check_structure
+from .structure import OtherFields
 from .style import Languages, Manners, NumberFormats, check_language, check_leftovers
 
 BATCH = 32  # rows per call of `Checker.take`
@@ -62,6 +62,7 @@ def check_rows(
     format: str | None = None,
     columns: Mapping[str, str] | None = None,
     encoding: str | None = None,
+    take: str | None = None,
     tokens_per_second: float | None = None,
     price_per_hour: float | None = None,
 ) -> CheckReport:
@@ -71,13 +72,13 @@ def check_rows(
     and template count the tokens; max_length: default from the model's recipe. quick: leave out
     tokens and near duplicates. facts: known facts, or their file (default: a `facts.yaml` in the
     folder of the first file). aim: "try", "useful" or "good". language: in which the report shows
-    itself. format, columns, encoding: as for `open_rows`. tokens_per_second, price_per_hour: for
-    the estimate.
+    itself. format, columns, encoding, take: as for `open_rows`. tokens_per_second, price_per_hour:
+    for the estimate.
 
     The summary contains rows, tokens (None if quick), seconds, files (container, format, encoding,
-    reason), examined, lengths, languages, manners, openings, topics and estimate. Raises
-    WorkshopError for a file that cannot be opened and for an unknown model or aim; problems inside
-    a file are findings.
+    reason), examined, lengths, languages, manners, openings, topics, other_fields and estimate.
+    Raises WorkshopError for a file that cannot be opened and for an unknown model or aim; problems
+    inside a file are findings.
     """
     files, held = _listed(paths), _listed(against)
     if not files:
@@ -92,7 +93,7 @@ def check_rows(
         facts=_facts(facts, files[0]),
         large=quick,
     )
-    reading = {"format": format, "columns": columns, "encoding": encoding}
+    reading = {"format": format, "columns": columns, "encoding": encoding, "take": take}
     with Bar("checked", None, "rows", shown=progress) as bar:
         sources = [_read(checker, path, bar, reading) for path in files]
     report = checker.finish(aim, tokens_per_second, price_per_hour)
@@ -201,7 +202,7 @@ class Checker:
         self._sampled: list[SetCheck] = [self._formats, self._statements]
         if facts is not None:
             self._sampled.append(KnownFacts(places, facts))
-        kinds = (Answers, Languages, Manners, Openings, Topics)
+        kinds = (Answers, Languages, Manners, OtherFields, Openings, Topics)
         self._every: list[SetCheck] = [kind(places) for kind in kinds]
         if held_out is not None:
             self._every.append(Leakage(places, held_out, near=model is not None))
@@ -228,15 +229,7 @@ class Checker:
 
         A batch goes through check by check, so that a check's code stays in the processor's cache.
         """
-        rows: list[CheckedRow] = []
-        for conversation in conversations:
-            number = self.places.add(conversation)
-            found = check_structure(conversation)
-            if found:
-                # The other checks need valid turns.
-                self.keep(found)
-            else:
-                rows.append(CheckedRow(number, conversation))
+        rows = [CheckedRow(self.places.add(one), one) for one in conversations]
         self.rows += len(conversations)
         for check in self._checks:
             for row in rows:

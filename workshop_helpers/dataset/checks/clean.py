@@ -10,8 +10,10 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from os.path import commonprefix
 from pathlib import Path
+from typing import Any
 
 from ...core.artifacts import already_there, atomic_file
 from ...core.errors import WorkshopError
@@ -19,13 +21,13 @@ from ...core.ownership import keep_apart
 from ..formats import (
     Conversation,
     Fault,
-    Message,
     Source,
     WriteReport,
     open_rows,
     write_conversations,
 )
 from ..formats.faults import raise_faults
+from ..formats.shapes import with_texts
 from .findings import CheckReport, shorten
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
@@ -65,7 +67,9 @@ def _seen(text: str) -> str:
 
 @dataclass
 class CleanReport:
-    """The result of cleaning: rows read and kept, changes, unreadable rows, the log."""
+    """The result of cleaning: rows read and kept, how many were rejected answers that `take` left
+    out, changes, unreadable rows, the log.
+    """
 
     source: Path
     out: Path
@@ -73,6 +77,7 @@ class CleanReport:
     rows: int = 0
     kept: int = 0
     masked: int = 0
+    rejected: int = 0
     changes: list[Change] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
 
@@ -96,14 +101,16 @@ def clean(
     format: str | None = None,
     columns: Mapping[str, str] | None = None,
     encoding: str | None = None,
+    take: str | None = None,
     overwrite: bool = False,
 ) -> CleanReport:
     """Write a cleaned copy of a training file; the source stays as it is.
 
     It repairs line breaks, white space at the ends of lines and texts, runs of blank lines outside
     code, control and invisible characters, and (nfc) decomposed characters, and deletes duplicate
-    rows. mask_personal: mask personal data. skip_faults: skip unreadable rows. Changes are logged
-    in OUT.changes.diff, if there are any.
+    rows. What it does not repair stays where it was, field by field. mask_personal: mask personal
+    data. skip_faults: skip unreadable rows. format, columns, encoding, take: as for `open_rows`.
+    Changes are logged in OUT.changes.diff, if there are any.
 
     Raises WorkshopError if `out` or the log is the source or, without overwrite, holds something
     else than an equal run writes, and for unreadable rows unless they are skipped.
@@ -116,10 +123,12 @@ def clean(
     if log.exists() and not out.exists() and not overwrite:
         raise already_there(log)
     report = CleanReport(source, out, None)
-    with open_rows(source, format=format, columns=columns, encoding=encoding) as reader:
+    how: dict[str, Any] = {"format": format, "columns": columns, "encoding": encoding}
+    with open_rows(source, take=take, **how) as reader:
         rows = _cleaned(reader, report, mask_personal, nfc, skip_faults)
         known = format or format_to_write(reader.source)
-        write_conversations(rows, out, format=known, columns=columns, overwrite=overwrite)
+        write_conversations(rows, out, format=known, overwrite=overwrite, as_read=True)
+        report.rejected = reader.left_out
     if report.changes or (overwrite and log.exists()):  # an old one would tell of another run
         report.log = log
         with atomic_file(log, overwrite=overwrite) as temporary:
@@ -157,7 +166,7 @@ def leave_out(
         known = format_to_write(reader.source)
     if not rows:
         raise WorkshopError(f"There is something against every row of {source}: mend some first.")
-    return write_conversations(rows, out, format=known, overwrite=overwrite)
+    return write_conversations(rows, out, format=known, overwrite=overwrite, as_read=True)
 
 
 def format_to_write(source: Source) -> str | None:
@@ -201,9 +210,7 @@ def _clean_row(row: Conversation, report: CleanReport, mask: bool, nfc: bool) ->
     def log(rule: str, before: str, after: str) -> None:
         report.changes.append(Change(row.file or "", row.line or 0, rule, before, after))
 
-    messages = []
-    for message in row.messages:
-        text = message.content
+    def cleaned(text: str) -> str:
         for rule, repaired in repairs(text, nfc=nfc):
             log(rule, *_difference(text, repaired))
             text = repaired
@@ -212,8 +219,9 @@ def _clean_row(row: Conversation, report: CleanReport, mask: bool, nfc: bool) ->
             report.masked += times
             # The log must not contain what is masked.
             log("personal data", "(masked)", shorten(masked))
-        messages.append(message if masked == message.content else Message(message.role, masked))
-    return Conversation(tuple(messages), row.file, row.line, row.extra)
+        return masked
+
+    return with_texts(row, cache(cleaned))  # once for each text, in whichever places it stands
 
 
 def repairs(text: str, *, nfc: bool = True) -> Iterator[tuple[str, str]]:

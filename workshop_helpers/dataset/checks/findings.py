@@ -21,12 +21,13 @@ MOST_FINDINGS = 2_000  # kept per rule and severity; the rest is only counted
 
 _BY_SEVERITY = {
     "error": """invalid-json missing-field invalid-csv unreadable row-too-large wrong-role
-        wrong-order empty-question empty-answer empty-file encoding mojibake control-character
-        special-token secret too-long duplicate contradicting-fact leakage pii-card
-        pii-my-number""",
+        wrong-order preference not-learned empty-question empty-answer empty-file encoding mojibake
+        control-character special-token secret too-long duplicate contradicting-fact leakage
+        pii-card pii-my-number""",
     "warning": """invisible-character html placeholder boilerplate too-short near-duplicate echo
         conflicting-answers low-diversity repeated-text pii-email pii-phone pii-ssn pii-postal-code
-        pii-address pii-name mixed-language mixed-politeness too-few""",
+        pii-address pii-name mixed-language mixed-politeness too-few
+        unread-field""",
     "note": "mixed-number-format whitespace unbalanced",
 }
 # Each rule, and the default severity of its findings.

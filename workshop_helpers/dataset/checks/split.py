@@ -66,12 +66,14 @@ def split(
     format: str | None = None,
     columns: Mapping[str, str] | None = None,
     encoding: str | None = None,
+    take: str | None = None,
     overwrite: bool = False,
 ) -> SplitReport:
     """Write train, validation and test files (with two ratios, train and test) into a folder, and
     questions.jsonl: what the test side asks, with facts drawn from its answers, to be edited.
 
-    The same seed gives the same sides. The source stays as it is. Needs datasketch. Raises
+    The same seed gives the same sides. The source stays as it is, and so does each row. format,
+    columns, encoding, take: as for `open_rows`. Needs datasketch. Raises
     WorkshopError for invalid ratios, for unreadable rows (clean them first), for a folder that
     holds the source or files that no split made, and one of another split without overwrite.
     """
@@ -79,7 +81,7 @@ def split(
     source, out_dir = Path(source), Path(out_dir)
     names = _names(ratios)
     keep_apart(out_dir, [source])
-    reading = {"format": format, "columns": columns, "encoding": encoding}
+    reading = {"format": format, "columns": columns, "encoding": encoding, "take": take}
     rows, known = _read(source, reading)
     topics = [topic_of(row.extra) for row in rows]
     groups = _groups([asked(row) for row in rows])
@@ -99,7 +101,7 @@ def split(
             if name in report.files:
                 chosen = (row for row, own in zip(rows, sides, strict=True) if own == side)
                 file = folder / report.files[name].name
-                write_conversations(chosen, file, format=known, columns=columns)
+                write_conversations(chosen, file, format=known, as_read=True)
         if "test" in report.files:
             test = (row for row, own in zip(rows, sides, strict=True) if own == len(names) - 1)
             report.asked = tuple(map(question_of, test))

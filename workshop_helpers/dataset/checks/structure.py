@@ -1,60 +1,45 @@
-"""The structure of a row: roles, their order, and empty turns."""
+"""Fields of a row that the model does not see: what is kept, and not learned."""
 
 from __future__ import annotations
 
-import itertools
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from ..formats import Conversation
-from .findings import Finding, finding
-
-_ROLES = ("system", "user", "assistant")
+from .findings import Finding
+from .row import CheckedRow, Places, SetCheck
 
 
-def check_structure(conversation: Conversation) -> Iterable[Finding]:
-    """`wrong-role`, `wrong-order`, `empty-question` and `empty-answer` of one row."""
-    messages = conversation.messages
-    turns = messages[1:] if messages and messages[0].role == "system" else messages
-    if len(turns) == 2:  # most rows are this
-        question, answer = turns
-        if (
-            question.role == "user"
-            and answer.role == "assistant"
-            and not (question.content.isspace() or answer.content.isspace())
-            and question.content
-            and answer.content
-        ):
-            return ()
-    return list(_faults(conversation, tuple([message.role for message in messages])))
+class OtherFields(SetCheck):
+    """`unread-field`, once for each field that holds what was thought before the answers; and which
+    other fields the rows have.
+    """
 
+    def __init__(self, places: Places) -> None:
+        super().__init__(places)
+        self._fields: Counter[str] = Counter()
+        self._thoughts: dict[str, list[int]] = {}  # its rows, and how many they are
 
-def _faults(conversation: Conversation, roles: tuple[str, ...]) -> Iterable[Finding]:
-    for role in roles:
-        if role not in _ROLES:
-            yield finding("wrong-role", conversation, "unknown-role", role=role)
-            return
-    order, values = _order(roles)
-    if order:
-        yield finding("wrong-order", conversation, order, excerpt=" → ".join(roles), **values)
-    for number, message in enumerate(conversation.messages, start=1):
-        if message.content.strip() or message.role == "system":
-            continue
-        rule = "empty-question" if message.role == "user" else "empty-answer"
-        yield finding(rule, conversation, rule, n=number)
+    def add(self, row: CheckedRow) -> Iterable[Finding]:
+        """Count the fields of a row and of its turns."""
+        conversation, messages = row.conversation, row.messages
+        if not conversation.extra and len(messages) == 2 and not messages[-1].extra:
+            return ()  # most rows
+        self._fields.update(conversation.extra.keys())
+        for message in messages:
+            if message.extra:
+                self._fields.update(message.extra.keys())
+        for name in conversation.thoughts:
+            self._thoughts.setdefault(name, [row.number, 0])[1] += 1
+        return ()
 
+    def finish(self) -> Iterable[Finding]:
+        """A finding for each name."""
+        return [
+            self.finding("unread-field", "unread-field", first, name=name, rows=count)
+            for name, (first, count) in self._thoughts.items()
+        ]
 
-def _order(roles: tuple[str, ...]) -> tuple[str, dict[str, Any]]:
-    if "system" in roles[1:]:
-        return "late-system", {}
-    spoken = [role for role in roles if role != "system"]
-    if "assistant" not in spoken:
-        return "no-answer", {}
-    if spoken[0] != "user":
-        return "no-question", {}
-    if spoken[-1] != "assistant":
-        return "unanswered", {}
-    for number, (one, next_one) in enumerate(itertools.pairwise(spoken), start=1):
-        if one == next_one:
-            return "role-twice", {"role": one, "n": number, "next": number + 1}
-    return "", {}
+    def summary(self) -> dict[str, Any]:
+        """How many rows have which other field, the 20 most frequent."""
+        return {"other_fields": dict(self._fields.most_common(20))}

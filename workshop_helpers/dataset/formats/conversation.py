@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 ROLES = ("system", "user", "assistant")
+# What was thought before an answer, by the names that APIs, libraries and data sets give it.
+_THOUGHTS = (
+    "reasoningcontent reasoning reasoningtext thinking thought thoughts chainofthought cot"
+    " complexcot rationale analysis scratchpad"
+)
+
+
+@lru_cache(maxsize=1024)
+def _is_thought(name: str) -> bool:
+    return name.lower().replace("_", "").replace("-", "") in _THOUGHTS.split()
 
 
 # Both classes write to `__dict__` directly: the object.__setattr__ of a frozen dataclass takes half
@@ -15,15 +26,21 @@ ROLES = ("system", "user", "assistant")
 
 @dataclass(frozen=True, init=False)
 class Message:
-    """One turn: `role` is "system", "user" or "assistant"; `content` is its text."""
+    """One turn: `role` is "system", "user" or "assistant"; `content` is its text.
+
+    extra: the turn's other fields ("weight", "reasoning_content" …); equality ignores them.
+    """
 
     role: str
     content: str
+    extra: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
 
-    def __init__(self, role: str, content: str) -> None:
+    def __init__(self, role: str, content: str, extra: Mapping[str, Any] | None = None) -> None:
         own = self.__dict__
         own["role"] = role
         own["content"] = content
+        if extra:
+            own["extra"] = extra
 
 
 Messages = tuple[Message, ...]
@@ -33,13 +50,15 @@ Messages = tuple[Message, ...]
 class Conversation:
     """Turns that end with the assistant's answer, and their place (`file`, `line` from 1).
 
-    extra: the row's other fields (id, topic, tags …) by name; equality ignores them.
+    extra: the row's other fields (id, topic, tags …) by name; row: all of it as it was read.
+    Equality ignores both.
     """
 
     messages: Messages
     file: str | None = None
     line: int | None = None
     extra: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    row: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
 
     def __init__(
         self,
@@ -47,12 +66,14 @@ class Conversation:
         file: str | None = None,
         line: int | None = None,
         extra: Mapping[str, Any] | None = None,
+        row: Mapping[str, Any] | None = None,
     ) -> None:
         own = self.__dict__
         own["messages"] = messages
         own["file"] = file
         own["line"] = line
         own["extra"] = {} if extra is None else extra
+        own["row"] = row
 
     @property
     def question(self) -> str:
@@ -69,6 +90,19 @@ class Conversation:
         """The system prompt, or None."""
         first = self.messages[0]
         return first.content if first.role == "system" else None
+
+    @property
+    def thoughts(self) -> list[str]:
+        """The fields, of the row or of its turns, that hold what was thought before an answer: they
+        are kept, and not learned.
+        """
+        found = [self.extra, *(message.extra for message in self.messages if message.extra)]
+        return [
+            name
+            for fields in found
+            for name, value in fields.items()
+            if _is_thought(name) and isinstance(value, str) and value.strip()
+        ]
 
     def prompt_messages(self) -> list[dict[str, str]]:
         """All turns except the final answer, in the form of chat templates."""

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ...core.ownership import keep_apart
-from .conversation import Conversation, Message
+from .conversation import Conversation
 from .faults import Fault, raise_faults
 from .files import TABLES, Source, open_rows
-from .shapes import FORMATS
+from .shapes import FORMATS, with_texts
 from .writing import writable, write_conversations
 
 _KEPT_FAULTS = 1000
@@ -22,7 +23,8 @@ class ConvertReport:
     """The result of a conversion.
 
     source: how the file was read; out, rows, format: what was written; faults: the first 1,000
-    skipped rows; skipped: the number of all; normalised: rows that were changed to NFC.
+    skipped rows; skipped: the number of all; rejected: rows that `take` left out; normalised: rows
+    that were changed to NFC.
     """
 
     source: Source
@@ -31,6 +33,7 @@ class ConvertReport:
     faults: list[Fault] = field(default_factory=list)
     normalised: int = 0
     skipped: int = 0
+    rejected: int = 0
     format: str = ""
 
 
@@ -42,6 +45,7 @@ def convert(
     format: str | None = None,
     columns: Mapping[str, str] | None = None,
     encoding: str | None = None,
+    take: str | None = None,
     nfc: bool = False,
     skip_faults: bool = False,
     overwrite: bool = False,
@@ -49,15 +53,16 @@ def convert(
     """Read a file and write its rows to another file, one row at a time.
 
     to: the format to write (None keeps the source's if the container supports it); format, columns,
-    encoding: as for `open_rows`; nfc: normalise texts to Unicode's composed form (か + ゛ → が);
-    skip_faults: skip unreadable rows instead of raising; overwrite: also where `out` holds
+    encoding, take: as for `open_rows`; nfc: normalise texts to Unicode's composed form (か + ゛ →
+    が); skip_faults: skip unreadable rows instead of raising; overwrite: also where `out` holds
     something else. Raises WorkshopError for faults (ten are listed), for a row that does not fit
     the format, and if `out` is the source itself.
     """
     source, out = Path(source), Path(out)
     container = writable(out)
     keep_apart(out, [source])
-    with open_rows(source, format=format, columns=columns, encoding=encoding) as rows:
+    how: dict[str, Any] = {"format": format, "columns": columns, "encoding": encoding}
+    with open_rows(source, take=take, **how) as rows:
         report = ConvertReport(rows.source, out)
 
         def readable() -> Iterator[Conversation]:
@@ -66,7 +71,7 @@ def convert(
                     report.skipped += 1
                     report.faults += [row] if report.skipped <= _KEPT_FAULTS else []
                 elif skip_faults or not report.skipped:
-                    composed = _composed(row) if nfc else row
+                    composed = with_texts(row, _composed) if nfc else row
                     report.normalised += composed is not row
                     yield composed
             if not skip_faults:
@@ -76,14 +81,13 @@ def convert(
 
         to = to or _kept(rows.source, container)
         written = write_conversations(readable(), out, format=to, overwrite=overwrite)
-    report.rows, report.format = written.rows, written.format
+    report.rows, report.format, report.rejected = written.rows, written.format, rows.left_out
     return report
 
 
-def _composed(row: Conversation) -> Conversation:
-    """The row in Unicode's composed form; the same object if nothing changes."""
-    messages = tuple(Message(m.role, unicodedata.normalize("NFC", m.content)) for m in row.messages)
-    return row if messages == row.messages else replace(row, messages=messages)
+def _composed(text: str) -> str:
+    """The text in Unicode's composed form."""
+    return unicodedata.normalize("NFC", text)
 
 
 def _kept(source: Source, container: str) -> str | None:

@@ -29,6 +29,7 @@ _SYNONYMS = [
         "content value text message parts",
     )
 ]
+_LISTS = {"messages", "conversations", "contents"}  # fields that are lists of turns
 
 Fields = Mapping[str, Any]  # a row or a turn, as read from a file
 
@@ -109,8 +110,15 @@ def raise_faults(
     raise WorkshopError("\n".join([*shown, *also]))
 
 
+def nothing(value: object) -> bool:
+    """Whether a value stands for no value: null, NaN (which pandas writes for it), or empty."""
+    return value is None or value != value or value in ("", [], {})
+
+
 def kind(value: object) -> Wording:
     """The JSON type of a value: object, list, text, number, true/false or null."""
+    if value != value:
+        return word("kind.null")
     names = {dict: "object", list: "list", str: "text", bool: "true/false", type(None): "null"}
     return word("kind." + names.get(type(value), "number"))
 
@@ -124,7 +132,7 @@ def field_text(row: Fields, name: str, *, known: Sequence[str], rule: str = "emp
         raise missing(row, name, known)
     value = row[name]
     if not isinstance(value, str):
-        wrong = rule if value is None else None
+        wrong = rule if value is None or value != value else None
         raise RowFault("missing-field.no-text", rule=wrong, field=name, kind=kind(value))
     if not value.strip():
         raise RowFault("empty-field", rule=rule, field=name)
@@ -133,7 +141,10 @@ def field_text(row: Fields, name: str, *, known: Sequence[str], rule: str = "emp
 
 def missing(row: Fields, name: str, known: Sequence[str]) -> RowFault:
     """The fault of a missing field; it names a misspelt field or a synonym if there is one."""
-    others = [key for key in row if isinstance(key, str) and key not in known]
+    sort: Any = list if name in _LISTS else str | list if name == "parts" else str
+    others = [
+        key for key, value in row.items() if key not in known and isinstance(value, sort)
+    ]  # one of another kind is not meant
     near = difflib.get_close_matches(name, others, n=1, cutoff=0.6)
     near = near or [key for key in others if _same(name, key)]
     if near:
@@ -152,6 +163,27 @@ def likeness(name: str, key: str) -> float:
 
 def _same(name: str, key: str) -> bool:
     return any(name in names and key.strip().lower() in names for names in _SYNONYMS)
+
+
+# What tools write for "no value", in lower case without brackets.
+_STAND_INS = "noinput none nan null nil n/a na undefined なし 無し 特になし 該当なし"
+
+
+def optional_text(row: Fields, name: str) -> str | None:
+    """The text of a field that may be missing or empty; RowFault if it is not text, or a word that
+    stands for no text ("<noinput>", "nan", "N/A").
+    """
+    value = row.get(name)
+    if nothing(value) or (isinstance(value, str) and not value.strip()):
+        return None
+    if not isinstance(value, str):
+        raise RowFault("missing-field.no-text", field=name, kind=kind(value))
+    if (
+        len(value) < 20
+        and re.sub(r"[\s<>()\[\]{}_.-]+", "", value.casefold()) in _STAND_INS.split()
+    ):
+        raise RowFault("missing-field.stand-in", field=name, text=value.strip())
+    return value
 
 
 def check_text(text: str) -> None:

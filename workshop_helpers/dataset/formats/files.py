@@ -16,7 +16,8 @@ from .columns import Columns, find_columns
 from .container import find_out, known_encoding
 from .conversation import Conversation
 from .faults import Fault, Fields, RowFault, check_characters, missing, quoted, word
-from .json_rows import WHOLE_CHARACTERS, Item, exact, line_rows, list_rows, not_in
+from .json_rows import WHOLE_CHARACTERS, Item, doubtful, line_rows, list_rows, long_number, not_in
+from .marks import chosen, marks_of
 from .shapes import FORMATS, detect_format, read_row
 from .stream import Bytes, Reader, lines, recoded, require_file
 
@@ -48,16 +49,22 @@ def open_rows(
     format: str | None = None,
     columns: Mapping[str, str] | None = None,
     encoding: str | None = None,
+    take: str | None = None,
 ) -> RowReader:
     """Open a file of training rows; the reader yields Conversations and Faults in file order.
 
     format: the name in FORMATS for all rows; columns: the field names for "question", "answer" and,
     optionally, "system" and "input"; encoding: Python's name. None detects it, and `source.reason`
-    gives the reason. Raises WorkshopError for a file that is missing or cannot be opened, and for
-    wrong arguments; ModuleNotFoundError if the library for Excel or Parquet is not installed.
+    gives the reason. take: "chosen" reads the good answers of preference rows and leaves out the
+    rejected ones, which are faults otherwise. Raises WorkshopError for a file that is missing or
+    cannot be opened, and for wrong arguments; ModuleNotFoundError if the library for Excel or
+    Parquet is not installed.
     """
     known_format(format)
-    return RowReader(Path(path), format, _known_columns(columns), known_encoding(encoding))
+    if take not in (None, "chosen"):
+        raise WorkshopError(f'take is "{take}"; it can only be "chosen".')
+    named, read_as = _known_columns(columns), known_encoding(encoding)
+    return RowReader(Path(path), format, named, read_as, take)
 
 
 def known_format(format: str | None) -> None:
@@ -75,19 +82,26 @@ def _known_columns(columns: Mapping[str, str] | None) -> Columns | None:
             "columns must name the question and the answer field, as in "
             "question=質問,answer=回答; known are question, answer, system, input."
         )
-    return Columns(**columns)
+    return Columns(**columns, given=True)
 
 
 class RowReader(Closing):
     """Yields Conversations and Faults in file order, in bounded memory.
 
-    `source` says how the file is read. Each iteration reads the file again. A context manager.
+    `source` says how the file is read; `left_out` counts the rejected rows that `take` passed over.
+    Each iteration reads the file again. A context manager.
     """
 
     def __init__(
-        self, path: Path, format: str | None, columns: Columns | None, encoding: str | None
+        self,
+        path: Path,
+        format: str | None,
+        columns: Columns | None,
+        encoding: str | None,
+        take: str | None = None,
     ) -> None:
-        self._path, self._format, self._columns = path, format, columns
+        self._path, self._format, self._columns, self._take = path, format, columns, take
+        self.left_out = 0
         self._open: list[Iterator[Conversation | Fault]] = []
         require_file(path)
         self._plan = plan = find_out(path, encoding)
@@ -134,6 +148,8 @@ class RowReader(Closing):
         if rows and self._plan.container in TABLES:
             try:
                 name, columns = _for_table(rows[0], None, None)
+                if name is columns is None:
+                    return unknown
             except RowFault as fault:
                 return "unknown", word("rows.no-columns", **fault.message.values)
             shape, by = _by("columns", name or "question/answer", columns)
@@ -194,6 +210,7 @@ class RowReader(Closing):
                 yield row.at(file, line, _shown(raw))
                 continue
             assert isinstance(row, dict)
+            fields: Any = row
             if header:
                 header = False
                 try:
@@ -203,18 +220,28 @@ class RowReader(Closing):
                     return
                 continue
             try:
-                usual, messages, extra = read_row(row, format=format, usual=usual, columns=columns)
+                if self._take:
+                    fields = chosen(json.loads(raw) if long_number(raw) else row, columns)
+                    if fields is None:
+                        self.left_out += 1
+                        continue
+                usual, messages, extra = read_row(
+                    fields, format=format, usual=usual, columns=columns
+                )
+                if fields is row and doubtful(raw, extra, messages):
+                    fields = json.loads(raw)
+                    usual, messages, extra = read_row(
+                        fields, format=format, usual=usual, columns=columns
+                    )
                 if not (WHOLE_CHARACTERS and raw.__class__ is bytes):
                     for message in messages:
                         check_characters(message.content)
             except RowFault as fault:
                 yield fault.at(file, line, _shown(raw) or _row_text(row))
                 continue
-            if extra:
-                extra = exact(raw, extra)
-                if container in (*TABLES, "parquet", "arrow"):  # an empty cell is a missing value
-                    extra = {name: value for name, value in extra.items() if value != ""}
-            yield Conversation(messages, file, line, extra)
+            if extra and container in (*TABLES, "parquet", "arrow"):  # an empty cell is a missing value
+                extra = {name: value for name, value in extra.items() if value != ""}
+            yield Conversation(messages, file, line, extra, fields)
 
 
 def _until_hopeless(found: Iterator[Conversation | Fault]) -> Iterator[Conversation | Fault]:
@@ -292,6 +319,8 @@ def _for_table(
     if format not in (None, "question/answer"):
         return format, None
     found = find_columns(tuple(header), table=True)
+    if found is None and any(kind in ("chosen", "rejected") for _, kind in marks_of(tuple(header))):
+        return None, None  # said of the rows
     if found is None:
         reason = word("columns", names=quoted(list(header)[:20]))
         raise RowFault("missing-field.columns", reason=reason)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 from ...core.wordings import Wording
+from .conversation import Messages
 from .encodings import likely, spoken
 from .faults import RowFault, kind, word
 from .stream import BLOCK, ROW_LIMIT, Reader, decoded, too_large
@@ -176,13 +177,20 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return made
 
 
-def exact(raw: bytes | str, extra: dict[str, Any]) -> dict[str, Any]:
-    """The row's other fields, with integers beyond 64 bits kept exact."""
-    doubtful = any(value.__class__ in (float, dict, list) for value in extra.values())
-    if not (doubtful and isinstance(raw, bytes) and _LONG_NUMBER.search(raw)):
-        return extra
-    again = json.loads(raw)
-    return {name: again[name] for name in extra}
+def long_number(raw: bytes | str) -> bool:
+    """Whether a row may hold an integer beyond 64 bits, which was read as a float."""
+    return isinstance(raw, bytes) and _LONG_NUMBER.search(raw) is not None
+
+
+def doubtful(raw: bytes | str, extra: dict[str, Any], messages: Messages) -> bool:
+    """The same where such a number would stand in other fields of the row or of its turns."""
+    for message in messages:
+        if message.extra:
+            return long_number(raw)
+    for value in extra.values():
+        if value.__class__ in (float, dict, list):
+            return long_number(raw)
+    return False
 
 
 # Starts of the json module's messages.

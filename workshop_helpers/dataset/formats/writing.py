@@ -23,7 +23,7 @@ from .conversation import Conversation
 from .faults import RowFault, check_characters, quoted
 from .files import TABLES, known_format
 from .plain import write_plain
-from .shapes import FORMATS, write_row
+from .shapes import write_row
 
 _IN_CELLS = ("question/answer", "alpaca", "prompt/completion")
 # Excel's documented limits: characters in a cell, rows in a sheet.
@@ -51,6 +51,7 @@ def write_conversations(
     format: str | None = None,
     columns: Mapping[str, str] | None = None,
     overwrite: bool = True,
+    as_read: bool = False,
 ) -> WriteReport:
     """Write conversations, in their order, to a file that appears complete or not at all.
 
@@ -58,15 +59,16 @@ def write_conversations(
     also with .gz); format: a name of FORMATS (default "messages", "question/answer" for tables,
     plain text for .txt); columns: other names for "question", "answer" and "system". CSV and TSV
     get a byte order mark, since Excel reads Japanese as Shift_JIS without it. The rows' other
-    fields are written too, in tables as columns, with values other than text as JSON. Without
-    overwrite, a file that is there already may only be an equal one.
+    fields are written too, in tables as columns, with values other than text as JSON. as_read: rows
+    that were read keep their own fields, in their order. Without overwrite, a file that is there
+    already may only be an equal one.
 
     Raises WorkshopError that names the row and what would be lost if the format cannot store it.
     """
     path = Path(path)
     container = writable(path)
     name = _format_for(container, format, columns)
-    rows = _Rows(conversations, name, columns or {})
+    rows = _Rows(conversations, name, columns or {}, as_read)
     with atomic_file(path, overwrite=overwrite) as temporary, contextlib.ExitStack() as stack:
         if container == "xlsx":
             _write_xlsx(rows, temporary)
@@ -127,9 +129,14 @@ class _Rows:
     """Conversations as rows of a format, counted; the first that does not fit raises an error."""
 
     def __init__(
-        self, conversations: Iterable[Conversation], format: str, columns: Mapping[str, str]
+        self,
+        conversations: Iterable[Conversation],
+        format: str,
+        columns: Mapping[str, str],
+        as_read: bool,
     ) -> None:
         self._conversations, self.format, self._columns = conversations, format, columns
+        self._as_read = as_read
         self.count = 0
 
     def each(self, make: Callable[[Conversation], str]) -> Iterator[str]:
@@ -148,6 +155,8 @@ class _Rows:
 
     def row(self, conversation: Conversation) -> dict[str, Any]:
         """The row of a conversation, with its fields renamed to the given columns."""
+        if self._as_read and conversation.row is not None:
+            return dict(conversation.row)
         row = write_row(conversation, self.format)
         renamed = {self._columns.get(name, name): value for name, value in row.items()}
         if len(renamed) < len(row):
@@ -302,27 +311,27 @@ def _write_xlsx(rows: _Rows, temporary: Path) -> None:
 def _write_parquet(rows: _Rows, temporary: Path) -> None:
     import pyarrow.parquet
 
-    kinds: dict[str, set[type]] = {}
+    seen: dict[str, _Seen] = {}
 
     def line(conversation: Conversation) -> str:
         row = rows.row(conversation)
         for name, value in row.items():
-            kinds.setdefault(name, set()).add(type(value))
+            seen.setdefault(name, _Seen(name, name in _NESTED)).add(value)
         return _dump(row)
 
     with _spooled(rows.each(line)) as spooled:
-        own = kinds.keys() & FORMATS[rows.format].known
-        # A Parquet column has one type: if one row has a list of turns, all get one.
-        sides = {name for name in own & {"prompt", "completion"} if list in kinds[name]}
-        schema, as_json = _parquet_schema(kinds, own, sides)
+        for name in ("prompt", "completion"):
+            # A Parquet column has one type: if one row has a list of turns, all get one.
+            if name in seen and {str, list} <= seen[name].kinds:
+                seen[name].add([_side(name, "")])
+                seen[name].kinds.remove(str)
+        schema = pyarrow.schema({name: one.type() for name, one in seen.items()})
 
         def fitted(row: dict[str, Any]) -> dict[str, Any]:
-            for name in sides:
-                if isinstance(row[name], str):
-                    role = "user" if name == "prompt" else "assistant"
-                    row[name] = [{"role": role, "content": row[name]}]
-            for name in as_json & row.keys():
-                row[name] = row[name] if isinstance(row[name], str) else _dump(row[name])
+            for name, value in row.items():
+                if isinstance(value, str) and list in seen[name].kinds and name in _NESTED:
+                    value = [_side(name, value)]
+                row[name] = seen[name].fit(value)
             return row
 
         # A file of Python's: pyarrow opens no name that is not UTF-8.
@@ -338,31 +347,57 @@ def _write_parquet(rows: _Rows, temporary: Path) -> None:
                 writer.write_batch(table)
 
 
-def _parquet_schema(
-    kinds: Mapping[str, set[type]], own: set[str], sides: set[str]
-) -> tuple[Any, set[str]]:
-    """The schema, and the columns of other fields that are written as JSON."""
-    import pyarrow
+# Columns of turns get Arrow's nested types; lists and objects elsewhere are written as JSON.
+_NESTED = {"messages", "conversations", "contents", "prompt", "completion", "systemInstruction",
+           "system_instruction"}  # fmt: skip
 
-    text = pyarrow.string()
-    turns = pyarrow.list_(pyarrow.struct({"role": text, "content": text}))
-    parts = pyarrow.list_(pyarrow.struct({"text": text}))
-    types = {
-        "messages": turns,
-        "conversations": pyarrow.list_(pyarrow.struct({"from": text, "value": text})),
-        "contents": pyarrow.list_(pyarrow.struct({"role": text, "parts": parts})),
-        "systemInstruction": pyarrow.struct({"parts": parts}),
-        **dict.fromkeys(sides, turns),
-    }
-    simple = {bool: pyarrow.bool_(), int: pyarrow.int64(), float: pyarrow.float64(), str: text}
-    schema, as_json = {}, set()
-    for name, found in kinds.items():
-        only, *more = found - {type(None)} or {object}
-        if name in own:
-            schema[name] = types.get(name, text)
-        elif more or only not in simple:
-            schema[name] = text
-            as_json.add(name)
-        else:
-            schema[name] = simple[only]
-    return pyarrow.schema(schema), as_json
+
+def _side(name: str, text: str) -> dict[str, str]:
+    return {"role": "user" if name == "prompt" else "assistant", "content": text}
+
+
+class _Seen:
+    """The types that were seen at one place of the rows, and inside of its lists and objects."""
+
+    def __init__(self, name: str, nested: bool) -> None:
+        self.name, self.nested = name, nested
+        self.kinds: set[type] = set()
+        self.fields: dict[str, _Seen] = {}  # a list's items are the field ""
+
+    def add(self, value: Any) -> None:
+        """Count a value in."""
+        if value is not None:
+            big = isinstance(value, int) and not -(1 << 63) <= value < 1 << 63
+            self.kinds.add(str if big else type(value))
+        if self.nested and isinstance(value, list | dict):
+            inside = value.items() if isinstance(value, dict) else (("", one) for one in value)
+            for key, one in inside:
+                self.fields.setdefault(key, _Seen(key or self.name, True)).add(one)
+
+    def type(self) -> Any:
+        """The Arrow type that holds all of it; text, where that is JSON."""
+        import pyarrow
+
+        if not self.nested or not self.kinds & {list, dict}:
+            simple = {bool: pyarrow.bool_, int: pyarrow.int64, float: pyarrow.float64}
+            only = next(iter(self.kinds)) if len(self.kinds) == 1 else str
+            return simple.get(only, pyarrow.string)()
+        if len(self.kinds) > 1:
+            raise WorkshopError(
+                f'"{self.name}" is a text in some rows and a list or an object in others, which a '
+                "Parquet column cannot store. Write JSON Lines."
+            )
+        if self.kinds == {list}:
+            return pyarrow.list_(self.fields[""].type() if self.fields else pyarrow.string())
+        return pyarrow.struct({key: one.type() for key, one in self.fields.items()})
+
+    def fit(self, value: Any) -> Any:
+        """The value as that type takes it."""
+        if self.nested and isinstance(value, list):
+            return [self.fields[""].fit(one) for one in value]
+        if self.nested and isinstance(value, dict):
+            return {key: self.fields[key].fit(one) for key, one in value.items()}
+        simple = value is None or (type(value) in self.kinds and len(self.kinds) == 1)
+        if isinstance(value, str) or (simple and not isinstance(value, list | dict)):
+            return value
+        return _dump(value)
