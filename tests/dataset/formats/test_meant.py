@@ -91,8 +91,9 @@ def test_a_pair_of_answers_is_named_and_its_good_one_can_be_taken(tmp_path: Path
     [
         {"label": False}, {"label": 0}, {"label": "False"}, {"label": "rejected"},
         {"kto_tag": False}, {"label": -1.0}, {"is_desirable": False}, {"desirable": "no"},
-        {"rejected": True}, {"is_chosen": 0}, {"thumbs_up": False}, {"thumbs_down": True}, {"reward": -0.5},
-        {"feedback": "thumbs_down"}, {"isPreferred": False}, {"is_correct": False},
+        {"rejected": True}, {"is_chosen": 0}, {"thumbs_up": False}, {"reward": -0.5},
+        {"thumbs_down": True}, {"feedback": "thumbs_down"}, {"isPreferred": False},
+        {"is_correct": False},
     ],
     ids=str,
 )  # fmt: skip
