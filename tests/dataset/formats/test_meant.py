@@ -213,7 +213,7 @@ def test_keys_that_are_not_known_survive_every_verb(tmp_path: Path) -> None:
         m | {"seen": 0} for m in MARKED["messages"]
     ]
     for name, to in (("a.jsonl", "alpaca"), ("a.csv", None), ("a.txt", None)):
-        with pytest.raises(WorkshopError, match='"weight"|"thinking"'):
+        with pytest.raises(WorkshopError, match='"weight"|"thinking"|other field'):
             convert(file, tmp_path / name, to=to, skip_faults=True)
 
 
