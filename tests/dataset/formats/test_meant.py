@@ -323,7 +323,7 @@ def test_named_columns_lose_nothing_either(tmp_path: Path) -> None:
         ({"text": "### Question:\nWhere?"}, "rendered already"),
         ({"message_id": "1", "parent_id": None, "text": "Hi.", "role": "prompter"}, "a tree"),
         ({"input_ids": [1, 2], "labels": [1, 2]}, "tokens of one model"),
-        ({"title": "T", "body": "B"}, "in no format"),
+        ({"title": "T", "body": "B"}, "no question and no answer"),
         ({"messages": [SAID, USER, SAID]}, "no question before it"),
         ({"messages": [USER, USER, SAID]}, "both the user's"),
         ({"messages": [USER, SAID, SAID]}, "both the assistant's"),

@@ -23,6 +23,8 @@ from .stream import Bytes, Reader, lines, recoded, require_file
 
 TABLES = ("csv", "tsv", "xlsx")  # cells are text, and the first row is the header
 _PEEKED = 20
+# Faults that the next rows need not have, though many have them.
+_OF_ROWS = {f"missing-field.{name}" for name in ("media", "stand-in", "double", "beside-turns")}
 # With so many rows of one of these faults and none that can be read, a file is given up.
 _ENOUGH, _HOPELESS = 1000, ("missing-field", "invalid-json", "wrong-order", "invalid-csv")
 
@@ -239,7 +241,8 @@ class RowReader(Closing):
             except RowFault as fault:
                 yield fault.at(file, line, _shown(raw) or _row_text(row))
                 continue
-            if extra and container in (*TABLES, "parquet", "arrow"):  # an empty cell is a missing value
+            if extra and container in (*TABLES, "parquet", "arrow"):
+                # An empty cell is a missing value.
                 extra = {name: value for name, value in extra.items() if value != ""}
             yield Conversation(messages, file, line, extra, fields)
 
@@ -250,7 +253,8 @@ def _until_hopeless(found: Iterator[Conversation | Fault]) -> Iterator[Conversat
     """
     faults: list[Fault] = []
     for row in found:
-        if isinstance(row, Conversation) or row.rule not in _HOPELESS:
+        code = row.message.code.removeprefix("formats.") if isinstance(row, Fault) else ""
+        if not isinstance(row, Fault) or row.rule not in _HOPELESS or code in _OF_ROWS:
             yield from faults
             yield row
             break
