@@ -122,7 +122,7 @@ def test_clock_time(frame: str, text: str, value: tuple[float, ...]) -> None:
         ("Sundays", ("weekday", (6,), "")), ("日曜日", ("weekday", (6,), "")),
         ("日曜", ("weekday", (6,), "")), ("Monday to Friday", ("weekday", (0, 4), "")),
         ("Mon-Fri", ("weekday", (0, 4), "")), ("月曜日から金曜日", ("weekday", (0, 4), "")),
-        ("12月3日", ("date", (12, 3), "")), ("42", ("number", (42,), "")),
+        ("12月3日", ("date", (1203,), "")), ("42", ("number", (42,), "")),
         ("0120-123-456", ("number", (120, 123, 456), "telephone")),
     ],
 )  # fmt: skip
@@ -231,7 +231,7 @@ def test_runaway_answer_is_read_in_no_time(text: str) -> None:
         ("送料　無料です", "送料無料"), ("two weeks", "two weeks"), ("the answer is 12", "12"),
         ("It takes 42 days", "42"), ("with tracking\nnumber", "tracking number"),
         ("two refunds", "refund"), ("please return within 14 days of delivery", "within 14 days"),
-        ("Yes (14 days)", "(14 days)"),
+        ("Yes (14 days)", "(14 days)"), ("two weeks", "14 days"), ("12か月", "1年"),
     ],
 )  # fmt: skip
 def test_states(answer: str, surface: str) -> None:
@@ -249,12 +249,11 @@ def test_states(answer: str, surface: str) -> None:
         ("500", "500円"), ("5日", "5営業日"), ("5営業日", "5日"), ("3-5 days", "3-5 business days"),
         ("5 business days", "3-5 business days"), ("3-5 business days", "5 business days"),
         ("3-6 business days", "3-5 business days"), ("13-5 business days", "3-5 business days"),
-        ("two weeks", "14 days"), ("2 weeks", "14 days"), ("two weeks", "2 weeks"),
-        ("一週間", "1週間"), ("12か月", "1年"), ("1年", "12か月"), ("12月", "12か月"),
+        ("12月", "12か月"),
         ("9:00 to 17:00", "9:00 to 18:00"), ("We open at 9:00.", "9:00 to 18:00"),
         ("19:00-18:00", "9:00-18:00"), ("9時間から18時間", "9時から18時"), ("Saturday", "Sunday"),
         ("Monday to Saturday", "Monday"), ("本日", "日曜日"), ("100%", "10%"), ("10 points", "10%"),
-        ("22ポイント", "2ポイント"), ("freedom, carefree", "free"), ("1割引", "10%"),
+        ("22ポイント", "2ポイント"), ("freedom, carefree", "free"),
         ("step 12", "2"), ("after 14 days", "within 14 days"), ("", "14 days"), ("14 days", ""),
         ("14 days", "。"),
     ],

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from .quantities import Quantity, quantities
-from .surfaces import counted
+from .figures import figures, is_known
+from .quantities import Quantity
 
 # What names something: an address, a text in quotation marks, a person, a word with a capital in
 # the middle of an English sentence ("the Reading Room").
@@ -24,21 +24,20 @@ def draw_facts(reference: str, question: str = "") -> tuple[str, ...]:
     Left out is what the question says already, and all of a value but its first mention. Numbers
     come with what they count ("8 books"). Empty where the answer holds none.
     """
-    known = {one.amount for one in quantities(question)}
-    asked = question.casefold()
-    drawn: dict[object, tuple[int, str]] = {}
-    for one in quantities(reference):
-        if one.amount not in known:
-            drawn.setdefault(one.amount, (one.start, _surface(reference, one)))
-    taken = [(one.start, one.end) for one in quantities(reference)]
+    said = [one for one in figures(reference) if not one.denied and not _idle(one)]
+    known, asked = figures(question), question.casefold()
+    drawn: list[tuple[int, str]] = []
+    for n, one in enumerate(said):
+        if not is_known(one, [*known, *said[:n]]):
+            drawn.append((one.start, one.surface))
     for match in _NAME.finditer(reference):
         name = match["quoted"] or match[0]
-        free = not any(start < match.end() and match.start() < end for start, end in taken)
+        free = not any(one.start < match.end() and match.start() < one.end for one in said)
         if free and name.casefold() not in asked:
-            drawn.setdefault(name.casefold(), (match.start(), name))
-    return tuple(dict.fromkeys(text for _, text in sorted(drawn.values())))
+            drawn.append((match.start(), name))
+    return tuple(dict.fromkeys(text for _, text in sorted(drawn)))
 
 
-def _surface(text: str, one: Quantity) -> str:
-    counts = counted(text, one) if one.kind == "number" and not one.unit else None
-    return text[one.start : counts[1]] if counts else one.surface
+def _idle(one: Quantity) -> bool:
+    """Whether a number word counts no promise: "one of us", "two options"."""
+    return one.kind in ("count", "nth") and one.spelled

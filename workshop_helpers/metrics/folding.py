@@ -21,6 +21,7 @@ class Folded:
 
 
 _DASHES = dict.fromkeys("‐‑‒–—―−﹘﹣", "-") | dict.fromkeys("〜～∼˷", "~")
+_DASHES |= dict.fromkeys("‘’ʼ", "'")
 # A base character with the marks that NFKC joins to it (half-width ﾎﾟ is one ポ).
 _CLUSTER = re.compile(r".[\u0300-\u036f\u3099\u309a\uff9e\uff9f]*", re.S)
 

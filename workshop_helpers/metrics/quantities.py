@@ -1,15 +1,13 @@
 """Which quantities a text states: amounts, durations, times, dates, in English and Japanese.
 
-Two texts say the same quantity when kind, unit and value agree, however they write it: "￥500" and
-"500円", "3-5 business days" and "between 3 and 5 working days", "9:00" and "9時". Nothing is
-converted: "12か月" is not "1年", "14 days" is not "2 weeks", and a number word ("two weeks") is not
-the digit, unless a fact lists that surface too.
+Quantities are equal when kind, unit and value agree, however they are written: "￥500" and "500円",
+"3-5 business days" and "between 3 and 5 working days", "20:00" and "8 pm". Their `amount` has units
+converted and number words read: "14 days" and "two weeks" amount to the same.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -17,6 +15,7 @@ from typing import NamedTuple
 
 from ..core.wordings import LANGUAGES
 from .folding import fold
+from .numbers import DIGITS, HOUR, MIXED, NUMBER, number, numbers
 
 
 @dataclass(frozen=True)
@@ -25,8 +24,10 @@ class Quantity:
 
     kind: money, duration, percent, clock, points, weekday, date or number.
     value: one number, or two for a range; clock times in minutes after midnight, weekdays from 0
-    (Monday). unit: USD, JPY…; second … year, business_day; "" where there is none.
+    (Monday), dates as 20270331, with 0 for a year, month or day that is not said. unit: USD, JPY…;
+    second … year, business_day; "" where there is none.
     surface: as the text writes it, at text[start:end]. spelled: written as a word ("two weeks").
+    per, denied: see `figures`.
     Quantities are equal when kind, value, unit and spelled are.
     """
 
@@ -37,6 +38,8 @@ class Quantity:
     start: int = field(default=0, compare=False)
     end: int = field(default=0, compare=False)
     spelled: bool = False
+    per: str = field(default="", compare=False)
+    denied: bool = field(default=False, compare=False)
 
     @property
     def amount(self) -> tuple[str, tuple[float, ...]]:
@@ -49,58 +52,7 @@ class Quantity:
         return self.kind, self.value
 
 
-_THREE = "[0-9]{3}(?![0-9])"
-# A comma parts thousands only before three digits; in "10,14日" it parts two quantities.
-_DIGITS = (
-    rf"(?<![0-9])(?<![0-9]\.)(?!(?<=[0-9],){_THREE})"
-    rf"(?:[0-9]{{1,3}}(?:,[0-9]{{3}})+|[0-9]+)(?:\.[0-9]+)?(?![0-9]|\.[0-9]|,{_THREE})"
-)
-_MIXED = rf"(?:{_DIGITS}(?:[万千百](?:[0-9]+千?)?)?)"
-_KANJI = r"(?:(?<![第統唯均単同〇一二三四五六七八九十百千万])[〇一二三四五六七八九十百千万]+)"
-_ONES = [
-    "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven",
-    "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
-]  # fmt: skip
-_TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
-_WEEK_EN = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
-_WORDS = {word: n for n, word in enumerate(_ONES, 1)} | {w: 10 * n for n, w in enumerate(_TENS, 2)}
-_ENGLISH = (
-    rf"(?:\b(?:(?:a|one)[ -]hundred|(?:{'|'.join(_TENS)})(?:[ -](?:{'|'.join(_ONES[:9])}))?"
-    rf"|{'|'.join(sorted(_ONES, key=len, reverse=True))})\b)"
-)
-_NUMBER = rf"(?:{_MIXED}|{_ENGLISH}|{_KANJI})"
 _TO = r"\s*(?:-|~|to\b|or\b|and\b|through\b|から|より|、)\s*"
-
-
-def _number(text: str) -> tuple[float, bool]:
-    """The number in a piece of folded text, and whether it is written without digits."""
-    text = text.replace(",", "")
-    if not text[0].isascii():
-        return _kanji_number(text), True
-    if text[0].isalpha():
-        words = re.split(r"[ -]", text)
-        return (100.0 if "hundred" in words else float(sum(_WORDS[w] for w in words))), True
-    parts = re.findall(r"([0-9.]+)([万千百]?)", text)
-    return sum((float(n) * unicodedata.numeric(scale or "1") for n, scale in parts), 0.0), False
-
-
-def _kanji_number(text: str) -> float:
-    if not set(text) & set("十百千万"):  # 一二 written place by place
-        return float("".join(str(int(unicodedata.numeric(c))) for c in text))
-    *ten_thousands, rest = map(_below_ten_thousand, text.split("万"))
-    return sum((n or 1) * 10000 for n in ten_thousands) + rest
-
-
-def _below_ten_thousand(text: str) -> float:
-    places = re.findall("([〇一二三四五六七八九]?)([十百千]|$)", text)
-    value = unicodedata.numeric  # the text 十 alone is one ten, and nothing at the end is none
-    return sum((value(n or "〇") or bool(ten)) * value(ten or "一") for n, ten in places)
-
-
-def _numbers(*texts: str) -> tuple[tuple[float, ...], bool]:
-    """The numbers of some pieces, and whether one of them is written without digits."""
-    numbers, spelled = zip(*map(_number, texts), strict=True)
-    return numbers, any(spelled)
 
 
 class _Unit(NamedTuple):
@@ -121,13 +73,19 @@ _UNITS = {
     "second": _Unit(r"seconds?\b|secs?\b|秒間?", "time", 1 / 60),
     "day": _Unit(r"(?:calendar )?days?\b|日間?(?![曜本常程市]|月(?!曜))", "time", 1440),
 }
-_UNIT = f"(?:{'|'.join(unit.pattern for unit in _UNITS.values())})"
+UNIT = f"(?:{'|'.join(unit.pattern for unit in _UNITS.values())})"
 # "14-day returns", "14 (fourteen) days", "14　日"
 _JOIN = r"\s*(?:\([^()]{1,20}\)\s*)?-?\s*"
 
 
 def _unit_of(text: str) -> str:
     return next(name for name, unit in _UNITS.items() if re.fullmatch(unit.pattern, text))
+
+
+def one_unit(text: str) -> tuple[str, float]:
+    """The scale and the size of one such unit of time, named or as a text writes it ("hrs")."""
+    unit = _UNITS[text if text in _UNITS else _unit_of(text)]
+    return unit.scale, unit.factor
 
 
 class _Found(NamedTuple):
@@ -163,8 +121,8 @@ def _pattern(regex: str) -> Callable[[_Builder], _Builder]:
     r"|(?m:^)[ \t]{0,9}(?:[-*・#>][ \t]{0,3}){0,5}(?:\*\*)?\(?[0-9]{1,2}"
     r"(?:[.)](?=\s|[^0-9])|、(?![0-9]))"
     r"|\((?:[0-9])\)(?=\s*[^\s0-9.,;!?。、])"
-    rf"|\b(?:step|no\.|option|tip|point|note)\s?[0-9]{{1,2}}(?![0-9a-z]|[.,][0-9]|\s*-?\s*(?:{_UNIT}|%))"
-    rf"|(?:ステップ|手順|その|第|方法|注)[0-9]{{1,2}}(?![0-9,.]|\s*(?:{_UNIT}|[%円時月]|ポイント))"
+    rf"|\b(?:step|no\.|option|tip|point|note)\s?[0-9]{{1,2}}(?![0-9a-z]|[.,][0-9]|\s*-?\s*(?:{UNIT}|%))"
+    rf"|(?:ステップ|手順|その|第|方法|注)[0-9]{{1,2}}(?![0-9,.]|\s*(?:{UNIT}|[%円時月]|ポイント))"
     r"|\b[qa][0-9]{1,2}\b"
     r"|[0-9一二三四五六七八九]つ|[1-3]度(?!目|[以前後])"  # counters of things, not of promises
     r"|(?<![0-9])[0-9]+分の[0-9]+"
@@ -185,27 +143,97 @@ def _always(match: re.Match[str]) -> _Found:
     return _Found("clock", (0.0, 1440.0))
 
 
+_MONTHS = [
+    "january", "february", "march", "april", "may", "june", "july", "august", "september",
+    "october", "november", "december",
+]  # fmt: skip
+_MONTH_EN = rf"(?:{'|'.join(_MONTHS)}|(?:{'|'.join(m[:3] for m in _MONTHS)}|sept)\b\.?)"
+_DAY_OF = r"[0-9]{1,2}(?:st|nd|rd|th)?(?![0-9:]|[.,][0-9]|\s*[ap]\.?m\b)"
+_YEAR_EN = r"(?:,?\s*(?P<year>(?:19|20)[0-9]{2})(?![0-9]))?"
+_FEW = r"(?:[0-9]{1,2}|[一二三四五六七八九十]{1,3})"
+_ERAS = {"令和": 2018, "平成": 1988, "昭和": 1925}
+_YEAR_JA = rf"(?:(?P<era>{'|'.join(_ERAS)})?\s*(?P<year>[0-9]{{1,4}}|元)年\s*)"
+
+
+def _day_number(year: float, month: float, day: float) -> float:
+    """Year, month and day as one number, 20270331; what is not said is 0."""
+    return year * 10000 + month * 100 + day
+
+
 @_pattern(
-    r"(?<![0-9])(?:[0-9]{4}年)?[0-9]{1,2}月(?!間)(?:[0-9]{1,2}日)?"
-    rf"(?:{_TO}(?:[0-9]{{1,2}}月)?[0-9]{{1,2}}日)?|(?<![0-9])(?:19|20)[0-9]{{2}}年(?!間)"
-    r"|(?<![0-9])[0-9]{4}[-/][0-9]{1,2}[-/][0-9]{1,2}(?![0-9])|(?<![0-9/])[0-9]{1,2}/[0-9]{1,2}(?![0-9/])"
-    r"|(?<=毎月)[0-9]{1,2}日"
+    rf"\b(?P<month>{_MONTH_EN})\s*(?P<day>{_DAY_OF})"
+    rf"(?:\s*(?:-|~|to\b|until\b)\s*(?:(?P<month2>{_MONTH_EN})\s*)?(?P<day2>{_DAY_OF}))?{_YEAR_EN}"
 )
-def _date(match: re.Match[str]) -> _Found:
-    return _Found("date", _digits(match))
+@_pattern(
+    rf"(?<![0-9])(?:(?P<day>{_DAY_OF})\s*(?:-|~|to\b)\s*)?(?P<day2>{_DAY_OF})\s*(?:of\s*)?"
+    # "the 5 may be late"
+    rf"(?P<month>{_MONTH_EN})(?<!\bmay(?=\s[a-z])){_YEAR_EN}"
+)
+def _english_date(match: re.Match[str]) -> _Found:
+    groups = match.groupdict()
+    named = [g for g in (groups["month"], groups.get("month2")) if g]
+    months = [next(n for n, m in enumerate(_MONTHS, 1) if m[:3] == g[:3]) for g in named]
+    days = [float(re.sub("[a-z]", "", g)) for g in (groups["day"], groups["day2"]) if g]
+    year = float(groups["year"] or 0)
+    return _Found(
+        "date", tuple(_day_number(year, months[-1 if n else 0], d) for n, d in enumerate(days))
+    )
+
+
+@_pattern(
+    rf"(?<![0-9]){_YEAR_JA}?(?P<month>[0-9]{{1,2}}|{_FEW}(?=月{_FEW}日))月(?!間)(?:(?P<day>{_FEW})日)?"
+    rf"(?:{_TO}(?:(?P<month2>{_FEW})月)?(?P<day2>{_FEW})日)?"
+)
+@_pattern(
+    r"(?<![0-9])(?P<year>[0-9]{4})[-/](?P<month>[0-9]{1,2})[-/](?P<day>[0-9]{1,2})(?![0-9])"
+    r"|(?<![0-9/])(?P<month2>[0-9]{1,2})/(?P<day2>[0-9]{1,2})(?:/(?P<year2>[0-9]{4}))?(?![0-9/])"
+)
+def _numeric_date(match: re.Match[str]) -> _Found | None:
+    said = {
+        name: number(text)[0]
+        for name, text in match.groupdict().items()
+        if text and name != "era" and text != "元"
+    }
+    groups = match.groupdict()
+    year = 1.0 if groups["year"] == "元" else said.get("year", said.get("year2", 0))
+    year += _ERAS.get(groups.get("era") or "", 0)
+    found = [_day_number(year, said["month"], said.get("day", 0))] if "month" in said else []
+    if "day2" in said:
+        month = said.get("month2", said.get("month", 0))
+        found.append(_day_number(year, month, said["day2"]))
+    return _Found("date", tuple(found))
+
+
+@_pattern(
+    rf"(?<![0-9])(?:(?:{'|'.join(_ERAS)})[0-9]{{1,2}}|(?:19|20)[0-9]{{2}})年(?!間)"
+    rf"|(?<=毎月){_FEW}日"
+    r"|\bthe\s+(?P<quantity>[0-9]{1,2}(?:st|nd|rd|th))\b(?=\s*(?:of\s+(?:each|every|the)\s+month\b|[.,;!?)]|$))"
+)
+def _part_of_date(match: re.Match[str]) -> _Found:
+    (digits,) = re.findall("[0-9]+|[一二三四五六七八九十]+", match[0])
+    if match[0].endswith("年"):
+        return _Found("date", (_day_number(float(digits) + _ERAS.get(match[0][:2], 0), 0, 0),))
+    return _Found("date", (number(digits)[0],))
 
 
 def _digits(match: re.Match[str]) -> tuple[float, ...]:
     return tuple(map(float, re.findall("[0-9]+", match[0])))
 
 
+_OF_DAY = (
+    r"(?:[ap]\.?m\b\.?|(?:o'?clock\b\s*)?(?:in\s+the\s+(?:morning|afternoon|evening)|at\s+night)\b"
+    r"|o'?clock\b)"
+)
+
+
 def _time(i: int) -> str:
     return (
         rf"(?:(?P<part{i}>午前|午後|朝|昼|夕方|夜)の?\s*)?"
-        rf"(?<![0-9.,$¥])(?<![0-9]:)(?P<hour{i}>[0-9]{{1,2}}|(?<=午[前後])[一二三四五六七八九十]+)"
-        rf"(?:(?P<mark{i}>:(?P<minute{i}>[0-5][0-9])(?![0-9])"
+        rf"(?<![0-9.,$¥])(?<![0-9]:)(?P<hour{i}>[0-9]{{1,2}}|{HOUR}(?=\s*{_OF_DAY})"
+        rf"|(?<![一-龥])[一二三四五六七八九十]{{1,3}}(?=時)|(?<=午[前後])[一二三四五六七八九十]+)"
+        rf"(?:(?P<mark{i}>:(?P<minute{i}>[0-5][0-9])(?![0-9])|\.(?P<dot{i}>[0-5][0-9])(?=\s*[ap]\.?m\b)"
         rf"|時(?!間)(?:(?P<min{i}>[0-9]{{1,2}})分|(?P<half{i}>半))?))?"
-        rf"(?:\s*(?P<half_day{i}>[ap]\.?m\b\.?|o'?clock\b))?"
+        rf"(?:\s*(?P<half_day{i}>{_OF_DAY}))?"
     )
 
 
@@ -214,17 +242,30 @@ _NO_UNIT = r"(?![0-9]|[.,:][0-9]|\s*(?:%|円|\$|日|営業|週|か月|年|ポイ
 
 
 def _minutes(match: re.Match[str], i: int, *, half_day: str | None = None) -> float | None:
-    hour = _number(match[f"hour{i}"])[0]
-    minute = int(match[f"minute{i}"] or match[f"min{i}"] or (30 if match[f"half{i}"] else 0))
-    part = match[f"part{i}"] or ""
-    half = (match[f"half_day{i}"] or half_day or "").replace(".", "")
-    if hour > 24 or (half in ("am", "pm") and not 1 <= hour <= 12 and not match[f"mark{i}"]):
+    hour = number(match[f"hour{i}"])[0]
+    said = match[f"minute{i}"] or match[f"dot{i}"] or match[f"min{i}"]
+    minute = int(said or (30 if match[f"half{i}"] else 0))
+    half = _half(match[f"half_day{i}"] or half_day, match[f"part{i}"])
+    if hour > 24 or (
+        half and not match[f"part{i}"] and not 1 <= hour <= 12 and not match[f"mark{i}"]
+    ):
         return None
-    if (half == "pm" or part in ("午後", "夕方", "夜")) and hour < 12:
-        hour += 12
-    if half == "am" and hour == 12:
-        hour = 0
-    return hour * 60 + minute
+    return _hour_of_day(hour, half) * 60 + minute
+
+
+def _half(half_day: str | None, part: str | None = None) -> str:
+    """ "am", "pm", or "" where a time says neither."""
+    text = (half_day or "").removeprefix("o'clock").removeprefix("oclock").strip()
+    if (text.startswith("a") and not text.startswith("at")) or "morning" in text or part == "午前":
+        return "am"
+    later = text.startswith("p") or re.search("afternoon|evening|night", text)
+    return "pm" if later or part in ("午後", "夕方", "夜") else ""
+
+
+def _hour_of_day(hour: float, half: str) -> float:
+    if half == "pm" and hour < 12:
+        return hour + 12
+    return 0 if half == "am" and hour == 12 else hour
 
 
 @_pattern(
@@ -244,7 +285,29 @@ def _clock_range(match: re.Match[str]) -> _Found | None:
         opens = shared if shared is not None and shared < closes else opens
     if opens is None or closes is None:
         return None
+    if closes <= opens <= 720 and closes < 720 and not (match["half_day2"] or match["part2"]):
+        closes += 720  # "10:00 to 8:00" ends in the evening
     return _Found("clock", (opens, closes))
+
+
+@_pattern(
+    rf"\b(?:from|open)\s+(?P<quantity>(?P<opens>{HOUR})\s*(?:-|~|to\b|until\b|till\b)\s*"
+    rf"(?P<closes>{HOUR}))(?![0-9]|[.,:][0-9]|\s*-?\s*(?:%|{UNIT}|percent|points?|dollars?|books?))"
+)
+def _nine_to_five(match: re.Match[str]) -> _Found | None:
+    opens, closes = number(match["opens"])[0], number(match["closes"])[0]
+    # Only a clock goes down from nine to five.
+    return _Found("clock", (opens * 60, (closes + 12) * 60)) if closes < opens <= 12 else None
+
+
+@_pattern(
+    rf"\b(?P<part>half|(?:an?\s+)?quarter)\s+(?P<to>past|to)\s+(?P<hour>{HOUR})"
+    rf"(?:\s*(?P<half_day>{_OF_DAY}))?"
+)
+def _half_past(match: re.Match[str]) -> _Found:
+    minutes = 30 if match["part"] == "half" else 15
+    hour = _hour_of_day(number(match["hour"])[0], _half(match["half_day"]))
+    return _Found("clock", (hour * 60 + (minutes if match["to"] == "past" else -minutes),))
 
 
 @_pattern(rf"{_time(1)}{_NO_UNIT}")
@@ -261,16 +324,16 @@ def _noon(match: re.Match[str]) -> _Found:
 
 
 @_pattern(
-    rf"(?P<hours>{_MIXED})\s*(?:時間|hours?\b|hrs?\b)\s*(?:and\s*)?(?P<minutes>{_MIXED})\s*(?:分|minutes?\b|mins?\b)"
+    rf"(?P<hours>{MIXED})\s*(?:時間|hours?\b|hrs?\b)\s*(?:and\s*)?(?P<minutes>{MIXED})\s*(?:分|minutes?\b|mins?\b)"
 )
 def _hours_minutes(match: re.Match[str]) -> _Found:
-    (hours, minutes), _ = _numbers(match["hours"], match["minutes"])
+    (hours, minutes), _ = numbers(match["hours"], match["minutes"])
     return _Found("duration", (hours * 60 + minutes,), "minute")
 
 
 @_pattern(
-    rf"(?P<between>\bbetween\s+)?(?P<low>{_NUMBER})(?:{_JOIN}(?P<unit1>{_UNIT}))?(?P<to>{_TO})"
-    rf"(?P<high>{_NUMBER}){_JOIN}(?P<unit2>{_UNIT})"
+    rf"(?P<between>\bbetween\s+)?(?P<low>{NUMBER})(?:{_JOIN}(?P<unit1>{UNIT}))?(?P<to>{_TO})"
+    rf"(?P<high>{NUMBER}){_JOIN}(?P<unit2>{UNIT})"
 )
 def _duration_range(match: re.Match[str]) -> _Found | None:
     unit = _unit_of(match["unit2"])
@@ -279,35 +342,42 @@ def _duration_range(match: re.Match[str]) -> _Found | None:
     to = match["to"].strip()
     if (to == "and") != bool(match["between"]):
         return None
-    (low, high), spelled = _numbers(match["low"], match["high"])
+    (low, high), spelled = numbers(match["low"], match["high"])
     # "2、3日" is a range of neighbours; "10、14日" are two items of a list.
     if low >= high or (to == "、" and high - low != 1):
         return None
     return _Found("duration", (low, high), unit, spelled)
 
 
-@_pattern(rf"(?P<number>{_NUMBER}){_JOIN}(?P<unit>{_UNIT})(?P<half>半)?")
+@_pattern(
+    rf"(?P<number>{NUMBER})(?P<and_half>\s+and\s+a\s+half)?{_JOIN}(?P<unit>{UNIT})(?P<half>半)?"
+)
 def _duration(match: re.Match[str]) -> _Found | None:
     unit = _unit_of(match["unit"])
-    value, spelled = _number(match["number"])
+    value, spelled = number(match["number"])
     if spelled and unit == "second":  # "one second, please"
         return None
-    return _Found("duration", (value + 0.5 if match["half"] else value,), unit, spelled)
+    half = 0.5 if match["half"] or match["and_half"] else 0
+    return _Found("duration", (value + half,), unit, spelled)
 
 
 @_pattern(
-    rf"\ban?\s+(?P<unit_t>{_UNIT})\s+or\s+two\b"
-    rf"|\b(?P<couple>a couple(?: of)?)\s+(?P<unit_c>{_UNIT})"
+    rf"\ban?\s+(?P<unit_t>{UNIT})\s+or\s+two\b"
+    rf"|\b(?P<couple>a couple(?: of)?)\s+(?P<unit_c>{UNIT})"
     rf"|\b(?:within|in|for|after|takes?|about|around|under|over|than|least|lasts?|most|to)\s+"
-    rf"(?P<quantity>an?\s+(?P<unit>{_UNIT}))(?!\s+or\s+two\b)"
-    rf"|\bhalf\s+(?:an?\s+)(?P<unit_h>{_UNIT})|半(?P<unit_j>日|年|月)"
+    rf"(?P<quantity>an?\s+(?P<unit>{UNIT}))(?!\s+or\s+two\b|\s+and\s+a\s+half\b)"
+    rf"|\b(?P<ahead>an?\s+(?P<unit_a>{UNIT}))(?=\s+(?:ahead|before|beforehand|in\s+advance)\b)"
+    rf"|\b(?P<more>an?|one)\s+(?P<unit_m>{UNIT})\s+and\s+a\s+half\b"
+    rf"|\bhalf\s+(?:an?\s+)(?P<unit_h>{UNIT})|半(?P<unit_j>日|年|月|時間)"
 )
 def _one_or_half(match: re.Match[str]) -> _Found | None:
     if match["couple"]:
         return _Found("duration", (2.0,), _unit_of(match["unit_c"]), True)
+    if match["more"]:
+        return _Found("duration", (1.5,), _unit_of(match["unit_m"]), True)
     if half := match["unit_h"] or match["unit_j"]:
         return _Found("duration", (0.5,), "month" if half == "月" else _unit_of(half), True)
-    unit = _unit_of(match["unit_t"] or match["unit"])
+    unit = _unit_of(match["unit_t"] or match["unit_a"] or match["unit"])
     if unit in ("second", "minute"):  # "in a minute", "takes a second": manners of speaking
         return None
     return _Found("duration", (1.0, 2.0) if match["unit_t"] else (1.0,), unit, True)
@@ -325,22 +395,32 @@ _BEFORE = r"(?:(?<![a-z])us\$|[$€£¥]|(?<![a-z])(?:usd|jpy|eur|gbp)\b)"
 _AFTER = r"(?:円|¢|(?:yen|jpy|dollars?|bucks?|usd|cents?|euros?|eur|pounds?|gbp)\b)"
 
 
+@_pattern(rf"(?P<dollars>{NUMBER})\s*dollars?\s*(?:and\s*)?(?P<cents>{NUMBER})\s*cents?\b")
+def _dollars_and_cents(match: re.Match[str]) -> _Found:
+    (dollars, cents), spelled = numbers(match["dollars"], match["cents"])
+    return _Found("money", (round(dollars + cents / 100, 6),), "USD", spelled)
+
+
 # The range is the lower one: it is registered first, and wins where both match.
-@_pattern(rf"(?P<b1>{_BEFORE})\s*(?P<n1>{_MIXED})(?:\s*円)?|(?P<n2>{_NUMBER})\s*(?P<a2>{_AFTER})")
+@_pattern(rf"(?P<b1>{_BEFORE})\s*(?P<n1>{MIXED})(?:\s*円)?|(?P<n2>{NUMBER})\s*(?P<a2>{_AFTER})")
 @_pattern(
-    rf"(?P<b1>{_BEFORE})\s*(?P<n1>{_MIXED})(?:\s*円)?\s*(?:-|~|to\b|から)\s*(?P<b2>{_BEFORE})?\s*"
-    rf"(?P<n2>{_MIXED})(?!\s*(?:%|[-~]?\s*{_UNIT}|ポイント|points?))"
-    rf"|(?P<n3>{_NUMBER})\s*(?P<a3>{_AFTER})?\s*(?:-|~|to\b|から)\s*"
-    rf"(?P<n4>{_NUMBER})\s*(?P<a4>{_AFTER})"
+    rf"(?P<between>\bbetween\s+)?(?P<b1>{_BEFORE})\s*(?P<n1>{MIXED})(?:\s*円)?\s*(?:-|~|to\b|から|(?P<to>and\b))\s*(?P<b2>{_BEFORE})?\s*"
+    rf"(?P<n2>{MIXED})(?!\s*(?:%|[-~]?\s*{UNIT}|ポイント|points?))"
+    rf"|(?P<n3>{NUMBER})\s*(?P<a3>{_AFTER})?\s*(?:-|~|to\b|から)\s*"
+    rf"(?P<n4>{NUMBER})\s*(?P<a4>{_AFTER})"
 )
 def _money(match: re.Match[str]) -> _Found | None:
     groups = {name: text for name, text in match.groupdict().items() if text}
+    if ("to" in groups) != ("between" in groups):
+        return None
     # b… come before a number, a… after it
-    units = {_CURRENCY[text] for name, text in groups.items() if name[0] in "ab"}
+    units = {
+        _CURRENCY[text] for name, text in groups.items() if name[0] in "ab" and name != "between"
+    }
     if len(units) != 1:
         return None
     unit = units.pop()
-    values, spelled = _numbers(*(text for name, text in groups.items() if name[0] == "n"))
+    values, spelled = numbers(*(text for name, text in groups.items() if name[0] == "n"))
     if unit == "cents":
         unit, values = "USD", tuple(round(value / 100, 6) for value in values)
     return _Found("money", values, unit, spelled)
@@ -350,33 +430,35 @@ _PERCENT = r"%|percent\b|per cent\b|パーセント"
 
 
 @_pattern(
-    rf"(?P<low>{_NUMBER})\s*%?(?P<to>{_TO})(?P<high>{_NUMBER})\s*(?P<unit>{_PERCENT})"
-    rf"|(?P<number>{_NUMBER})\s*(?P<unit2>{_PERCENT}|割(?!合|り算|れ))"
+    rf"(?P<between>\bbetween\s+)?(?P<low>{NUMBER})\s*%?(?P<to>{_TO})(?P<high>{NUMBER})\s*(?P<unit>{_PERCENT})"
+    rf"|(?P<number>{NUMBER})\s*(?P<unit2>{_PERCENT}|割(?!合|り算|れ))"
 )
 def _percent(match: re.Match[str]) -> _Found | None:
     if match["number"]:
-        value, spelled = _number(match["number"])
+        value, spelled = number(match["number"])
         tenths = match["unit2"] == "割"
         return _Found(
             "percent", (value * 10 if tenths else value,), "割" if tenths else "", spelled
         )
-    if match["to"].strip() not in ("-", "~", "to", "から", "より"):
+    between = "and" if match["between"] else ""
+    if match["to"].strip() not in (between, "-", "~", "to", "から", "より"):
         return None
-    ends, spelled = _numbers(match["low"], match["high"])
+    ends, spelled = numbers(match["low"], match["high"])
     return _Found("percent", ends, "", spelled)
 
 
 @_pattern(
-    rf"(?P<quantity>(?P<number>{_NUMBER})[ \t-]*(?:ポイント|points?\b|pts?\b))"
+    rf"(?P<quantity>(?P<number>{NUMBER})[ \t-]*(?:ポイント|points?\b|pts?\b))"
     r"(?P<rate>\s*(?:per|for (?:every|each))\b)?"
 )
 def _points(match: re.Match[str]) -> _Found | None:
-    value, spelled = _number(match["number"])
+    value, spelled = number(match["number"])
     if spelled and match["number"].isascii() and not match["rate"]:  # "one point to keep in mind"
         return None
     return _Found("points", (value,), "", spelled)
 
 
+_WEEK_EN = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 _WEEK_JA = "月火水木金土日"
 _DAY_EN = rf"(?:{'|'.join(_WEEK_EN)})s?"
 _DAY_SHORT = rf"(?:{_DAY_EN}|mon|tues?|wed|thu(?:rs?)?|fri|sat|sun)\.?"
@@ -389,7 +471,7 @@ def _day(name: str) -> float:
 
 
 @_pattern(
-    rf"\b(?P<e1>{_DAY_SHORT})\s*(?:-|~|to\b|through\b)\s*(?P<e2>{_DAY_SHORT})(?![a-z])|\b(?P<e>{_DAY_EN})\b"
+    rf"\b(?P<e1>{_DAY_SHORT})\s*(?:-|~|to\b|through\b|until\b)\s*(?P<e2>{_DAY_SHORT})(?![a-z])|\b(?P<e>{_DAY_EN})\b"
     rf"|(?<![0-9])(?P<j1>[{_WEEK_JA}])(?:曜日?)?\s*(?:-|~|から)\s*(?P<j2>[{_WEEK_JA}])曜日?"
     r"|(?<![0-9一-九かヶヵカ毎今来先翌])(?P<j3>[月火水木金土])[-~](?P<j4>[火水木金土日])(?![一-龥])"
     rf"|(?<![0-9一-九])(?P<j>[{_WEEK_JA}])曜日?"
@@ -407,12 +489,12 @@ def _weekend(match: re.Match[str]) -> _Found:
 
 
 @_pattern(
-    rf"(?<![a-z_#])(?P<low>{_DIGITS})\s*[-~]\s*(?P<high>{_DIGITS})(?![a-z])"
-    rf"|(?<![a-z_])(?<![a-z_]-)(?P<number>{_MIXED})(?P<ordinal>st|nd|rd|th)?(?![a-z])"
+    rf"(?<![a-z_#])(?P<low>{DIGITS})\s*[-~]\s*(?P<high>{DIGITS})(?![a-z])"
+    rf"|(?<![a-z_])(?<![a-z_]-)(?P<number>{MIXED})(?P<ordinal>st|nd|rd|th)?(?![a-z])"
 )
 def _bare(match: re.Match[str]) -> _Found:
     named = [match["number"]] if match["number"] else [match["low"], match["high"]]
-    return _Found("number", _numbers(*named)[0])
+    return _Found("number", numbers(*named)[0])
 
 
 def quantities(text: str, language: str | None = None) -> list[Quantity]:

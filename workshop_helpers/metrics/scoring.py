@@ -13,10 +13,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from .facts import ShopFacts, Surfaces
+from .figures import figures, is_known, rivals
 from .language import detect_language, has_letters, is_polite
 from .likeness import chrf
-from .quantities import Quantity, quantities
-from .surfaces import locate, states
+from .quantities import Quantity
+from .surfaces import locate, opposed, states
 
 
 @dataclass
@@ -115,48 +116,62 @@ def _surfaces(found: Iterable[Quantity]) -> tuple[str, ...]:
 
 
 def _all(texts: Iterable[str]) -> list[Quantity]:
-    return [quantity for text in texts for quantity in quantities(text)]
-
-
-def _same(said: Quantity, known: Quantity) -> bool:
-    """Equal amounts; an end of a known range, and the bare number of a known quantity, too."""
-    (kind, values), (known_kind, known_values) = said.amount, known.amount
-    if said.kind == "number":
-        return said.value == known.value
-    if kind != known_kind:
-        return False
-    return values == known_values or (len(values) == 1 and values[0] in known_values)
+    return [figure for text in texts for figure in figures(text)]
 
 
 def _contradicted(answer: str, question: Question) -> list[Quantity]:
+    """Other figures in the place of a missing fact, the fact itself where it is denied, and the
+    words of a missing fact with the other yes or no.
+    """
     expected = question.expected()
     missing = [i for i in expected if not any(states(answer, surface) for surface in i)]
     wanted = _all(surface for item in missing for surface in item)
     # An answer may take up the customer's own quantities.
     right = _all([question.question, *(surface for item in expected for surface in item)])
-    kinds = {f.kind for f in wanted} - {"number"}
-    # "Monday to Saturday" does not deny that Sunday is the closed day; another day does.
-    lengths = {len(f.value) for f in wanted if f.kind == "weekday"}
-    return [
-        f
-        for f in quantities(answer)
-        if f.kind in kinds
-        and (f.kind != "weekday" or len(f.value) in lengths)
-        and not any(_same(f, known) for known in right)
+    said = [
+        one
+        for one in figures(answer)
+        if (
+            is_known(one, [w for w in wanted if w.kind == one.kind])
+            if one.denied
+            else any(rivals(one, w) for w in wanted) and not is_known(one, right)
+        )
     ]
+    opposite = {place for item in missing for surface in item for place in opposed(answer, surface)}
+    phrases = (Quantity("phrase", (), "", answer[a:b], a, b) for a, b in sorted(opposite))
+    return [*said, *phrases]
 
 
 def _unsupported(answer: str, question: Question, shop: ShopFacts | None) -> list[Quantity]:
     texts = [question.question, question.system or "", question.reference or ""]
     texts += [surface for item in question.expected() for surface in item]
     known = _all([*texts, *(_shop_texts(shop) if shop else ())])
-    right = _found_places(answer, question)
+    places = _found_places(answer, question)
+    wrong = [(one.start, one.end) for one in _contradicted(answer, question)]
     return [
-        f
-        for f in quantities(answer)
-        if not any(_same(f, one) for one in known)
-        and not any(start < f.end and f.start < end for start, end in right)
+        one
+        for one in figures(answer)
+        if not one.denied
+        and _is_claim(one, known)
+        and not is_known(one, known)
+        and ((one.start, one.end) in wrong or not _touches(one, places))
     ]
+
+
+def _touches(one: Quantity, places: Iterable[tuple[int, int]]) -> bool:
+    return any(start < one.end and one.start < end for start, end in places)
+
+
+def _is_claim(one: Quantity, known: Sequence[Quantity]) -> bool:
+    """Whether a figure may count as invented: not a weekday where nothing known speaks of any, nor
+    number words that count other things than the known ones do.
+    """
+    if one.kind == "weekday":
+        return any(k.kind == "weekday" for k in known)
+    if one.kind in ("count", "nth") and one.spelled:
+        kanji = not one.surface.isascii() and one.value[0] > 1
+        return kanji or any(rivals(one, k) for k in known)
+    return True
 
 
 def _found_places(answer: str, question: Question) -> list[tuple[int, int]]:
