@@ -1,7 +1,7 @@
 """All benchmarks, one after the other, each in a process of its own: python -m benchmarks [NAME…]
 [options]
 
-Names: learning, quantization, speed, data_check (all four without a name); learning_map,
+Names: learning, quantization, speed, data_check, scoring (all five without a name); learning_map,
 recipe_search; runtimes, adapters and families (which need a running Ollama); stage. Options go to
 each of them; `python -m benchmarks.NAME --help` lists them.
 """
@@ -14,7 +14,7 @@ import sys
 from benchmarks.common import ROOT
 
 # Quantization takes the adapter that learning has trained, if it finds one.
-NAMES = ("learning", "quantization", "speed", "data_check")
+NAMES = ("learning", "quantization", "speed", "data_check", "scoring")
 OTHERS = ("learning_map", "recipe_search", "runtimes", "adapters", "families", "stage")
 
 

@@ -401,6 +401,22 @@ def data_check(data: Data, say: Say) -> Iterator[str]:
     yield table(map(say, heads), rows)
 
 
+def scoring(data: Data, say: Say) -> Iterator[str]:
+    """How often the scorer is right, before it was mended and now; the unseen answers beside it."""
+    aim = data["targets"]["precision_at_least"]
+    rows = []
+    for verdict in ("stated", "missing", "contradicted", "invented"):
+        cells = [str(data["all"][verdict]["labelled"])]
+        for found in (data["before"]["all"], data["all"], data["unseen"]):
+            both = [found[verdict][name] for name in ("precision", "recall")]
+            good = found is data["before"]["all"] or min(both) >= aim
+            cells.append(marked(" / ".join(map(share, both)), good, say))
+        rows.append([say(f"verdict_{verdict}"), *cells])
+    yield say("scoring_about", data["all"]["cases"], data["unseen"]["cases"], share(aim))
+    heads = ("judged", "labelled", "scored_before", "scored_now", "scored_unseen")
+    yield table(map(say, heads), rows)
+
+
 def stage(data: Data, say: Say) -> Iterator[str]:
     """How long the cells of each section of the talk take, beside its minutes, for each language.
 
@@ -441,6 +457,7 @@ SECTIONS: dict[str, Callable[[Data, Say], Iterator[str]]] = {
     "adapters": adapters,
     "speed": speed,
     "data_check": data_check,
+    "scoring": scoring,
     "stage": stage,
 }
 

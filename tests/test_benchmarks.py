@@ -41,6 +41,7 @@ KEYS = {
     # (--only).
     "speed": ("targets", "startup", "demo", "lora", "batch"),
     "data_check": ("targets", "quick_check", "full_check"),
+    "scoring": ("targets", "met", "before", "all", "unseen"),
     "learning_map": ("models", "runs"),
     "stage": ("planned_minutes", "ollama", "languages"),
     "recipe_search": ("question_set", "questions", "base", "trials"),
@@ -384,7 +385,7 @@ def test_the_results_page_shows_every_benchmark(language):
         "runtimes": RUNTIMES,
         "families": FOUND,
         "speed": SPEED,
-        **{name: recorded(name) for name in ("quantization", "adapters", "data_check")},
+        **{name: recorded(name) for name in ("quantization", "adapters", "data_check", "scoring")},
         "learning_map": recorded("learning_map"),
     }
     shown = {name: readme_figures.section(name, files[name], language) for name in files}
@@ -434,11 +435,11 @@ def test_every_benchmark_tells_how_it_is_used(name):
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "--quick" in done.stdout
-    assert ("--model" in done.stdout) is (name != "families")  # which makes its own
+    assert ("--model" in done.stdout) is (name not in ("families", "scoring"))  # which take none
 
 
 def test_make_bench_names_benchmarks_and_passes_options_on():
-    every = ["learning", "quantization", "speed", "data_check"]
+    every = ["learning", "quantization", "speed", "data_check", "scoring"]
     assert all_of_them.split(["--quick"]) == (every, ["--quick"])
     assert all_of_them.split(["speed", "--only", "trl"]) == (["speed"], ["--only", "trl"])
     assert all_of_them.main(["no-such"]) == 2

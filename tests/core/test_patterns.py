@@ -11,7 +11,7 @@ import patterns
 import pytest
 from patterns import Found, Text
 
-from workshop_helpers.metrics import quantities, surfaces
+from workshop_helpers.metrics import figures, quantities, surfaces
 from workshop_helpers.runtimes.ollama import refusals
 
 SIZE = 2_000
@@ -44,6 +44,7 @@ LOCAL: dict[str, Callable[[], list[re.Pattern[Any]]]] = {
     "display.plots: f'(<svg[^<>]*?) {side}=\"[^\"<>]*\"'": (
         lambda: [re.compile(r'(<svg[^<>]*?) width="[^"<>]*"')]
     ),
+    "metrics.figures: pattern": lambda: [one for _, one in figures._MORE],
     "metrics.quantities: bounded": lambda: [one for one, _ in quantities._PATTERNS],
     "metrics.quantities: unit.pattern": (
         lambda: [re.compile(unit.pattern) for unit in quantities._UNITS.values()]
