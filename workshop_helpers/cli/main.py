@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 from .. import __version__
-from ..core.errors import WorkshopError
+from ..core.errors import Note, WorkshopError
 from ..core.outside import ShownStream, below
 from .output import MISTAKE, OK, STOPPED, WRONG
 from .stopping import MESSAGE, ctrl_c_ends, leave
@@ -58,7 +58,7 @@ def _run(argv: Sequence[str] | None) -> int:
         ours = argv is None  # else a part of another program's process
         with ctrl_c_ends() if ours else contextlib.nullcontext(), warnings.catch_warnings():
             args = build_parser().parse_args(argv)
-            _show_outdated()
+            _show_notes()
             code: int = args.run(args)
         sys.stdout.flush()
         return code
@@ -138,20 +138,18 @@ def readable_output() -> Iterator[None]:
         yield
 
 
-def _show_outdated() -> None:
+def _show_notes() -> None:
     """Ours in a line, without the place in the code; the libraries' as they are."""
-    from ..core.cards import Outdated
-
     usual = warnings.showwarning
 
     def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
-        if issubclass(category, Outdated):
+        if issubclass(category, Note):
             print(f"workshop: note: {message}", file=sys.stderr)
         else:
             usual(message, category, *place, **more)
 
     warnings.showwarning = show
-    warnings.simplefilter("always", Outdated)
+    warnings.simplefilter("always", Note)
 
 
 def _unexpected(args: argparse.Namespace, error: Exception) -> int:

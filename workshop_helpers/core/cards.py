@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from .artifacts import CARD, MEBIBYTE, absolute, json_text
-from .errors import WorkshopError
+from .errors import Note, WorkshopError
 from .jsonio import jsonable, read_json, write_json
 
 
-class Outdated(UserWarning):
+class Outdated(Note):
     """What answers was made from something that has been replaced since."""
 
 

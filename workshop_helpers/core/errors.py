@@ -26,6 +26,10 @@ class WorkshopError(Exception):
         super().__init__(*(shown(one) if isinstance(one, str) else one for one in said))
 
 
+class Note(UserWarning):
+    """What a user should know, though the work goes on: the command line prints it in a line."""
+
+
 class Closing(abc.ABC):
     """What has a `close()`, as a context manager: the end of the block calls it."""
 
@@ -62,7 +66,11 @@ def _error_number(error: BaseException) -> int | None:
     text = str(error)
     if "No space left on device" in text:
         return errno.ENOSPC
-    return next((number for number in _ADVICE if f"os error {number})" in text), None)
+    for number in _ADVICE:
+        # Rust's way to say it, and libxml2's
+        if f"os error {number})" in text or text == f"IO_{errno.errorcode[number]}":
+            return number
+    return None
 
 
 @contextlib.contextmanager
@@ -77,6 +85,11 @@ def explain_os_errors(doing: str, path: Path | str) -> Iterator[None]:
     except WorkshopError:
         raise
     except Exception as error:
+        if "No usable temporary directory" in str(error):
+            raise WorkshopError(
+                f"Temporary files cannot be written anywhere ({error}): the disk is full or "
+                "read-only. Free some space, or let TMPDIR name a folder on another disk."
+            ) from error
         advice = _ADVICE.get(_error_number(error) or 0)
         if advice is None:
             raise

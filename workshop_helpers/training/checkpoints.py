@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import re
 import shutil
-import zipfile
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..core.cards import fingerprint
+from ..core.artifacts import atomic_directory
+from ..core.cards import file_hash, fingerprint, read_card, write_card
 from ..core.device import versions
-from ..core.errors import WorkshopError
+from ..core.errors import Note, WorkshopError, explain_os_errors
 from ..core.jsonio import read_json, write_json
-from ..models.files import stored_tensors
 
 _NOTE = "run.json"
+_KIND = "checkpoint"
+_NOT_WRITTEN = ("PytorchStreamWriter", "inline_container", "write failed")
 
 
 def work_folder(out: Path) -> Path:
@@ -24,16 +29,24 @@ def work_folder(out: Path) -> Path:
 
 
 def check_work(work: Path) -> None:
-    """Raise WorkshopError where `work` is not known by its note as a folder of checkpoints, but
-    only named like one.
+    """Raise WorkshopError where `work` is not known as a folder of checkpoints, by its note or, if
+    that is damaged, by the checkpoints' cards, but only named like one.
     """
     if not work.is_symlink() and not work.exists():
         return
-    if work.is_symlink() or not work.is_dir() or (any(work.iterdir()) and _run_of(work) is None):
+    if work.is_symlink() or not work.is_dir() or not _is_ours(work):
         raise WorkshopError(
             f"{work} is where the checkpoints of this training would lie, but holds something else."
             " Move it away, or choose another folder for the adapter."
         )
+
+
+def _is_ours(work: Path) -> bool:
+    others = [path for path in work.iterdir() if path.name != _NOTE]
+    if _run_of(work) is not None or not (others or (work / _NOTE).exists()):
+        return True
+    named = all(step_of(path) >= 0 and path.is_dir() for path in others)
+    return named and any((read_card(path) or {}).get("kind") == _KIND for path in others)
 
 
 def remove_work(work: Path) -> None:
@@ -52,20 +65,50 @@ def _run_of(work: Path) -> str | None:
 
 
 def prepare_work(work: Path, inputs: dict[str, Any]) -> Path | None:
-    """The last whole checkpoint of an equal run in `work`, if any; all else there is removed."""
+    """The last whole checkpoint of an equal run in `work`, if any; all else there is removed, and a
+    warning (`Note`) names those that are not whole.
+    """
     wanted = fingerprint({**inputs, "versions": versions()})
-    if not work.is_dir() or _run_of(work) != wanted:
-        remove_work(work)
-        work.mkdir(parents=True)
-        write_json(work / _NOTE, {"inputs": wanted})
-        return None
+    broken: list[int] = []
     whole = None
+    same = _run_of(work) == wanted
     for folder in sorted(work.glob("checkpoint-*"), key=step_of, reverse=True):
-        if whole is None and _is_whole(folder):
+        if whole is None and same and _is_whole(folder):
             whole = folder
-        else:
-            shutil.rmtree(folder, ignore_errors=True)
+            continue
+        if whole is None and (same or _run_of(work) is None):
+            broken.append(step_of(folder))
+        shutil.rmtree(folder, ignore_errors=True)
+    if broken:
+        steps = ", ".join(map(str, sorted(broken)))
+        how = f"goes on from that of step {step_of(whole)}" if whole else "begins anew"
+        text = f"The checkpoint of step {steps} in {work} is damaged, so training {how}."
+        warnings.warn(text, Note, stacklevel=2)
+    if whole is None:
+        shutil.rmtree(work, ignore_errors=True)  # `check_work` has been asked
+        with atomic_directory(work) as folder:
+            write_json(folder / _NOTE, {"inputs": wanted})
     return whole
+
+
+@contextlib.contextmanager
+def saving(checkpoint: Path) -> Iterator[None]:
+    """Around the saving of a checkpoint: it gets a card with its hash, or is removed. Raises
+    WorkshopError for a full disk.
+    """
+    try:
+        with explain_os_errors("write a checkpoint", checkpoint):
+            try:
+                yield
+            except RuntimeError as error:
+                # All that torch says of a full disk is that bytes are missing.
+                if not any(words in str(error) for words in _NOT_WRITTEN):
+                    raise
+                raise OSError(errno.ENOSPC, str(error)) from error
+            write_card(checkpoint, {"kind": _KIND, "hash": file_hash(checkpoint)})
+    except BaseException:
+        shutil.rmtree(checkpoint, ignore_errors=True)
+        raise
 
 
 def step_of(checkpoint: Path) -> int:
@@ -75,12 +118,9 @@ def step_of(checkpoint: Path) -> int:
 
 
 def _is_whole(folder: Path) -> bool:
-    """Whether trainer_state.json, written last, exists and no other file was cut by a full disk."""
+    """Whether all files of a checkpoint are those that were saved."""
+    card = read_card(folder) or {}
     try:
-        state = read_json(folder / "trainer_state.json", dict)
-        stored_tensors(folder / "adapter_model.safetensors")
-    except WorkshopError:
+        return card.get("kind") == _KIND and card.get("hash") == file_hash(folder)
+    except OSError:
         return False
-    archives = ("optimizer.pt", "scheduler.pt", "rng_state.pth")
-    whole = all(zipfile.is_zipfile(folder / name) for name in archives)
-    return whole and state.get("global_step") == step_of(folder)

@@ -192,7 +192,7 @@ def _train(run: _Run, progress: bool | Progress) -> TrainingReport:
     checkpointing, why = choose_checkpointing(base, recipe, device, max(fit.lengths))
     work = work_folder(run.out)
     checkpoint = prepare_work(work, run.inputs)
-    with quiet_libraries(), PeakMemory(device) as peak, _explain_failures(recipe, work):
+    with quiet_libraries(), PeakMemory(device) as peak, _explain_failures(recipe):
         from datasets import Dataset
 
         trainer = trainer_class(
@@ -341,8 +341,8 @@ def _tidy_adapter(folder: Path, ref: ModelRef) -> None:
 
 
 @contextmanager
-def _explain_failures(recipe: LoraRecipe, work: Path) -> Iterator[None]:
-    """Clear errors for full memory, a full disk and unknown target modules."""
+def _explain_failures(recipe: LoraRecipe) -> Iterator[None]:
+    """Clear errors for full memory and unknown target modules."""
     try:
         with explain_full_memory(
             f"Training ran out of memory with batch_size={recipe.batch_size}, "
@@ -357,10 +357,5 @@ def _explain_failures(recipe: LoraRecipe, work: Path) -> Iterator[None]:
                 f"The model has no layers named {', '.join(recipe.target_modules or ())}. Leave "
                 "target_modules at None to take every linear layer, or look the names up in "
                 "print(model)."
-            ) from error
-        if "PytorchStreamWriter" in text or "file write failed" in text:
-            raise WorkshopError(
-                f"A checkpoint could not be written at {work}: the disk is full. "
-                "Free some space and run again: it goes on from the last whole checkpoint."
             ) from error
         raise

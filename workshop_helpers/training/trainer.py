@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .checkpoints import saving
 from .estimate import activation_bytes
 from .loss import answer_loss
 from .recipe import LoraRecipe
@@ -112,8 +113,10 @@ def course_trainer(recipe: LoraRecipe) -> Any:
             return 0
 
         def _save_checkpoint(self, model: Any, trial: Any) -> None:
-            # TRL's own would write a model card into every checkpoint.
-            Trainer._save_checkpoint(self, model, trial)
+            folder = Path(self.args.output_dir, f"checkpoint-{self.state.global_step}")
+            with saving(folder):
+                # TRL's own would write a model card into every checkpoint.
+                Trainer._save_checkpoint(self, model, trial)
 
     return CourseTrainer
 

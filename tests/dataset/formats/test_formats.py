@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gc
 import gzip
 import io
 import itertools
@@ -13,6 +14,8 @@ import subprocess
 import sys
 import tempfile
 import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
@@ -599,18 +602,41 @@ def test_nan_and_infinity_never_reach_json(tmp_path):
     assert json.loads(text)["score"] is None and json.loads(text)["deep"] == [None, 1.5]
 
 
-@pytest.mark.parametrize("name", ["b.csv", "b.xlsx", "b.parquet"])
-def test_a_full_disk_of_temporary_files_is_named(tmp_path, monkeypatch, name):
-    small = tmp_path / "small"
+@contextmanager
+def small_disk(tmp_path: Path, size: str) -> Iterator[Path]:
+    """An empty disk of this size; what Python would print of errors that it ignores fails."""
+    small, ignored = tmp_path / "small", []
     small.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(small)]
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(small)]
     if os.name == "nt" or subprocess.run(mount, capture_output=True).returncode:
         pytest.skip("may not mount a small disk")
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "unraisablehook", ignored.append)
+        try:
+            yield small
+        finally:
+            gc.collect()
+            subprocess.run(["umount", str(small)], check=True)
+    assert not ignored
+
+
+@pytest.mark.parametrize("size", ["64k", "100k", "220k"])  # 170k of rows, and a sheet of 190k
+@pytest.mark.parametrize("name", ["b.csv", "b.xlsx", "b.parquet"])
+def test_a_full_disk_of_temporary_files_is_named(tmp_path, monkeypatch, name, size):
+    rows = [talk(f"{number} {'long' * 100}?", "Yes.") for number in range(400)]
+    if size == "220k" and name != "b.xlsx":
+        pytest.skip("which is enough")
+    with small_disk(tmp_path, size) as small:
         monkeypatch.setattr(tempfile, "tempdir", str(small))
-        rows = [talk(f"{number} {'long' * 100}?", "Yes.") for number in range(400)]
         with pytest.raises(WorkshopError, match=f"{small}: the disk is full"):
             write_conversations(rows, tmp_path / name)
-    finally:
-        subprocess.run(["umount", str(small)], check=True)
-    assert not (tmp_path / name).exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["small"]
+
+
+@pytest.mark.parametrize("name", ["b.csv", "b.xlsx", "b.parquet"])
+def test_a_full_disk_of_the_result_is_named(tmp_path, name):
+    rows = [talk(f"{number} {os.urandom(200).hex()}?", "Yes.") for number in range(400)]
+    with small_disk(tmp_path, "64k") as small:
+        with pytest.raises(WorkshopError, match=f"write the file at {small}/{name}: the disk is"):
+            write_conversations(rows, small / name)
+        assert not list(small.iterdir())

@@ -10,6 +10,7 @@ import itertools
 import json
 import re
 import tempfile
+import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -196,17 +197,22 @@ def _plain_value(value: Any) -> str:
 
 def _in_temporary_files() -> contextlib.AbstractContextManager[None]:
     """A full disk in this block is that of the temporary files, not that of the result."""
-    return explain_os_errors("keep temporary files", tempfile.gettempdir())
+    return explain_os_errors("keep temporary files (TMPDIR says where)", tempfile.gettempdir())
 
 
 @contextlib.contextmanager
 def _spooled(lines: Iterable[str]) -> Iterator[Iterator[dict[str, Any]]]:
     """Rows kept as JSON in a temporary file, since the last may add a column."""
-    with tempfile.TemporaryFile("w+", encoding="utf-8", newline="\n") as spool:
+    with _in_temporary_files():
+        spool = tempfile.TemporaryFile("w+", encoding="utf-8", newline="\n")  # noqa: SIM115
+    try:
         with _in_temporary_files():
             spool.writelines(line + "\n" for line in lines)
             spool.seek(0)
         yield map(json.loads, spool)
+    finally:
+        with contextlib.suppress(OSError):  # of a full disk, which has been told
+            spool.close()
 
 
 def _write_jsonl(rows: _Rows, out: IO[str]) -> None:
@@ -287,6 +293,7 @@ def _check_xlsx(text: str) -> None:
 def _write_xlsx(rows: _Rows, temporary: Path) -> None:
     import openpyxl
     from openpyxl.cell import WriteOnlyCell
+    from openpyxl.writer.excel import ExcelWriter
 
     with _cells(rows, _check_xlsx) as table:
         if rows.count >= _SHEET:
@@ -301,11 +308,18 @@ def _write_xlsx(rows: _Rows, temporary: Path) -> None:
             made.data_type = "s"  # text, even if it begins with "=" like a formula
             return made
 
-        with _in_temporary_files():  # openpyxl's, until it packs them
-            for texts in table:
-                sheet.append([cell(text) if text else None for text in texts])
-            sheet.close()
-        book.save(temporary)
+        try:
+            with _in_temporary_files():  # openpyxl's, until it packs them
+                for texts in table:
+                    sheet.append([cell(text) if text else None for text in texts])
+                sheet.close()
+        except BaseException:
+            with contextlib.suppress(Exception):  # here, or a traceback tells of it later
+                sheet.close()
+            raise
+        # As `book.save` does, but closed after an error, too.
+        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+            ExcelWriter(book, archive).save()
 
 
 def _write_parquet(rows: _Rows, temporary: Path) -> None:
