@@ -9,8 +9,22 @@ from pathlib import Path
 
 import pytest
 
-from workshop_helpers.core.artifacts import CARD, atomic_directory, atomic_file, claim
-from workshop_helpers.core.cards import file_hash, made_from, outdated, read_card, write_card
+from workshop_helpers.core.artifacts import (
+    CARD,
+    AlreadyThere,
+    atomic_directory,
+    atomic_file,
+    claim,
+)
+from workshop_helpers.core.cards import (
+    begin_card,
+    equal_card,
+    file_hash,
+    made_from,
+    outdated,
+    read_card,
+    write_card,
+)
 from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.core.jsonio import read_json, write_json
 from workshop_helpers.core.ownership import keep_apart, refuse_foreign_file, refuse_other
@@ -240,3 +254,19 @@ def test_file_names_that_are_not_utf8_can_be_written_and_said(tmp_path):
     assert len(file_hash(tmp_path / name)) == 64
     with pytest.raises(WorkshopError, match="other files"):
         make(tmp_path / name)
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_run_that_ends_before_its_card_is_written_can_be_repeated(there, tmp_path):
+    out, inputs = tmp_path / "a.jsonl", {"rows": 10}
+    if there:
+        out.write_text("old")
+        write_card(out, {"kind": "answers", "inputs": {"rows": 5}, "size_bytes": 3})
+    refuse_other(out, "answers", inputs, overwrite=there)
+    begin_card(out, "answers", inputs)
+    assert equal_card(out, inputs) is None
+    out.write_text("new")  # and here it ends
+    assert equal_card(out, inputs) is equal_card(out, {"rows": 5}) is None
+    refuse_other(out, "answers", inputs, overwrite=there)
+    with pytest.raises(AlreadyThere):
+        refuse_other(out, "answers", {"rows": 5}, overwrite=False)

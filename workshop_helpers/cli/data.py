@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..core.cards import card_path, file_hash, write_card
+from ..core.cards import begin_card, file_hash, write_card
 from ..core.ownership import keep_apart, refuse_other
 from .arguments import (
     READ_HELP,
@@ -125,7 +125,7 @@ def _check(args: argparse.Namespace) -> int:
         **read_options(args),
     )  # fmt: skip
     if args.html is not None:
-        card_path(args.html).unlink(missing_ok=True)
+        begin_card(args.html, _REPORT, inputs)
         size = write_findings(report, args.html, language).stat().st_size
         write_card(args.html, {"kind": _REPORT, "inputs": inputs, "size_bytes": size})
         where = say("findings.report", language, path=args.html)

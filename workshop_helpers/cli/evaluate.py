@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..core.cards import card_path, file_hash, write_card
+from ..core.cards import begin_card, file_hash, write_card
 from ..core.errors import WorkshopError
 from ..core.ownership import keep_apart, refuse_other
 from .arguments import (
@@ -96,7 +96,7 @@ def _verify(args: argparse.Namespace) -> int:
     how = given(args, "device", "max_new_tokens")
     comparison = compare(candidates, questions, progress=not args.json and _told, **how)
     if args.out is not None:
-        card_path(args.out).unlink(missing_ok=True)
+        begin_card(args.out, _KIND, inputs)
         size = comparison.answers_jsonl(args.out).stat().st_size
         write_card(args.out, {"kind": _KIND, "inputs": inputs, "size_bytes": size})
     where = None if args.out is None else f"Every answer: {args.out}"

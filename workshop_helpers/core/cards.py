@@ -56,6 +56,17 @@ def write_card(artifact: Path | str, card: dict[str, Any]) -> None:
     write_json(card_path(artifact), {"made": made, **card})
 
 
+def begin_card(file: Path | str, kind: str, inputs: dict[str, Any]) -> None:
+    """Call it before `file` gets its name, and `write_card` after it. A run that ends between the
+    two leaves no old card to vouch for the new file, and no new file that an equal run takes for
+    somebody else's.
+    """
+    if Path(file).exists():
+        card_path(file).unlink(missing_ok=True)
+    else:
+        write_card(file, {"kind": kind, "inputs": inputs, "begun": True})
+
+
 def read_card(artifact: Path | str) -> dict[str, Any] | None:
     """The card of an artifact, or None when it has none or one that cannot be read."""
     try:
@@ -115,7 +126,7 @@ def equal_card(artifact: Path | str, inputs: dict[str, Any]) -> dict[str, Any] |
     """
     artifact = Path(artifact)
     card = read_card(artifact) if artifact.exists() else None
-    if card is None or fingerprint(card.get("inputs")) != fingerprint(inputs):
+    if card is None or "begun" in card or fingerprint(card.get("inputs")) != fingerprint(inputs):
         return None
     if "size_bytes" in card and card["size_bytes"] != artifact.stat().st_size:
         return None

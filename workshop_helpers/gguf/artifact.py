@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..core.artifacts import atomic_file, claim
-from ..core.cards import card_path, equal_card, made_from, write_card
+from ..core.cards import begin_card, equal_card, made_from, write_card
 from ..core.device import machine, versions
 from ..core.errors import WorkshopError, explain_os_errors
 from ..core.ownership import refuse_other
@@ -120,8 +120,7 @@ def find_or_make(
     with explain_os_errors(f"write {out.name}", out), claim(out):
         with atomic_file(out, needs_bytes=needs_bytes) as temporary:
             figures = write(temporary)
-            # an old card must not vouch for the new file, should we die between the two
-            card_path(out).unlink(missing_ok=True)
+            begin_card(out, kind, inputs)
         figures["seconds"] = round(time.perf_counter() - started, 3)
         about = {"kind": kind, "inputs": inputs, "machine": machine(), "versions": versions()}
         write_card(out, {**about, "from": made_from(source, out), **figures})

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ...core.artifacts import claim
-from ...core.cards import equal_card, fingerprint, write_card
+from ...core.cards import begin_card, equal_card, fingerprint, write_card
 from ...core.device import machine, versions
 from ...core.errors import WorkshopError
 from ...core.ownership import keep_apart, refuse_other
@@ -114,6 +114,7 @@ def _save(report: SynthesisReport, journal: Journal, told: dict[str, Any]) -> No
             f"{report.counted_reasons()}. Try a larger model, another temperature, or "
             "rewrite='answer'."
         )
+    begin_card(report.path, _KIND, told["inputs"])
     write_conversations(journal.kept[: report.wanted], report.path, format="messages")
     size = report.path.stat().st_size
     card = {"kind": _KIND, "size_bytes": size, **told, "machine": machine(), "versions": versions()}
