@@ -348,49 +348,6 @@ def test_killed_training_goes_on_and_ends_where_an_uninterrupted_one_ends(
     assert not work.exists()
 
 
-class Stopped(Exception):
-    """Ends a training from within, as a user's Ctrl-C would."""
-
-
-THREE_EPOCHS = LONG.replace(epochs=3)  # of five steps each, for 20 rows
-
-
-@pytest.fixture(scope="module")
-def uninterrupted(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainingReport:
-    return train(tiny_model, rows(20), tmp_path_factory.mktemp("whole") / "adapter", THREE_EPOCHS)
-
-
-@pytest.mark.parametrize("step", [2, 5, 7, 14])
-def test_stopped_in_any_epoch_it_goes_on_to_the_same_weights(
-    step: int,
-    uninterrupted: TrainingReport,
-    tiny_model: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def saving_at_step(tell: Any) -> Any:
-        callback = real_callback(tell)
-
-        def on_step_end(args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-            control.should_save = state.global_step == step
-
-        callback.on_step_end = on_step_end
-        return callback
-
-    def stop(progress: TrainingProgress) -> None:
-        if progress.step > step:
-            raise Stopped
-
-    out, real_callback = tmp_path / "stopped", training.progress_callback
-    with monkeypatch.context() as patch, pytest.raises(Stopped):
-        patch.setattr(training, "progress_callback", saving_at_step)
-        train(tiny_model, rows(20), out, THREE_EPOCHS, progress=stop)
-    resumed = train(tiny_model, rows(20), out, THREE_EPOCHS)
-    assert resumed.resumed_from == step
-    assert resumed.losses == uninterrupted.losses
-    assert weights(resumed.adapter) == weights(uninterrupted.adapter)
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="no file size limits")
 def test_full_disk_is_said_and_leaves_no_adapter(tiny_model: Path, tmp_path: Path) -> None:
     child = start(tiny_model, tmp_path / "out", limit=100_000)

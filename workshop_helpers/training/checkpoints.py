@@ -82,7 +82,8 @@ def prepare_work(work: Path, inputs: dict[str, Any]) -> Path | None:
     if broken:
         steps = ", ".join(map(str, sorted(broken)))
         how = f"goes on from that of step {step_of(whole)}" if whole else "begins anew"
-        text = f"The checkpoint of step {steps} in {work} is damaged, so training {how}."
+        why = "is cut short or damaged"
+        text = f"The checkpoint of step {steps} in {work} {why}: training {how}."
         warnings.warn(text, Note, stacklevel=2)
     if whole is None:
         shutil.rmtree(work, ignore_errors=True)  # `check_work` has been asked
