@@ -147,31 +147,6 @@ def test_an_installed_ollama_that_is_not_running_is_told_apart(no_ollama, monkey
     assert "ollama serve" in check.fix
 
 
-@pytest.mark.parametrize(
-    ("named", "address"),
-    [
-        ("", "http://127.0.0.1:11434"),
-        ("0.0.0.0", "http://127.0.0.1:11434"),
-        (":8080", "http://127.0.0.1:8080"),
-        ("localhost:1234", "http://localhost:1234"),
-        ("[::1]", "http://[::1]:11434"),
-        ("https://ollama.example", "https://ollama.example:443"),
-    ],
-)
-def test_ollamas_address_is_read_as_ollama_reads_it(no_ollama, monkeypatch, named, address):
-    asked = []
-
-    def nobody(url, timeout):
-        asked.append(url)
-        raise OSError
-
-    monkeypatch.setattr("urllib.request.urlopen", nobody)
-    monkeypatch.setenv("OLLAMA_HOST", named)
-    (check,) = doctor._ollama()
-    assert asked == [f"{address}/api/version"]
-    assert check.found.endswith(f"answers at {address}")
-
-
 def test_an_address_that_is_none_is_said(monkeypatch):
     monkeypatch.setenv("OLLAMA_HOST", "box:port")
     (check,) = doctor._ollama()

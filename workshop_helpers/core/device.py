@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import subprocess
 import sys
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import WorkshopError
+from .within import run_within
 from .wordings import Wording
 
 DEVICES = ("cpu", "mps", "cuda")
@@ -215,10 +215,10 @@ def _cpuinfo(*names: str) -> str:
 def _output(*command: str) -> str:
     """What a command prints; "" where it is not there, fails or takes over ten seconds."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10)
-    except (OSError, subprocess.TimeoutExpired):
+        code, said = run_within(10, command)
+    except OSError:  # TimeoutError is one
         return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
+    return said if code == 0 else ""
 
 
 @lru_cache(maxsize=1)

@@ -6,11 +6,11 @@ import contextlib
 import json
 import os
 import shutil
-import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from http.client import HTTPException
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import Any
 
 from ..core.errors import WorkshopError
 from ..core.showing import Shown
+from ..core.within import run_within, within
 from ..core.wordings import Wording
 
 DISTRIBUTION = "llm-finetuning-workshop"
@@ -25,6 +26,7 @@ DISTRIBUTION = "llm-finetuning-workshop"
 # with its GGUFs is about 8 GB.
 _DISK = (1e9, 10e9)  # needed, wanted
 _MEMORY = (2e9, 6e9)
+_PATIENCE = 3.0  # seconds for Ollama to say its version
 # What each part of the course stands on, by the extra that brings it.
 _EXTRAS = {
     "train": ("torch", "transformers", "peft", "trl", "datasets", "accelerate", "matplotlib"),
@@ -197,14 +199,14 @@ def _native() -> Iterator[Check]:
         code, again = f"import {module}", word("reinstall", package=top)
         command = [sys.executable, "-c", code]
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-        except subprocess.TimeoutExpired:
+            exit_code, said = run_within(60, command, errors=True)
+        except TimeoutError:
             yield _check(part, "fail", word("import-hangs", code=code, seconds=60), again)
             continue
-        if done.returncode == 0:
+        if exit_code == 0:
             yield _check(part, "ok", word("loads", package=top, version=metadata.version(top)))
         else:
-            last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+            last = (said.splitlines() or [f"exit code {exit_code}"])[-1][:300]
             yield _check(part, "fail", word("does-not-load", package=top, reason=last), again)
 
 
@@ -336,17 +338,23 @@ def _ollama() -> Iterator[Check]:
         yield _check("ollama", "warn", _said(error), word("ollama-host-fix"))
         return
     try:
-        with urllib.request.urlopen(f"{host}/api/version", timeout=2) as answer:
-            version = json.loads(answer.read()).get("version", "?")
+        version = json.loads(within(_PATIENCE, lambda: _read(f"{host}/api/version")))["version"]
+    except (OSError, HTTPException, ValueError, TypeError, LookupError, RecursionError):
+        version = None  # nobody, or another program
+    if isinstance(version, str) and len(version) < 40:
         yield _check("ollama", "ok", word("ollama", version=version, host=host))
-        return
-    except (OSError, ValueError, AttributeError):  # nobody, or another program
-        program = shutil.which("ollama")
-    if program:
+    elif program := shutil.which("ollama"):
         told = word("ollama-stopped", program=Path(program), host=host)
         yield _check("ollama", "warn", told, word("ollama-stopped-fix"))
     else:
         yield _check("ollama", "warn", word("no-ollama", host=host), word("no-ollama-fix"))
+
+
+def _read(address: str) -> bytes:
+    """What an address answers, or the beginning of it; no proxy stands before one's own Ollama."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(address, timeout=_PATIENCE) as answer:
+        return bytes(answer.read(2**16))
 
 
 PARTS = (

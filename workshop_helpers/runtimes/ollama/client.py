@@ -20,9 +20,11 @@ from urllib.parse import urlsplit
 
 from ...core.cards import file_hash
 from ...core.device import cores
-from ...core.errors import Closing, WorkshopError
+from ...core.errors import Closing, WorkshopError, first_line
+from ...core.outside import Secret
 from ...models.chat import Messages
 from ...models.resolve import check_ollama_name
+from ..limits import LARGEST, limited_client
 from .facts import Layer, OllamaFacts, OllamaModel, Timings, layers_of, read_facts
 from .refusals import INSTALL, broken, is_missing, missing, not_fetched, refusal
 from .sources import read_source
@@ -36,9 +38,14 @@ PORT = 11434
 _HERE = ("127.0.0.1", "::1", "localhost")
 # Seconds of silence after which we give up; a large model may take minutes to load.
 SILENCE = 600.0
+# Seconds in all for what needs no model in memory: the version, the list, a model's facts.
+PATIENCE = 30.0
 # Ollama ends a stream without a last word when a model has written the same token more than 30
 # times in a row.
 REPEATS = 30
+
+# What comes of an answer of another shape than Ollama's, in its client and here.
+_STRANGE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
 
 # (what is going on, bytes done, bytes in all); the last two are 0 for a step that is not measured
 Progress = Callable[[str, int, int], None]
@@ -68,6 +75,8 @@ class Stream:
             piece = part.message.content or ""
             if piece:
                 self.text += piece
+                if len(self.text) > LARGEST:
+                    raise WorkshopError(f"{self._broken_off} It had written 16 million characters.")
                 yield piece
             if part.done:
                 self.stopped = part.done_reason != "length"
@@ -87,7 +96,8 @@ class Stream:
 
 class Ollama(Closing):
     """The server at `host` (default: OLLAMA_HOST, else this machine's port 11434); opening it asks
-    it nothing. A request is given up after `timeout` seconds of silence, however long it works.
+    it nothing. Work that reports on itself, and answers, are given up after `timeout` seconds of
+    silence, other requests after PATIENCE seconds.
     """
 
     def __init__(self, host: str | None = None, *, timeout: float = SILENCE) -> None:
@@ -103,8 +113,12 @@ class Ollama(Closing):
             # a proxy that the environment names must not stand between us and our own machine
             "trust_env": urlsplit(self.host).hostname not in _HERE,
         }
-        self._client = Client(self.host, **settings)
-        self._http = httpx.Client(base_url=self.host, **settings)
+        # The client sends it along to whatever server it asks.
+        self._key = Secret(os.environ.get("OLLAMA_API_KEY", ""))
+        made = partial(limited_client, httpx.Client, min(timeout, PATIENCE), timeout)
+        self._client = Client.__new__(Client)
+        super(Client, self._client).__init__(made, self.host, **settings)
+        self._http = made(base_url=self.host, **settings)
 
     def close(self) -> None:
         """Let the connections go. The server, and the models in its memory, stay as they are."""
@@ -128,8 +142,10 @@ class Ollama(Closing):
         """The server's version, such as "0.9.3". Raises WorkshopError when no Ollama answers."""
         with self._explained("asking for its version"):
             reply = self._http.get("/api/version")
-            with suppress(ValueError, KeyError, TypeError):
-                return str(reply.json()["version"])
+            with suppress(ValueError, KeyError, TypeError, RecursionError):
+                version = reply.json()["version"]
+                if isinstance(version, str) and len(version) < 40:
+                    return version
         raise WorkshopError(
             f"Something answers at {self.host}, but it is not Ollama. Look at OLLAMA_HOST, or what "
             "uses that port."
@@ -150,8 +166,7 @@ class Ollama(Closing):
     def models(self) -> list[OllamaModel]:
         """Every model that the server has, the one changed last first."""
         with self._explained("listing its models"):
-            found = self._client.list().models
-        return [OllamaModel.of(one) for one in found]
+            return [OllamaModel.of(one) for one in self._client.list().models]
 
     def show(self, name: str) -> OllamaFacts:
         """What is known of a model. Raises WorkshopError, with the nearest names, for none."""
@@ -290,7 +305,7 @@ class Ollama(Closing):
             if reply.is_success:
                 return digest
         said = reply.text
-        with suppress(ValueError, KeyError, TypeError):
+        with suppress(ValueError, KeyError, TypeError, RecursionError):
             said = str(reply.json()["error"])
         raise WorkshopError(refusal(self.host, said, reply.status_code, f"taking {path}", None))
 
@@ -338,17 +353,23 @@ class Ollama(Closing):
         try:
             yield
         except ResponseError as error:
-            said = known(error.error)
-            if said is None and name and is_missing(error.error, error.status_code):
+            reason = str(error.error)
+            said = known(reason)
+            if said is None and name and is_missing(reason, error.status_code):
                 names: list[str] = []
                 with suppress(WorkshopError):
                     names = [model.name for model in self.models()]
                 said = missing(self.host, name, names)
             raise WorkshopError(
-                said or refusal(self.host, error.error, error.status_code, doing, name)
+                said or refusal(self.host, reason, error.status_code, doing, name)
             ) from error
-        except (httpx.TransportError, httpx.StreamError, ConnectionError) as error:
+        except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, ConnectionError) as error:
             raise WorkshopError(broken(self.host, error, doing, self.timeout)) from error
+        except _STRANGE as error:
+            raise WorkshopError(
+                f"What answers at {self.host} does not answer as Ollama does while {doing} "
+                f"({first_line(error)}). Look at OLLAMA_HOST, or what uses that port."
+            ) from error
 
 
 def address(host: str | None = None) -> str:

@@ -78,12 +78,12 @@ class Timings:
     def of(cls, last: Any) -> Timings:
         """Those that the last part of an answer brings, in nanoseconds."""
         return cls(
-            load_seconds=(last.load_duration or 0) / 1e9,
-            prompt_tokens=last.prompt_eval_count or 0,
-            prompt_seconds=(last.prompt_eval_duration or 0) / 1e9,
-            tokens=last.eval_count or 0,
-            seconds=(last.eval_duration or 0) / 1e9,
-            total_seconds=(last.total_duration or 0) / 1e9,
+            load_seconds=_count(last.load_duration) / 1e9,
+            prompt_tokens=_count(last.prompt_eval_count),
+            prompt_seconds=_count(last.prompt_eval_duration) / 1e9,
+            tokens=_count(last.eval_count),
+            seconds=_count(last.eval_duration) / 1e9,
+            total_seconds=_count(last.total_duration) / 1e9,
         )
 
     @property
@@ -104,6 +104,11 @@ class Timings:
         )
 
 
+def _count(said: int | None) -> int:
+    """What a server counted, as far as it can be a count."""
+    return said if said and 0 <= said < 2**63 else 0
+
+
 @dataclass(frozen=True)
 class Layer:
     """One part of a model, kept by the server as a blob under the hash of its content. `kind`:
@@ -119,20 +124,27 @@ class Layer:
 def read_facts(name: str, shown: dict[str, Any]) -> OllamaFacts:
     """The facts of the model `name` from the server's reply to /api/show."""
     info, details = shown.get("model_info") or {}, shown.get("details") or {}
-    modelfile = shown.get("modelfile") or ""
+
+    def text(name: str, of: dict[str, Any] = shown) -> str:
+        value = of.get(name) or ""
+        if not isinstance(value, str):
+            raise TypeError(f"{name} is no text")
+        return value
+
+    modelfile = text("modelfile")
     return OllamaFacts(
         name=name,
-        family=details.get("family") or "",
-        parameter_size=details.get("parameter_size") or "",
-        quantization=details.get("quantization_level") or "",
+        family=text("family", details),
+        parameter_size=text("parameter_size", details),
+        quantization=text("quantization_level", details),
         context_length=int(info.get(f"{info.get('general.architecture')}.context_length") or 0),
-        template=shown.get("template") or "",
-        system=shown.get("system") or "",
-        parameters=_parameters(shown.get("parameters") or ""),
-        capabilities=tuple(shown.get("capabilities") or ()),
+        template=text("template"),
+        system=text("system"),
+        parameters=_parameters(text("parameters")),
+        capabilities=tuple(map(str, shown.get("capabilities") or ())),
         modelfile=modelfile,
         weights=_digest("FROM", modelfile),
-        license=shown.get("license"),
+        license=text("license") or None,
         composes=composes(info),
     )
 
@@ -179,7 +191,10 @@ def _manifest_layers(facts: OllamaFacts) -> list[Layer]:
 
 
 def _shown_layers(facts: OllamaFacts) -> list[Layer]:
-    texts = {"template": facts.template.encode(), "system": facts.system.encode()}
+    texts = {
+        name: getattr(facts, name).encode("utf-8", "surrogatepass")
+        for name in ("template", "system")
+    }
     adapter = _digest("ADAPTER", facts.modelfile)
     has_messages = re.search(r"^MESSAGE ", facts.modelfile, re.M)
     return [
@@ -202,7 +217,7 @@ def _parameters(text: str) -> dict[str, str | list[str]]:
         name, _, value = line.strip().partition(" ")
         value = value.strip()
         if value[:1] == value[-1:] == '"' and len(value) > 1:
-            with suppress(ValueError, SyntaxError):
+            with suppress(ValueError, SyntaxError, RecursionError, MemoryError):
                 value = ast.literal_eval(value)  # quoted as Go does it, which Python reads alike
         if name == "stop":
             stops = found.setdefault(name, [])
