@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from comparisons import answered
+from matplotlib.text import Text
 from measured import MEASURED, quantized, trained
 from well_formed import parsed
 
@@ -108,3 +109,25 @@ def test_letters_are_read_from_the_back_row_and_right_and_wrong_by_everybody() -
     assert smallest / plot.figure.get_figwidth() > 0.02
     assert (RIGHT, WRONG) == ("#0072B2", "#D55E00")
     assert RIGHT in MARKS["found"] and WRONG in MARKS["wrong"]
+
+
+def test_names_are_drawn_as_text_whatever_they_hold(recwarn: pytest.WarningsRecorder) -> None:
+    names = [
+        "$x$", r"$\frac$", "costs $5 and $6", "_hidden", "{a} }{", "%s %d", "\\", "\x1b[31m\u202e",
+        "n" * 5000, "two\nlines", "<b>&amp;", "\ud800",
+    ]  # fmt: skip
+    question = Question("送料は？", facts=("500円",))
+    for plot in (
+        loss_curve(dict.fromkeys(names, trained()), "en"),
+        recall_bars(answered({name: ["980円です。"] for name in names}, [question]), "en"),
+        size_against_quality(quantized(tuple((name, 9, 0.5, 0.1) for name in names)), "en"),
+    ):
+        svg = plot.svg()
+        assert parsed(svg).wrong == [] and "\x1b" not in plot._repr_mimebundle_()["text/plain"]
+        texts = plot.figure.findobj(Text)
+        drawn = " ".join(text.get_text() for text in texts)
+        for name in names[:7]:
+            assert name in drawn
+        assert "two lines" in drawn and "n" * 50 in drawn and "n" * 70 not in drawn
+        assert not any(text.get_parse_math() for text in texts if "$" in text.get_text())
+    assert [str(w.message) for w in recwarn if "lyph" in str(w.message)] == []

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..core.wordings import say
 from ..evaluation.learning_map import LearningMap, Setting
 from .colours import HATCH, ORANGE, RIGHT, SERIES, WRONG, Stroke, strokes
-from .plots import Plot, house_style, line, new_figure
+from .plots import Plot, house_style, label, line, new_figure
 from .tables import ResultTable, as_table, percent
 
 if TYPE_CHECKING:
@@ -46,14 +46,15 @@ def learning_curve(
             values |= {getattr(one.first, by) for one in curve}
             for score in scores:
                 stroke = _stroke(score, next(drawn), len(found.models))
-                label = say(f"display.{score}", language)
+                name = say(f"display.{score}", language)
                 many = len(found.models) > 1
-                _band(axes, by, curve, score, stroke, f"{model}: {label}" if many else label)
+                name = label(f"{model}: {name}" if many else name)
+                _band(axes, by, curve, score, stroke, name)
         if here:
             xs = sorted(here)
-            label = say("learning.here", language)
             ys = [100 * here[x] for x in xs]
-            axes.plot(xs, ys, linestyle="none", color=ORANGE, label=label, **_HERE)
+            name = say("learning.here", language)
+            axes.plot(xs, ys, linestyle="none", color=ORANGE, label=name, **_HERE)
         _axes(axes, sorted(values))
         axes.set_xlabel(named)
         one = scores == ("recall",)
@@ -76,9 +77,7 @@ def _stroke(score: str, stroke: Stroke, models: int) -> Stroke:
     return Stroke(colours[score], stroke.marker, stroke.dashes)
 
 
-def _band(
-    axes: Axes, by: str, curve: list[Setting], score: str, stroke: Stroke, label: str
-) -> None:
+def _band(axes: Axes, by: str, curve: list[Setting], score: str, stroke: Stroke, name: str) -> None:
     """The median line and the band; settings that always diverged are left out."""
     points = [(getattr(one.first, by), one.spread(score)) for one in curve]
     known = [(x, *(100 * value for value in found)) for x, found in points if found]
@@ -87,7 +86,7 @@ def _band(
     xs, low, middle, high = zip(*known, strict=True)
     hatch = HATCH if score == "contradicted" else None
     axes.fill_between(xs, low, high, color=stroke.colour, alpha=0.22, linewidth=0, hatch=hatch)
-    axes.plot(xs, middle, label=label, **line(stroke))
+    axes.plot(xs, middle, label=name, **line(stroke))
 
 
 def _axes(axes: Axes, values: list[float]) -> None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.artifacts import atomic_file
 from ..core.errors import WorkshopError
+from ..core.outside import shown
 from ..core.wordings import say
 from ..evaluation.candidates import candidate_name
 from ..evaluation.comparison import Comparison
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 # Stands for "the colour of the text around": replaced by currentColor in the SVG.
 _INK = "#0a0b0c"
+LONGEST_LABEL = 60  # characters
 
 
 @dataclass
@@ -51,7 +53,7 @@ class Plot:
         # The size of the page decides, not the size in points.
         for side in ("width", "height"):
             svg = re.sub(rf'(<svg[^<>]*?) {side}="[^"<>]*"', r"\1", svg, count=1, flags=re.S)
-        name = escape(self.description)
+        name = escape(shown(self.description))
         return svg.replace("<svg", f'<svg role="img" aria-label="{name}"', 1)
 
     def png(self, dpi: int = 110) -> bytes:
@@ -78,7 +80,7 @@ class Plot:
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         picture = base64.b64encode(self.png()).decode("ascii")
-        return {"text/plain": self.description, "image/png": picture}
+        return {"text/plain": shown(self.description), "image/png": picture}
 
 
 @contextmanager
@@ -119,6 +121,7 @@ def house_style(language: str) -> Iterator[None]:
         "legend.frameon": False,
         "svg.fonttype": "path",
         "svg.hashsalt": "workshop",
+        "text.parse_math": False,  # $ is a dollar
         "figure.dpi": 110,
     }
     inked = ("text.", "axes.label", "axes.edge", "axes.title", "xtick.", "ytick.", "grid.")
@@ -146,6 +149,13 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
+def label(name: str) -> str:
+    """A name as it is written into a plot: short, and text whatever it holds."""
+    name = re.sub("[␀-␡]", "\ufffd", " ".join(shown(name).split()))  # no font has those signs
+    name = name if len(name) <= LONGEST_LABEL else name[: LONGEST_LABEL - 1] + "…"
+    return f" {name}" if name.startswith("_") else name  # which else gets no place in a legend
+
+
 def line(stroke: Stroke) -> dict[str, Any]:
     """A stroke as the arguments of `Axes.plot`."""
     style: Any = (0, stroke.dashes) if stroke.dashes else "-"
@@ -160,18 +170,18 @@ def loss_curve(
     Raises WorkshopError where no loss was logged.
     """
     named = {"": reports} if isinstance(reports, TrainingReport) else reports
-    curves = {label: report.losses for label, report in named.items() if report.losses}
+    curves = {name: report.losses for name, report in named.items() if report.losses}
     if not curves:
         raise WorkshopError("No loss was logged, so there is no curve to draw.")
     language = language or next(iter(named.values())).language
-    curves = {candidate_name(label, language): points for label, points in curves.items()}
+    curves = {candidate_name(name, language): points for name, points in curves.items()}
     title = say("display.loss-curve", language)
     with house_style(language):
         figure = new_figure(7.6, 4.2)
         axes = figure.add_subplot()
         for stroke, (name, points) in zip(strokes(), curves.items(), strict=False):
             steps, losses = [p[0] for p in points], [p[2] for p in points]
-            axes.plot(steps, losses, label=name or None, markevery=[-1], **line(stroke))
+            axes.plot(steps, losses, label=label(name) or None, markevery=[-1], **line(stroke))
             axes.annotate(
                 f"{losses[-1]:.2f}", (steps[-1], losses[-1]), (7, 7), textcoords="offset points"
             )
@@ -240,7 +250,7 @@ def _points(
     for number, (x, y, name) in enumerate(points):
         shift = (0 if below else 4, -21 if below and number % 2 == 0 else 10)
         side = "center" if below else "left"  # clear of a line that comes down from the left
-        axes.annotate(name, (x, y), shift, textcoords="offset points", ha=side, fontsize=12)
+        axes.annotate(label(name), (x, y), shift, textcoords="offset points", ha=side, fontsize=12)
 
 
 def recall_bars(comparison: Comparison, language: str | None = None) -> Plot:
@@ -263,7 +273,7 @@ def recall_bars(comparison: Comparison, language: str | None = None) -> Plot:
             look: dict[str, Any] = {"color": colour, "hatch": hatch, "edgecolor": "white"}
             bars = axes.barh([p + shift for p in places], values, 0.36, label=name, **look)
             axes.bar_label(bars, fmt="%.0f %%", padding=5)
-        axes.set_yticks(list(places), [row.name for row in rows])
+        axes.set_yticks(list(places), [label(row.name) for row in rows])
         axes.invert_yaxis()
         axes.set_xlim(0, 114)
         axes.set_xticks(range(0, 101, 20))
