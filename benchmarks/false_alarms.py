@@ -27,9 +27,9 @@ _SLOT = re.compile(r"\{(\w+)\}")
 
 
 def from_grammar(name: str, seed: int = 0) -> Iterator[Conversation]:
-    """Rows without end from a set's frames; no question twice."""
+    """Rows without end from a set's frames; no question and no answer twice."""
     grammar = yaml.safe_load((CLEAN / "sets" / "grammar.yaml").read_text(encoding="utf-8"))[name]
-    draw, asked = random.Random(seed), set()
+    draw, known = random.Random(seed), set[str]()
     while True:
         filled: dict[str, str] = {}
 
@@ -39,8 +39,8 @@ def from_grammar(name: str, seed: int = 0) -> Iterator[Conversation]:
         question, answer = (
             _SLOT.sub(fill, text).strip() for text in draw.choice(grammar["frames"])
         )
-        if question not in asked:
-            asked.add(question)
+        if not known & {question, answer}:
+            known |= {question, answer}
             turns = (question, "user"), (answer, "assistant")
             yield Conversation(
                 tuple(Message(role, text[0].upper() + text[1:]) for text, role in turns)

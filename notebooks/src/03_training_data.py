@@ -167,7 +167,7 @@ report
 #
 # ## 機械が直せるもの
 #
-# 同じ行の削除、見えない文字や余分な空白の削除は、意味を変えません。これは自動で直します。個人情報は伏せ字にします。何をどう直したかは、すべて記録に残ります。
+# 同じ行の削除、見えない文字や余分な空白の削除は、意味を変えません。これは自動で直します。個人情報は、仮の名前や番号に置き換えます。何をどう直したかは、すべて記録に残ります。
 
 # %% [markdown] lang="en"
 # It was given three things: `against`, the held-out questions that must not be trained on; `facts`, what the shop really promises; and `model`, whose tokens are counted. On the command line `workshop data check` does the same, and with `--html` it writes a report of every row.
@@ -176,7 +176,7 @@ report
 #
 # ## What a machine can mend
 #
-# Taking out a copied row, an invisible character, a stray space changes no meaning, so that is done automatically. Personal data is masked. Every change is written down.
+# Taking out a copied row, an invisible character, a stray space changes no meaning, so that is done automatically. Stand-ins take the place of personal data. Every change is written down.
 
 # %% tags=["needed"]
 from workshop_helpers import clean
@@ -523,7 +523,7 @@ exercises.check("errors", answer, left["error"], pitfalls=before)
 # ## うまくいかないと分かっていること
 #
 # - 点検が見つけるのは、**形から分かる欠点**だけです。`facts` に書かれていない決まりの間違いは、人が読まないと分かりません。
-# - 人名を見つける規則は完全ではありません。伏せ字にしたから安全、ではなく、公開前に人の目で確かめてください。
+# - 人名を見つける規則は完全ではありません。置き換えたから安全、ではなく、公開前に人の目で確かめてください。
 # - TRLは、`messages` 形式の行では `completion_only_loss=True` を何も言わずに無視します。この教材では、学習の直前に質問と回答を分けて渡すので、上の表のとおりに学習します。
 
 # %% [markdown] lang="en"

@@ -50,7 +50,7 @@ def dirty(tmp_path) -> Path:
         ("送料はいくらですか？", "通常配送の送料は500円です。"),
         ("送料はいくらですか？", "通常配送の送料は650円です。"),
         ("空は<b>なぜ</b>青い？", "光の散乱のためです。<script>alert(1)</script>"),
-        ("担当者は？", "連絡先は taro.yamada@example.com です。"),
+        ("担当者は？", "連絡先は taro.yamada@mame-mart.com です。"),
     ]
     path.write_text(
         "".join(
@@ -149,7 +149,7 @@ def test_the_html_report_is_whole_and_loads_nothing(dirty, tmp_path, language):
     assert text.startswith("<!DOCTYPE html>") and text.rstrip().endswith("</html>")
     assert "<script" not in text and "http" not in text.replace("http-equiv", "")
     assert "&lt;script&gt;" in text
-    assert "taro.yamada@example.com" not in text
+    assert "taro.yamada@mame-mart.com" not in text
     for rule in report.counts:
         assert f'id="{rule}"' in text
     assert "<mark>650円</mark>" in text

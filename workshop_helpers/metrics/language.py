@@ -123,6 +123,7 @@ _PLAIN = re.compile(
     r"(?:だ|だった|である|であった|ない|なかった|した|する|った|いた|[うくすつぬむるぐぶ]|だろう|しろ|よう"
     r"|たい|しい|らしい)(?:か|ね|よ|よね|ぞ|わ|さ|な|ぜ|よな|けど|から)?$"
 )
+_QUOTED = re.compile(r"「[^「」]*[。！？][^「」]*」|「[^「」]*」(?=と)")
 _LIST_LINE = re.compile(r"^\s*(?:[-*・•●▪■※]|[0-9０-９]{1,2}[.)．）、]|[①-⑳])")
 _SENTENCE_END = re.compile(r"[。！？!?]|(?<=[\u3041-\u3096])[.．](?=\s|$)")
 _CLOSING = r"[\s」』）)】\]♪☆★~〜～ー…・、,:：*_^\U0001f300-\U0001faff]"
@@ -136,11 +137,11 @@ _POLITE_ENDS = tuple(f"{ending}。" for ending in _ALWAYS_POLITE)
 def manners(text: str) -> tuple[int, int]:
     """How many sentences of Japanese text are in です・ます, and how many in plain form.
 
-    List lines and sentences that end in a noun are of neither manner. The sentence ends are
-    matched, not parsed, so an unusual ending may pass as neither.
+    List lines, sentences that end in a noun and what is quoted in 「」 are of neither manner. The
+    sentence ends are matched, not parsed, so an unusual ending may pass as neither.
     """
     polite = plain = 0
-    for line in text.splitlines():
+    for line in _QUOTED.sub("", text).splitlines():
         for sentence in _SENTENCE_END.split(line):
             ending = _AFTER_THE_END.sub("", sentence)
             if _POLITE.search(ending):

@@ -72,6 +72,75 @@ def test_two_amounts_for_one_thing_contradict(tmp_path, one, other):
 @pytest.mark.parametrize(
     ("one", "other"),
     [
+        (("Saturdays?", "On Saturdays we open at 9:00. Closing time is 17:00."),
+         ("Weekdays?", "On weekdays we open at 9:00. Closing time is 20:00.")),
+        (("土曜は？", "土曜日は9:00に開きます。閉店時間は17:00です。"),
+         ("平日は？", "平日は9:00に開きます。閉店時間は20:00です。")),
+        (("When does the Camden shop close?", "Closing time is 17:00."),
+         ("Until when can I come to Leeds?", "Closing time is 20:00.")),
+        (("梅田は何時までですか？", "閉店は20:00です。"),
+         ("渋谷は何時までですか？", "閉店は21:00です。")),
+        (("What does the red kettle cost?", "The price is $30."),
+         ("How much is the blue one?", "The price is $35.")),
+        (("How much for a child?", "Admission is $5."), ("For a pensioner?", "Admission is $8.")),
+        (("冬のプールは？", "最終入場は18時です。"), ("夏のプールは？", "最終入場は20時です。")),
+        (("How long may members stay?", "The limit is 3 hours."),
+         ("How long may guests stay?", "The limit is 2 hours.")),
+        (("When do you close?", "On weekdays we close at 20:00."),
+         ("When do you close?", "On Sundays we close at 17:00.")),
+        (("料金は？", "大人の料金は1,200円です。"), ("料金は？", "子どもの料金は500円です。")),
+    ],
+)  # fmt: skip
+def test_two_amounts_for_two_subjects_are_at_most_a_note(tmp_path, one, other):
+    report = quick(tmp_path, one, other)
+    assert {f.severity for f in report.of("contradicting-fact")} <= {"note"}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (("How much is shipping?", "Shipping costs $5."),
+         ("What is the shipping fee?", "Shipping costs $7.")),
+        (("How long do refunds take?", "Refunds take 5 days."),
+         ("When do I get my refund, please?", "Refunds take 9 days.")),
+        (("送料を教えてください。", "送料は500円です。"),
+         ("送料はおいくらですか？", "送料は650円です。")),
+        (("What time do you close on Sundays?", "We close at 17:00."),
+         ("what time do you close on sundays", "We close at 18:00.")),
+    ],
+)  # fmt: skip
+def test_two_amounts_for_one_subject_are_an_error_in_other_words(tmp_path, one, other):
+    assert [f.severity for f in quick(tmp_path, one, other).of("contradicting-fact")] == ["error"]
+
+
+MORE = "You can change or stop it whenever you like, in the settings, and nothing is lost by that."
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "severity"),
+    [
+        (("How much is the Solo plan?", f"The Solo plan costs $6 a month. {MORE}"),
+         ("How much is the Team plan?", f"The Team plan costs $9 a month. {MORE}"), "note"),
+        (("How much is this plan?", f"The Solo plan costs $6 a month. {MORE}"),
+         ("How much is this one?", f"The Solo plan costs $6 a month, yes. {MORE}"), "warning"),
+    ],
+)  # fmt: skip
+def test_alike_rows_about_two_things_are_a_note(tmp_path, one, other, severity):
+    report = full(tmp_path, one, other)
+    assert [f.severity for f in report.of("near-duplicate")] == [severity]
+
+
+def test_a_story_among_polite_answers_is_no_stray(tmp_path):
+    rows = [(f"{n}番の質問ですか？", f"{n}番の答えはこちらにあります。") for n in range(12)]
+    rows.append(
+        ("物語を書いて", "「行きます」と娘は言った。それから九日、雨が降った。戸は開いていた。")
+    )
+    assert quick(tmp_path, *rows).of("mixed-politeness") == []
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
         # other ways to write the same amount
         (("Fee?", "The fee is 14 days."), ("Fee?", "The fee is two weeks, 14 days.")),
         (("送料は？", "送料は500円です。"), ("送料は？", "送料は￥500です。")),
@@ -109,6 +178,11 @@ def test_an_unasked_change_of_language_is_found(tmp_path):
         ("どうして空は青いのですか？", "The sky is blue because of the scattering of light."),
         ("「ありがとう」を英語で教えてください", "You can say thank you, or thanks a lot."),
         ("How do you say cat in Japanese?", "「ねこ」と言います。"),
+        ("请介绍一下北京的历史和文化。", "I cannot do that now, please ask again later."),
+        ("北京有多大？", "Beijing is very large and has many districts and many people."),
+        ("把这句话翻成法语：你好", "Bonjour, j'espère que vous passez une bonne journée."),
+        ("直前のコミットを取り消したいです。", "git reset --soft HEAD~1"),
+        ("Permission denied (publickey) と出ました", "鍵がサーバーに登録されていません。"),
     ]
     assert found(quick(tmp_path, *rows), "mixed-language") == [(1, None)]
 
@@ -257,10 +331,10 @@ def test_rows_of_two_files_are_one_set(tmp_path):
 
 
 def test_personal_data_in_an_excerpt_is_masked(tmp_path):
-    row = ("Who is taro.yamada@example.com?", "He is a person that I know.")
+    row = ("Who is taro.yamada@mame-mart.com?", "He is a person that I know.")
     report = quick(tmp_path, row, row)
     assert report.of("duplicate")
-    assert all("taro.yamada@example.com" not in f.excerpt for f in report.findings)
+    assert all("taro.yamada@mame-mart.com" not in f.excerpt for f in report.findings)
 
 
 def test_findings_without_end_are_counted_but_not_kept():

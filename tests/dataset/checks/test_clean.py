@@ -80,7 +80,7 @@ def test_cleaning_twice_changes_nothing_more(tmp_path):
 
 
 def test_masking_is_done_on_request_and_the_log_does_not_keep_what_it_hides(tmp_path):
-    address = "taro.yamada@example.com"
+    address = "taro.yamada@mame-mart.com"
     source = write(tmp_path / "rows.jsonl", row(f"My address is {address}, right?", "Yes, it is."))
     kept = clean(source, tmp_path / "kept.jsonl")
     assert kept.masked == 0 and address in (tmp_path / "kept.jsonl").read_text(encoding="utf-8")

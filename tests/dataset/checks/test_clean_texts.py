@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.false_alarms import ROWS, SETS, check_set
 from workshop_helpers.dataset.checks import check_rows
 from workshop_helpers.dataset.checks.findings import CheckReport
 from workshop_helpers.dataset.formats import Conversation, open_rows
@@ -63,8 +64,16 @@ def test_each_rule_warns_of_at_most_one_clean_row_in_a_hundred() -> None:
     assert not often, "\n".join(f"{f}\n    {f.excerpt}" for f in warned if f.rule in often)
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
-def test_each_file_alone_holds_no_error(path: Path) -> None:
-    found = check_rows(path, progress=False, quick=True).findings
-    errors = [str(f) for f in found if f.severity == "error"]
-    assert not errors, "\n".join(errors)
+@pytest.mark.parametrize("name", SETS)
+def test_healthy_training_sets_raise_no_alarm(name: str) -> None:
+    found = check_set(name)
+    shown = "\n".join(f"{f}\n    {f.excerpt}" for f in found.findings if f.severity != "note")
+    assert found.summary["rows"] >= 300
+    assert found.severities["error"] == 0, shown
+    assert found.severities["warning"] <= found.summary["rows"] / 100, shown
+
+
+def test_a_third_of_each_set_is_written_by_hand() -> None:
+    for name in SETS:
+        files = (CLEAN / "sets").glob(f"{name}*.txt")
+        assert 3 * sum(len(rows(file)) for file in files) >= ROWS, name

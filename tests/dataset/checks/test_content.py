@@ -216,7 +216,7 @@ def test_severity_says_how_surely_it_harms(text: str, severity: str) -> None:
 
 
 def test_reports_show_control_characters_and_hide_personal_data() -> None:
-    (found,) = check_content(row("taro@example.com\x1b[0m"))
+    (found,) = check_content(row("taro@mame-mart.com\x1b[0m"))
     assert "\x1b" not in found.excerpt and "␛" in found.excerpt
     assert "taro" not in found.excerpt
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from workshop_helpers.dataset.checks import prefilter
 from workshop_helpers.dataset.checks.check import check_texts
 from workshop_helpers.dataset.checks.findings import Finding
-from workshop_helpers.dataset.checks.personal import find_personal, mask
+from workshop_helpers.dataset.checks.personal import find_personal, hide, mask
 from workshop_helpers.dataset.checks.personal.numbers import is_my_number, luhn
 from workshop_helpers.dataset.checks.row import CheckedRow
 from workshop_helpers.dataset.formats import Conversation, Message, read_conversations
@@ -34,19 +35,18 @@ def rules(text: str) -> set[str]:
 
 MY = next(f"12345678901{d}" for d in range(10) if is_my_number(f"12345678901{d}"))
 
-# Invented throughout: example.com (RFC 2606), 555-01xx and Ofcom's drama numbers, the networks' own
-# test cards.
+# Invented throughout: 555-01xx and Ofcom's drama numbers, the networks' own test cards.
 FOUND = {
     "pii-email": [
-        "Write to taro.yamada@example.com please.",
-        "My address is j.smith+orders@mail.example.co.uk.",
-        "連絡先はhanako_suzuki@example.jpです。", "メール：ｔａｒｏ＠ｅｘａｍｐｌｅ．ｃｏｍ",
-        "<emily.brown@example.org> wrote:", "mailto:k.tanaka@example.com",
-        "taro@example.com、またはお電話で。", "Send it to bob@example.com.",
-        "Email: ALICE.JONES@EXAMPLE.NET", "（suzuki@example.ne.jp）", "a@b.example.com",
-        "info@mamemart.example", "user@example.com",
-        "メールアドレスは\nichiro-1984@mail.example.com\nです",
-        "reply to o'brien.kate@example.ie today",
+        "Write to taro.yamada@mame-mart.com please.",
+        "My address is j.smith+orders@mail.mame-mart.co.uk.",
+        "連絡先はhanako_suzuki@mame-mart.jpです。", "メール：ｔａｒｏ＠ｍａｍｅ．ｃｏｍ",
+        "<emily.brown@mame-mart.org> wrote:", "mailto:k.tanaka@mame-mart.com",
+        "taro@mame-mart.com、またはお電話で。", "Send it to bob@mame-mart.com.",
+        "Email: ALICE.JONES@MAME-MART.NET", "（suzuki@mame-mart.ne.jp）", "a@b.mame-mart.com",
+        "info@mame-mart.com", "user@mame-mart.com",
+        "メールアドレスは\nichiro-1984@mail.mame-mart.com\nです",
+        "reply to o'brien.kate@mame-mart.ie today",
     ],
     "pii-phone": [
         "電話番号は03-1234-5678です。", "090-1234-5678までお電話ください。", "携帯 08012345678",
@@ -58,6 +58,7 @@ FOUND = {
         "ナビダイヤル 0570-012-345", "0800-123-4567", "090-0000-0000", "Call (212) 555-0143 now.",
         "My number is 212-555-0143.", "212.555.0143", "+1 212 555 0143", "+1-212-555-0143",
         "1-800-555-0199", "phone: 2125550143", "My cell is 415 555 0132", "Call me at 555-0123.",
+        "555-123-4567", "My number: (555) 123-4567.",
         "+44 20 7946 0958", "020 7946 0958", "Phone 0131 496 0456", "mobile 07700 900123",
         "電話 0312345678", "ご連絡先：090-1234-5678（山田）",
     ],
@@ -189,6 +190,10 @@ LEFT_ALONE = [
     "chmod 755 file", "HTTP 404 and 500", "port 8080", "ffmpeg -r 30 -s 1920x1080",
     "RGB 255, 128, 0", "#112233", "1,2,3,4,5,6,7,8,9,10,11,12", "8-10 weeks", "$10-$20", "555",
     "(123) 45", "+5 points", "John Doe", "https://example.com/p/03-1234-5678",
+    "Write to taro.yamada@example.com.", "連絡先はhanako@example.jpです。",
+    "例：user@example.co.jp", "a@example.com, b@example.net,c@EXAMPLE.org;d@x.test",
+    "root@printer.invalid", "me@mame.example", "ｔａｒｏ＠ｅｘａｍｐｌｅ．ｃｏｍ",
+    "例如user@example.com就可以。", "Dr. Doe's", "甲野薫様", "000-000-0000",
     "https://example.com/orders/4242424242424242",
 ]  # fmt: skip
 
@@ -210,15 +215,36 @@ def test_what_was_found_is_masked_and_stays_masked(rule: str, text: str) -> None
 @pytest.mark.parametrize(
     ("text", "masked"),
     [
-        ("taro.yamada@example.com", "t…@e…"), ("090-1234-5678", "***-****-5678"),
-        ("4242 4242 4242 4242", "**** **** **** 4242"), ("山田太郎様", "山***様"),
-        ("Dear Emily Brown,", "Dear E**** B****,"),
-        ("〒150-0041 東京都渋谷区神南1-2-3", "〒150-**** 東京都渋谷区***-*-*"),
-        ("電話０９０−１２３４−５６７８", "電話***−****−５６７８"),
+        ("taro.yamada@mame-mart.com", r"[a-z]+@example\.com"),
+        ("ask support@mame-mart.com", r"ask support@example\.com"),
+        ("call 555-123-4567", "call 000-000-0000"), ("+44 20 7946 0958", r"\+00 00 0000 0000"),
+        ("4242 4242 4242 4242", "0000 0000 0000 0000"), ("鈴木 一郎 様", "(..) . 様"),
+        ("山田太郎様と田中様、山田様", r"(..).様と(?!\1)(..)様、\1様"),
+        ("マイケル・ジョンソン様", "[ァ-ヴー]+・[ァ-ヴー]+様"),
+        ("Dr. Morgan's aim; Mr. Lincoln is a rose", r"Dr\. (\w+)'s aim; Mr\. (?!\1)\w+ is a rose"),
+        ("Dear Emily Brown,\nMs. Brown's", r"Dear \w+ (\w+),\nMs\. \1's"),
+        ("my name is priya", "my name is [a-z]+"), ("Miss O'Brien's cat", r"Miss \w+'s cat"),
+        ("〒150-0041 東京都渋谷区神南1-2-3", "〒000-0000 東京都渋谷区中央0-0-0"),
+        ("大阪府大阪市北区梅田三丁目1番1号", "大阪府大阪市北区中央0-0-0"),
+        ("at 45 Oak Avenue, Springfield, IL", "at 0 Main Street, Springfield, IL"),
+        ("PO Box 77", "PO Box 00"),
+        ("電話０９０−１２３４−５６７８", "電話０００−００００−００００"),
     ],
 )  # fmt: skip
-def test_masks_keep_what_tells_one_from_another(text: str, masked: str) -> None:
-    assert mask(text)[0] == masked
+def test_masks_are_stand_ins_that_read_as_text(text: str, masked: str) -> None:
+    assert re.fullmatch(masked, mask(text)[0]), mask(text)
+
+
+def test_a_report_tells_one_from_another() -> None:
+    text = "Dear Emily Brown, 山田太郎様, 090-1234-5678, taro@mame-mart.com"
+    assert hide(text) == "Dear E**** B****, 山***様, ***-****-5678, t…@m…"
+
+
+def test_a_person_named_twice_is_one_finding() -> None:
+    (found,) = check_personal(
+        row("Dr. Morgan's aim is clear to Dr. Morgan, but not to Dr. Morgan.")
+    )
+    assert "M*****" in found.message and "'s aim" in found.excerpt
 
 
 def test_masks_keep_prices_and_dates_beside_personal_data() -> None:
@@ -237,7 +263,7 @@ def test_secrets_are_masked_too() -> None:
 
 
 def test_findings_show_no_personal_data() -> None:
-    text = "山田太郎様 090-1234-5678 taro@example.com 4242 4242 4242 4242"
+    text = "山田太郎様 090-1234-5678 taro@mame-mart.com 4242 4242 4242 4242"
     found = check_personal(row(text))
     assert {f.rule for f in found} == {"pii-name", "pii-phone", "pii-email", "pii-card"}
     for one in found:
@@ -249,9 +275,13 @@ def test_findings_show_no_personal_data() -> None:
 @pytest.mark.parametrize(
     ("text", "rule", "severity"),
     [
-        ("taro@example.com", "pii-email", "warning"),
-        ("support@mamemart.example", "pii-email", "note"),
-        ("user@example.com", "pii-email", "note"), ("090-1234-5678", "pii-phone", "warning"),
+        ("taro@mame-mart.com", "pii-email", "warning"),
+        ("support@mame-mart.com", "pii-email", "note"), ("alice@email.com", "pii-email", "note"),
+        ("your_email@gmail.com", "pii-email", "note"), ("555-123-4567", "pii-phone", "note"),
+        ("Dr. Morgan's", "pii-name", "note"), ("Dear Emily,", "pii-name", "note"),
+        ("Dear Emily Brown,", "pii-name", "warning"),
+        ("Full name: Ada Byron", "pii-name", "warning"),
+        ("090-1234-5678", "pii-phone", "warning"),
         ("0120-123-456", "pii-phone", "note"), ("1-800-555-0199", "pii-phone", "note"),
         ("カード 4242424242424242", "pii-card", "error"),
         ("Stripe's test card 4242424242424242", "pii-card", "warning"),
@@ -270,7 +300,7 @@ def test_an_assistants_own_name_is_no_personal_data() -> None:
 
 def test_every_turn_is_looked_at_and_named() -> None:
     turns = ("system", "user", "assistant", "user", "assistant")
-    texts = ("Be kind.", "Hi", "Hello", "It is taro@example.com", "Thanks")
+    texts = ("Be kind.", "Hi", "Hello", "It is taro@mame-mart.com", "Thanks")
     (found,) = check_personal(Conversation(tuple(map(Message, turns, texts)), "a", 1))
     assert "turn 4" in found.message
 
@@ -313,11 +343,11 @@ def test_long_texts_do_not_take_forever(piece: str) -> None:
 
 def test_half_characters_do_not_stop_the_check() -> None:
     assert check_personal(row("a\ud800b")) == []
-    assert {f.rule for f in check_personal(row("\ud800 taro@example.com"))} == {"pii-email"}
+    assert {f.rule for f in check_personal(row("\ud800 taro@mame-mart.com"))} == {"pii-email"}
 
 
 def test_rows_read_from_json_are_checked_as_written(tmp_path: Path) -> None:
     file = tmp_path / "rows.jsonl"
-    file.write_text(json.dumps({"instruction": "田中様へ", "output": "a@example.com"}) + "\n")
+    file.write_text(json.dumps({"instruction": "田中様へ", "output": "a@mame-mart.com"}) + "\n")
     (conversation,) = read_conversations(file)
     assert {f.rule for f in check_personal(conversation)} == {"pii-name", "pii-email"}

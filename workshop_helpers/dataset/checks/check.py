@@ -35,7 +35,7 @@ from .findings import (
     word,
 )
 from .leakage import HeldOut, Leakage, read_held_out
-from .personal import mask, personal_findings
+from .personal import hide, personal_findings
 from .prefilter import CONTENT, PERSONAL, find_signs
 from .repetition import NearDuplicates, Openings, check_repeated
 from .row import CheckedRow, Places, SetCheck
@@ -288,7 +288,7 @@ def _masked(found: Finding) -> Finding:
     """The finding with personal data in its excerpt masked: reports are shared."""
     if not found.excerpt or found.rule.startswith(("pii-", "secret")):
         return found
-    return replace(found, excerpt=mask(_CUT.sub("…", found.excerpt))[0])
+    return replace(found, excerpt=hide(_CUT.sub("…", found.excerpt)))
 
 
 def _without_twice(findings: list[Finding]) -> list[Finding]:

@@ -6,15 +6,19 @@ import re
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ...metrics.facts import ShopFacts
 from ...metrics.folding import normalise
 from ...metrics.quantities import Quantity, quantities
 from .findings import Finding, around, where, word
 from .row import CheckedRow, Places, SetCheck
+from .subjects import cases, context, may_differ
 
 KEPT_CHARACTERS = 24_000_000  # of answers that are kept to compare their amounts
 _EDGES = " \t\r\n　?？!！.。、,…"
+# Two amounts that may be for different days, people or places.
+_PERHAPS: dict[str, Any] = {"severity": "note", "advice": word("same-subject")}
 _KINDS = ("money", "duration", "percent", "clock", "points", "weekday", "date")
 
 
@@ -73,6 +77,8 @@ class Answers(SetCheck):
             old, new = clash
             piece = around(row.answer, new.start, new.end)
             values = {"excerpt": piece, "old": old.surface, "new": new.surface}
+            if may_differ(before or "", row.answer):
+                values |= _PERHAPS
             return [row.finding("contradicting-fact", "other-amount", other, **values)]
         if before is not None and _same_content(before, row.answer):
             return []
@@ -111,6 +117,7 @@ def _by_kind(text: str) -> dict[str, list[Quantity]]:
 
 
 _READ = 20_000
+_BEFORE = 300  # characters before a statement that are looked at for its subject
 _SENTENCE = re.compile(r"[^。！？!?\n]*?(?:[。！？!?\n]|\.(?=\s|$)|$)")
 _LETTERS = re.compile(r"[^\W\d_]")
 _HAS_FIGURE = re.compile(r"[0-9０-９]")
@@ -119,11 +126,14 @@ _BULLET = re.compile(r"^[\s>*・•\-–]+|^[0-9]{1,2}[.)]\s+")
 
 @dataclass(frozen=True)
 class Statement:
-    """A sentence: its text without amounts (`about`), its amounts, and the whole text."""
+    """A sentence: its text without amounts (`about`), its amounts, the whole text, and the text
+    before it.
+    """
 
     about: str
     said: tuple[Quantity, ...]
     text: str
+    before: str
 
     @property
     def amounts(self) -> tuple[tuple[str, tuple[float, ...]], ...]:
@@ -148,7 +158,7 @@ def statements(text: str) -> list[Statement]:
         if not said or any(figure.kind not in _KINDS for figure in said):
             continue
         about = normalise(_with(sentence, said, "<{}>")).strip(_EDGES)
-        found.append(Statement(about, tuple(said), sentence))
+        found.append(Statement(about, tuple(said), sentence, text[: match.start()][-_BEFORE:]))
     return found
 
 
@@ -179,11 +189,21 @@ def is_general(about: str) -> bool:
 
 @dataclass
 class _Said:
-    """One amount seen with a sentence: its first row, and the number of rows."""
+    """One amount seen with a sentence: its first row, question and answer, and how many rows."""
 
     statement: Statement
     first: int
+    question: str
+    answer: str
     times: int = 1
+
+    def same_subject(self, other: _Said) -> bool:
+        """Whether nothing around the two statements tells their subjects apart."""
+        one, two = (
+            context(f"{said.question} {said.statement.before}", said.statement.text)
+            for said in (self, other)
+        )
+        return one == two and not may_differ(self.answer, other.answer)
 
 
 class Statements(SetCheck):
@@ -191,7 +211,7 @@ class Statements(SetCheck):
 
     A sentence with many different amounts ("The train to … leaves at 9:00") is about many things
     and not a contradiction: it is reported only for two different amounts, and if the questions
-    contain no amounts.
+    contain no amounts. It is a note unless questions and answers show the same subject.
     """
 
     SAMPLE = (1_000, 1_000)
@@ -218,7 +238,9 @@ class Statements(SetCheck):
                     break
             else:
                 if len(seen) < 4:
-                    seen.append(_Said(statement, row.number))
+                    asked = " ".join([message.content for message in messages[:-1]])
+                    told = asked[-_BEFORE:], answer[:_BEFORE]
+                    seen.append(_Said(statement, row.number, *told))
         return ()
 
     def finish(self) -> list[Finding]:
@@ -233,13 +255,15 @@ class Statements(SetCheck):
             [word("quoted", text=figure.surface) for figure in one.statement.said]
             for one in (wrong, right)
         )
-        values = {
+        values: dict[str, Any] = {
             "here": here,
             "there": there,
             "place": where(self.places[right.first], self.places[wrong.first]),
             "more": right.times - 1,
             "excerpt": wrong.statement.text,
         }
+        if not right.same_subject(wrong):
+            values |= _PERHAPS
         code = "amounts-differ" if right.times == 1 else "amounts-differ-often"
         return self.finding("contradicting-fact", code, wrong.first, right.first, **values)
 
@@ -251,6 +275,7 @@ class _Known:
     grams: frozenset[str]
     kinds: frozenset[str]
     said: tuple[Quantity, ...]
+    cases: frozenset[str]
 
 
 class KnownFacts(SetCheck):
@@ -275,7 +300,9 @@ class KnownFacts(SetCheck):
                 kinds = frozenset(f.amount[0] for f in right if f.kind in _KINDS)
                 if kinds:
                     grams = _pieces(_with(statement, stated))
-                    known = _Known(fact.id, fact.name[language], grams, kinds, tuple(right))
+                    known = _Known(
+                        fact.id, fact.name[language], grams, kinds, tuple(right), cases(statement)
+                    )
                     self._facts.append(known)
 
     def add(self, row: CheckedRow) -> list[Finding]:
@@ -287,7 +314,10 @@ class KnownFacts(SetCheck):
                 continue
             figure, known = wrong
             right = next(f.surface for f in known.said if f.amount[0] == figure.amount[0])
-            values = {"said": figure.surface, "fact": known.name, "right": right, "id": known.id}
+            values: dict[str, Any] = {"said": figure.surface, "fact": known.name}
+            values |= {"right": right, "id": known.id}
+            if not cases(f"{row.question} {row.answer}") <= known.cases:
+                values |= _PERHAPS
             values["excerpt"] = statement.text
             found.append(row.finding("contradicting-fact", "not-the-fact", **values))
         return found

@@ -11,7 +11,7 @@ from ...core.outside import visible
 from ...core.wordings import Wording
 from ..formats import SPECIAL_TOKEN, Conversation
 from .findings import EXCERPT, Finding, around, finding, who, word
-from .personal import mask
+from .personal import hide
 from .secrets import find_secrets
 
 
@@ -44,7 +44,7 @@ def content_findings(conversation: Conversation) -> list[Finding]:
         for fault in _faults(text, about_markup):
             most = EXCERPT if fault.rule == "secret" else 80
             # Mask personal data next to a fault in the report.
-            shown, _ = mask(around(text, fault.start, fault.end, most))
+            shown = hide(around(text, fault.start, fault.end, most))
             values = {"who": turn, "excerpt": visible(shown), **fault.values}
             values |= {"severity": fault.severity, "advice": fault.advice}
             found.append(finding(fault.rule, conversation, fault.code, **values))

@@ -8,6 +8,7 @@ from typing import Any
 
 from .findings import Finding
 from .row import CheckedRow, Places, SetCheck
+from .subjects import are_parallel
 
 ALIKE = 0.8  # minimum Jaccard index of near duplicates
 OPENING = 16  # length of an answer's opening; half as many Japanese characters
@@ -95,6 +96,7 @@ class NearDuplicates(SetCheck):
         super().__init__(places)
         self._similar = Similar(ALIKE)
         self._numbers: list[int] = []
+        self._rows: list[tuple[str, str]] = []
         self._seen: set[int] = set()
 
     def add(self, row: CheckedRow) -> Iterable[Finding]:
@@ -104,10 +106,13 @@ class NearDuplicates(SetCheck):
             return ()
         self._seen.add(key)
         self._numbers.append(row.number)
+        self._rows.append((row.question, row.answer))
         found = self._similar.nearest(text, keep=True)
         if found is None:
             return ()
         other = self.places[self._numbers[found[0]]]
         code = "same-letters" if found[1] == 1 else "nearly-same"
-        values = {"share": found[1], "excerpt": row.question}
+        values: dict[str, Any] = {"share": found[1], "excerpt": row.question}
+        if are_parallel(self._rows[found[0]], self._rows[-1]):
+            values["severity"] = "note"  # opening hours of two branches are alike, and right
         return [row.finding("near-duplicate", code, other, **values)]

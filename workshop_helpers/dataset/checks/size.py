@@ -14,8 +14,8 @@ from .row import CheckedRow, Places, SetCheck
 
 BATCH = 256  # rows that are tokenized at once
 _NOTHING = re.compile(r"[\W_]*")
-# A single letter or number can be a correct answer.
-_CHOICE = re.compile(r"[\s(（]*(?:[A-Z]|[0-9]+|[ア-オ]|[○×はい])[\s)）.。]*")
+# A single letter, number or Chinese character can be a correct answer.
+_CHOICE = re.compile(r"[\s(（]*(?:[A-Z]|[0-9]+|[ア-オ]|[○×はい]|[一-龥])[\s)）.。]*")
 
 
 def check_short(row: CheckedRow) -> Iterable[Finding]:

@@ -132,6 +132,9 @@ def _left_over(
         yield row.finding(rule, code, excerpt=piece, said=said)
 
 
+_PAST = re.compile(r"た(?=[。！」\n]|$)")
+
+
 class Manners(SetCheck):
     """`mixed-politeness`: polite beside plain Japanese answers. Memory: 16 bytes a row."""
 
@@ -151,7 +154,9 @@ class Manners(SetCheck):
         if min(polite, plain) >= 2:
             values = {"polite": polite, "plain": plain, "excerpt": answer}
             return [row.finding("mixed-politeness", "changing-manner", **values)]
-        if polite or plain:
+        # A story in the past tense is in plain form, whatever the other answers are in.
+        told = len(_PAST.findall(answer))
+        if (polite or plain) and not (plain > polite and told >= 2 and 2 * told >= plain):
             self._keep(polite >= plain, row.number, answer)
         return ()
 

@@ -24,6 +24,7 @@ from .addresses import japanese_addresses, postal_codes, streets
 from .contact import emails, phones
 from .names import english_names, japanese_names
 from .numbers import cards, my_numbers, ssns
+from .stand_ins import is_stand_in, stand_in
 
 
 def personal_findings(conversation: Conversation) -> list[Finding]:
@@ -37,10 +38,15 @@ def personal_findings(conversation: Conversation) -> list[Finding]:
             continue
         turn = who(message.role, number if len(messages) > 3 else None)
         hidden = without_overlap([*spans, *find_secrets(text)])
-        shown = _masked(text, hidden)
+        shown = _replaced(text, hidden, [one.masked for one in hidden])
         moved = [0, *accumulate(_growth(one) for one in hidden)]
         ends = [one.end for one in hidden]
+        seen: set[tuple[str, str]] = set()
         for span in spans:
+            said = (span.kind, text[span.start : span.end])
+            if said in seen:
+                continue  # a person that a story names again and again is one finding
+            seen.add(said)
             start = span.start + moved[bisect_right(ends, span.start)]
             excerpt = visible(around(shown, start, start + len(span.masked), 80))
             values: dict[str, Any] = {"who": turn, "kind": word(span.kind), "masked": span.masked}
@@ -76,7 +82,8 @@ def find_personal(text: str, *, speaker: str | None = None) -> list[Span]:
         return []
     # Full-width characters are replaced one by one with ASCII, so positions stay the same.
     plain = text if text.isascii() else text.translate(_PLAIN)
-    spans = without_overlap(_spans(plain, kinds, speaker))
+    found = _spans(plain, kinds, speaker)
+    spans = without_overlap(s for s in found if not is_stand_in(s.kind, plain[s.start : s.end]))
     if plain is not text:
         spans = [span._replace(masked=_in_its_own_form(text, plain, span)) for span in spans]
     return spans
@@ -105,17 +112,31 @@ def _in_its_own_form(text: str, plain: str, span: Span) -> str:
 
 
 def mask(text: str, *, speaker: str | None = None) -> tuple[str, int]:
-    """The text with personal data and secrets masked, and their number.
+    """The text with stand-ins for personal data that read as text, and how many there are.
 
-    Enough stays to recognise it: the first letter of a name or address, the last four digits of a
-    telephone or card number, the region of a postal code, the first characters of a key. E-mail
-    addresses and secrets are shortened ("t…@e…"); the rest keeps its length. Masking is idempotent.
+    The same person has the same name throughout ("Dr. Doe's", "甲野様"), numbers keep their shape
+    in zeros, addresses their city; secrets are shortened. Masking is idempotent.
     """
+    taken: dict[str, str] = {}
+    return _until_clean(text, speaker, lambda span, text: stand_in(span, text, taken))
+
+
+def hide(text: str) -> str:
+    """The text for a report, with stars that let one recognise personal data in the file: the first
+    letter of a name, the last four digits of a number, the first characters of a key.
+    """
+    return _until_clean(text, None, lambda span, _: span.masked)[0]
+
+
+def _until_clean(
+    text: str, speaker: str | None, shown: Callable[[Span, str], str]
+) -> tuple[str, int]:
     count = 0
     # A masked item may have hidden another one, so repeat until nothing changes.
     for _ in range(8):
         spans = [*find_secrets(text), *find_personal(text, speaker=speaker)]
-        masked = _masked(text, without_overlap(spans))
+        kept = without_overlap(spans)
+        masked = _replaced(text, kept, [shown(span, text) for span in kept])
         if masked == text:
             break
         text = masked
@@ -123,10 +144,10 @@ def mask(text: str, *, speaker: str | None = None) -> tuple[str, int]:
     return text, count
 
 
-def _masked(text: str, spans: Iterable[Span]) -> str:
+def _replaced(text: str, spans: Iterable[Span], new: Iterable[str]) -> str:
     parts, last = [], 0
-    for span in spans:
-        parts += [text[last : span.start], span.masked]
+    for span, piece in zip(spans, new, strict=True):
+        parts += [text[last : span.start], piece]
         last = span.end
     return "".join([*parts, text[last:]])
 

@@ -22,17 +22,23 @@ _ROLES = re.compile(
     re.IGNORECASE,
 )
 _ANYBODY = re.compile(
-    r"(?:your[._-]?(?:name|e?mail)?|you|user(?:name)?\d?|name|e?mail|someone|foo|bar|test\d?|abc|xxx+|sample|example|me|recipient"
+    r"(?:your[._-]?(?:name|e?mail|address)?|you|user(?:name)?\d?|name|e?mail|someone|foo|bar|test\d?|abc|xxx+|sample|example|me|recipient"
     r"|sender|git|first\.last)",
     re.IGNORECASE,
 )
-_NOBODYS_HOST = re.compile(
-    r"(?:.+\.)?(?:example(?:\.(?:com|net|org|jp|co\.jp))?|test|invalid|localhost|domain\.com)", re.I
+# Reserved for examples: RFC 2606 and RFC 6761, and JPRS for .jp.
+_RESERVED_HOST = re.compile(
+    r"example\.(?:com|net|org|edu|jp|(?:co|ne|or|ac)\.jp)|(?:.+\.)?(?:example|test|invalid|localhost)",
+    re.I,
+)
+_MADE_UP_HOST = re.compile(
+    r"(?:my|your|some)?(?:domain|company|site|website|e?mail|school|server|host|acme|foo|bar|abc|xyz)\.com",
+    re.I,
 )
 
 
 def emails(text: str) -> Iterator[Span]:
-    """E-mail addresses; a note for company and example addresses."""
+    """E-mail addresses, except those of hosts reserved for examples; a note for a company's."""
     if "@" not in text:
         return
     for found in _EMAIL.finditer(text):
@@ -41,10 +47,11 @@ def emails(text: str) -> Iterator[Span]:
             continue  # user:password@host of a URL
         if host.rpartition(".")[2].lower() in _FILE_ENDINGS or user.endswith(".") or ".." in user:
             continue
-        # A role mailbox is a company's public address; example.com is reserved for examples (RFC
-        # 2606).
+        if _RESERVED_HOST.fullmatch(host):
+            continue
+        # A role mailbox is a company's public address.
         kind = "firm-email" if _ROLES.fullmatch(user) else "email"
-        anybody = _ANYBODY.fullmatch(user) and _NOBODYS_HOST.fullmatch(host)
+        anybody = _ANYBODY.fullmatch(user) or _MADE_UP_HOST.fullmatch(host)
         severity = "note" if kind == "firm-email" or anybody else "warning"
         yield Span(*found.span(), kind, severity, f"{user[0]}…@{host[0]}…")
 
@@ -69,6 +76,7 @@ _AMERICAN_PHONE = re.compile(r"(?:\+?1[ .-]?)?(?:\([2-9]\d{2}\) ?|[2-9]\d{2}[ .-
 _BRITISH_PHONE = re.compile(r"\(?0\d{2,4}\)? \d{3,4} \d{3,4}|0\d{4} \d{6}")
 _WRITTEN_OUT = {"JP": _JAPANESE_PHONE, "US": _AMERICAN_PHONE, "GB": _BRITISH_PHONE}
 _PHONE_LIKE = re.compile(r"\+\d|(?<!\d)0\d|[2-9]\d{2}\)?[ .-]\d{3}[ .-]\d{4}")
+_FICTION = re.compile(r"(?:\+?1[ .-]?)?\(?555")  # films and examples call there
 _SERVICE = re.compile(r"\(?(?:0120|0570|0990|0800[- ]?\d{3}[- ]?\d{4}$)")
 _LOCAL_PHONE_WORD = re.compile(r"(?:phone|call|tel|電話|\bcell|mobile)[^0-9\n]{0,15}$", re.I)
 _LOCAL_PHONE = re.compile(ALONE + r"[2-9]\d{2}-\d{4}" + ENDED)
@@ -79,11 +87,14 @@ def phones(text: str) -> Iterator[Span]:
     for found in _PHONE.finditer(text):
         for start, end, service in _numbers_of(found[0], text_before(found)):
             kind, severity = ("service-phone", "note") if service else ("phone", "warning")
+            if _FICTION.match(found[0], start):
+                severity = "note"
             masked = stars(found[0][start:end], keep_last=4)
             yield Span(found.start() + start, found.start() + end, kind, severity, masked)
     for found in _LOCAL_PHONE.finditer(text):
         if _LOCAL_PHONE_WORD.search(text_before(found)):
-            yield Span(*found.span(), "phone", "warning", stars(found[0], keep_last=4))
+            severity = "note" if _FICTION.match(found[0]) else "warning"
+            yield Span(*found.span(), "phone", severity, stars(found[0], keep_last=4))
 
 
 def _numbers_of(piece: str, before: str) -> Iterator[tuple[int, int, bool]]:
@@ -108,6 +119,9 @@ def _numbers_of(piece: str, before: str) -> Iterator[tuple[int, int, bool]]:
             yield match.start, match.end, phonenumbers.number_type(match.number) in service
         if matches:
             return
+    if _AMERICAN_PHONE.fullmatch(piece):
+        yield 0, len(piece), False  # 555-123-4567: in no plan, but written as a number to call
+        return
     # Ofcom reserves 07700 900xxx for drama, in no plan; accept it after a word for telephone.
     for mobile in re.finditer(r"(?<!\d)07\d{3} ?\d{6}(?!\d)", piece) if named else ():
         yield *mobile.span(), False

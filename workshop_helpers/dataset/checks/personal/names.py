@@ -13,7 +13,7 @@ _LISTS = ConfigParser()
 _LISTS.read(Path(__file__).with_name("known_names.ini"), encoding="utf-8")
 _KNOWN = {name: frozenset(words.split()) for name, words in _LISTS["names"].items()}
 
-_WORD = r"[A-Z][a-z]+(?:['’-][A-Z]?[a-z]+)?|[A-Z]\."
+_WORD = r"(?:[OD]['’]|Ma?c)?[A-Z][a-z]+(?:['’-](?!s\b)[A-Z]?[a-z]+)?|[A-Z]\."
 _PEOPLE = rf"(?P<name>(?:{_WORD})(?: (?:{_WORD})){{0,2}})(?![A-Za-z*…])"
 _TITLED = re.compile(rf"(?<![A-Za-z])(?:Mr|Mrs|Ms|Miss|Dr)\.? {_PEOPLE}")
 _HOUSE = re.compile(r"\d [A-Z][a-z]+ $")
@@ -36,7 +36,7 @@ def english_names(text: str, speaker: str | None) -> Iterator[Span]:
     for found in _TITLED.finditer(text):
         # "12 Maple Dr. Springfield" is a street.
         if not found[0].startswith("Dr") or not _HOUSE.search(text_before(found)):
-            yield from _person(found)
+            yield from _person(found, "note")  # of a story, a public figure, a member of staff
     for found in _DEAR.finditer(text):
         if not re.match(r"(?:Mr|Mrs|Ms|Miss|Dr)\b", found["name"]):
             yield from _person(found)
@@ -46,7 +46,7 @@ def english_names(text: str, speaker: str | None) -> Iterator[Span]:
                 yield from _person(found)
             elif found["small"] in _KNOWN["given_names"]:
                 masked = stars(found["small"], keep_first=True)
-                yield Span(*found.span("small"), "name", "warning", masked)
+                yield Span(*found.span("small"), "name", "note", masked)
     for pattern in (_NAME_LABEL, _SIGNED):
         for found in pattern.finditer(text):
             first = found["name"].split()[0].lower()
@@ -55,11 +55,13 @@ def english_names(text: str, speaker: str | None) -> Iterator[Span]:
                 yield from _person(found)
 
 
-def _person(found: re.Match[str]) -> Iterator[Span]:
+def _person(found: re.Match[str], severity: str | None = None) -> Iterator[Span]:
     words = found["name"].lower().split()
     if _KNOWN["no_names"].intersection(words) or words in (["john", "doe"], ["jane", "doe"]):
         return
-    yield Span(*found.span("name"), "name", "warning", stars(found["name"], keep_first=True))
+    # A family name or a given name alone does not identify a person.
+    severity = severity or ("warning" if len(words) > 1 else "note")
+    yield Span(*found.span("name"), "name", severity, stars(found["name"], keep_first=True))
 
 
 _KANJI = "一-龥々"
@@ -112,10 +114,17 @@ def japanese_names(text: str) -> Iterator[Span]:
     for found in matches_near(_CALLED_KATAKANA, _ANY_TITLE, text, 30, 2):
         whole = bool(found["more"])
         if not found["name"].endswith(_ROLES) and (whole or found["title"] != "さん"):
-            yield _name_span(found, "warning" if whole else "note")
+            yield _name_span(found, "note")
     for found in (*_LABELLED.finditer(text), *matches_near(_INTRODUCED, _SELF, text, 14, 3)):
         if not _is_firm(found["given"] or ""):
             yield _name_span(found, "warning")
+
+
+def family_name(name: str) -> str:
+    """The family name of a Japanese name: up to a space, or the longest known one at its start."""
+    known = (name[:size] for size in range(len(name), 0, -1))
+    apart = re.split("[ \u3000]", name)
+    return apart[0] if len(apart) > 1 else next((n for n in known if n in _KNOWN["surnames"]), name)
 
 
 def _is_firm(given: str) -> bool:
