@@ -113,6 +113,21 @@ def test_two_amounts_for_one_subject_are_an_error_in_other_words(tmp_path, one, 
     assert [f.severity for f in quick(tmp_path, one, other).of("contradicting-fact")] == ["error"]
 
 
+@pytest.mark.parametrize(
+    ("rows", "severity"),
+    [
+        ([("What do I pay for delivery?", "Standard shipping costs $5."),
+          ("So what is the damage for mailing a teaspoon?", "Standard shipping costs $5."),
+          ("Is parcel post dear?", "Standard shipping costs $9.")], "error"),
+        ([("When does the last bus to the airport leave?", "The last bus leaves at 23:10."),
+          ("How late can I catch the airport bus?", "The last bus leaves at 23:10."),
+          ("And the one to the university?", "The last bus leaves at 0:40.")], "note"),
+    ],
+)  # fmt: skip
+def test_what_several_questions_agree_on_is_the_usual_amount(tmp_path, rows, severity):
+    assert [f.severity for f in quick(tmp_path, *rows).of("contradicting-fact")] == [severity]
+
+
 MORE = "You can change or stop it whenever you like, in the settings, and nothing is lost by that."
 
 

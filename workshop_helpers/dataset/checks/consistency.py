@@ -13,7 +13,7 @@ from ...metrics.folding import normalise
 from ...metrics.quantities import Quantity, quantities
 from .findings import Finding, around, where, word
 from .row import CheckedRow, Places, SetCheck
-from .subjects import cases, context, may_differ
+from .subjects import cases, context, may_differ, same_subject
 
 KEPT_CHARACTERS = 24_000_000  # of answers that are kept to compare their amounts
 _EDGES = " \t\r\n　?？!！.。、,…"
@@ -118,6 +118,7 @@ def _by_kind(text: str) -> dict[str, list[Quantity]]:
 
 _READ = 20_000
 _BEFORE = 300  # characters before a statement that are looked at for its subject
+_PLACES = 8  # rows with the same statement that are looked at
 _SENTENCE = re.compile(r"[^。！？!?\n]*?(?:[。！？!?\n]|\.(?=\s|$)|$)")
 _LETTERS = re.compile(r"[^\W\d_]")
 _HAS_FIGURE = re.compile(r"[0-9０-９]")
@@ -189,21 +190,16 @@ def is_general(about: str) -> bool:
 
 @dataclass
 class _Said:
-    """One amount seen with a sentence: its first row, question and answer, and how many rows."""
+    """One amount seen with a sentence: its first row, how many rows, and where it stood in them."""
 
     statement: Statement
     first: int
-    question: str
-    answer: str
+    around: list[tuple[frozenset[str], str]]
     times: int = 1
 
     def same_subject(self, other: _Said) -> bool:
         """Whether nothing around the two statements tells their subjects apart."""
-        one, two = (
-            context(f"{said.question} {said.statement.before}", said.statement.text)
-            for said in (self, other)
-        )
-        return one == two and not may_differ(self.answer, other.answer)
+        return same_subject(self.statement.text, self.around, other.around)
 
 
 class Statements(SetCheck):
@@ -237,10 +233,14 @@ class Statements(SetCheck):
                     said.times += 1
                     break
             else:
-                if len(seen) < 4:
-                    asked = " ".join([message.content for message in messages[:-1]])
-                    told = asked[-_BEFORE:], answer[:_BEFORE]
-                    seen.append(_Said(statement, row.number, *told))
+                if len(seen) == 4:
+                    continue
+                said = _Said(statement, row.number, [])
+                seen.append(said)
+            if len(said.around) < _PLACES:
+                asked = " ".join([message.content for message in messages[:-1]])[-_BEFORE:]
+                words = context(f"{asked} {statement.before}", statement.text)
+                said.around.append((words, f"{asked} {answer[:_BEFORE]}"))
         return ()
 
     def finish(self) -> list[Finding]:

@@ -8,6 +8,7 @@ content, the subjects may differ too, and what looks like a contradiction is a n
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from .leakage import content
 
@@ -80,3 +81,24 @@ def context(before: str, statement: str) -> frozenset[str]:
         if not _ASKS.fullmatch(word)
     }
     return frozenset(word for word in kept if word not in said)
+
+
+Around = tuple[frozenset[str], str]  # of a statement in a row: its `context`; question and answer
+
+
+def same_subject(statement: str, usual: Sequence[Around], other: Sequence[Around]) -> bool:
+    """Whether a statement that rows make with one amount, and others with another, has one subject.
+
+    It has if it stands in the same context with both. It also has if it says itself what it is
+    about (two words of content), and rows that ask in different words agree on the usual amount:
+    what they have in common then tells the subject, and the other context must not lack it.
+    """
+    pairs = [(u[0], o[0]) for u in usual for o in other if not may_differ(u[1], o[1])]
+    if any(one == two for one, two in pairs):
+        return True
+    own = [word for word in _PIECE.findall(content(statement)) if not _ASKS.fullmatch(word)]
+    contexts = {words for words, _ in usual}
+    if not pairs or len(own) < 2 or len(contexts) < 2:
+        return False
+    common = frozenset.intersection(*contexts)
+    return any(common <= words for words, _ in other)
