@@ -80,9 +80,13 @@ def findings_table(report: CheckReport, language: str = "en") -> Any:
 
 
 def afterword(report: CheckReport, language: str = "en") -> list[str]:
-    """Lines after the table: how each file was read, and the estimated training time."""
+    """Lines after the table: how each file was read, which other fields its rows have, and the
+    estimated training time.
+    """
     files = report.summary["files"]
     lines = [f"{file['file']}: {file['reason'].said(language)}" for file in files]
+    if others := report.summary.get("other_fields"):
+        lines.append(_word("other-fields", language, names=", ".join(map(visible, others))))
     estimate = report.summary.get("estimate")
     if estimate and estimate["seconds"] is not None:
         name = "training" if estimate["cost"] is None else "training-cost"

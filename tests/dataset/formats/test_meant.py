@@ -367,3 +367,12 @@ def test_cleaning_leaves_every_field_where_it_was(tmp_path: Path) -> None:
     table.write_text('分類,質問,回答,補足\n送料,"いくら？ ",500円,離島\n', "utf-8")
     lines = clean(table, tmp_path / "b.csv").out.read_text("utf-8-sig").splitlines()
     assert lines == ["分類,質問,回答,補足", "送料,いくら？,500円,離島"]
+
+
+def test_turns_may_be_about_files_and_other_fields_are_named(tmp_path: Path) -> None:
+    seen = {"messages": [USER | {"images": ["a.jpg"]}, SAID]}  # as Ollama's API takes it
+    assert 'files in "images"' in str(fault(tmp_path, seen))
+    tools = {"question": ASKED, "answer": GOOD, "tools": "a screwdriver", "completions": ["one"]}
+    assert turns(tmp_path, tools) == PAIR
+    report = check_rows(tmp_path / "rows.jsonl", quick=True, progress=False)
+    assert report.summary["other_fields"] == {"tools": 1, "completions": 1}

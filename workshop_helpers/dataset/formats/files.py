@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 from collections.abc import Iterator, Mapping
@@ -150,17 +151,20 @@ class RowReader(Closing):
         if rows and self._plan.container in TABLES:
             try:
                 name, columns = _for_table(rows[0], None, None)
-                if name is columns is None:
-                    return unknown
             except RowFault as fault:
                 return "unknown", word("rows.no-columns", **fault.message.values)
-            shape, by = _by("columns", name or "question/answer", columns)
-            sheet = getattr(rows[0], "sheet", "")
-            return shape, word("rows.sheet", rows=by, sheet=sheet) if sheet else by
+            if (name, columns) != (None, None):
+                shape, by = _by("columns", name or "question/answer", columns)
+                sheet = getattr(rows[0], "sheet", "")
+                return shape, word("rows.sheet", rows=by, sheet=sheet) if sheet else by
+            rows = rows[1:]
         for row in rows:
-            if (known := detect_format(row)) is not None:
+            fields: Fields = row
+            with contextlib.suppress(RowFault):
+                fields = (chosen(row) or row) if self._take else row
+            if (known := detect_format(fields)) is not None:
                 asked = known == "question/answer"
-                return _by("fields", known, find_columns(tuple(row)) if asked else None)
+                return _by("fields", known, find_columns(tuple(fields)) if asked else None)
         return unknown
 
     def _usable(self, header: dict[str, str]) -> bool:

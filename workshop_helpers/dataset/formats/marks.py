@@ -8,7 +8,7 @@ good of it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import Any
 
 from .columns import Columns
@@ -105,22 +105,21 @@ def refuse(row: Fields, marks: Marks, own: tuple[str, ...] = ()) -> None:
             raise RowFault(code, field=name, value=_shown(value))
         if (kind == "mask" and _flag(value)) or (kind == "spans" and _content(value)):
             raise RowFault("not-learned", field=name, value=_shown(value))
-        # A text may be a link beside the row, as in a table.
-        if kind == "media" and _content(value) and (not isinstance(value, str) or any(_tags(row))):
-            raise RowFault("missing-field.media", field=name)
 
 
-def refuse_tools(row: Fields, marks: Marks) -> None:
-    """Raise RowFault for a row that lists tools, though its turns call none of them."""
+def refuse_more(fields: Fields, marks: Marks, texts: Iterable[str]) -> None:
+    """Raise RowFault for a row, or a turn, that is about files or lists tools, though its `texts`
+    read well without.
+    """
     for name, kind in marks:
-        value = row[name]
-        text = value.strip()[:2] if isinstance(value, str) else "[{"  # a table's "tools" may be any
-        if (
-            kind == "tools"
-            and _content(value)
-            and text[:1] in ("[", "{")
-            and text not in ("[]", "{}")
-        ):
+        value = fields[name]
+        if not _content(value):
+            continue
+        # A table's "image" may be a link beside the row, and its "tools" a screwdriver.
+        if kind == "media" and (not isinstance(value, str) or any(map(_TAG.search, texts))):
+            raise RowFault("missing-field.media", field=name)
+        listed = not isinstance(value, str) or re.match(r"\s*[\[{]\s*[^\]}\s]", value)
+        if kind == "tools" and listed:
             raise RowFault("wrong-role.tools", field=name)
 
 
@@ -224,14 +223,6 @@ def _weight(name: str, value: Any) -> float | None:
     if name.lower() == "loss" and not isinstance(value, bool) and value > 0:
         return None  # measured, not asked for
     return float(value)
-
-
-def _tags(value: Any) -> Iterator[bool]:
-    if isinstance(value, str):
-        yield bool(_TAG.search(value))
-    elif isinstance(value, dict | list):
-        for one in value.values() if isinstance(value, dict) else value:
-            yield from _tags(one)
 
 
 def _shown(value: Any) -> str:

@@ -26,7 +26,7 @@ from .faults import (
     quoted,
     word,
 )
-from .marks import Marks, marks_of, refuse, refuse_tools
+from .marks import Marks, marks_of, refuse, refuse_more
 from .turns import EMPTY, GEMINI, MESSAGES, SHAREGPT, require_pair
 
 _NO_EXTRA: dict[str, Any] = {}
@@ -252,6 +252,12 @@ def detect_format(row: Collection[str]) -> str | None:
 
 def _nearest(row: Fields) -> str:
     """The most likely intended format of a row; RowFault where nothing in it is like one."""
+    names = quoted(map(str, list(row)[:20])) or word("none")
+    if {"parent_id", "message_tree_id"} & row.keys():
+        raise RowFault("missing-field.tree", names=names)
+    if "input_ids" in row:
+        raise RowFault("missing-field.tokens")
+    named = any(role_of(name) in ("question", "answer") for name in row)
 
     def score(name: str) -> float:
         sort: Any = list if len(FORMATS[name].signs) == 1 else str | list
@@ -261,15 +267,10 @@ def _nearest(row: Fields) -> str:
 
     # The course's own files are Alpaca: it wins ties.
     best = max(FORMATS, key=lambda name: (score(name), name == "alpaca"))
-    if score(best) >= 0.4 or any(role_of(name) in ("question", "answer") for name in row):
+    if score(best) >= 0.4 or named:
         return best if score(best) >= 0.4 else "question/answer"
-    names = quoted(map(str, list(row)[:20])) or word("none")
-    if {"parent_id", "message_tree_id"} & row.keys():
-        raise RowFault("missing-field.tree", names=names)
     if "text" in row:
         raise RowFault("missing-field.rendered")
-    if "input_ids" in row:
-        raise RowFault("missing-field.tokens")
     raise RowFault("missing-field.shape", names=names)
 
 
@@ -299,15 +300,25 @@ def read_row(
             break
     messages = FORMATS[layout.format].read(row, layout.columns, around)
     if layout.marks:
-        refuse_tools(row, layout.marks)
+        refuse_more(row, layout.marks, [message.content for message in messages])
     check_order(messages)
-    if last := messages[-1].extra:
-        refuse(last, marks_of(tuple(last)))
+    for message in messages:
+        if message.extra:
+            _check_extra(message, last=message is messages[-1])
     for name, own in layout.doubles:
         if not _same(row, name, messages):
             raise RowFault("missing-field.double", field=own, other=name)
     extra = layout.extra
     return layout.format, messages, {name: row[name] for name in extra} if extra else _NO_EXTRA
+
+
+def _check_extra(message: Message, *, last: bool) -> None:
+    """RowFault for what a turn says about itself; only the last answer is learned."""
+    fields = message.extra or {}
+    marks = marks_of(tuple(fields))
+    refuse_more(fields, marks, ["<image>"])
+    if last:
+        refuse(fields, marks)
 
 
 def _around(row: Fields, layout: _Layout) -> Around:
