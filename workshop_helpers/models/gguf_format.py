@@ -15,13 +15,23 @@ from ..core.errors import WorkshopError
 
 # Numbers of GGUF's scalar types → struct format; 8 is a string, 9 an array.
 _SCALARS = {**dict(enumerate("BbHhIif?")), 10: "Q", 11: "q", 12: "d"}
-# How keys end → the kind of their value; other keys are only shown.
+_LARGEST = 2**31 - 1  # llama.cpp counts in 32 bits
+# How keys end → the kind of their value, and for numbers the least and the largest that llama.cpp
+# (LLAMA_MAX_LAYERS, LLAMA_MAX_EXPERTS) runs with: it ends the process where it gets others.
+_TOKENS = "tokenizer.ggml.tokens"
 _KINDS: dict[str, type] = {
-    "general.architecture": str, "general.alignment": int, "general.file_type": int,
-    "tokenizer.ggml.model": str, "tokenizer.ggml.pre": str, "tokenizer.ggml.tokens": list,
-    "tokenizer.chat_template": str, "_token_id": int, ".context_length": int, ".block_count": int,
-    ".embedding_length": int, ".vocab_size": int,
+    "general.architecture": str, "general.type": str, "tokenizer.ggml.model": str,
+    "tokenizer.ggml.pre": str, "tokenizer.chat_template": str, _TOKENS: list,
+    "tokenizer.ggml.merges": list, "tokenizer.ggml.scores": list, "tokenizer.ggml.token_type": list,
 }  # fmt: skip
+_BOUNDS: dict[str, tuple[float, float]] = {
+    "general.alignment": (1, 2**20), "general.file_type": (0, _LARGEST),
+    "_token_id": (0, 2**32 - 1), ".context_length": (1, _LARGEST), ".block_count": (1, 512),
+    ".embedding_length": (1, _LARGEST), ".vocab_size": (1, _LARGEST), ".expert_count": (0, 1024),
+    ".head_count": (0, _LARGEST), ".head_count_kv": (0, _LARGEST), ".key_length": (0, _LARGEST),
+    "_epsilon": (0, 1e30),
+}  # fmt: skip
+_BY_LAYER = (".head_count", ".head_count_kv")  # where layers differ, a list
 
 
 @dataclass(frozen=True)
@@ -103,6 +113,8 @@ class _Reader:
         from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 
         name, dimensions = self.string(), self.scalar("I")
+        if not 1 <= dimensions <= 4:
+            raise _Damaged(f"tensor {name} has {dimensions} dimensions")
         shape = self.scalars("Q", dimensions)
         number, offset = self.scalar("I"), self.scalar("Q")
         try:
@@ -110,23 +122,40 @@ class _Reader:
         except ValueError:
             raise _Damaged(f"tensor {name} has type {number}, which is unknown here") from None
         block, block_bytes = GGML_QUANT_SIZES[kind]
-        if not shape or shape[0] % block:
+        if not all(shape) or shape[0] % block:
             raise _Damaged(f"tensor {name} has shape {shape}, which {kind.name} cannot store")
         size = math.prod(shape) // block * block_bytes
         return Tensor(name, shape, kind.name, size, offset)
 
 
-def _check_kinds(metadata: dict[str, Any]) -> None:
-    """Raise _Damaged where a value that is used here is of another kind than it must be."""
+def _check_values(metadata: dict[str, Any]) -> None:
+    """Raise _Damaged for a value of another kind or size than it can have."""
     for key, value in metadata.items():
-        wanted = next((kind for end, kind in _KINDS.items() if key.endswith(end)), None)
-        # For Python True is an int, and no value of these kinds may be below 0.
-        if wanted is not None and (
-            not isinstance(value, wanted)
-            or isinstance(value, bool)
-            or (isinstance(value, int) and value < 0)
-        ):
+        kind = _KINDS.get(key)
+        if kind is not None and not isinstance(value, kind):
             raise _Damaged(f"the value of {key} in its header is of the wrong kind")
+        bounds = next((pair for end, pair in _BOUNDS.items() if key.endswith(end)), None)
+        if bounds is not None:
+            numbers = (
+                value if isinstance(value, list) and value and key.endswith(_BY_LAYER) else [value]
+            )
+            wanted = float if key.endswith("_epsilon") else int
+            if not all(_within(n, wanted, *bounds) for n in numbers):
+                raise _Damaged(f"{key} is {str(value)[:40]} in its header, which no model has")
+    tokens = metadata.get(_TOKENS, [])
+    if not all(isinstance(token, str) for token in tokens):
+        raise _Damaged(f"the value of {_TOKENS} in its header is of the wrong kind")
+    for name in ("scores", "token_type"):
+        told = metadata.get(f"tokenizer.ggml.{name}", tokens)
+        if len(told) != len(tokens):
+            raise _Damaged(f"it has {len(tokens)} tokens, and {name} of {len(told)}")
+
+
+def _within(value: Any, kind: type, least: float, largest: float) -> bool:
+    # type(), since for Python True is an int; NaN lies nowhere
+    if type(value) is not kind or not isinstance(value, int | float):
+        return False
+    return least <= value <= largest
 
 
 def _read(reader: _Reader, size: int) -> tuple[dict[str, Any], tuple[Tensor, ...]]:
@@ -140,9 +169,9 @@ def _read(reader: _Reader, size: int) -> tuple[dict[str, Any], tuple[Tensor, ...
     for _ in range(value_count):
         key = reader.string()
         metadata[key] = reader.value(reader.scalar("I"))
-    _check_kinds(metadata)
+    _check_values(metadata)
     found = [reader.tensor() for _ in range(tensor_count)]
-    alignment = metadata.get("general.alignment", 32) or 32
+    alignment = metadata.get("general.alignment", 32)
     start = -(-reader.file.tell() // alignment) * alignment
     end = start + max((tensor.offset + tensor.size_bytes for tensor in found), default=0)
     if end > size:
