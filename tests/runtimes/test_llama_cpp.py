@@ -9,10 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from gguf_files import patch_bytes
 
 from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.gguf.convert import convert
 from workshop_helpers.gguf.engine import LlamaEngine
+from workshop_helpers.gguf.header import read_gguf
 from workshop_helpers.gguf.logits import NativeLogits, ServerLogits, open_logits
 from workshop_helpers.runtimes.llama_cpp import LlamaCppRuntime
 
@@ -133,6 +135,16 @@ def test_a_damaged_file_is_refused_with_the_reason(
     with pytest.raises(WorkshopError, match=reason):
         LlamaCppRuntime(tmp_path / "m.gguf")
     assert capfd.readouterr() == ("", "")
+
+
+def test_llama_cpp_never_sees_a_template_without_end(
+    f16: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workshop_helpers.models.rendering.SECONDS", 0.5)
+    old = read_gguf(f16).metadata["tokenizer.chat_template"].encode()
+    new = ("{% for a in range(99999) %}" * 3 + "{% endfor %}" * 3).encode().ljust(len(old))
+    with pytest.raises(WorkshopError, match="did not come to an end"):
+        LlamaEngine(patch_bytes(f16, tmp_path / "m.gguf", old, new))
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from ..core.errors import WorkshopError
 from ..core.outside import shown
 from ..dataset.formats import Conversation
 from ..models.chat import chat_prompt
+from ..models.rendering import Refused
 from .colours import BLUE, VERMILLION
 from .html import Html
 
@@ -76,7 +76,7 @@ def role_lengths(tokenizer: Any, conversation: Conversation) -> list[tuple[str, 
     for count in range(1, len(messages)):
         try:
             part = _ids(tokenizer, chat_prompt(tokenizer, messages[:count], answer=True))
-        except WorkshopError:  # such as a template that refuses a system text alone
+        except Refused:  # such as a template that refuses a system text alone
             part = []
         ends.append(len(part) if part and part == whole[: len(part)] else None)
     if any(end is None for end in ends):

@@ -40,6 +40,9 @@ PRE_TOKENIZERS = {
 def main() -> None:
     threading.Thread(target=end_with_parent, daemon=True).start()
     script, model = Path(sys.argv[1]).resolve(), Path(sys.argv[2])
+    sys.path[0] = str(Path(__file__).parents[2])
+    import workshop_helpers  # noqa: F401  (from here, also where another one is installed)
+
     sys.path[0] = str(script.parent / "gguf-py")
     sys.path.insert(1, str(script.parent))
     sys.argv = [str(script), *sys.argv[2:]]
@@ -91,10 +94,8 @@ def fold_scales(adapter: Path) -> None:
     """
     import safetensors.torch
 
-    sys.path.insert(0, str(Path(__file__).parents[2]))
     from workshop_helpers.models.lora import LAYER, lora_scale
 
-    del sys.path[0]
     config = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
     alpha, load = config.get("lora_alpha"), safetensors.torch.load_file
 
@@ -214,9 +215,11 @@ def turns(tokenizer: Any, model: Path) -> tuple[bool, int | None]:
     """Whether the chat template writes BOS in front, and the token with which it ends an answer,
     where that is not the tokenizer's EOS.
     """
+    from workshop_helpers.models.chat import chat_prompt
+
     marker = "zqx"
     messages = [{"role": "user", "content": "a"}, {"role": "assistant", "content": marker}]
-    text = str(tokenizer.apply_chat_template(messages, tokenize=False))
+    text = chat_prompt(tokenizer, messages, answer=True)
     after = text.rpartition(marker)[2].strip()
     ends = [
         t["id"] for t in added_tokens(model / "tokenizer.json") if after.startswith(t["content"])

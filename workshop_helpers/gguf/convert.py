@@ -25,6 +25,7 @@ from .header import FLOAT_TYPES
 from .limits import silent_differences
 
 _SCRIPT = "convert_hf_to_gguf.py"
+_OURS = "workshop_helpers.core.errors.WorkshopError: "  # raised in the runner
 RUNNER = Path(__file__).with_name("_converter.py")
 
 
@@ -145,7 +146,7 @@ def run_script(script: Path, model: Path, *options: object, out: Path, failed: s
         return
     raise_if_full(out)
     lines = [line for line in said.splitlines() if line.strip()]
-    reason = lines[-1] if lines else f"exit code {code}"
+    reason = lines[-1].removeprefix(_OURS) if lines else f"exit code {code}"
     if "custom code" in said:
         reason = (
             "it can only be read with Python code that lies in it, and no such code is run. Take a "

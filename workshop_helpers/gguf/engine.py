@@ -13,17 +13,20 @@ import os
 import time
 import unicodedata
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from ..core.child import Child
 from ..core.errors import Closing, WorkshopError, from_extra
 from ..models.chat import Answer, Messages, Sampling
-from .child import Child
+from ..models.rendering import SECONDS, Refused, render
 from .header import GgufFile, composed, read_gguf
 
 _CONTEXT = 2048  # tokens a question and its answer may take, where the model has room for so many
+# Loading is given up after so many seconds, and so many bytes of the file a second.
+_LOADING, _LEAST_SPEED = 60.0, 5e6
 CACHE_BYTES = 2**30  # what the key-value cache of all slots together may take
 
 
@@ -61,11 +64,13 @@ class LlamaEngine(Closing):
         room = CACHE_BYTES // max(1, _cache_bytes(self.file) * self.context)
         self.slots = max(1, min(slots, room))
         self.threads = threads or default_threads()
+        self._try_template()
         started = time.perf_counter()
         try:
             self._child = Child(
-                "engine:Server",
+                "gguf.engine:Server",
                 self.file.path,
+                seconds=_LOADING + self.file.size_bytes / _LEAST_SPEED,
                 path=str(self.file.path),
                 slots=self.slots,
                 context=self.context,
@@ -82,6 +87,15 @@ class LlamaEngine(Closing):
         self.address = (address.hostname or "127.0.0.1", address.port or 80)
         self.load_seconds = time.perf_counter() - started
 
+    def _try_template(self) -> None:
+        """Raise WorkshopError for a chat template that does not end: llama.cpp tries it on loading,
+        and would never be done.
+        """
+        template = self.file.metadata.get("tokenizer.chat_template")
+        with suppress(Refused):  # what it refuses is told when it is asked
+            if template:
+                render(template, [{"role": "user", "content": "a"}], bos_token="", eos_token="")
+
     @property
     def end_ids(self) -> set[int | None]:
         """The tokens that end an answer or a turn by the file's own word."""
@@ -97,7 +111,7 @@ class LlamaEngine(Closing):
         # like the rest of the course: a thinking model answers without thinking
         given = composed(messages) if self.file.composes else list(messages)
         body = {"messages": given, "chat_template_kwargs": {"enable_thinking": False}}
-        return str(self._post("/apply-template", body)["prompt"])
+        return str(self._post("/apply-template", body, seconds=SECONDS)["prompt"])
 
     def tokenize(self, text: str) -> list[int]:
         """Token ids of `text`; special tokens written in it count as such; none are added."""
@@ -200,26 +214,28 @@ class LlamaEngine(Closing):
         """Stops llama.cpp and gives its memory back."""
         self._child.close()
 
-    def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        found = self._request("POST", path, json.dumps(body))
+    def _post(
+        self, path: str, body: dict[str, Any], seconds: float | None = None
+    ) -> dict[str, Any]:
+        with self._requested("POST", path, json.dumps(body), seconds) as response:
+            found = json.loads(response.read())
         if "error" in found:
             raise self._refused(found["error"])
         return dict(found)
 
-    def _request(self, method: str, path: str, body: str | None = None) -> Any:
-        with self._requested(method, path, body) as response:
-            return json.loads(response.read())
-
     @contextmanager
     def _requested(
-        self, method: str, path: str, body: str | None = None
+        self, method: str, path: str, body: str, seconds: float | None = None
     ) -> Iterator[http.client.HTTPResponse]:
         if self._child.closed:
             raise WorkshopError(f"{self.file.path} has been closed; open it again to ask it.")
-        connection = http.client.HTTPConnection(*self.address)  # does not look at proxy settings
+        # does not look at proxy settings
+        connection = http.client.HTTPConnection(*self.address, timeout=seconds)
         try:
             connection.request(method, path, body, {"Content-Type": "application/json"})
             yield connection.getresponse()
+        except TimeoutError as error:
+            raise self._child.died(seconds=seconds) from error
         except (ConnectionError, http.client.HTTPException) as error:
             raise self._child.died() from error
         finally:

@@ -16,8 +16,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..core.child import Child
 from ..core.errors import Closing, WorkshopError, from_extra
-from .child import Child
 from .engine import LlamaEngine, default_threads
 from .header import read_gguf
 
@@ -89,7 +89,7 @@ class NativeLogits(Logits):
     ) -> None:
         path, self._length = read_gguf(gguf).path, context
         self._child = Child(
-            "logits:Reader",
+            "gguf.logits:Reader",
             path,
             path=str(path),
             context=context,

@@ -7,11 +7,11 @@ import re
 from pathlib import Path
 
 from ..core.cards import file_hash, warn_outdated
+from ..core.child import Child
 from ..core.errors import WorkshopError, from_extra
 from ..core.ownership import keep_apart
 from ..models.resolve import check_utf8
 from .artifact import GgufReport, make_checked, raise_if_full, type_named
-from .child import Child
 from .header import FLOAT_TYPES, TYPES, read_gguf
 
 
@@ -56,7 +56,7 @@ def default_name(source: Path, kind: str) -> Path:
 def _run_quantizer(source: Path, out: Path, kind: str) -> list[str]:
     """Run llama.cpp's quantizer and give back the lines of its log."""
     try:
-        with Child("quantize:Quantizer", source) as child:
+        with Child("gguf.quantize:Quantizer", source) as child:
             said = child.call("run", source=str(source), out=str(out), type=TYPES[kind])
     except WorkshopError as err:
         raise_if_full(out)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..core.errors import WorkshopError, first_line
+from .rendering import Refused, render
 
 Messages = Sequence[Mapping[str, str]]
 
@@ -56,20 +57,13 @@ def chat_prompt(tokenizer: Any, messages: Messages, *, answer: bool = False) -> 
 
     `answer=True` says that the messages end with the assistant's answer already. A thinking model's
     template is rendered without thinking. Raises WorkshopError when the template refuses the
-    messages.
+    messages, and when it does not end.
     """
     try:
-        options = {"tokenize": False, "enable_thinking": False}
-        return str(
-            tokenizer.apply_chat_template(
-                list(messages), add_generation_prompt=not answer, **options
-            )
-        )
-    except Exception as error:  # jinja2's own errors, and whatever a template raises
-        roles = ", ".join(message["role"] for message in messages)
-        raise WorkshopError(
-            f"The chat template refuses these messages ({roles}): {first_line(error)}"
-        ) from error
+        template = str(tokenizer.get_chat_template())
+    except ValueError as error:  # none, or several without one for talking
+        raise WorkshopError(f"The tokenizer has no chat template: {first_line(error)}") from error
+    return render(template, messages, answered=answer, **tokenizer.special_tokens_map)
 
 
 def stop_token_ids(tokenizer: Any, model_or_config: Any = None) -> list[int]:
@@ -113,5 +107,5 @@ def _template_tail(tokenizer: Any) -> str:
     messages = [{"role": "user", "content": "a"}, {"role": "assistant", "content": marker}]
     try:
         return chat_prompt(tokenizer, messages, answer=True).rpartition(marker)[2].strip()
-    except WorkshopError:
+    except Refused:
         return ""

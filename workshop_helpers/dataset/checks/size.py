@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from statistics import median
 from typing import Any
 
-from ...core.errors import WorkshopError, first_line
+from ...core.errors import first_line
 from ...models.chat import chat_prompt
+from ...models.rendering import Refused
 from .findings import Finding, who
 from .row import CheckedRow, Places, SetCheck
 
@@ -75,7 +76,7 @@ class Tokens(SetCheck):
             try:
                 texts.append(chat_prompt(self.tokenizer, messages, answer=True))
                 rows.append(row)
-            except WorkshopError as error:
+            except Refused as error:
                 roles = ", ".join(message["role"] for message in messages)
                 values = {"roles": roles, "reason": first_line(error.__cause__ or error)}
                 found.append(row.finding("wrong-order", "template-refuses", **values))

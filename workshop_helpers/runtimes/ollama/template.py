@@ -17,6 +17,7 @@ from ...core.errors import WorkshopError
 from ...gguf.header import GgufFile, read_gguf
 from ...models.chat import Messages, chat_prompt
 from ...models.load import load_tokenizer
+from ...models.rendering import render
 from ...models.resolve import ModelRef, resolve
 
 # (messages, whether they end with the answer already) → the text that the model sees
@@ -169,19 +170,7 @@ def gguf_render(file: GgufFile) -> Render:
         )
     named = {"bos_token": _token(file, "bos"), "eos_token": _token(file, "eos")}
 
-    def render(messages: Messages, answered: bool) -> str:
-        from transformers.utils.chat_template_utils import render_jinja_template
-
-        texts, _ = render_jinja_template(
-            conversations=[list(messages)],
-            chat_template=template,
-            add_generation_prompt=not answered,
-            enable_thinking=False,
-            **named,
-        )
-        return str(texts[0])
-
-    return render
+    return lambda messages, answered: render(template, messages, answered=answered, **named)
 
 
 def _token(file: GgufFile, name: str) -> str:

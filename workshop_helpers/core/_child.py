@@ -6,6 +6,7 @@ import importlib
 import json
 import os
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from typing import Any
 def main() -> None:
     # This file's folder holds modules named like others'; the package itself must be found first.
     sys.path[0] = str(Path(__file__).parents[2])
-    from workshop_helpers.core.errors import WorkshopError
+    from workshop_helpers.core.errors import WorkshopError, first_line
 
     del sys.path[0]
     answers = os.fdopen(os.dup(1), "wb")
@@ -25,16 +26,18 @@ def main() -> None:
         try:
             if made is None:
                 module, _, maker = name.partition(":")
-                made = getattr(importlib.import_module(f"workshop_helpers.gguf.{module}"), maker)(
-                    **arguments
-                )
+                found = importlib.import_module(f"workshop_helpers.{module}")
+                made = getattr(found, maker)(**arguments)
                 reply: dict[str, Any] = {"result": None}
             else:
                 found = getattr(made, name)(**arguments)
                 values = found if hasattr(found, "shape") else None
                 reply = {"result": found} if values is None else {"shape": values.shape}
-        except (WorkshopError, RuntimeError) as error:
+        except WorkshopError as error:
             reply = {"error": str(error)}
+        except Exception as error:  # the other side makes a sentence of it
+            traceback.print_exc()
+            reply = {"error": first_line(error)}
         answers.write(json.dumps(reply).encode() + b"\n")
         if values is not None:
             answers.write(values.astype("float32").tobytes())
