@@ -95,14 +95,22 @@ def test_page_is_whole_by_itself_and_in_japanese(out):
     assert not re.search(r'(src|href)="(https?:|//|/|file:)', page)
 
 
-def test_running_it_again_trains_converts_and_merges_nothing_again(out, shop, tiny_model):
+def test_again_and_without_a_server_nothing_is_made_again_and_it_says_so(
+    out, shop, tiny_model, monkeypatch, capsys
+):
     made = [
         out / "ja" / name for name in ("tuned-100", "model", "model-F16.gguf", "model-Q2_K.gguf")
     ]
     before = [path.stat().st_mtime_ns for path in made]
-    report = run(out, shop, tiny_model)
+    with socket.socket() as taken:  # a port where nobody answers
+        taken.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("OLLAMA_HOST", f"127.0.0.1:{taken.getsockname()[1]}")
+        result = run(out, shop, tiny_model, ollama=True)["languages"]["ja"]
     assert [path.stat().st_mtime_ns for path in made] == before
-    assert all(training["reused"] for training in report["languages"]["ja"]["training"].values())
+    assert all(training["reused"] for training in result["training"].values())
+    assert "No Ollama answers" in result["ollama"]["left_out"]
+    assert "No Ollama answers" in capsys.readouterr().out
+    assert len(result["steps"]) == 7
 
 
 def test_it_ends_with_the_tuned_model_answering_in_ollama(
@@ -123,16 +131,6 @@ def test_it_ends_with_the_tuned_model_answering_in_ollama(
             assert len(result["steps"]) == 8
         finally:
             server.remove("workshop-demo-ja")
-
-
-def test_without_a_server_it_says_so_and_ends_well(out, shop, tiny_model, monkeypatch, capsys):
-    with socket.socket() as taken:  # a port where nobody answers
-        taken.bind(("127.0.0.1", 0))
-        monkeypatch.setenv("OLLAMA_HOST", f"127.0.0.1:{taken.getsockname()[1]}")
-        result = run(out, shop, tiny_model, ollama=True)["languages"]["ja"]
-    assert "No Ollama answers" in result["ollama"]["left_out"]
-    assert "No Ollama answers" in capsys.readouterr().out
-    assert len(result["steps"]) == 7
 
 
 def test_two_demos_in_one_folder_do_not_mix(out, shop, tiny_model):

@@ -16,7 +16,7 @@ from commands import run, write_questions, write_rows
 from workshop_helpers.cli import main as cli
 from workshop_helpers.cli import models
 
-VERBS = ["demo", "doctor", "models", "train", "ask", "verify", "merge", "gguf", "quantize"]
+VERBS = ["demo", "try", "doctor", "models", "train", "ask", "verify", "merge", "gguf", "quantize"]
 
 
 def done(capfd, *arguments: object) -> str:

@@ -30,6 +30,7 @@ CALLS = {
     "verify": "MODEL ADAPTER GGUF --questions QUESTIONS --out OUT",
     "modelfile": "GGUF --system-file TEXT --from-data ROWS --out OUT",
     "demo": "--model MODEL --no-ollama --language en --out OUT",
+    "try": "ROWS --questions QUESTIONS --model MODEL --out OUT",
     "demo1": "--model MODEL --out OUT",
     "demo2": "--model MODEL --out OUT",
     "demo3": "--model MODEL --out OUT",
@@ -221,8 +222,8 @@ def test_no_verb_replaces_a_file_that_it_did_not_make(capfd, things, verb):
     call = CALLS[verb].replace("--converter CONVERTER", "")
     out = {"gguf": "mine.gguf", "data check": "mine.html"}.get(verb, "mine.jsonl")
     file = things / out
-    if verb in ("quantize", "demo"):
-        file = things / "mine" / {"quantize": "m-Q8_0.gguf", "demo": "report.html"}[verb]
+    if verb in ("quantize", "demo", "try"):
+        file = things / "mine" / {"quantize": "m-Q8_0.gguf"}.get(verb, "report.html")
         out = "mine"
     file.parent.mkdir(exist_ok=True)
     file.write_text("days of work")

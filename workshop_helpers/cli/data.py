@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 WIDTH = 120
 _REPORT = "report of a check"
+_WEIGHED = 1000  # rows of a file on which the base model is tried
 
 
 def add_data_verbs(verbs: Any) -> None:
@@ -129,9 +130,34 @@ def _check(args: argparse.Namespace) -> int:
         size = write_findings(report, args.html, language).stat().st_size
         write_card(args.html, {"kind": _REPORT, "inputs": inputs, "size_bytes": size})
         where = say("findings.report", language, path=args.html)
-    after = "\n".join(afterword(report, language))
+    said = [] if args.quick else _weigh(args, report)
+    after = "\n".join([*afterword(report, language), *(one.said(language) for one in said)])
     show(args, report, findings_table(report, language), after, where, width=WIDTH)
     return report.exit_code
+
+
+def _weigh(args: argparse.Namespace, report: Any) -> list[Any]:
+    """What to say of the base model for these rows: nothing without torch, or where none can be
+    read.
+    """
+    import itertools
+
+    from ..dataset.formats import Conversation, open_rows
+    from ..evaluation.fit import weigh_base
+
+    rows: list[Any] = []
+    for file in args.files:
+        with open_rows(file, **read_options(args)) as reader:
+            every = (row for row in reader if isinstance(row, Conversation))
+            rows += itertools.islice(every, _WEIGHED)
+    if not rows:
+        return []
+    try:
+        fit, better, said = weigh_base(args.model, rows)
+    except ModuleNotFoundError:  # the rows can be checked without what trains on them
+        return []
+    report.summary["base"] = {**fit.to_dict(), "better": better and better.to_dict()}
+    return said
 
 
 def _add_clean(verb: Any) -> None:

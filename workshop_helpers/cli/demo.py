@@ -9,17 +9,14 @@ from __future__ import annotations
 import argparse
 import contextlib
 import sys
-import time
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..core.artifacts import claim, data_path
-from ..core.cards import write_card
+from ..core.artifacts import data_path
 from ..core.errors import WorkshopError
-from ..core.jsonio import write_json
-from ..core.ownership import keep_apart, refuse_foreign_file
+from ..core.ownership import keep_apart
 from ..core.wordings import LANGUAGES, say
 from .arguments import (
     DEFAULT_TYPES,
@@ -31,13 +28,12 @@ from .arguments import (
     several,
 )
 from .convert import check_types
-from .output import OK, console, show_json, table
+from .output import OK, console, show_json
+from .walk import Walk, reporting, write_page
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ..evaluation.comparison import Comparison
-    from ..training.report import TrainingReport
 
 FEW, MANY = 10, 100
 FEW_EPOCHS = 3
@@ -119,7 +115,6 @@ def run_demo(
     and when another run is at work in `out`.
     """
     from ..core.device import machine, versions
-    from ..display import write_report
     from ..models.resolve import folders_of, resolve
 
     out = Path(out).expanduser()
@@ -130,211 +125,81 @@ def run_demo(
     if not languages or not set(languages) <= set(LANGUAGES):
         asked = ", ".join(languages) or "none"
         raise WorkshopError(f"The demo speaks {', '.join(LANGUAGES)}; asked for: {asked}.")
-    start = time.perf_counter()
     screen = screen or console()
     about = {"machine": machine(), "versions": versions()}
-    report: dict[str, Any] = {"model": model, **about, "seconds": 0.0, "languages": {}}
     pages = [out / f"report.{language}.html" for language in languages]
     pages[0] = out / "report.html"
-    with claim(out):
-        for path in (*pages, out / "report.json"):
-            refuse_foreign_file(path, _KIND, overwrite=overwrite)
+    head = {"model": model, **about, "languages": {}}
+    with reporting(out, pages, _KIND, screen, overwrite=overwrite, **head) as report:
         no_ollama = _no_ollama() if ollama else "It was not asked for."
         for language, path in zip(languages, pages, strict=True):
-            job = _Job(
-                language, out / language, model, types, device, shop, overwrite, no_ollama, screen
-            )
-            job.run()
-            job.show()
-            write_report(path, language=language, **job.reports(), **about)
-            write_card(path, {"kind": _KIND})
-            report["languages"][language] = job.to_dict()
-        report["seconds"] = round(time.perf_counter() - start, 1)
-        write_json(out / "report.json", report)
-        write_card(out / "report.json", {"kind": _KIND})
-    screen.print(f"\n{report['seconds']:.0f} s in all.", style="bold")
-    for path in [*pages, out / "report.json"]:
-        screen.print(f"  {path}", markup=False, soft_wrap=True)
+            walk = Walk(
+                language, out / language, model, types, device, overwrite, screen,
+                7 if no_ollama else 8, shop / f"train.{language}.jsonl",
+            )  # fmt: skip
+            _walk(walk, shop)
+            served = {"left_out": no_ollama} if no_ollama else _serve(walk)
+            walk.show()
+            said = "Not put into Ollama. {left_out}"
+            if "name" in served:
+                said = "In Ollama: {name}. Talk to it: workshop ollama chat {name}"
+            screen.print(said.format(**served), markup=False, soft_wrap=True)
+            write_page(walk, path, _KIND, **about)
+            report["languages"][language] = {**walk.to_dict(), "ollama": served}
     return report
 
 
-@dataclass
-class _Job:
-    """The main job in one language. `run` makes, step by step, what the others tell about."""
+def _walk(walk: Walk, shop: Path) -> None:
+    from ..dataset.formats import read_conversations
+    from ..dataset.questions import read_questions
+    from ..evaluation.candidates import Candidate
+    from ..metrics.facts import ShopFacts
 
-    language: str
-    out: Path
-    model: str
-    types: Sequence[str]
-    device: str | None
-    shop: Path
-    overwrite: bool
-    no_ollama: str  # why that step is left out, if it is
-    screen: Console
-    steps: list[tuple[str, float]] = field(default_factory=list)  # name, seconds
+    facts, file = ShopFacts.load(shop / "facts.yaml"), shop / f"questions.{walk.language}.jsonl"
+    questions, rows = read_questions(file), read_conversations(walk.data)
+    if len(rows) < MANY:
+        raise WorkshopError(f"{walk.data} has {len(rows)} rows; the demo trains on {MANY}.")
+    how = ("--epochs", FEW_EPOCHS, "--batch-size", FEW_BATCH)
+    changes = {"epochs": FEW_EPOCHS, "batch_size": FEW_BATCH}
+    few, many = (
+        walk.train(rows[:n], walk.out / f"tuned-{n}", "--rows", n, *options, **recipe)
+        for n, options, recipe in ((FEW, how, changes), (MANY, (), {}))
+    )
+    system = facts.system_prompt(walk.language)
+    candidates = [
+        Candidate(say("candidates.base", walk.language), walk.model),
+        Candidate(say("candidates.prompt", walk.language), walk.model, system=system),
+        Candidate(walk.tuned(FEW), few.adapter),
+        Candidate(walk.tuned(MANY), many.adapter),
+    ]
+    walk.compare(candidates, questions, file, facts)
+    walk.make_smaller(many.adapter, rows[MANY:][-HELD_OUT:] or rows[-HELD_OUT:])
 
-    def run(self) -> None:
-        from ..dataset.questions import read_questions
-        from ..evaluation.quantization import quantization_table
-        from ..gguf.convert import convert
-        from ..metrics.facts import ShopFacts
-        from ..training.merge import merge
 
-        self.facts = ShopFacts.load(self.shop / "facts.yaml")
-        self.questions = read_questions(self.shop / f"questions.{self.language}.jsonl")
-        rows = self.rows()
-        self.few = self.train(rows[:FEW], epochs=FEW_EPOCHS, batch_size=FEW_BATCH)
-        self.many = self.train(rows[:MANY])
-        self.comparison = self.compare()
-        again: dict[str, Any] = {"device": self.device, "overwrite": self.overwrite}
-        with self.step("merge"):
-            self.merged = merge(self.many.adapter, self.out / "model", **again)
-        with self.step("convert"):
-            gguf = self.out / "model-F16.gguf"
-            self.converted = convert(self.merged.model, gguf, overwrite=self.overwrite)
-        with self.step("quantize"):
-            self.quantization = quantization_table(
-                self.converted.path, self.types, self.questions, shop=self.facts,
-                held_out_conversations=rows[MANY:][-HELD_OUT:] or rows[-HELD_OUT:],
-                overwrite=self.overwrite,
-            )  # fmt: skip
-        self.asked = telling_question(self.comparison)
-        self.question = self.questions[self.asked]
-        self.answers = self.ask()
-        self.served = {"left_out": self.no_ollama} if self.no_ollama else self.serve()
+def _serve(walk: Walk) -> dict[str, Any]:
+    """The tuned model in Ollama, asked, or why not: a server's trouble does not cost what is made
+    already.
+    """
+    from ..runtimes.ollama.client import Ollama
+    from ..runtimes.ollama.prompted import prompted
+    from ..runtimes.ollama.runtime import OllamaRuntime
 
-    def say(self, code: str, **values: Any) -> str:
-        return say(f"demo.{code}", self.language, **values)
-
-    def tuned(self, rows: int, *more: str) -> str:
-        """What the model that was tuned on so many rows is called."""
-        return ", ".join([say("candidates.tuned", self.language, n=rows), *more])
-
-    @contextlib.contextmanager
-    def step(self, code: str, **values: Any) -> Iterator[None]:
-        """Say what is done, and take its time."""
-        name, count = self.say(code, **values), 7 if self.no_ollama else 8
-        self.screen.print(f"[dim]{len(self.steps) + 1}/{count}[/] {name} …")
-        begun = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.steps.append((name, round(time.perf_counter() - begun, 2)))
-
-    def rows(self) -> list[Any]:
-        from ..dataset.formats import read_conversations
-
-        file = self.shop / f"train.{self.language}.jsonl"
-        rows = read_conversations(file)
-        if len(rows) < MANY:
-            raise WorkshopError(f"{file} has {len(rows)} rows; the demo trains on {MANY}.")
-        return rows
-
-    def train(self, rows: list[Any], **changes: Any) -> TrainingReport:
-        from ..training.recipe import LoraRecipe
-        from ..training.train import train
-
-        recipe = LoraRecipe.for_model(self.model).replace(**changes)
-        out = self.out / f"tuned-{len(rows)}"
-        again: dict[str, Any] = {"device": self.device, "overwrite": self.overwrite}
-        with self.step("train", n=len(rows)):
-            return train(self.model, rows, out, recipe, **again)
-
-    def compare(self) -> Comparison:
-        from ..evaluation.candidates import Candidate
-        from ..evaluation.comparison import compare
-
-        facts = self.facts.system_prompt(self.language)
-        candidates = [
-            Candidate(say("candidates.base", self.language), self.model),
-            Candidate(say("candidates.prompt", self.language), self.model, system=facts),
-            Candidate(self.tuned(FEW), self.few.adapter),
-            Candidate(self.tuned(MANY), self.many.adapter),
-        ]
-        how: dict[str, Any] = {"device": self.device, "progress": False}
-        with self.step("verify"):
-            return compare(candidates, self.questions, shop=self.facts, **how)
-
-    def ask(self) -> list[tuple[str, str]]:
-        """(label, answer) of every model; those that were compared have answered already."""
-        from ..runtimes import ask
-
-        said = [(row.label, row.answers[self.asked].text.strip()) for row in self.comparison.rows]
-        with self.step("ask"):
-            for row in self.quantization.rows:
-                answer = ask(row.path, self.question.question, system=self.question.system)
-                said.append((self.tuned(MANY, row.type), answer.text.strip()))
-        return said
-
-    def serve(self) -> dict[str, Any]:
-        """The tuned model in Ollama, asked, or why not: a server's trouble does not cost what is
-        made already.
-        """
-        from ..runtimes.ollama.client import Ollama
-        from ..runtimes.ollama.prompted import prompted
-        from ..runtimes.ollama.runtime import OllamaRuntime
-
-        rows = self.quantization.rows
-        made = next((row for row in rows if row.type == SERVED), rows[-1])
-        name = f"workshop-demo-{self.language}"
-        try:
-            with self.step("ollama"), Ollama() as server:
-                # Without a system text or examples this is the tuned model alone, with its own
-                # template and stop text.
-                server.create(name, prompted(made.path))
-                about = {"name": name, "host": server.host, "version": server.version()}
-                with OllamaRuntime(name) as runtime:
-                    answer = runtime.answer([self.question.messages()])[0].text
-                    timings = [asdict(one) for one in runtime.timings[:1]]
-        except WorkshopError as error:
-            return {"left_out": str(error)}
-        self.answers.append((self.tuned(MANY, made.type, "Ollama"), answer))
-        return {**about, "type": made.type, "answer": answer, "timings": next(iter(timings), None)}
-
-    def reports(self) -> dict[str, Any]:
-        """What the page shows, as `write_report` takes it."""
-        return {
-            "training": {self.tuned(FEW): self.few, self.tuned(MANY): self.many},
-            "comparison": self.comparison,
-            "merging": self.merged,
-            "quantization": self.quantization,
-            "same_question": (self.question.question, self.answers),
-            "steps": self.steps,
-        }
-
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON takes it."""
-        answers = {"question": self.question.question, "answers": dict(self.answers)}
-        return {
-            "training": {
-                self.tuned(FEW): self.few.to_dict(), self.tuned(MANY): self.many.to_dict(),
-            },
-            "comparison": self.comparison.to_dict(),
-            "merging": self.merged.to_dict(),
-            "gguf": self.converted.to_dict(),
-            "quantization": self.quantization.to_dict(),
-            "same_question": answers,
-            "steps": dict(self.steps),
-            "ollama": self.served,
-        }  # fmt: skip
-
-    def show(self) -> None:
-        from rich import box
-        from rich.text import Text
-
-        from ..display import as_table
-
-        for measured in (self.comparison, self.quantization):
-            self.screen.print(as_table(measured, self.language).rich())
-        rows = [(Text(label, style="dim"), answer) for label, answer in self.answers]
-        title, plain = Text(self.question.question), box.SIMPLE_HEAD
-        self.screen.print(
-            table(("", ""), rows, title=title, title_justify="left", box=plain, show_header=False)
-        )
-        said = "Not put into Ollama. {left_out}"
-        if "name" in self.served:
-            said = "In Ollama: {name}. Talk to it: workshop ollama chat {name}"
-        self.screen.print(Text(said.format(**self.served)), soft_wrap=True)
+    rows = walk.quantization.rows
+    made = next((row for row in rows if row.type == SERVED), rows[-1])
+    name = f"workshop-demo-{walk.language}"
+    try:
+        with walk.step("ollama"), Ollama() as server:
+            # Without a system text or examples this is the tuned model alone, with its own
+            # template and stop text.
+            server.create(name, prompted(made.path))
+            about = {"name": name, "host": server.host, "version": server.version()}
+            with OllamaRuntime(name) as runtime:
+                answer = runtime.answer([walk.question.messages()])[0].text
+                timings = [asdict(one) for one in runtime.timings[:1]]
+    except WorkshopError as error:
+        return {"left_out": str(error)}
+    walk.answers.append((walk.tuned(MANY, made.type, "Ollama"), answer))
+    return {**about, "type": made.type, "answer": answer, "timings": next(iter(timings), None)}
 
 
 def _no_ollama() -> str:
@@ -347,14 +212,3 @@ def _no_ollama() -> str:
     except WorkshopError as error:
         return str(error)
     return ""
-
-
-def telling_question(comparison: Comparison) -> int:
-    """The place of the first question that the last candidate answers fully and the first one does
-    not, else 0.
-    """
-    first, last = comparison.rows[0], comparison.rows[-1]
-    for place, (before, after) in enumerate(zip(first.scores, last.scores, strict=True)):
-        if after.recall == 1 and not before.recall:
-            return place
-    return 0

@@ -97,6 +97,7 @@ def build_parser() -> argparse.ArgumentParser:
     from .modelfile import add_modelfile_verb
     from .models import add_models_verb
     from .ollama import add_ollama_verbs
+    from .own import add_own_verb
     from .stage import add_stage_verbs
     from .train import add_train_verbs
 
@@ -112,7 +113,8 @@ def build_parser() -> argparse.ArgumentParser:
     run_prints_help(parser)
     verbs = parser.add_subparsers(title="commands", metavar="COMMAND")
     for add in (
-        add_demo_verb, add_demos_verbs, add_doctor_verb, add_models_verb, add_train_verbs,
+        add_demo_verb, add_own_verb, add_demos_verbs, add_doctor_verb, add_models_verb,
+        add_train_verbs,
         add_evaluate_verbs, add_chat_verb, add_convert_verbs, add_data_verbs, add_modelfile_verb,
         add_ollama_verbs, add_stage_verbs,
     ):  # fmt: skip

@@ -77,6 +77,7 @@ def _defaults(name: str) -> str:
 
 def _train(args: argparse.Namespace) -> int:
     from ..dataset.formats.strict import read_conversations
+    from ..evaluation.fit import weigh_base
     from ..training.recipe import LoraRecipe
     from ..training.train import train
 
@@ -85,6 +86,8 @@ def _train(args: argparse.Namespace) -> int:
     rows = read_conversations(args.data, limit=args.rows, **read_options(args))
     if thoughts := sorted({name for row in rows for name in row.thoughts}):
         print(f"Not learned, only the answers are: {', '.join(thoughts)}.", file=sys.stderr)
+    for sentence in weigh_base(args.model, rows, args.device)[2]:
+        print(sentence, file=sys.stderr)
     how = given(args, "general", "device", "overwrite")
     report = train(args.model, rows, args.out, recipe, **how)
     if args.rows is not None and len(rows) < args.rows:

@@ -45,23 +45,31 @@ def held_out_loss(
     """The mean loss of the answer tokens of `rows` (nats a token), as training counts it, of a
     model or an adapter. Raises WorkshopError where there are no rows.
     """
-    import torch
-
     if not rows:
         raise WorkshopError("There are no rows to measure the loss on.")
     ref = resolve(model)
     device = pick_device(device, ref)
     tokenizer, loaded = load_tokenizer(ref), load_model(ref, device)
-    total, tokens = 0.0, 0
-    for at in range(0, len(rows), batch_size):
-        inputs = _batch(tokenizer, rows[at : at + batch_size])
-        with torch.inference_mode():
-            loss, count = answer_loss(loaded, {k: v.to(device.name) for k, v in inputs.items()})
-        total, tokens = total + float(loss), tokens + int(count)
+    total, tokens = summed_loss(tokenizer, loaded, rows, batch_size)
     return total / tokens
 
 
-def _batch(tokenizer: Any, rows: Sequence[Conversation]) -> dict[str, Any]:
+def summed_loss(
+    tokenizer: Any, model: Any, rows: Sequence[Conversation], batch_size: int = 16
+) -> tuple[float, int]:
+    """The loss of all answer tokens of `rows` (nats), and how many they are, of an open model."""
+    import torch
+
+    total, tokens = 0.0, 0
+    for at in range(0, len(rows), batch_size):
+        inputs = training_batch(tokenizer, rows[at : at + batch_size])
+        with torch.inference_mode():
+            loss, count = answer_loss(model, {k: v.to(model.device) for k, v in inputs.items()})
+        total, tokens = total + float(loss), tokens + int(count)
+    return total, tokens
+
+
+def training_batch(tokenizer: Any, rows: Sequence[Conversation]) -> dict[str, Any]:
     """The rows padded at the right, where padding is seen by no token."""
     import torch
 
