@@ -9,26 +9,32 @@ from typing import Any
 import pytest
 from commands import run
 
-ROWS = "".join(f'How much is item {chr(65 + n)}?,"Item {chr(65 + n)} is $9."\n' for n in range(16))
-ASKED = [
-    {"question": "And the price of item B?", "facts": ["$9"]},
-    {"question": "What does item C cost?", "facts": ["$9"]},
-]
+THINGS = {
+    "What does a library card cost?": "$9",
+    "When do you open?": "8:30",
+    "How long may I keep a novel?": "14 days",
+    "Is there parking?": "for 90 minutes",
+    "Who may use the study room?": "6 people",
+    "Do you lend films?": "3 DVDs",
+    "How high is the fine for late books?": "$0.20 a day",
+    "Can I print something?": "$0.15 a page",
+    "On which day are you closed?": "Monday",
+    "When does story time begin?": "11:00",
+}
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("own")
-    (folder / "rows.csv").write_text(f"question,answer\n{ROWS}", encoding="utf-8")
-    lines = "".join(json.dumps(one) + "\n" for one in ASKED)
-    (folder / "asked.jsonl").write_text(lines, encoding="utf-8")
+    rows = "".join(f'{asked},"Here it is: {fact}."\n' for asked, fact in THINGS.items())
+    (folder / "rows.csv").write_text(f"question,answer\n{rows}", encoding="utf-8")
     return folder
 
 
-def walk(capfd, place: Path, tiny_model: Path, *more: object, out: str = "made") -> Any:
+def walk(capfd, place: Path, tiny_model: Path, *more: object) -> Any:
     return run(
-        capfd, "try", place / "rows.csv", "--questions", place / "asked.jsonl", "--model",
-        tiny_model, "--out", place / out, "--to", "Q8_0", "--device", "cpu", *more,
+        capfd, "try", place / "rows.csv", "--model", tiny_model, "--out", place / "made", "--to",
+        "Q8_0", "--device", "cpu", *more,
     )  # fmt: skip
 
 
@@ -37,27 +43,29 @@ def test_it_goes_all_the_way_shows_each_command_and_finds_what_it_made(capfd, pl
     assert code == 0, err
     made = place / "made"
     shown = [line.split()[1] for line in out.splitlines() if line.startswith("    workshop")]
-    assert shown == ["data", "data", "train", "verify", "merge", "gguf", "quantize"]
+    assert shown == ["data"] * 3 + ["train", "verify", "merge", "gguf", "quantize"]
     assert f"workshop chat {made}/model-Q8_0.gguf" in out
     report = json.loads((made / "report.json").read_text(encoding="utf-8"))
-    assert report["check"]["rows"] == 16 and report["language"] == "en"
-    assert [c["label"] for c in report["comparison"]["candidates"]] == ["base", "tuned on 16 rows"]
+    assert report["check"]["rows"] == 10 and report["language"] == "en"
+    assert [c["label"] for c in report["comparison"]["candidates"]] == ["base", "tuned on 8 rows"]
+    assert "2 questions, 2 with facts" in out and "parts/questions.jsonl" in out
     page = (made / "report.html").read_text(encoding="utf-8")
-    assert "tuned on 16 rows" in page and "id='quantization'" in page
+    assert "tuned on 8 rows" in page and "id='quantization'" in page
+    assert "does not say" in page  # why an answer is not right
 
     files = [made / "adapter", made / "model", made / "model-Q8_0.gguf"]
     before = [file.stat().st_mtime_ns for file in files]
     code, out, err = walk(capfd, place, tiny_model, "--json")
     assert code == 0, err
     assert [file.stat().st_mtime_ns for file in files] == before
-    assert json.loads(out)["training"]["tuned on 16 rows"]["reused"]
+    assert json.loads(out)["training"]["tuned on 8 rows"]["reused"]
 
 
 def test_results_of_other_rows_are_replaced_only_when_it_was_agreed(capfd, place, tiny_model):
     rows = place / "rows.csv"
     before = rows.read_text(encoding="utf-8")
     walk_made = (place / "made" / "clean.csv").read_bytes()
-    rows.write_text(f"{before}How much is item Z?,Item Z is $9.\n", encoding="utf-8")
+    rows.write_text(f"{before}What is item Z?,It is $9.\n", encoding="utf-8")
     code, _, err = walk(capfd, place, tiny_model)
     assert code == 2 and "--yes" in err and "Traceback" not in err
     assert (place / "made" / "clean.csv").read_bytes() == walk_made

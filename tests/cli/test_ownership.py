@@ -27,7 +27,7 @@ CALLS = {
     "merge": "ADAPTER --out OUT",
     "gguf": "MODEL --converter CONVERTER --out OUT",
     "quantize": "GGUF --to Q8_0 --out-dir OUT",
-    "verify": "MODEL ADAPTER GGUF --questions QUESTIONS --out OUT",
+    "verify": "MODEL ADAPTER GGUF --questions QUESTIONS --facts FACTS --out OUT --html OUT",
     "modelfile": "GGUF --system-file TEXT --from-data ROWS --out OUT",
     "demo": "--model MODEL --no-ollama --language en --out OUT",
     "try": "ROWS --questions QUESTIONS --model MODEL --out OUT",
@@ -243,7 +243,8 @@ AGAIN = {
     "data from-csv": "TABLE made.jsonl",
     "data from-faq": "PAGE made.jsonl.gz",
     "data from-python": "CODE made.parquet",
-    "verify": "MODEL --questions QUESTIONS --out answers.jsonl --limit 1 --max-new-tokens 2",
+    "verify": "MODEL --questions QUESTIONS --out answers.jsonl --html page.html --limit 1 "
+    "--max-new-tokens 2",
 }
 
 

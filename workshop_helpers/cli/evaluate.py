@@ -29,7 +29,7 @@ from .output import OK, show
 if TYPE_CHECKING:
     from ..evaluation.comparison import CandidateResult, Comparison
 
-_KIND = "answers"
+_KIND, _PAGE = "answers", "report of answers"
 
 
 def add_evaluate_verbs(verbs: Any) -> None:
@@ -54,6 +54,8 @@ def add_evaluate_verbs(verbs: Any) -> None:
     option(verify, "--limit", "N", "ask only the first N questions", at_least_one)
     answers = "write every answer here (.jsonl), with what is found, missing or wrong, and why"
     option(verify, "--out", "FILE", answers, output_path)
+    page = "write a report to look at: table, answers, what is wrong and why"
+    option(verify, "--html", "FILE", page, output_path)
     add_overwrite(verify)
     add_longest_answer(verify)
 
@@ -88,20 +90,37 @@ def _verify(args: argparse.Namespace) -> int:
     from ..evaluation.shop import questions_of
 
     questions = questions_of(args.questions, args.facts)[: args.limit]
-    if args.out is not None:
-        inputs = _inputs(args)
-        _check_writable(args.out)
-        refuse_other(args.out, _KIND, inputs, overwrite=args.overwrite)
+    written = {file: kind for file, kind in ((args.out, _KIND), (args.html, _PAGE)) if file}
+    inputs = {file: _inputs(args, file) for file in written}
+    for file, kind in written.items():
+        _check_writable(file)
+        refuse_other(file, kind, inputs[file], overwrite=args.overwrite)
+    if args.out is not None and args.out == args.html:
+        raise WorkshopError(f"--out and --html both name {args.out}. Give each a file of its own.")
     candidates = [Candidate(model, model) for model in dict.fromkeys(args.models)]
     how = given(args, "device", "max_new_tokens")
     comparison = compare(candidates, questions, progress=not args.json and _told, **how)
-    if args.out is not None:
-        begin_card(args.out, _KIND, inputs)
-        size = comparison.answers_jsonl(args.out).stat().st_size
-        write_card(args.out, {"kind": _KIND, "inputs": inputs, "size_bytes": size})
+    for file, kind in written.items():
+        begin_card(file, kind, inputs[file])
+        if kind == _KIND:
+            comparison.answers_jsonl(file)
+        else:
+            _write_page(comparison, file, args.questions.name)
+        write_card(file, {"kind": kind, "inputs": inputs[file], "size_bytes": file.stat().st_size})
     where = None if args.out is None else f"Every answer: {args.out}"
-    show(args, comparison, as_table(comparison, "en").rich(), *_judged(comparison), where)
+    look = None if args.html is None else f"To look at: {args.html}"
+    show(args, comparison, as_table(comparison, "en").rich(), *_judged(comparison), where, look)
     return OK
+
+
+def _write_page(comparison: Comparison, file: Path, name: str) -> None:
+    from ..core.device import machine, versions
+    from ..core.wordings import say
+    from ..display import write_report
+
+    title = say("display.report-scored", comparison.language, file=name)
+    about = {"machine": machine(), "versions": versions()}
+    write_report(file, language=comparison.language, title=title, comparison=comparison, **about)
 
 
 def _judged(comparison: Comparison) -> list[Any]:
@@ -123,14 +142,16 @@ def _told(row: CandidateResult) -> None:
     print(f"{told}, facts stated {percent(row.summary.recall)}", file=sys.stderr)
 
 
-def _inputs(args: argparse.Namespace) -> dict[str, Any]:
-    """What the answers are made of. Raises WorkshopError where --out is a part of it."""
+def _inputs(args: argparse.Namespace, file: Path) -> dict[str, Any]:
+    """What the answers are made of. Raises WorkshopError where `file`, to be written, is a part of
+    it.
+    """
     from ..models.identity import identity
     from ..models.resolve import folders_of, resolve
 
     refs = {model: resolve(model) for model in args.models}
     read = [file for file in (args.questions, args.facts) if file is not None]
-    keep_apart(args.out, [*read, *(f for ref in refs.values() for f in folders_of(ref))])
+    keep_apart(file, [*read, *(f for ref in refs.values() for f in folders_of(ref))])
     of_models = {m: identity(r) if r.kind != "ollama" else m for m, r in refs.items()}
     asked = {"questions": file_hash(args.questions), **given(args, "limit", "max_new_tokens")}
     if args.facts is not None:

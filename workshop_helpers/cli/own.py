@@ -174,7 +174,8 @@ class _Own:
             self._train_and_compare(walk, rows)
             walk.make_smaller(self.adapter, test or self._not_trained_on(walk.language))
             walk.show()
-            write_page(walk, page, _KIND, **about)
+            title = say("display.report-own", walk.language, file=self.file.name)
+            write_page(walk, page, _KIND, title=title, **about)
             report |= {"model": walk.model, "language": walk.language, **walk.to_dict()}
         self._goodbye(walk)
         return report

@@ -17,12 +17,13 @@ from ..training.report import TrainingReport
 from .answers import answers_side_by_side
 from .html import html_table, page, section
 from .plots import Plot, loss_curve, recall_bars, size_against_quality
-from .tables import as_table
+from .tables import as_table, faults_table
 
 
 def report_html(
     *,
     language: str = "en",
+    title: str | None = None,
     comparison: Comparison | None = None,
     training: Mapping[str, TrainingReport] | None = None,
     merging: MergeReport | None = None,
@@ -35,9 +36,10 @@ def report_html(
 ) -> str:
     """The report as one HTML document with everything inside it: styles, plots (SVG), no script.
 
-    training: the report of each label. same_question: the question and (label, answer) for each
-    model it was put to. steps: (name, seconds). machine, versions: as `core.device` gives them.
-    shown: answers open to the eye; the rest are folded. What is None is left out.
+    title: if not the demo's. training: the report of each label. same_question: the question and
+    (label, answer) for each model it was put to. steps: (name, seconds). machine, versions: as
+    `core.device` gives them. shown: answers open to the eye; the rest are folded. What is None is
+    left out.
     """
     sections: list[str] = []
     if comparison is not None:
@@ -63,8 +65,8 @@ def report_html(
         heading = say("display.machine", language)
         sections.append(section(heading, "", html_table([], rows, "facts"), name="machine"))
     made = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
-    title, lead, footer = (say(f"display.{k}", language) for k in ("report", "report-lead", "made"))
-    return page(title, lead, sections, f"{footer}: {made}", language)
+    usual, lead, footer = (say(f"display.{k}", language) for k in ("report", "report-lead", "made"))
+    return page(title or usual, lead, sections, f"{footer}: {made}", language)
 
 
 def write_report(path: str | Path, **parts: Any) -> Path:
@@ -98,6 +100,10 @@ def _comparison_sections(comparison: Comparison, language: str, shown: int) -> l
     first, *folded = [answers_side_by_side(chosen, language).html for chosen in answers]
     summary = escape(say("display.all-answers", language, n=count))
     rest = "".join(f"<details><summary>{summary}</summary>{all}</details>" for all in folded)
+    wrong = faults_table(comparison, language, most=len(comparison.rows) * count)
+    if wrong is not None:
+        said = escape(say("display.faults", language, n=len(wrong.rows)))
+        rest += f"<details><summary>{said}</summary>{_scroll(wrong.html())}</details>"
     return [
         _section("comparison", language, _scroll(table), bars),
         _section("answers", language, first, rest),
