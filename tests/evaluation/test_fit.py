@@ -7,7 +7,7 @@ import pytest
 from workshop_helpers.core.artifacts import data_path
 from workshop_helpers.dataset.formats import read_conversations
 from workshop_helpers.evaluation.fit import better_base, rows_fit, weigh_base
-from workshop_helpers.training.estimate import training_seconds
+from workshop_helpers.training.measure import training_seconds
 from workshop_helpers.training.recipe import LoraRecipe
 
 OTHER_SHOP = """question,answer

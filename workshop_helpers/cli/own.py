@@ -300,7 +300,7 @@ class _Own:
 
     def _takes(self, walk: Walk, rows: list[Conversation]) -> str:
         from ..evaluation.fit import duration
-        from ..training.estimate import training_seconds
+        from ..training.measure import training_seconds
         from ..training.recipe import LoraRecipe
 
         recipe = LoraRecipe.for_model(walk.model)

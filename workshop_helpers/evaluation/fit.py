@@ -21,8 +21,8 @@ from ..dataset.formats import Conversation, read_conversations
 from ..metrics.language import detect_language
 from ..models.choices import ModelChoice, model_choices
 from ..models.resolve import ModelRef, resolve
-from ..training.estimate import training_seconds
 from ..training.loss import summed_loss
+from ..training.measure import training_seconds
 from ..training.recipe import LoraRecipe
 
 # Own library, school and clinic rows: 2.2 to 2.9 times the shop's loss; a help desk's: 3.4.

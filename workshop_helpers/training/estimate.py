@@ -1,5 +1,4 @@
-"""What a training will take, estimated before it runs: memory by terms, time and money by tokens,
-or time by a step that is tried.
+"""What a training will take, estimated before it runs: memory by terms, time and money by tokens.
 
 Estimates, with the formulas written out; only a training itself measures. What they leave out:
 Python, the libraries and their kernels, memory that was freed and is kept, and the matrix of
@@ -8,11 +7,9 @@ attention scores, which neither SDPA nor flash attention stores.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..core.errors import WorkshopError
 from ..core.jsonio import read_json
@@ -20,10 +17,6 @@ from ..models.files import count_weights
 from ..models.load import model_folder
 from ..models.resolve import ModelRef, resolve
 from .recipe import LoraRecipe
-
-if TYPE_CHECKING:
-    from ..core.device import Device
-    from ..dataset.formats import Conversation
 
 METHODS = ("full", "lora", "qlora")
 # NF4 with its scales quantized too: 4 bits, and 0.127 bits of scales a weight (Dettmers et al.
@@ -201,72 +194,3 @@ def estimate_cost(
     tokens = rows * tokens_a_row * epochs
     seconds = tokens / tokens_a_second
     return CostEstimate(tokens, seconds, seconds / 3600 * price_an_hour)
-
-
-def training_seconds(
-    model: str,
-    rows: Sequence[Conversation],
-    recipe: LoraRecipe,
-    device: Device | str | None = None,
-    *,
-    here: bool = True,
-) -> float:
-    """Seconds that a training of a catalogue's model takes on this machine as busy as it is now.
-
-    Where the weights are `here`, two real steps are taken and the second is timed; else the
-    machine's speed with matrices is, and the training is taken to reach half of that with 6
-    operations a weight and token. Loading and libraries are left out.
-    """
-    from .train import training_device
-
-    ref = resolve(model)
-    chosen = training_device(device, ref)
-    batch = list(rows[: recipe.batch_size])
-    steps = max(1.0, len(rows) / recipe.batch_size) * recipe.epochs
-    if here:
-        return _step_seconds(ref, batch, recipe, chosen) * steps
-    entry = ref.entry
-    assert entry is not None
-    # About four bytes of text are a token in every language.
-    tokens = sum(len(m.content.encode()) for row in rows for m in row.messages) / 4 + 10 * len(rows)
-    return 2 * 6 * entry.parameters * tokens * recipe.epochs / _operations_a_second(chosen)
-
-
-def _step_seconds(
-    ref: ModelRef, batch: list[Conversation], recipe: LoraRecipe, device: Device
-) -> float:
-    import torch
-    from peft import get_peft_model
-
-    from ..models.load import load_model, load_tokenizer, quiet_libraries
-    from .loss import answer_loss, training_batch
-    from .trainer import lora_config
-
-    with quiet_libraries():
-        model = get_peft_model(load_model(ref, device), lora_config(recipe))
-    inputs = training_batch(load_tokenizer(ref), batch)
-    inputs = {name: value[:, : recipe.max_length].to(device.name) for name, value in inputs.items()}
-    seconds = 0.0
-    for _ in range(2):  # the first makes kernels
-        begun = time.perf_counter()
-        with torch.autocast(device.name, torch.bfloat16, enabled=device.dtype == "bf16"):
-            loss, _count = answer_loss(model, inputs)
-        loss.backward()
-        loss.item()  # a GPU works on until its result is asked for
-        seconds = time.perf_counter() - begun
-        model.zero_grad()
-    return seconds
-
-
-def _operations_a_second(device: Device) -> float:
-    """Floating-point operations a second in products of matrices of a training's size."""
-    import torch
-
-    kind = {"device": device.name, "dtype": device.torch_dtype()}
-    one, other = torch.rand(256, 1024, **kind), torch.rand(1024, 4096, **kind)
-    best = 0.0
-    for _ in range(4):
-        begun = time.perf_counter()
-        float((one @ other)[0, 0])
-        best = max(best, 2 * 256 * 1024 * 4096 / (time.perf_counter() - begun))
-    return best
