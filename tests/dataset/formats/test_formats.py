@@ -622,8 +622,13 @@ def small_disk(tmp_path: Path, size: str) -> Iterator[Path]:
 
 @pytest.mark.parametrize(  # 170k of rows, and a sheet of 190k
     ("name", "size"),
-    [("b.csv", "64k"), ("b.csv", "100k"), ("b.xlsx", "100k"), ("b.xlsx", "220k")]
-    + [("b.parquet", "64k")],
+    [
+        ("b.csv", "64k"),
+        ("b.csv", "100k"),
+        ("b.parquet", "64k"),
+        ("b.xlsx", "100k"),
+        ("b.xlsx", "220k"),
+    ],
 )
 def test_a_full_disk_of_temporary_files_is_named(tmp_path, monkeypatch, name, size):
     rows = [talk(f"{number} {'long' * 100}?", "Yes.") for number in range(400)]
