@@ -26,13 +26,14 @@ def main() -> None:
     pid, message = int(sys.argv[1]), sys.argv[2]
     timer: threading.Timer | None = None
     asked = 0.0
+    over = threading.Event()
 
     def end(seconds: float = 0.0) -> None:
         with contextlib.suppress(OSError):
             os.write(2, f"\nworkshop: {message}\n".encode())
             os.write(1, b"!")
-        time.sleep(seconds)
-        kill(pid)
+        if not over.wait(seconds):
+            kill(pid)
 
     while byte := os.read(0, 1):
         if byte[0] == SETTLED and timer is not None:
@@ -44,20 +45,28 @@ def main() -> None:
             timer.start()
         elif byte[0] == signal.SIGINT and time.monotonic() - asked > TWICE:
             end()
-    os._exit(0)  # the command has ended by itself; it waits for this
+    over.set()
+    if timer is not None:
+        timer.cancel()
+        timer.join()  # to the last process, where it has begun
+    os._exit(0)  # at once: the command may wait for this
 
 
 def kill(pid: int) -> None:
     """End a process and all that it has started."""
     import psutil
 
+    # This one is a child of it, too; where Python is a small program that starts another (a virtual
+    # environment on Windows), the small one is, and takes this one along.
+    spared = {os.getpid(), os.getppid()}
     with contextlib.suppress(psutil.Error):
         process = psutil.Process(pid)
-        for one in (*process.children(recursive=True), process):
-            # This one is a child, too, and is needed to the end.
-            if one.pid != os.getpid():
+        children = process.children(recursive=True)
+        process.kill()
+        for child in children:
+            if child.pid not in spared:
                 with contextlib.suppress(psutil.Error):
-                    one.kill()
+                    child.kill()
 
 
 if __name__ == "__main__":
