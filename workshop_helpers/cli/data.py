@@ -68,6 +68,10 @@ def _skip_faults(to: Any) -> None:
     flag(to, "--skip-faults", "leave out rows that cannot be read")
 
 
+def _formulas(to: Any) -> None:
+    flag(to, "--formulas", "no apostrophe in CSV before what a spreadsheet would compute (=, +, …)")
+
+
 def _report_language(to: Any) -> None:
     to.add_argument(
         "--language", choices=("en", "ja"), help="of the report (default: the terminal's)"
@@ -252,6 +256,7 @@ def _add_convert(verb: Any) -> None:
     _in_and_out(convert, READ_HELP, "the file to write")
     option(convert, "--to", "FORMAT", "alpaca, messages, sharegpt, gemini, …")
     flag(convert, "--nfc", "write characters in one part (NFC)")
+    _formulas(convert)
     _skip_faults(convert)
     add_reading(convert)
 
@@ -259,7 +264,7 @@ def _add_convert(verb: Any) -> None:
 def _convert(args: argparse.Namespace) -> int:
     from ..dataset.formats import convert
 
-    how = given(args, "to", "nfc", "skip_faults", "overwrite")
+    how = given(args, "to", "nfc", "skip_faults", "formulas", "overwrite")
     report = convert(args.file, args.out, **how, **read_options(args))
     left_out = first_ten(report.faults, "… and {} more rows")
     show(
@@ -297,6 +302,7 @@ def _add_imports(verb: Any) -> None:
     def source(added: Any, what: str) -> None:
         _in_and_out(added, what, "the rows to write")
         option(added, "--to", "FORMAT", "format of the rows")
+        _formulas(added)
 
     table = verb("from-csv", _from_csv, "rows from a table: CSV, TSV or Excel")
     source(table, "the table")
@@ -333,7 +339,8 @@ def _write(args: argparse.Namespace, rows: Any) -> int:
     from ..dataset.formats import write_conversations
 
     keep_apart(args.out, [args.file])
-    report = write_conversations(rows, args.out, format=args.to, overwrite=args.overwrite)
+    how = {"format": args.to, **given(args, "overwrite", "formulas")}
+    report = write_conversations(rows, args.out, **how)
     show(
         args,
         {**vars(report), "skipped": dict(rows.skipped), "note": rows.note},

@@ -93,7 +93,24 @@ def rules(path: Path, **options: object) -> list[tuple[str, int]]:
 # container.
 AWKWARD = [
     *["\r", "\r\n", "\n", "\t", "\x00", "\x0b", "\x1b", "\x7f", "\x85", "\u2028", "\ufeff"],
-    *["\ufffe", "\uffff", "😀", "が", '"', '""', ",", ";", "\\", "\\n", "=1+1", "'"],
+    *[
+        "\ufffe",
+        "\uffff",
+        "😀",
+        "が",
+        '"',
+        '""',
+        ",",
+        ";",
+        "\\",
+        "\\n",
+        "=1+1",
+        "'",
+        "'=",
+        "-",
+        "@",
+        "＋",
+    ],
     *["_x0041_", "_x000D_", "Q: ", "\nA: ", "質問：", "\n---\n", "{", "]", " ", "　"],
     *["#N/A", "null", "1.0", "NaN"],
 ]
@@ -646,3 +663,31 @@ def test_a_full_disk_of_the_result_is_named(tmp_path, name):
         with pytest.raises(WorkshopError, match=f"write the file at {small}/{name}: the disk is"):
             write_conversations(rows, small / name)
         assert not list(small.iterdir())
+
+
+FORMULAS = ["=1+1", "+1+1", "-1+1", "@A1", "\t=1", "\r=1", "\n=1", "＝1", "'=1", "''=1", "- a\n- b"]
+TEXT = ["-5", "+81", "-1.5%", "'tis", "a=b", "5-3", "'"]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz"])
+def test_a_spreadsheet_computes_nothing_of_csv_and_the_rows_stay(tmp_path, suffix):
+    path, other = tmp_path / f"rows{suffix}", tmp_path / "other.csv"
+    rows = [
+        Conversation((Message("user", text), Message("assistant", f"{text} x")), extra={"=f": text})
+        for text in FORMULAS + TEXT
+    ]
+    write_conversations(rows, path)
+    opened = gzip.open if suffix.endswith(".gz") else open
+    with opened(path, "rt", encoding="utf-8-sig", newline="") as file:
+        header, *lines = csv.reader(file)
+    for cell in (*header, *(cell for line in lines for cell in line)):
+        assert cell[0] not in "=+-@\t\r\n＝＋－＠" or cell in TEXT
+    assert [line[0] for line in lines[-len(TEXT) :]] == TEXT
+    assert [(row.messages, row.extra) for row in conversations(path)] == [
+        (row.messages, row.extra) for row in rows
+    ]
+    write_conversations(rows, other, formulas=True)
+    assert "\n=1+1," in other.read_text(encoding="utf-8-sig")
+    assert [row.messages for row in conversations(other)] == [row.messages for row in rows]
+    other.write_text("question,answer\n'=' assigns,'-' is minus\n", encoding="utf-8")
+    assert turns(other) == [(Message("user", "'=' assigns"), Message("assistant", "'-' is minus"))]

@@ -48,13 +48,15 @@ def convert(
     take: str | None = None,
     nfc: bool = False,
     skip_faults: bool = False,
+    formulas: bool = False,
     overwrite: bool = False,
 ) -> ConvertReport:
     """Read a file and write its rows to another file, one row at a time.
 
     to: the format to write (None keeps the source's if the container supports it); format, columns,
     encoding, take: as for `open_rows`; nfc: normalise texts to Unicode's composed form (か + ゛ →
-    が); skip_faults: skip unreadable rows instead of raising; overwrite: also where `out` holds
+    が); skip_faults: skip unreadable rows instead of raising; formulas: as for
+    `write_conversations`; overwrite: also where `out` holds
     something else. Raises WorkshopError for faults (ten are listed), for a row that does not fit
     the format, and if `out` is the source itself.
     """
@@ -80,7 +82,8 @@ def convert(
                 raise_faults(source, report.faults, count=report.skipped, also=also)
 
         to = to or _kept(rows.source, container)
-        written = write_conversations(readable(), out, format=to, overwrite=overwrite)
+        how = {"format": to, "overwrite": overwrite, "formulas": formulas}
+        written = write_conversations(readable(), out, **how)
     report.rows, report.format, report.rejected = written.rows, written.format, rows.left_out
     return report
 

@@ -202,7 +202,9 @@ class RowReader(Closing):
         elif plan.container == "txt":
             yield from plain.plain_rows(_texts(cut, encoding))
         else:
-            yield from tables.csv_rows(_texts(cut, encoding), plan.mark)
+            # The mark is what we, and spreadsheets, write before CSV.
+            marked = encoding == "utf-8-sig"
+            yield from tables.csv_rows(_texts(cut, encoding), plan.mark, marked)
 
     def _rows(self) -> Iterator[Conversation | Fault]:
         file, container = str(self._path), self._plan.container

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import itertools
 import mmap
+import re
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -70,9 +71,34 @@ def _header(cells: Sequence[str]) -> list[str]:
     return names
 
 
-def csv_rows(lines: Iterable[str], mark: str) -> Iterator[Item]:
-    """The records of a CSV file as objects, the header first."""
-    return _records(_csv_cells(lines, mark), mark)
+# What a spreadsheet would compute, and the same behind apostrophes; a number is none.
+_FORMULA = re.compile("'*[-=+@\t\r\n＝＋－＠]")
+_NUMBER = re.compile(r"[-+]?\d+(?:[.,]\d+)*%?")
+
+
+def defused(cell: str, formulas: bool = False) -> str:
+    """The cell as a spreadsheet takes it for text: with an apostrophe before what it would compute,
+    unless `formulas` are wanted, and before what looks like one that has it already.
+    """
+    stays = cell[:1] != "'" and (formulas or _NUMBER.fullmatch(cell))
+    return cell if stays or not _FORMULA.match(cell) else f"'{cell}"
+
+
+def _as_written(cell: str) -> str:
+    return cell[1:] if cell[:1] == "'" and _FORMULA.match(cell) else cell
+
+
+def csv_rows(lines: Iterable[str], mark: str, spreadsheet: bool = False) -> Iterator[Item]:
+    """The records of a CSV file as objects, the header first. spreadsheet: apostrophes before
+    formulas are taken off.
+    """
+    found = _csv_cells(lines, mark)
+    if spreadsheet:
+        found = (
+            (line, cells if isinstance(cells, RowFault) else list(map(_as_written, cells)), text)
+            for line, cells, text in found
+        )
+    return _records(found, mark)
 
 
 def _csv_cells(lines: Iterable[str], mark: str) -> Iterator[tuple[int, list[str] | RowFault, str]]:

@@ -25,6 +25,7 @@ from .faults import RowFault, check_characters, quoted
 from .files import TABLES, known_format
 from .plain import write_plain
 from .shapes import write_row
+from .tables import defused
 
 _IN_CELLS = ("question/answer", "alpaca", "prompt/completion")
 # Excel's documented limits: characters in a cell, rows in a sheet.
@@ -53,23 +54,26 @@ def write_conversations(
     columns: Mapping[str, str] | None = None,
     overwrite: bool = True,
     as_read: bool = False,
+    formulas: bool = False,
 ) -> WriteReport:
     """Write conversations, in their order, to a file that appears complete or not at all.
 
     path: its suffix selects the container (.jsonl, .json, .csv, .tsv, .xlsx, .parquet, .txt; text
     also with .gz); format: a name of FORMATS (default "messages", "question/answer" for tables,
     plain text for .txt); columns: other names for "question", "answer" and "system". CSV and TSV
-    get a byte order mark, since Excel reads Japanese as Shift_JIS without it. The rows' other
-    fields are written too, in tables as columns, with values other than text as JSON. as_read: rows
-    that were read keep their own fields, in their order. Without overwrite, a file that is there
-    already may only be an equal one.
+    get a byte order mark, since Excel reads Japanese as Shift_JIS without it, and an apostrophe
+    before what a spreadsheet would compute (a text with =, +, - or @ first); our reader takes it
+    off again, and formulas=True leaves it out. The rows' other fields are written too, in tables as
+    columns, with values other than text as JSON. as_read: rows that were read keep their own
+    fields, in their order. Without overwrite, a file that is there already may only be an equal
+    one.
 
     Raises WorkshopError that names the row and what would be lost if the format cannot store it.
     """
     path = Path(path)
     container = writable(path)
     name = _format_for(container, format, columns)
-    rows = _Rows(conversations, name, columns or {}, as_read)
+    rows = _Rows(conversations, name, columns or {}, as_read, formulas)
     with atomic_file(path, overwrite=overwrite) as temporary, contextlib.ExitStack() as stack:
         if container == "xlsx":
             _write_xlsx(rows, temporary)
@@ -135,9 +139,10 @@ class _Rows:
         format: str,
         columns: Mapping[str, str],
         as_read: bool,
+        formulas: bool,
     ) -> None:
         self._conversations, self.format, self._columns = conversations, format, columns
-        self._as_read = as_read
+        self._as_read, self.formulas = as_read, formulas
         self.count = 0
 
     def each(self, make: Callable[[Conversation], str]) -> Iterator[str]:
@@ -238,7 +243,7 @@ def _write_csv(rows: _Rows, out: IO[str], mark: str = ",") -> None:
     # With "\r\n" as the line terminator the module quotes texts that contain either character.
     writer = csv.writer(out, delimiter=mark, lineterminator="\r\n")
     with _cells(rows, _check_tsv if mark == "\t" else _check_csv) as table:
-        writer.writerows(table)
+        writer.writerows([defused(cell, rows.formulas) for cell in line] for line in table)
 
 
 def _check_tsv(text: str) -> None:
