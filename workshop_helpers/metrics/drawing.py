@@ -29,10 +29,10 @@ def draw_facts(reference: str, question: str = "") -> tuple[str, ...]:
     drawn: list[tuple[int, str]] = []
     for n, one in enumerate(said):
         if not is_known(one, [*known, *said[:n]]):
-            drawn.append((one.start, one.surface))
+            drawn.append((one.span[0], reference[slice(*one.span)]))
     for match in _NAME.finditer(reference):
         name = match["quoted"] or match[0]
-        free = not any(one.start < match.end() and match.start() < one.end for one in said)
+        free = not any(one.span[0] < match.end() and match.start() < one.span[1] for one in said)
         if free and name.casefold() not in asked:
             drawn.append((match.start(), name))
     return tuple(dict.fromkeys(text for _, text in sorted(drawn)))

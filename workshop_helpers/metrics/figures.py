@@ -116,8 +116,8 @@ def figures(text: str) -> tuple[Quantity, ...]:
     """All figures of a text, in the order in which they stand.
 
     Beside the kinds of `quantities` there are "count" (unit: what is counted, in the singular) and
-    "nth" (unit: what is numbered). `per` is the unit of a rate, which is then part of the figure;
-    `denied`: the text says that this is not it.
+    "nth" (unit: what is numbered). `per` is the unit of a rate, which is then no figure of its own,
+    and `span` the place of the figure with it; `denied`: the text says that this is not it.
     """
     return _kept(text) if len(text) <= _LONG else _figures(text)
 
@@ -139,7 +139,10 @@ def _figures(text: str) -> tuple[Quantity, ...]:
                 del base[n]
             more.append(one)
     rated = _rated(text, sorted((*base.values(), *more), key=lambda one: one.start))
-    return tuple(replace(one, denied=True) if _denied(text, one) else one for one in rated)
+    return tuple(
+        replace(one, denied=_denied(text, one), span=one.span if one.per else (one.start, one.end))
+        for one in rated
+    )
 
 
 _kept = lru_cache(maxsize=1024)(_figures)
@@ -203,12 +206,12 @@ def _rated(text: str, found: Sequence[Quantity]) -> list[Quantity]:
         last = rated[-1] if rated else None
         gap = _between(text, last, one) if last else ""
         if last and last.kind in _RATED and _is_unit(one) and _PER_NEXT.fullmatch(gap):
-            rated[-1] = _joined(text, last, last.start, one.end, _unit_key(one))
+            rated[-1] = replace(last, per=_unit_key(one), span=(last.start, one.end))
             continue
         if one.kind in _RATED:
             if last and _is_unit(last) and _joins(gap, last):
                 rated.pop()
-                one = _joined(text, one, last.start, one.end, _unit_key(last))
+                one = replace(one, per=_unit_key(last), span=(last.start, one.end))
             else:
                 one = _per_in_words(text, one)
         rated.append(one)
@@ -236,17 +239,13 @@ def _unit_key(unit: Quantity) -> str:
     return f"{scale if unit.kind == 'duration' else unit.unit} {values[0]:g}"
 
 
-def _joined(text: str, one: Quantity, start: int, end: int, per: str) -> Quantity:
-    return replace(one, per=per, start=start, end=end, surface=text[start:end])
-
-
 def _per_in_words(text: str, one: Quantity) -> Quantity:
     after = fold(text[one.end : one.end + 40])
     match = _PER_AFTER.match(after.text)
     if match is not None:
         end = one.end + after.origin(0, match.end())[1]
         per = _key_of(match["unit"] or match["adverb"], match["noun"])
-        return _joined(text, one, one.start, end, per)
+        return replace(one, per=per, span=(one.start, end))
     from_ = max(0, one.start - 48)
     before = fold(text[from_ : one.start])
     match = _PER_BEFORE.search(before.text)
@@ -256,7 +255,7 @@ def _per_in_words(text: str, one: Quantity) -> Quantity:
         one.start if match["adverb"] or match["noun"] else from_ + before.origin(*match.span())[0]
     )
     said = match["every"] or match["flat"] or match["bare"] or match["adverb"]
-    return _joined(text, one, start, one.end, _key_of(said, match["noun"]))
+    return replace(one, per=_key_of(said, match["noun"]), span=(start, one.end))
 
 
 _NAMED_UNITS = {
@@ -276,6 +275,14 @@ def _denied(text: str, one: Quantity) -> bool:
     before = fold(text[max(0, one.start - 24) : one.start]).text
     after = fold(text[one.end : one.end + 16]).text
     return bool(_DENIED_BEFORE.search(before) or _DENIED_AFTER.match(after))
+
+
+def with_rate(text: str, one: Quantity, others: Iterable[Quantity]) -> Quantity:
+    """The figure with its rate as its surface where one of the others, of its kind, has a rate."""
+    if not one.per or not any(other.per and other.kind == one.kind for other in others):
+        return one
+    start, end = one.span
+    return replace(one, start=start, end=end, surface=text[start:end])
 
 
 def says(said: Quantity, wanted: Quantity) -> bool:

@@ -27,7 +27,7 @@ class Quantity:
     (Monday), dates as 20270331, with 0 for a year, month or day that is not said. unit: USD, JPY…;
     second … year, business_day; "" where there is none.
     surface: as the text writes it, at text[start:end]. spelled: written as a word ("two weeks").
-    per, denied: see `figures`.
+    per, denied, span (with the rate): see `figures`.
     Quantities are equal when kind, value, unit and spelled are.
     """
 
@@ -40,6 +40,7 @@ class Quantity:
     spelled: bool = False
     per: str = field(default="", compare=False)
     denied: bool = field(default=False, compare=False)
+    span: tuple[int, int] = field(default=(0, 0), compare=False)
 
     @property
     def amount(self) -> tuple[str, tuple[float, ...]]:

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from .facts import ShopFacts, Surfaces
-from .figures import figures, is_known, rivals
+from .figures import figures, is_known, rivals, with_rate
 from .language import detect_language, has_letters, is_polite
 from .likeness import chrf
 from .quantities import Quantity
@@ -129,7 +129,7 @@ def _contradicted(answer: str, question: Question) -> list[Quantity]:
     # An answer may take up the customer's own quantities.
     right = _all([question.question, *(surface for item in expected for surface in item)])
     said = [
-        one
+        with_rate(answer, one, wanted)
         for one in figures(answer)
         if (
             is_known(one, [w for w in wanted if w.kind == one.kind])
@@ -149,12 +149,12 @@ def _unsupported(answer: str, question: Question, shop: ShopFacts | None) -> lis
     places = _found_places(answer, question)
     wrong = [(one.start, one.end) for one in _contradicted(answer, question)]
     return [
-        one
+        with_rate(answer, one, known)
         for one in figures(answer)
         if not one.denied
         and _is_claim(one, known)
         and not is_known(one, known)
-        and ((one.start, one.end) in wrong or not _touches(one, places))
+        and (_touches(one, wrong) or not _touches(one, places))
     ]
 
 

@@ -62,7 +62,7 @@ _AROUND = re.compile(
 
 def _rest(text: str, found: Sequence[Quantity]) -> str:
     """The letters and digits of a text beside its figures and what joins them."""
-    ends = [0, *(place for one in found for place in (one.start, one.end)), len(text)]
+    ends = [0, *(place for one in found for place in one.span), len(text)]
     around, between = [text[ends[0] : ends[1]], text[ends[-2] :]], list[str]()
     for start, end in zip(ends[2:-2:2], ends[3:-1:2], strict=True):
         between.append(_GLUE.sub("", fold(text[start:end]).text))
@@ -88,7 +88,7 @@ def _locate_figure(answer: str, wanted: Quantity) -> Places:
     if not hits and wanted.kind == "number" and not wanted.unit:
         words = _WORDS.finditer(fold(answer).text)  # "up to eight"
         return [fold(answer).origin(*w.span()) for w in words if (number(w[0])[0],) == wanted.value]
-    return [(one.start, one.end) for one in hits]
+    return [one.span if wanted.per else (one.start, one.end) for one in hits]
 
 
 _WORDS = re.compile(ENGLISH, re.ASCII)
