@@ -188,6 +188,20 @@ def test_a_sentence_three_times_over_is_found(tmp_path):
     assert found(quick(tmp_path, ("Where is the train?", answer.strip())), "repeated-text")
 
 
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("A poem?", "The tide will come. The lamps are low. The tide will come. The sand is cold. "
+         "The tide will come. The night is old."),
+        ("The settings?", "API_KEY=<your key>\nDEBUG=0"),
+        ("The line of the template?", "title: '{{ page_title }}'"),
+        ("An emoji for happy?", "😊"), ("反义词：宽", "窄"),
+    ],
+)  # fmt: skip
+def test_refrains_code_and_single_signs_are_left_alone(tmp_path, question, answer):
+    assert set(quick(tmp_path, (question, answer)).counts) == {"too-few"}
+
+
 def test_an_unasked_change_of_language_is_found(tmp_path):
     rows = [
         ("どうして空は青いのですか？", "The sky is blue because of the scattering of light."),

@@ -280,6 +280,8 @@ def test_findings_show_no_personal_data() -> None:
         ("your_email@gmail.com", "pii-email", "note"), ("555-123-4567", "pii-phone", "note"),
         ("Dr. Morgan's", "pii-name", "note"), ("Dear Emily,", "pii-name", "note"),
         ("Dear Emily Brown,", "pii-name", "warning"),
+        ("Yours sincerely,\nEmily Brown", "pii-name", "note"),
+        ("400-820-8820", "pii-phone", "note"),
         ("Full name: Ada Byron", "pii-name", "warning"),
         ("090-1234-5678", "pii-phone", "warning"),
         ("0120-123-456", "pii-phone", "note"), ("1-800-555-0199", "pii-phone", "note"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -31,13 +30,15 @@ def check_repeated(row: CheckedRow) -> Iterable[Finding]:
     if answer.find(middle, size // 2 + 1) < 0 and answer.find(tail) == size - PIECE - 1:
         return ()
     sentences = answer.split("。") if "。" in answer else answer.split(". ")
-    stripped = (sentence.strip(" \n.!?") for sentence in sentences)
-    counted = Counter(sentence for sentence in stripped if len(sentence) >= 10)
-    return [
-        row.finding("repeated-text", "repeated-sentence", excerpt=sentence, n=times)
-        for sentence, times in counted.items()
-        if times >= 3
-    ][:1]
+    said = [sentence.strip(" \n.!?") for sentence in sentences]
+    for size in (1, 2, 3):
+        for start, sentence in enumerate(said):
+            # Three times over, one after the other; a refrain comes back between other lines.
+            twice = said[start : start + 2 * size]
+            if len(sentence) >= 10 and twice == said[start + size : start + 3 * size]:
+                values = {"excerpt": sentence, "n": said.count(sentence)}
+                return [row.finding("repeated-text", "repeated-sentence", **values)]
+    return ()
 
 
 class Openings(SetCheck):

@@ -14,6 +14,7 @@ from .findings import Finding, who
 from .row import CheckedRow, Places, SetCheck
 
 BATCH = 256  # rows that are tokenized at once
+_EMOJI = re.compile("[\u2600-\u27bf\U0001f000-\U0001faff]")
 _NOTHING = re.compile(r"[\W_]*")
 # A single letter, number or Chinese character can be a correct answer.
 _CHOICE = re.compile(r"[\s(（]*(?:[A-Z]|[0-9]+|[ア-オ]|[○×はい]|[一-龥])[\s)）.。]*")
@@ -29,6 +30,8 @@ def check_short(row: CheckedRow) -> Iterable[Finding]:
         if not text or len(text) > 8:
             continue
         if _NOTHING.fullmatch(text):
+            if _EMOJI.search(text):
+                continue
             code = "only-punctuation"
         elif len(_NOTHING.sub("", text)) < 2 and not _CHOICE.fullmatch(text):
             code = "single-character"

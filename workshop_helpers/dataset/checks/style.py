@@ -85,6 +85,7 @@ _BOILERPLATE = re.compile(
     re.I,
 )  # fmt: skip
 
+_ASSIGNS = ("=", '"', "'", ">", "/", "(")
 _HEAD = 120  # characters of an answer to search
 
 
@@ -115,7 +116,9 @@ def check_leftovers(row: CheckedRow) -> Iterable[Finding]:
         or len(answer) < 16
     ):
         match = _PLACEHOLDER.search(answer)
-        if match and not ("`" in answer and match[0][:1] in "{[<T"):
+        # In code, and behind an assignment or in a tag, it is for the reader to fill in.
+        code = "`" in answer or answer[: match.start()].endswith(_ASSIGNS) if match else False
+        if match and not (code and match[0][:1] in "{[<T"):
             found += _left_over(row, "placeholder", "never-filled", match)
     if answer[:1].isspace() or answer[-1:].isspace():
         shown = repr(answer[:20] if answer[:1].isspace() else answer[-20:])

@@ -120,7 +120,8 @@ def _numbers_of(piece: str, before: str) -> Iterator[tuple[int, int, bool]]:
         if matches:
             return
     if _AMERICAN_PHONE.fullmatch(piece):
-        yield 0, len(piece), False  # 555-123-4567: in no plan, but written as a number to call
+        # 555-123-4567: in no plan, but written as a number to call; 400 is China's service code.
+        yield 0, len(piece), piece.startswith("400")
         return
     # Ofcom reserves 07700 900xxx for drama, in no plan; accept it after a word for telephone.
     for mobile in re.finditer(r"(?<!\d)07\d{3} ?\d{6}(?!\d)", piece) if named else ():

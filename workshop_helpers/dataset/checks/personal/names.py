@@ -52,7 +52,9 @@ def english_names(text: str, speaker: str | None) -> Iterator[Span]:
             first = found["name"].split()[0].lower()
             label = found.groupdict().get("label", "")
             if first in _KNOWN["given_names"] or (label and label.lower() != "name"):
-                yield from _person(found)
+                # An assistant signs for a firm, or ends a letter that it was asked to write.
+                written = pattern is _SIGNED and speaker == "assistant"
+                yield from _person(found, "note" if written else None)
 
 
 def _person(found: re.Match[str], severity: str | None = None) -> Iterator[Span]:
