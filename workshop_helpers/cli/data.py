@@ -171,7 +171,7 @@ def _add_clean(verb: Any) -> None:
         "it is.",
     )  # fmt: skip
     _in_and_out(clean, READ_HELP, "the cleaned file")
-    flag(clean, "--mask", "also mask e-mail addresses, names, numbers")
+    flag(clean, "--mask", "also put stand-ins for names, numbers, addresses")
     flag(clean, "--no-nfc", "leave composed characters as is")
     _skip_faults(clean)
     add_reading(clean)

@@ -110,10 +110,11 @@ FOUND = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("rule", "text"), [(r, t) for r, texts in FOUND.items() for t in texts])
-def test_faults_are_found_in_question_and_answer(rule: str, text: str) -> None:
-    assert rule in rules(text)
-    assert rule in rules("OK.", f"Please read this. {text}")
+@pytest.mark.parametrize("rule", FOUND)
+def test_faults_are_found_in_question_and_answer(rule: str) -> None:
+    for text in FOUND[rule]:
+        assert rule in rules(text), text
+        assert rule in rules("OK.", f"Please read this. {text}"), text
 
 
 @pytest.mark.parametrize(("kind", "text"), SECRETS.items())
@@ -179,9 +180,9 @@ LEFT_ALONE = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("text", LEFT_ALONE)
-def test_look_alikes_are_left_alone(text: str) -> None:
-    assert [f"{f.rule}: {f.message}" for f in check_content(row(text))] == []
+def test_look_alikes_are_left_alone() -> None:
+    found = [(text, one.rule) for text in LEFT_ALONE for one in check_content(row(text))]
+    assert found == []
 
 
 def test_the_shops_rows_are_clean_and_hold_no_personal_data() -> None:

@@ -109,9 +109,9 @@ FOUND = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("rule", "text"), [(r, t) for r, texts in FOUND.items() for t in texts])
-def test_personal_data_is_found(rule: str, text: str) -> None:
-    assert rule in rules(text)
+@pytest.mark.parametrize("rule", FOUND)
+def test_personal_data_is_found(rule: str) -> None:
+    assert [text for text in FOUND[rule] if rule not in rules(text)] == []
 
 
 LEFT_ALONE = [
@@ -198,18 +198,18 @@ LEFT_ALONE = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("text", LEFT_ALONE)
-def test_look_alikes_are_left_alone(text: str) -> None:
-    assert rules(text) == set()
-    assert mask(text) == (text, 0)
+def test_look_alikes_are_left_alone() -> None:
+    assert [(text, found) for text in LEFT_ALONE if (found := rules(text))] == []
+    assert [text for text in LEFT_ALONE if mask(text) != (text, 0)] == []
 
 
-@pytest.mark.parametrize(("rule", "text"), [(r, t) for r, texts in FOUND.items() for t in texts])
-def test_what_was_found_is_masked_and_stays_masked(rule: str, text: str) -> None:
-    masked, count = mask(text)
-    assert count >= 1 and masked != text
-    assert mask(masked) == (masked, 0)
-    assert rule not in rules(masked)
+@pytest.mark.parametrize("rule", FOUND)
+def test_what_was_found_is_masked_and_stays_masked(rule: str) -> None:
+    for text in FOUND[rule]:
+        masked, count = mask(text)
+        assert count >= 1 and masked != text
+        assert mask(masked) == (masked, 0)
+        assert rule not in rules(masked), (text, masked)
 
 
 @pytest.mark.parametrize(
