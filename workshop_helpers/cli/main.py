@@ -38,7 +38,7 @@ EXTRAS = {
     "train": "torch transformers peft trl datasets accelerate safetensors matplotlib "
     "matplotlib_fontja",
     "gguf": "cyllama xllamacpp gguf numpy sentencepiece",
-    "data": "bs4 charset_normalizer datasketch ftfy lxml markdown_it markdownify openai openpyxl "
+    "data": "bs4 charset_normalizer ftfy lxml markdown_it markdownify openai openpyxl "
     "orjson phonenumbers pyarrow",
     "ollama": "ollama httpx",
     "notebooks": "IPython ipywidgets nbclient nbformat prompt_toolkit",

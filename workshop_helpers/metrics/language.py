@@ -164,5 +164,9 @@ def all_polite(text: str) -> bool:
     body, stop, rest = text.rstrip().rpartition("。")
     if rest and not rest.endswith(_ALWAYS_POLITE):
         return False
-    # No two of the endings can be counted for the same 。
-    return body.count("。") + len(stop) == sum(text.count(ending) for ending in _POLITE_ENDS)
+    left = body.count("。") + len(stop)
+    for ending in _POLITE_ENDS:  # no two of them can be counted for the same 。
+        if not left:
+            break
+        left -= text.count(ending)
+    return not left

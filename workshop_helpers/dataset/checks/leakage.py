@@ -121,7 +121,7 @@ def content_words(text: str) -> tuple[str, ...]:
 class Leakage(SetCheck):
     """`leakage`: training rows whose question is in a held-out file.
 
-    near: also find nearly equal questions (needs datasketch), not only equal ones and the same
+    near: also find nearly equal questions (needs numpy), not only equal ones and the same
     words in another order. An equal or nearly equal question is an error, a paraphrase a warning.
     Memory depends only on the held-out questions.
     """

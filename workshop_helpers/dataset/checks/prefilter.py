@@ -3,15 +3,17 @@
 Most rows have neither, and a million must be checked in seconds. A row's texts are joined and
 encoded once, two tables map the bytes to a few classes, and the filter searches for single
 characters and short patterns. It may report signs that `content` and `personal` do not confirm, but
-must not miss any.
+must not miss any. Before it, `scanned` passes over most rows of a large batch.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterator, Sequence
 
-from ..formats import Message
+from ..formats import Conversation, Message
 
 # Kinds of signs; results are sums of them.
 EMAIL, ENGLISH_NAME, JAPANESE_NAME, NUMBER, STREET, JAPANESE_PLACE = 1, 2, 4, 8, 16, 32
@@ -36,6 +38,50 @@ def personal_signs(text: str) -> int:
     """The kinds of personal data with signs in a text: a sum of the constants above."""
     rare = _WIDE_DIGIT.search(text) is not None
     return _personal(text, text.encode("ascii", "replace"), rare)
+
+
+# Fewer rows are not worth building the automaton of `_ANY_SIGN`.
+_LARGE = 1000
+
+
+def scanned(conversations: Sequence[Conversation]) -> Iterator[tuple[bool, int]]:
+    """Of each row, whether it surely has no sign of what `content`, `personal` and
+    `style.check_leftovers` look for, and the size of its last turn in bytes of UTF-8.
+
+    Only of a large batch, and with pyarrow, the first is ever so: an automaton reads each text
+    once, in a quarter of the time of `find_signs`.
+    """
+    try:
+        turns = [message.content.encode() for one in conversations for message in one.messages]
+        signs = iter(_signs(turns))
+    except UnicodeEncodeError:  # half a character
+        turns, signs = [], itertools.repeat(True)
+    place = -1
+    for one in conversations:
+        messages = one.messages
+        place += len(messages)
+        # a list, so that all signs of the row are taken
+        some = any([next(signs) for _ in messages])  # noqa: C419
+        plain = not some and len(messages[-1].content) > 15
+        yield plain, len(turns[place]) if turns else 0
+
+
+def _signs(turns: list[bytes]) -> list[bool]:
+    """Whether there is a sign in each of these texts, or may be."""
+    some = [True] * len(turns)
+    if len(turns) < _LARGE:
+        return some
+    try:
+        import pyarrow
+        from pyarrow import compute
+    except ImportError:
+        return some
+    ends = array("q", [0, *itertools.accumulate(map(len, turns))])
+    buffers = [None, pyarrow.py_buffer(ends), pyarrow.py_buffer(b"".join(turns))]
+    # pyarrow.array would load pandas.
+    texts = pyarrow.Array.from_buffers(pyarrow.large_string(), len(turns), buffers)
+    found: list[bool] = compute.match_substring_regex(texts, _ANY_SIGN).to_pylist()
+    return found
 
 
 # Latin, Greek and Cyrillic letters; Japanese mojibake of UTF-8 and Shift_JIS (縺 繧 繝, ｱ) or GBK
@@ -178,3 +224,26 @@ def _dashed(text: str) -> bool:
     return ("-" in text or "ー" in text or "－" in text or "−" in text) or (
         "‐" in text or "–" in text or "―" in text
     )
+
+
+# For pyarrow's regular expressions, RE2, which look around nothing. It matches wherever the tests
+# above do, or those with which `style.check_leftovers` begins for a longer answer.
+_SEPARATOR = "[ .()/-]"
+_ANY_SEPARATOR = rf"(?:{_SEPARATOR}|[^\x00-\x7f])"
+_ANY_SIGN = "|".join(
+    [
+        f"[{_STRANGE.replace(chr(0xD800), chr(0xE000))}０-９＠〒【]",
+        r"[\x00-\x08\x0b-\x1f\x7f<@&\[{]",
+        r"[0-9A-Za-z_+/-]{20}",
+        r"[Aa]ssw|ASSW|パスワ|暗証",
+        rf"[0-9](?:[0-9]{_ANY_SEPARATOR}[0-9]{{4}}|[0-9]{{2}}{_ANY_SEPARATOR}[0-9]{{3}}|[0-9]{{6}})",
+        rf"[0-9]{_ANY_SEPARATOR}[0-9]{{4}}|[A-Z]{_SEPARATOR}[0-9]{{5}}",
+        rf"[0-9][A-Za-z]?{_SEPARATOR}(?:[A-Z]|[0-9]{{1,3}}[a-z]{{2}}{_SEPARATOR}[A-Z])",
+        rf"[0-9][A-Za-z]?{_SEPARATOR}[0-9][A-Z]{{2}}",
+        r"ZIP|[Zz]ip|ame is|ame: |,\n|Dear |Dr\.? |M[rs]?[.s ]|Miss|Box ",
+        r"[様氏殿君]|さん|[名者人] ?[:：は　]|名義|と申し|と言いま|担当[:：は]",
+        PLOT.pattern,
+        r"AI|GPT|Gemini|Claude|artificial|nthropic|TODO|TBD|FIXME|orem|ここ",
+        r"\A[\s\p{Z}]|[\s\p{Z}]\z",
+    ]
+)

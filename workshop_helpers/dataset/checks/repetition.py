@@ -24,10 +24,11 @@ def check_repeated(row: CheckedRow) -> Iterable[Finding]:
         return [row.finding("echo", "echo", excerpt=answer)]
     if len(answer) < 60:
         return ()
-    # A looping answer repeats at its middle or end: two searches rule out most rows.
+    # An answer that says a sentence three times repeats it in its last two thirds, and there its
+    # middle or its end: two searches rule out most rows.
     size = len(answer)
     middle, tail = answer[size // 2 : size // 2 + PIECE], answer[-PIECE - 1 : -1]
-    if answer.find(middle, size // 2 + 1) < 0 and answer.find(tail) == size - PIECE - 1:
+    if answer.find(middle, size // 2 + 1) < 0 and answer.find(tail, size // 3) == size - PIECE - 1:
         return ()
     sentences = answer.split("。") if "。" in answer else answer.split(". ")
     said = [sentence.strip(" \n.!?") for sentence in sentences]

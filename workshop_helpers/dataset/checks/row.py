@@ -17,7 +17,7 @@ class CheckedRow:
     """A conversation that ends with a question and an answer; `number` counts from 0 in the set.
 
     asked, said: the languages of question and answer (see `quick_language`); density: UTF-8 bytes
-    per character of the answer.
+    per character of the answer; plain: `prefilter.scanned` saw nothing in its texts.
     """
 
     number: int
@@ -28,14 +28,19 @@ class CheckedRow:
     density: float
     said: str
     asked: str
+    plain: bool
 
-    def __init__(self, number: int, conversation: Conversation) -> None:
+    def __init__(
+        self, number: int, conversation: Conversation, plain: bool = False, size: int = 0
+    ) -> None:
         self.number = number
+        self.plain = plain
         self.conversation = conversation
         self.messages = messages = conversation.messages
         self.question = question = messages[-2].content
         self.answer = answer = messages[-1].content
-        self.density = density = bytes_per_character(answer)
+        density = size / len(answer) if size else bytes_per_character(answer)
+        self.density = density
         self.said = quick_language(answer, density)
         self.asked = quick_language(question, bytes_per_character(question))
 

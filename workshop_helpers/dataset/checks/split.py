@@ -73,7 +73,7 @@ def split(
     questions.jsonl: what the test side asks, with facts drawn from its answers, to be edited.
 
     The same seed gives the same sides. The source stays as it is, and so does each row. format,
-    columns, encoding, take: as for `open_rows`. Needs datasketch. Raises
+    columns, encoding, take: as for `open_rows`. Needs numpy. Raises
     WorkshopError for invalid ratios, for unreadable rows (clean them first), for a folder that
     holds the source or files that no split made, and one of another split without overwrite.
     """

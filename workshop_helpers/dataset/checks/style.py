@@ -91,6 +91,8 @@ _HEAD = 120  # characters of an answer to search
 
 def check_leftovers(row: CheckedRow) -> Iterable[Finding]:
     """`placeholder`, `boilerplate` and `whitespace` of one row's answer."""
+    if row.plain:
+        return ()
     answer = row.answer
     # Checking for these strings first is much faster, and fastest for single letters. An assistant
     # names itself at the beginning; a placeholder is at the beginning or in brackets.
