@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
+import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import psutil
 import pytest
+
+from workshop_helpers.core.artifacts import data_path
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Ctrl-C is sent another way on Windows")
 
@@ -129,3 +134,53 @@ def test_a_command_that_goes_on_after_it_is_left_alone() -> None:
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=30)
     assert process.returncode == 130
+
+
+SHOP = str(data_path("shop", "train.en.jsonl"))
+VERBS = {
+    "check": ["data", "check", SHOP],
+    "ask": ["ask", "mame", "How much is shipping?"],
+    "train": ["train", "--model", "mame", "--data", SHOP, "--out", "a"],
+    "synthesize": ["data", "synthesize", "rows.jsonl", "--source", SHOP, "--server", "{silent}"],
+}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_verb_ends_in_time_at_any_moment_and_leaves_nothing_half_written(
+    verb: str, tmp_path: Path
+) -> None:
+    command = COMMAND.partition("from workshop")[0] + (
+        "from workshop_helpers.cli.main import main\nprint('ready', flush=True)\nsys.exit(main())"
+    )
+    moment = random.uniform(0.3, 5)
+    mark = f"{verb} {os.getpid()} {moment}"
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes a request, and says nothing
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        process = subprocess.Popen(
+            [sys.executable, "-c", command, *(a.format(silent=address) for a in VERBS[verb])],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "MARK": mark},
+        )
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(moment)
+        begin = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=30)
+    assert time.monotonic() - begin < 2, f"after {moment} s"
+    # It may have been done, or be at its very last.
+    assert process.returncode in (130, 0, -signal.SIGINT), f"after {moment} s: {said}"
+    assert "Traceback" not in said, f"after {moment} s"
+    # Hidden is what the next run takes up or removes.
+    assert all(path.name[0] == "." for path in tmp_path.iterdir()) or process.returncode == 0
+    assert not [one for one in psutil.process_iter() if _environment(one).get("MARK") == mark]
+
+
+def _environment(process: psutil.Process) -> dict[str, str]:
+    try:
+        return {} if is_over(process) else process.environ()
+    except psutil.Error:
+        return {}

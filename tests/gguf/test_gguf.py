@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from gguf_files import patch_bytes, patch_number
+from small_disks import small_disk
 
 from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.gguf.check import check_gguf
@@ -416,19 +417,12 @@ def test_a_full_disk_leaves_the_old_file_and_says_so(
 
 
 def test_a_real_full_disk_is_explained(tiny_model: Path, f16: Path, tmp_path: Path) -> None:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(disk)]
-    if os.name == "nt" or subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("may not mount a small disk")
-    try:
+    with small_disk(tmp_path, "600k") as disk:
         with pytest.raises(WorkshopError, match="disk"):
             convert(tiny_model, disk / "m.gguf")
         with pytest.raises(WorkshopError, match="disk"):
             quantize(f16, "Q8_0", disk / "m-Q8_0.gguf")
         assert [p.name for p in disk.glob("*.gguf")] == []
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
 
 
 def test_two_runs_on_one_file_the_second_says_so(f16: Path, tmp_path: Path) -> None:

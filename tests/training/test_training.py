@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from small_disks import small_disk
 from tiny_models import make_model
 from training_rows import LONG, rows, talk
 
@@ -287,26 +288,18 @@ CHILD = """
 import sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
-import resource
 from training_rows import LONG, rows
 from workshop_helpers.training.train import train
-from workshop_helpers.core.errors import WorkshopError
-limit = int(sys.argv[3])
-if limit:
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 print("ready", flush=True)
-try:
-    train(sys.argv[1], rows(40), sys.argv[2], LONG)
-except WorkshopError as error:
-    sys.exit(f"said: {{error}}")
+train(sys.argv[1], rows(40), sys.argv[2], LONG)
 """
 
 
-def start(model: Path, out: Path, limit: int = 0) -> subprocess.Popen[str]:
+def start(model: Path, out: Path) -> subprocess.Popen[str]:
     code = CHILD.format(tests=str(Path(__file__).parents[1] / "support"))
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     return subprocess.Popen(
-        [sys.executable, "-c", code, str(model), str(out), str(limit)],
+        [sys.executable, "-c", code, str(model), str(out)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -348,13 +341,13 @@ def test_killed_training_goes_on_and_ends_where_an_uninterrupted_one_ends(
     assert not work.exists()
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no file size limits")
 def test_full_disk_is_said_and_leaves_no_adapter(tiny_model: Path, tmp_path: Path) -> None:
-    child = start(tiny_model, tmp_path / "out", limit=100_000)
-    _, error = child.communicate(timeout=90)
-    assert child.returncode == 1
-    assert "said: " in error and "disk" in error
-    assert not (tmp_path / "out").exists()
+    with small_disk(tmp_path, "300k") as disk:
+        full = f"write a checkpoint at {disk}/.out.training/checkpoint-\\d+: the disk is full"
+        with pytest.raises(WorkshopError, match=full):
+            train(tiny_model, rows(40), disk / "out", LONG)
+        assert {path.name for path in disk.iterdir()} == {".out.lock", ".out.training"}
+        assert [path.name for path in (disk / ".out.training").iterdir()] == ["run.json"]
 
 
 def test_checkpoints_of_another_recipe_are_not_used(tiny_model: Path, tmp_path: Path) -> None:

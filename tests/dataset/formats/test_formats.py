@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import csv
-import gc
 import gzip
 import io
 import itertools
 import json
 import os
 import re
-import subprocess
 import sys
 import tempfile
 import unicodedata
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from small_disks import small_disk
 from training_rows import talk
 
 from workshop_helpers.core.errors import WorkshopError
@@ -617,24 +614,6 @@ def test_nan_and_infinity_never_reach_json(tmp_path):
     text = source.read_text("utf-8")
     assert "NaN" not in text and "Infinity" not in text
     assert json.loads(text)["score"] is None and json.loads(text)["deep"] == [None, 1.5]
-
-
-@contextmanager
-def small_disk(tmp_path: Path, size: str) -> Iterator[Path]:
-    """An empty disk of this size; what Python would print of errors that it ignores fails."""
-    small, ignored = tmp_path / "small", []
-    small.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(small)]
-    if os.name == "nt" or subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("may not mount a small disk")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "unraisablehook", ignored.append)
-        try:
-            yield small
-        finally:
-            gc.collect()
-            subprocess.run(["umount", str(small)], check=True)
-    assert not ignored
 
 
 @pytest.mark.parametrize(  # 170k of rows, and a sheet of 190k
