@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields, replace
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,8 @@ class LoraRecipe:
                 "None or names",
             ),
         ]
+        numbers = [name for name, value in vars(self).items() if isinstance(value, float)]
+        wrong += [(isfinite(getattr(self, name)), name, "a finite number") for name in numbers]
         faults = [
             f"{name} is {getattr(self, name)!r}, must be {rule}"
             for good, name, rule in wrong

@@ -183,14 +183,14 @@ def check_kept(report: SynthesisReport, language: str) -> list[Conversation]:
 @pytest.mark.parametrize("language", ["en", "ja"])
 def test_mame_writes_rows_from_the_facts_offline(tmp_path, language):
     out = tmp_path / "rows.jsonl"
-    report = make(out, language=language, count=10, model="mame")
-    assert report.kept == 10 and report.tries >= 10
-    assert report.tries >= 10 + len(report.rejected)
+    report = make(out, language=language, count=6, model="mame")
+    assert report.kept == 6 and report.tries >= 6
+    assert report.tries >= 6 + len(report.rejected)
     rows = check_kept(report, language)
-    assert len({row.answer for row in rows}) > 6
+    assert len({row.answer for row in rows}) > 3
     assert report.tokens > 0 and report.prompt_tokens > report.tokens and report.cost is None
     card = read_card(out)
-    assert card and card["report"]["kept"] == 10 and card["kind"] == "synthetic rows"
+    assert card and card["report"]["kept"] == 6 and card["kind"] == "synthetic rows"
     assert not list(tmp_path.glob(".*.tries"))
 
 
@@ -206,7 +206,7 @@ def test_rows_grow_from_rows_with_their_facts(tmp_path):
 
 def test_equal_calls_give_equal_rows_and_the_second_asks_nothing(tmp_path, monkeypatch):
     def run(name: str, seed: int = 3) -> SynthesisReport:
-        return make(tmp_path / name, count=4, model="mame", seed=seed)
+        return make(tmp_path / name, count=2, model="mame", seed=seed)
 
     assert not run("a.jsonl").reused
     run("b.jsonl")
@@ -215,14 +215,14 @@ def test_equal_calls_give_equal_rows_and_the_second_asks_nothing(tmp_path, monke
     assert texts[0] == texts[1] != texts[2]
     monkeypatch.setattr(LocalWriter, "__enter__", None)
     again = run("a.jsonl")
-    assert again.reused and again.kept == 4 and again.tries >= 4
+    assert again.reused and again.kept == 2 and again.tries >= 2
 
 
 def test_a_model_that_cannot_ask_has_everything_rejected_and_told(tmp_path):
     """mame answers where it should ask; no such "question" may slip through."""
-    said = r"None of 32 rows by mame could be kept: \d+ no-question"
+    said = r"None of 16 rows by mame could be kept: \d+ no-question"
     with pytest.raises(WorkshopError, match=said):
-        make(tmp_path / "rows.jsonl", count=5, model="mame", rewrite="both", tries=32)
+        make(tmp_path / "rows.jsonl", count=5, model="mame", rewrite="both", tries=16)
     assert not (tmp_path / "rows.jsonl").exists()
 
 
@@ -531,6 +531,27 @@ def test_a_held_out_question_and_an_answer_that_was_cut_are_not_kept(shop):
     held = ["How much do you charge for regular shipping?"]
     reason = judge(shop, "How much do you charge for a regular shipping?", "$6.99.", held=held)
     assert reason == "leakage: a held-out question"
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_half_a_character_and_a_repeated_key_spoil_no_run(
+    tmp_path, relay, shop, key, monkeypatch, check
+):
+    monkeypatch.setenv("MY_KEY", key)
+
+    def odd(handler: BaseHTTPRequestHandler) -> bool:
+        said = f"It is $6.99. \ud83d {handler.headers['Authorization']}"
+        return reply(handler, 200, {"choices": [{"message": {"content": said}}]})
+
+    asked = {"count": 2, "rewrite": "answer", "server": relay(first(3, odd)), "parallel": 1}
+    report = make(tmp_path / "rows.jsonl", **asked, key_env="MY_KEY", check=check)
+    assert report.kept == 2 and len(report.rejected) >= 3
+    assert [reason.partition(":")[0] for reason, _ in report.rejected[:3]] == ["half-character"] * 3
+    assert HIDDEN in report.rejected[0][1]
+    assert not any(key in one.read_text(encoding="utf-8") for one in tmp_path.iterdir())
+    keeper = Keeper(Material("en", [talk("Shipping fee?", "It is $6.99.")], shop), "both", check)
+    (seed,) = keeper.material.seeds  # no answer is asked to such a question
+    assert str(keeper.wrong_question(Draft(seed, "Fee \ud83d?", ""))).startswith("half-character")
 
 
 def test_without_facts_a_new_row_must_bring_the_figures_of_the_old_one_back():

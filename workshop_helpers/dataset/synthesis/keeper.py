@@ -134,10 +134,8 @@ class Keeper:
         for text, name in ((draft.question, "empty-question"), (draft.answer, "empty-answer")):
             if not text.strip():
                 return name
-            try:
-                check_text(text)
-            except RowFault as fault:
-                return f"special-token: {fault}"
+            if reason := _unusable(text):
+                return reason
         if draft.cut:
             return "cut: the token limit ended it"
         if not self.check:
@@ -147,6 +145,8 @@ class Keeper:
     def wrong_question(self, draft: Draft) -> str | None:
         """What is wrong with the new question alone; such a one needs no answer."""
         seed, question = draft.seed, draft.question
+        if reason := _unusable(question):
+            return reason
         if self.rewrite == "answer" or not self.check:
             return None
         if detect_language(question) not in (self.material.language, "?"):
@@ -197,6 +197,15 @@ class Keeper:
         if draft.question in self.held or self.held.near(draft.question):
             return "leakage: a held-out question"
         return "near-copy: the question" if self.questions.near(draft.question) else None
+
+
+def _unusable(text: str) -> str | None:
+    try:
+        check_text(text)
+    except RowFault as fault:
+        half = fault.rule == "encoding"
+        return f"{'half-character' if half else 'special-token'}: {fault}"
+    return None
 
 
 def _common(draft: Draft, language: str) -> float:

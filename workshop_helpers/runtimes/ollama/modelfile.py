@@ -267,7 +267,10 @@ def _typed(name: str, value: str, line: int) -> Value:
         # Python reads 1_000 and full-width digits as numbers; Go does not
         if not re.fullmatch(r"[-+]?[0-9.]+([eE][-+]?[0-9]+)?", value):
             raise ValueError(value)
-        return int(value) if known.type is int else float(value)
+        number = int(value) if known.type is int else float(value)
+        if not abs(number) < 2**63:  # also what is too large for a number, which JSON cannot hold
+            raise ValueError(value)
+        return number
     except (KeyError, ValueError) as error:
         kind = _KINDS[known.type]
         raise WorkshopError(

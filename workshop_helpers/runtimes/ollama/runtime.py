@@ -166,6 +166,6 @@ def _asked(
 def _context(facts: OllamaFacts) -> int:
     named = facts.parameters.get("num_ctx")
     if isinstance(named, str):
-        with suppress(ValueError):
+        with suppress(ValueError, OverflowError):
             return round(float(named))  # from a million on it is told as 1.3e+06
     return min(facts.context_length or CONTEXT, CONTEXT)
