@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from .errors import Closing
+from .outside import shown as shown_text
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -42,14 +43,15 @@ class Bar(Closing):
             TransferSpeedColumn,
         )
 
+        description = shown_text(description)
         count: list[Any] = [MofNCompleteColumn(), TextColumn(unit)]
         if unit == "bytes":
             count = [DownloadColumn(), TransferSpeedColumn()]
         left = TimeRemainingColumn(elapsed_when_finished=True)
-        columns = (TextColumn("{task.description}"), BarColumn(), *count, left)
+        columns = (TextColumn("{task.description}", markup=False), BarColumn(), *count, left)
         self._progress = Progress(
             *columns,
-            TextColumn("{task.fields[note]}"),
+            TextColumn("{task.fields[note]}", markup=False),
             console=Console(stderr=True),
             transient=True,
         )
@@ -61,13 +63,13 @@ class Bar(Closing):
     def advance(self, count: float = 1, note: str | None = None) -> None:
         """Add finished units; `note` is shown after the bar."""
         if self._progress is not None:
-            fields: dict[str, Any] = {} if note is None else {"note": note}
+            fields: dict[str, Any] = {} if note is None else {"note": shown_text(note)}
             self._progress.update(self._task, advance=count, **fields)
 
     def reach(self, completed: float, total: float | None = None, note: str | None = None) -> None:
         """So many units are done in all, of `total` if that has changed."""
         if self._progress is not None:
-            fields: dict[str, Any] = {} if note is None else {"note": note}
+            fields: dict[str, Any] = {} if note is None else {"note": shown_text(note)}
             self._progress.update(self._task, completed=completed, total=total, **fields)
 
     def close(self) -> None:
