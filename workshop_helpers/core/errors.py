@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import contextlib
 import errno
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -100,6 +101,23 @@ def first_line(error: BaseException) -> str:
     """The first line of an exception's message, without full stop; else its type."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return (lines[0] if lines else type(error).__name__)[:300].rstrip(".")
+
+
+@contextlib.contextmanager
+def foreign(what: Path | str) -> Iterator[None]:
+    """Around the use of values from a file that others made: what a value of another kind or size
+    raises there becomes a WorkshopError that names `what`.
+    """
+    try:
+        yield
+    except (
+        TypeError, ValueError, AttributeError, LookupError, ArithmeticError, RecursionError,
+        NotImplementedError, re.error,
+    ) as error:  # fmt: skip
+        raise WorkshopError(
+            f"{what} holds a value that makes no sense there ({type(error).__name__}: "
+            f"{first_line(error)}). Correct it, or make or download it again."
+        ) from error
 
 
 @contextlib.contextmanager

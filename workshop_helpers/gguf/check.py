@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..core.errors import WorkshopError
+from ..core.errors import WorkshopError, foreign
 from ..core.jsonio import read_json
 from ..models.chat import chat_prompt
 from ..models.files import count_weights
@@ -170,7 +170,8 @@ def _compare_facts(file: GgufFile, folder: Path, eos: str | None, wanted: str | 
         problems.append(f"Its end token is {eos}, the tokenizer's is {wanted}: answers may run on.")
     if (folder / "config.json").is_file():
         config = read_json(folder / "config.json", dict)
-        length = (config | (config.get("text_config") or {})).get("max_position_embeddings")
+        with foreign(folder / "config.json"):
+            length = (config | (config.get("text_config") or {})).get("max_position_embeddings")
         if length is not None and length != file.context_length:
             problems.append(
                 f"It says that it was made for {file.context_length} tokens of context, "

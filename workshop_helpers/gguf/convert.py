@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ..core.cards import file_hash
-from ..core.errors import WorkshopError
+from ..core.errors import WorkshopError, foreign
 from ..core.jsonio import read_json
 from ..core.ownership import keep_apart
 from ..models.files import count_weights
@@ -191,7 +191,9 @@ def _refuse_other_kinds(ref: ModelRef, model: object) -> None:
 def _refuse_unsupported(folder: Path, tool: Path) -> None:
     path = folder / "config.json"
     config = read_json(path, dict)
-    found = config.get("architectures") or []
+    with foreign(path):
+        found = [str(name) for name in config.get("architectures") or []]
+        differences = silent_differences(config) if found else []
     if not found:
         raise WorkshopError(f"{path} names no architecture: how to convert it is not known.")
     known = supported_architectures(tool)
@@ -202,7 +204,7 @@ def _refuse_unsupported(folder: Path, tool: Path) -> None:
             f"llama.cpp cannot convert a {found[0]} ({folder}). {hint}"
             "A newer llama.cpp checkout, named as the converter, may."
         )
-    if differences := silent_differences(config):
+    if differences:
         raise WorkshopError(
             f"{folder} has settings that llama.cpp does not follow, and its answers would differ "
             f"without a word: {'; '.join(differences)}. Use it in transformers, or take a model "

@@ -10,15 +10,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..core.errors import WorkshopError, first_line
+from ..core.errors import WorkshopError, first_line, foreign
 from ..core.jsonio import read_json
-from .files import check_model_folder, stored_tensors
+from .files import check_model_folder, stored_tensors, weight_files
 from .hub import hub_folder
 from .packages.get import package_folder
 from .resolve import ModelRef, resolve
 
 if TYPE_CHECKING:
     from ..core.device import Device
+
+
+_LAYERS = ("num_hidden_layers", "num_layers", "n_layers", "n_layer")  # in a config.json
 
 
 def model_folder(ref: ModelRef, *, download: bool = True) -> Path:
@@ -86,7 +89,9 @@ def read_tokenizer(folder: Path, *, as_described: bool = False) -> Any:
         name = "PreTrainedTokenizerFast" if described or _prepends_spaces(folder) else None
         kind = getattr(transformers, name or "AutoTokenizer")
         try:
-            return kind.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+            made = kind.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+            made("a")  # some values do harm only where they are used
+            return made
         except Exception as error:  # damaged files raise anything, even the Rust library's own
             raise WorkshopError(
                 f"The tokenizer in {folder} cannot be loaded: {first_line(error)}"
@@ -101,10 +106,12 @@ def _prepends_spaces(folder: Path) -> bool:
     has learned. The file itself is right.
     """
     try:
-        described = read_json(folder / "tokenizer.json", dict).get("normalizer") or {}
-    except WorkshopError:
+        with foreign(folder / "tokenizer.json"):
+            described = read_json(folder / "tokenizer.json", dict).get("normalizer") or {}
+            steps = described.get("normalizers", [described])
+            return any(step.get("type") == "Prepend" for step in steps)
+    except WorkshopError:  # said when it is loaded
         return False
-    return any(step.get("type") == "Prepend" for step in described.get("normalizers", [described]))
 
 
 def load_model(model: ModelRef | str | Path, device: Device, *, dtype: str | None = None) -> Any:
@@ -121,6 +128,7 @@ def load_model(model: ModelRef | str | Path, device: Device, *, dtype: str | Non
     if ref.base is not None and ref.path is not None:
         return _with_adapter(load_model(ref.base, device, dtype=dtype), ref.base, ref.path)
     folder = model_folder(ref)
+    _check_layers(folder)
     with quiet_libraries():
         from transformers import AutoModelForCausalLM
 
@@ -139,6 +147,21 @@ def load_model(model: ModelRef | str | Path, device: Device, *, dtype: str | Non
                 f"The model in {folder} cannot be loaded: {first_line(error)}"
             ) from error
     return loaded.to(device.name).eval()
+
+
+def _check_layers(folder: Path) -> None:
+    """Raise WorkshopError for a config.json with more layers than there are tensors: they would be
+    built one by one, and loading not end.
+    """
+    config = read_json(folder / "config.json", dict)
+    tensors = sum(len(stored_tensors(file)) for file in weight_files(folder))
+    for part in (config, *(value for value in config.values() if isinstance(value, dict))):
+        for name, value in part.items():
+            if isinstance(value, int | float) and value > tensors and name in _LAYERS:
+                raise WorkshopError(
+                    f"{folder / 'config.json'} says {name} {value}, and the model has {tensors} "
+                    "tensors. Correct it, or download the model again."
+                )
 
 
 def _with_adapter(loaded: Any, base: ModelRef, adapter: Path) -> Any:

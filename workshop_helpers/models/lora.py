@@ -18,7 +18,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..core.errors import WorkshopError
+from ..core.errors import WorkshopError, foreign
 from ..core.jsonio import read_json
 from .files import stored_tensors, weight_files
 from .load import model_folder
@@ -134,7 +134,8 @@ def lora_matrices(adapter: str | Path | ModelRef, layer: str | None = None) -> L
     name = wanted[0]
     key = f"base_model.model.{name}.lora_{{}}.weight"
     a, b = (_tensor(ref.path / WEIGHTS, key.format(letter)) for letter in "AB")
-    scale = lora_scale(config, name, a.shape[0])
+    with foreign(ref.path / "adapter_config.json"):
+        scale = lora_scale(config, name, a.shape[0])
     return LoraMatrices(name, _base_weight(model_folder(ref.base), name), a, b, scale)
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..core.errors import Closing, WorkshopError
+from ..core.errors import Closing, WorkshopError, foreign
 from ..core.memory import keep_freed_memory
 from ..core.progress import Bar
 from ..models.chat import Answer, Messages, Sampling, chat_prompt, stop_text, stop_token_ids
@@ -44,6 +44,10 @@ class TransformersRuntime(Closing):
         self.model = ref.name
         self.device = pick_device(device, ref)
         keep_freed_memory()
+        with foreign(ref.path or ref.name):
+            self._load(ref, batch_size)
+
+    def _load(self, ref: ModelRef, batch_size: int | None) -> None:
         self._tokenizer = load_tokenizer(ref)
         self._network: Any = load_model(ref, self.device)
         # A small model is held up by the overhead of a step, a large one by memory.

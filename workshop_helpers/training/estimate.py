@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import WorkshopError
+from ..core.errors import WorkshopError, foreign
 from ..core.jsonio import read_json
 from ..models.files import count_weights
 from ..models.load import model_folder
@@ -60,17 +60,18 @@ class Shape:
         """Of a model whose files are there. Raises WorkshopError where they are not."""
         folder = model_folder(resolve(model))
         config: dict[str, Any] = read_json(folder / "config.json", dict)
-        config = config.get("text_config") or config
-        heads = config["num_attention_heads"]
-        width = config.get("head_dim") or config["hidden_size"] // heads
-        return cls(
-            count_weights(folder),
-            config["num_hidden_layers"],
-            config["hidden_size"],
-            config["intermediate_size"],
-            width * config.get("num_key_value_heads", heads),
-            config["vocab_size"],
-        )
+        with foreign(folder / "config.json"):
+            config = config.get("text_config") or config
+            heads = int(config["num_attention_heads"])
+            width = int(config.get("head_dim") or config["hidden_size"] // heads)
+            return cls(
+                count_weights(folder),
+                int(config["num_hidden_layers"]),
+                int(config["hidden_size"]),
+                int(config["intermediate_size"]),
+                width * int(config.get("num_key_value_heads", heads)),
+                int(config["vocab_size"]),
+            )
 
     def adapter_parameters(self, rank: int, modules: tuple[str, ...] | None = None) -> int:
         """Weights of a LoRA adapter: rank · (in + out) for each adapted matrix (None: all)."""
