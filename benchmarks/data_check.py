@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common import child, parser, peak_memory_bytes, ratio, save, settings, table
+from benchmarks.false_alarms import false_alarms
 
 TITLE = {"en": "Checking training data", "ja": "学習データの検査"}
 TARGETS = {
@@ -173,6 +174,7 @@ def main(arguments: list[str]) -> int:
             "check": ours,
             "times_the_loop": ratio(loop["seconds"], ours["seconds"]),
         }
+    figures["false_alarms"] = false_alarms()
     report(figures)
     save(asked, figures)
     return 0

@@ -399,6 +399,15 @@ def data_check(data: Data, say: Say) -> Iterator[str]:
             rows.append([what, *cells.values(), ", ".join(told)])
     heads = ("figure", "data_rows", "data_seconds", "data_speed", "data_peak", "target")
     yield table(map(say, heads), rows)
+    alarms = data["false_alarms"]
+    most = alarms["targets"]["warnings_per_hundred_rows_at_most"]
+    rows = []
+    for name, found in alarms["sets"].items():
+        good = found["errors"] == 0 and 100 * found["warnings"] <= most * found["rows"]
+        counts = [number(found[key]) for key in ("rows", "errors", "warnings", "notes")]
+        rows.append([marked(say(name), good, say), *counts])
+    yield say("alarms_about", most)
+    yield table(map(say, ("alarms_set", "data_rows", "errors", "warnings", "notes")), rows)
 
 
 def scoring(data: Data, say: Say) -> Iterator[str]:

@@ -40,7 +40,7 @@ KEYS = {
     # The comparison with TRL and the pretraining throughput take long and may be measured apart
     # (--only).
     "speed": ("targets", "startup", "demo", "lora", "batch"),
-    "data_check": ("targets", "quick_check", "full_check"),
+    "data_check": ("targets", "quick_check", "full_check", "false_alarms"),
     "scoring": ("targets", "met", "before", "all", "unseen"),
     "learning_map": ("models", "runs"),
     "stage": ("planned_minutes", "ollama", "languages"),

@@ -142,10 +142,18 @@ def test_a_missed_speed_of_the_data_check_is_marked():
         "targets": {"quick_check": quick, "full_check": {"seconds_at_most": 60}},
         "quick_check": {"loop": reading, "check": slow},
         "full_check": {"loop": reading, "check": reading},
+        "false_alarms": {
+            "targets": {"warnings_per_hundred_rows_at_most": 1},
+            "sets": {
+                "code": {"rows": 300, "errors": 0, "warnings": 3, "notes": 9},
+                "stories": {"rows": 300, "errors": 0, "warnings": 4, "notes": 0},
+            },
+        },
     }
-    (shown,) = readme_figures.data_check(figures, EN)
+    shown, _, alarms = readme_figures.data_check(figures, EN)
     assert "40,000 **missed**" in shown
     assert shown.count("missed") == 1
+    assert re.findall(r"\| (\w+)[^|]*missed", alarms) == ["stories"]
 
 
 def test_a_missed_share_of_equal_answers_is_marked():

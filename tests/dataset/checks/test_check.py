@@ -145,7 +145,7 @@ def test_alike_rows_about_two_things_are_a_note(tmp_path, one, other, severity):
     assert [f.severity for f in report.of("near-duplicate")] == [severity]
 
 
-def test_a_story_among_polite_answers_is_no_stray(tmp_path):
+def test_a_story_or_verse_among_polite_answers_is_no_stray(tmp_path):
     rows = [(f"{n}番の質問ですか？", f"{n}番の答えはこちらにあります。") for n in range(12)]
     rows.append(
         ("物語を書いて", "「行きます」と娘は言った。それから九日、雨が降った。戸は開いていた。")

@@ -140,6 +140,12 @@ def _left_over(
 _PAST = re.compile(r"た(?=[。！」\n]|$)")
 
 
+def _is_literary(text: str, plain: int) -> bool:
+    """Whether it is verse or a story in the past tense: in plain form, whatever the others are."""
+    told = len(_PAST.findall(text))
+    return ("\n" in text and "。" not in text) or (told >= 2 and 2 * told >= plain)
+
+
 class Manners(SetCheck):
     """`mixed-politeness`: polite beside plain Japanese answers. Memory: 16 bytes a row."""
 
@@ -159,9 +165,7 @@ class Manners(SetCheck):
         if min(polite, plain) >= 2:
             values = {"polite": polite, "plain": plain, "excerpt": answer}
             return [row.finding("mixed-politeness", "changing-manner", **values)]
-        # A story in the past tense is in plain form, whatever the other answers are in.
-        told = len(_PAST.findall(answer))
-        if (polite or plain) and not (plain > polite and told >= 2 and 2 * told >= plain):
+        if (polite or plain) and not (plain > polite and _is_literary(answer, plain)):
             self._keep(polite >= plain, row.number, answer)
         return ()
 
