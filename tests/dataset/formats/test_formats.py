@@ -39,10 +39,12 @@ SYSTEM = (Message("system", "短く答える。"), *PAIR)
 CHAT = (*SYSTEM, Message("user", "Why?"), Message("assistant", "Because of the ferry."))
 
 ALL = ("messages", "prompt/completion", "alpaca", "sharegpt", "gemini", "question/answer")
+# What a list's brackets and gzip add does not depend on the shape.
 TARGETS = [
-    *itertools.product(("jsonl", "json", "jsonl.gz", "parquet"), ALL),
-    *itertools.product(("csv", "tsv", "xlsx", "csv.gz"), ("question/answer", "alpaca")),
-    *[("csv", "prompt/completion"), ("txt", None), ("txt.gz", None)],
+    *itertools.product(("jsonl", "parquet"), ALL),
+    *itertools.product(("json", "jsonl.gz"), ("messages", "alpaca")),
+    *itertools.product(("csv", "tsv", "xlsx"), ("question/answer", "alpaca")),
+    *[("csv", "prompt/completion"), ("csv.gz", "alpaca"), ("txt", None), ("txt.gz", None)],
 ]
 
 

@@ -123,6 +123,20 @@ def test_several_answers_of_which_none_is_marked_are_refused(tmp_path: Path, row
     assert "2 answers" in str(fault(tmp_path, {"instruction": ASKED, "output": [GOOD, BAD]}))
 
 
+def test_an_answer_may_be_yes_or_no(tmp_path: Path) -> None:
+    for good, bad in (("No", "Yes"), ("false", "true"), ("Bad", "Good")):
+        row = {"prompt": "Open?", "chosen": good, "rejected": bad}
+        assert fault(tmp_path, row).rule == "preference"
+        assert turns(tmp_path, row, take="chosen")[-1] == ("assistant", good)
+        other = {"question": "Open?", "response": bad, "chosen": good, "rejected": bad}
+        assert turns(tmp_path, other, take="chosen")[-1] == ("assistant", good)
+    table = tmp_path / "rows.csv"
+    table.write_text("question,answer,rejected\nOpen?,Yes.,FALSE\nCats?,Go.,TRUE\n", "utf-8")
+    assert [row.answer for row in read_conversations(table, take="chosen")] == ["Yes."]
+    with open_rows(table) as rows:
+        assert [isinstance(row, Fault) for row in rows] == [False, True]
+
+
 def test_the_good_answers_are_taken_by_every_verb_and_skipped_ones_are_counted(
     tmp_path: Path,
 ) -> None:

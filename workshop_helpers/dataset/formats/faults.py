@@ -111,8 +111,10 @@ def raise_faults(
 
 
 def nothing(value: object) -> bool:
-    """Whether a value stands for no value: null, NaN (which pandas writes for it), or empty."""
-    return value is None or value != value or value in ("", [], {})
+    """Whether a value stands for no value: null, NaN (which pandas writes for it), or empty; also
+    if that is JSON in a table's cell.
+    """
+    return value is None or value != value or value in ("", [], {}, "[]", "{}")
 
 
 def kind(value: object) -> Wording:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from .columns import Columns
+from .columns import Columns, find_columns
 from .faults import Fields, RowFault, nothing, quoted
 
 Marks = tuple[tuple[str, str], ...]  # fields that are marks, each with its kind
@@ -88,7 +88,7 @@ def refuse(row: Fields, marks: Marks, own: tuple[str, ...] = ()) -> None:
 
     own: fields that are named as the question and the answer, which may be one of a pair.
     """
-    pair = [name for name, kind in marks if kind in ("chosen", "rejected") and _content(row[name])]
+    pair = [name for names in _sides(row, marks).values() for name in names]
     if pair and not any(kind == "chosen" and name in own for name, kind in marks):
         raise RowFault("preference.pair", names=quoted(pair))
     several = [name for name, kind in marks if kind == "candidate" and _content(row[name])]
@@ -96,6 +96,8 @@ def refuse(row: Fields, marks: Marks, own: tuple[str, ...] = ()) -> None:
         raise RowFault("preference.several", names=quoted(several))
     for name, kind in marks:
         value = row[name]
+        if name in own:
+            continue
         if kind == "list" and isinstance(value, list) and len(value) > 1:
             raise RowFault("preference.several", names=quoted([name]))
         if _says_no(value, kind):
@@ -130,12 +132,10 @@ def chosen(row: Fields, columns: Columns | None = None) -> Fields | None:
     that does not say which answer is good.
     """
     marks = marks_of(tuple(row))
-    if any(_says_no(row[name], kind) for name, kind in marks):
+    sides = _sides(row, marks)
+    labels = [pair for pair in marks if not (sides["chosen"] and pair[1] in sides)]
+    if any(_says_no(row[name], kind) for name, kind in labels):
         return None
-    sides: dict[str, Any] = {"chosen": [], "rejected": []}
-    for name, kind in marks:
-        if kind in sides and _content(row[name]):
-            sides[kind].append(name)
     if not any(sides.values()):
         return row
     rest = {name: row[name] for name in row if name not in (*sides["chosen"], *sides["rejected"])}
@@ -148,6 +148,21 @@ def chosen(row: Fields, columns: Columns | None = None) -> Fields | None:
     return _with_answer(rest, row[sides["chosen"][0]], columns)
 
 
+def _sides(row: Fields, marks: Marks) -> dict[str, list[str]]:
+    """The fields that hold a good and a bad answer."""
+    sides: dict[str, list[str]] = {"chosen": [], "rejected": []}
+    for name, kind in marks:
+        if kind in sides and _content(row[name]):
+            sides[kind].append(name)
+    if not sides["chosen"]:  # then a table's "rejected" may say whether the answer is
+        sides["rejected"] = [name for name in sides["rejected"] if not _is_true_or_false(row[name])]
+    return sides
+
+
+def _is_true_or_false(value: Any) -> bool:
+    return isinstance(value, str) and value.lower() in ("true", "false")
+
+
 def _with_answer(rest: dict[str, Any], value: Any, columns: Columns | None) -> Fields:
     if columns is not None:
         return {**rest, columns.answer: value}
@@ -158,6 +173,8 @@ def _with_answer(rest: dict[str, Any], value: Any, columns: Columns | None) -> F
         before, rest = "messages", {**rest.pop("input"), **rest}
     if before is not None:
         earlier = rest.pop(before)
+        if before == "prompt":
+            rest.pop("completion", None)
         if isinstance(value, str):
             theirs = "from" in earlier[0]
             turns = [{"from": "gpt", "value": value} if theirs else
@@ -170,6 +187,8 @@ def _with_answer(rest: dict[str, Any], value: Any, columns: Columns | None) -> F
         value = turns[0].get("content", turns[0].get("value"))
     names = {"instruction": "output", "input": "output", "prompt": "completion"}
     answer = next((theirs for own, theirs in names.items() if own in rest), "answer")
+    if own := find_columns(tuple(rest)):
+        answer = own.answer
     return {**rest, answer: value}
 
 
@@ -190,6 +209,9 @@ def _content(value: Any) -> bool:
 
 def _says_no(value: Any, kind: str) -> bool:
     flag = _flag(value)
+    if kind in ("chosen", "rejected") and isinstance(value, str):
+        # Only in a table a text is a mark here; "no" may be an answer.
+        flag = flag if _is_true_or_false(value) else None
     if kind in ("not-label", "rejected"):
         return flag is True
     if kind in ("label", "chosen"):

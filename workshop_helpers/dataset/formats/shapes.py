@@ -350,8 +350,8 @@ def _around(row: Fields, layout: _Layout) -> Around:
 def _same(row: Fields, name: str, messages: Messages) -> bool:
     """Whether a second field that may be the question or the answer says nothing else."""
     value, question = row[name], messages[-2].content
-    if not isinstance(value, str) or not value.strip():
-        return True
+    if nothing(value) or not isinstance(value, str) or not value.strip():
+        return nothing(value) or isinstance(value, str)
     if role_of(name) == "answer" and value == messages[-1].content:
         return True
     return value.strip() in question or (role_of(name) == "question" and question in value)

@@ -277,7 +277,7 @@ def _cells(rows: _Rows, check: Callable[[str], None]) -> Iterator[Iterator[list[
             if isinstance(value, list) and name not in conversation.extra:
                 raise RowFault("does-not-fit.cell-list", field=name)
             if not isinstance(value, str):
-                row[name] = "" if value is None else _dump(value)
+                row[name] = "" if value is None or value != value else _dump(value)
             check(row[name])
             check(name)
         names.update(dict.fromkeys(row))
@@ -406,15 +406,17 @@ class _Seen:
                 f'"{self.name}" is a text in some rows and a list or an object in others, which a '
                 "Parquet column cannot store. Write JSON Lines."
             )
+        if not self.fields:  # all are empty: Parquet has no object without fields
+            return pyarrow.string()
         if self.kinds == {list}:
-            return pyarrow.list_(self.fields[""].type() if self.fields else pyarrow.string())
+            return pyarrow.list_(self.fields[""].type())
         return pyarrow.struct({key: one.type() for key, one in self.fields.items()})
 
     def fit(self, value: Any) -> Any:
         """The value as that type takes it."""
-        if self.nested and isinstance(value, list):
+        if self.fields and isinstance(value, list):
             return [self.fields[""].fit(one) for one in value]
-        if self.nested and isinstance(value, dict):
+        if self.fields and isinstance(value, dict):
             return {key: self.fields[key].fit(one) for key, one in value.items()}
         simple = value is None or (type(value) in self.kinds and len(self.kinds) == 1)
         if isinstance(value, str) or (simple and not isinstance(value, list | dict)):
