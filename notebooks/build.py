@@ -52,6 +52,11 @@ def sources() -> list[Path]:
     return sorted(SOURCES.glob("[0-9][0-9]_*.py"))
 
 
+def extras() -> list[Path]:
+    """The sources of notebooks beside the course: no chapter, so no exercises and no quiz."""
+    return [SOURCES / "own_rows.py"]
+
+
 def has_exercises(source: Path) -> bool:
     """Has the source exercises, and so solutions?"""
     return 'tags=["exercise"]' in source.read_text(encoding="utf-8")
@@ -287,9 +292,10 @@ def main(arguments: list[str] | None = None) -> int:
     parameters = dict(pair.split("=", 1) for pair in options.set)
     if parameters and options.out == HERE:
         parser.error("--set records what the notebook does not say: give --out a folder of its own")
-    chosen = [s for s in sources() if not options.names or s.stem.startswith(tuple(options.names))]
+    every = [*sources(), *extras()]
+    chosen = [s for s in every if not options.names or s.stem.startswith(tuple(options.names))]
     if not chosen:
-        parser.error(f"there is no such notebook; there are {', '.join(s.stem for s in sources())}")
+        parser.error(f"there is no such notebook; there are {', '.join(s.stem for s in every)}")
     pairs = [
         (source, language, kind)
         for language in LANGUAGES

@@ -11,6 +11,7 @@ from importlib import import_module
 
 TYPE_CHECKING = False  # as type checkers read it; importing typing would take longer than the rest
 if TYPE_CHECKING:
+    from .core.artifacts import data_path as data_path
     from .core.artifacts import runs_folder as runs_folder
     from .core.cards import file_hash as file_hash
     from .core.device import choose_device as choose_device
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from .evaluation.decision import advise as advise
     from .evaluation.dirty import write_dirty_rows as write_dirty_rows
     from .evaluation.doctor import check_machine as check_machine
+    from .evaluation.fit import weigh_base as weigh_base
     from .evaluation.forgetting import probe as probe
     from .evaluation.learning_map import learning_map as learning_map
     from .evaluation.manner import manner as manner
@@ -97,6 +99,7 @@ _FROM = {
     "compare": "evaluation.comparison",
     "convert": "gguf.convert",
     "cost_sliders": "display.widgets.cost",
+    "data_path": "core.artifacts",
     "decision_helper": "display.widgets.decision",
     "diff": "display",
     "estimate_cost": "training.estimate",
@@ -142,6 +145,7 @@ _FROM = {
     "sweep": "evaluation.sweep",
     "time_steps": "evaluation.timing",
     "train": "training.train",
+    "weigh_base": "evaluation.fit",
     "write_conversations": "dataset.formats",
     "write_dirty_rows": "evaluation.dirty",
 }

@@ -25,13 +25,24 @@ assert spec is not None and spec.loader is not None
 build = sys.modules["notebooks_build"] = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(build)
 
-SOURCES = build.sources()
-NOTEBOOKS = [(source, language) for language in build.LANGUAGES for source in SOURCES]
+CHAPTERS = build.sources()
+SOURCES = [*CHAPTERS, *build.extras()]
+
+
+def in_both(sources: list[Path]) -> list:
+    return [
+        pytest.param(source, language, id=f"{language}-{source.stem}")
+        for language in build.LANGUAGES
+        for source in sources
+    ]
+
+
 JAPANESE = re.compile(r"[\u3041-\u30fa\u4e00-\u9fff]")
 each_source = pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
-each_notebook = pytest.mark.parametrize(
-    ("source", "language"), NOTEBOOKS, ids=[f"{language}-{s.stem}" for s, language in NOTEBOOKS]
-)
+each_notebook = pytest.mark.parametrize(("source", "language"), in_both(SOURCES))
+# What a chapter has besides: exercises, a quiz, notes for the presenter.
+each_chapter = pytest.mark.parametrize("source", CHAPTERS, ids=lambda path: path.stem)
+each_chapters_notebook = pytest.mark.parametrize(("source", "language"), in_both(CHAPTERS))
 
 
 def cells(source: Path, kind: str) -> list:
@@ -42,7 +53,7 @@ def cells(source: Path, kind: str) -> list:
 
 
 def test_the_eleven_notebooks_of_the_course_are_there():
-    names = [source.stem for source in SOURCES]
+    names = [source.stem for source in CHAPTERS]
     assert [name[:2] for name in names] == [f"{number:02}" for number in range(11)]
 
 
@@ -117,7 +128,7 @@ def tagged(source: Path, tag: str, language: str | None = None) -> list:
     return [c for c in found if language is None or c.metadata.get("lang", language) == language]
 
 
-@each_notebook
+@each_chapters_notebook
 def test_a_notebook_begins_with_goal_minutes_and_what_comes_in_and_goes_out(source, language):
     title = build.in_language(source, language)[0].source
     assert re.match(rf"# {source.stem[:2]} \S", title)
@@ -127,7 +138,7 @@ def test_a_notebook_begins_with_goal_minutes_and_what_comes_in_and_goes_out(sour
     assert re.search(r"\d", minutes)
 
 
-@each_notebook
+@each_chapters_notebook
 def test_a_notebook_has_all_its_parts_in_order(source, language):
     prose = [c.source for c in build.in_language(source, language) if c.cell_type == "markdown"]
     headings = re.findall(r"(?m)^## +(.+?) *$", "\n\n".join(prose))
@@ -141,13 +152,13 @@ def test_only_known_tags_are_used(source):
     assert {tag for tag in used if not tag.startswith("stage:")} <= TAGS
 
 
-@each_source
+@each_chapter
 def test_there_is_nothing_to_edit_but_model_rows_and_language(source):
     names = re.findall(r"(?m)^(\w+) = ", cells(source, "code")[0].source)
     assert [name for name in names if name != "ROWS"] == ["MODEL", "LANGUAGE"]
 
 
-@each_source
+@each_chapter
 def test_exercises_come_with_a_solution_and_a_check(source):
     kinds = []
     for cell in jupytext.read(source).cells:
@@ -163,7 +174,7 @@ def test_exercises_come_with_a_solution_and_a_check(source):
         assert "exercises.check(" in cell.source
 
 
-@each_source
+@each_chapter
 def test_what_a_check_says_is_written_in_both_languages(source):
     from workshop_helpers.core.wordings import entries
 
@@ -182,7 +193,7 @@ def test_what_a_check_says_is_written_in_both_languages(source):
         assert any(name.startswith(one) for one in names), f"{name} is said by no check"
 
 
-@each_notebook
+@each_chapters_notebook
 def test_a_quiz_hides_its_answers(source, language):
     quiz = tagged(source, "quiz", language)
     assert 3 <= len(quiz) <= 5 or sum(c.source.count("<details>") for c in quiz) in (3, 4, 5)
@@ -190,7 +201,7 @@ def test_a_quiz_hides_its_answers(source, language):
         assert cell.source.count("<details>") == cell.source.count("</details>") > 0
 
 
-@each_notebook
+@each_chapters_notebook
 def test_the_presenter_has_folded_notes(source, language):
     notes = [
         c for c in build.build(source, language).cells if "presenter" in c.metadata.get("tags", [])
@@ -294,7 +305,7 @@ def test_bold_text_is_bold(source, language):
 
 @each_notebook
 def test_links_lead_somewhere(source, language):
-    for kind in build.KINDS:
+    for kind in build.KINDS if build.has_exercises(source) else (build.NOTEBOOK,):
         path = build.target(source, language, kind=kind)
         text = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells)
         for link in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
@@ -314,12 +325,12 @@ def verdicts(path: Path) -> list[str]:
     return [cell.outputs[-1].data["text/plain"][0] for cell in checks]
 
 
-@each_notebook
+@each_chapters_notebook
 def test_the_solutions_match_their_source_and_were_executed(source, language):
     assert build.problems(source, language, kind="solutions") == []
 
 
-@each_notebook
+@each_chapters_notebook
 def test_exercises_fail_before_they_are_solved_and_pass_with_their_solution(source, language):
     before = verdicts(build.target(source, language))
     after = verdicts(build.target(source, language, kind="solutions"))
