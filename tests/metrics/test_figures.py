@@ -37,7 +37,11 @@ RIGHT = [
     ("not available", "It isn’t currently available."), ("not available", "unavailable"),
     ("does not expire", "It never expires."), ("利用できません", "ご利用いただけません"),
     ("返品できません", "返品はいたしかねます"), ("返品不可", "返品はできません"),
-    ("必要ありません", "不要です"), ("Wi-Fi", "free WiFi"),
+    ("必要ありません", "不要です"), ("10:30", "half-past ten"), ("up to 3", "up to three"),
+    ("第1・第3月曜日", "第1、第3月曜日"), ("1st and 3rd Friday", "the first and third Friday"),
+    ("1日10円", "1冊につき1日10円"), ("30 cents per day", "30¢ a day per book"),
+    ("対応していません", "対応しておりません"), ("月1,000円", "月々1,000円"),
+    ("Wi-Fi", "free WiFi"),
 ]  # fmt: skip
 WRONG = [
     ("8 pm", "8 am"), ("9:30", "half past ten"), ("9:00〜18:00", "9時から17時"),
@@ -51,7 +55,9 @@ OPPOSITE = [
     ("not refundable", "It is refundable."), ("refundable", "not currently refundable"),
     ("利用できます", "利用できません"), ("利用できません", "ご利用いただけます"),
     ("必要", "不要です"),
-    ("可能", "不可能です"), ("allowed", "No food is allowed"), ("available", "unavailable"),
+    ("可能", "不可能です"), ("can be renewed", "It cannot be renewed."),
+    ("対応しています", "対応していません"), ("allowed", "No food is allowed"),
+    ("available", "unavailable"),
     ("$5", "The fee is not $5."), ("20時", "20時ではありません。"),
 ]  # fmt: skip
 

@@ -65,6 +65,17 @@ _MORE = [
             rf"(?<![a-z])(?:(?P<number>[0-9]{{1,3}})(?:st|nd|rd|th)"
             rf"|(?<![0-9] )(?P<word>{'|'.join(_ORDINALS)}))[ -](?P<what>{_WORD})\b",
         ),
+        # "first and third Monday", 第1・第3月曜日: the first of two
+        (
+            "nth",
+            rf"\b(?:(?P<number>[0-9])(?:st|nd|rd|th)|(?P<word>{'|'.join(_ORDINALS)}))"
+            rf"(?=\s(?:and|or|&)\s(?:[0-9](?:st|nd|rd|th)|{'|'.join(_ORDINALS)})\s(?P<what>{_WORD}))",
+        ),
+        (
+            "nth",
+            r"第(?P<number>[0-9]|[一二三四五])"
+            rf"(?=(?:[・、と]第?[0-9一二三四五]){{1,4}}(?P<what>[{_WEEK[0]}])曜)",
+        ),
         (
             "nth",
             rf"\b(?P<what>{_LABELS})\s(?:no\.?\s?)?(?P<number>[0-9]{{1,4}})(?![0-9]|[.,:][0-9])",
@@ -88,14 +99,14 @@ _SOLD = (
     "|lesson|session|seat|bag|call)"
 )
 _PER_AFTER = re.compile(
-    rf"\s?(?:(?:{_PER}|an?)\s?(?P<unit>{UNIT})"
+    rf"\s?(?:(?:{_PER}|an?)\s?(?P<unit>{UNIT}|時(?!間))"
     rf"|(?:{_PER}\s?|an?\s(?={_SOLD}\b))(?P<noun>[a-z]{{2,20}}|[人枚冊回名個台本泊])"
     r"|(?P<adverb>hourly|daily|weekly|monthly|yearly|annually))",
     re.ASCII,
 )
 _PER_NEXT = re.compile(rf"\s?{_PER}\s?", re.ASCII)
 _PER_BEFORE = re.compile(
-    r"毎(?P<every>[日週月年])$|(?P<flat>[日月年])(?:額|会費|間)は?$|(?<![0-9一-龥])(?P<bare>[週月年日])に?$"
+    r"毎(?P<every>[日週月年])$|(?P<flat>[日月年])(?:額|会費|間|々)は?$|(?<![0-9一-龥])(?P<bare>[週月年日])に?$"
     r"|\b(?:each|every)\s(?P<noun>[a-z]{2,20})\s(?:costs?|is)\s$"
     r"|\b(?P<adverb>hourly|daily|weekly|monthly|yearly|annual)\s[a-z]{1,20}(?:\s[a-z]{1,20})?"
     r"\s(?:is|costs?|of)\s$",
@@ -138,11 +149,9 @@ def _figures(text: str) -> tuple[Quantity, ...]:
             for n in within:
                 del base[n]
             more.append(one)
-    rated = _rated(text, sorted((*base.values(), *more), key=lambda one: one.start))
-    return tuple(
-        replace(one, denied=_denied(text, one), span=one.span if one.per else (one.start, one.end))
-        for one in rated
-    )
+    found = (replace(one, span=(one.start, one.end)) for one in (*base.values(), *more))
+    rated = _rated(text, sorted(found, key=lambda one: one.start))
+    return tuple(replace(one, denied=_denied(text, one)) for one in rated)
 
 
 _kept = lru_cache(maxsize=1024)(_figures)
@@ -204,22 +213,26 @@ def _rated(text: str, found: Sequence[Quantity]) -> list[Quantity]:
     rated: list[Quantity] = []
     for one in found:
         last = rated[-1] if rated else None
-        gap = _between(text, last, one) if last else ""
-        if last and last.kind in _RATED and _is_unit(one) and _PER_NEXT.fullmatch(gap):
-            rated[-1] = replace(last, per=_unit_key(one), span=(last.start, one.end))
+        gap = _between(text, last.span[1], one.start) if last and last.kind in _RATED else ""
+        if last and gap and _is_unit(one) and _PER_NEXT.fullmatch(gap):
+            rated[-1] = _at(last, _unit_key(one), last.span[0], one.end)
             continue
         if one.kind in _RATED:
-            if last and _is_unit(last) and _joins(gap, last):
-                rated.pop()
-                one = replace(one, per=_unit_key(last), span=(last.start, one.end))
-            else:
-                one = _per_in_words(text, one)
+            one = _per_after(text, one)
+            while rated and _joins(_between(text, rated[-1].end, one.span[0]), rated[-1]):
+                unit = rated.pop()
+                one = _at(one, _unit_key(unit), unit.start, one.span[1])
+            one = one if one.per else _per_before(text, one)
         rated.append(one)
     return rated
 
 
-def _between(text: str, one: Quantity, other: Quantity) -> str:
-    return fold(text[one.end : other.start]).text if other.start - one.end < 16 else "…"
+def _at(one: Quantity, unit: str, start: int, end: int) -> Quantity:
+    return replace(one, per=one.per | {unit}, span=(start, end))
+
+
+def _between(text: str, start: int, end: int) -> str:
+    return fold(text[start:end]).text if end - start < 16 else "…"
 
 
 def _is_unit(one: Quantity) -> bool:
@@ -227,6 +240,8 @@ def _is_unit(one: Quantity) -> bool:
 
 
 def _joins(gap: str, unit: Quantity) -> bool:
+    if not _is_unit(unit):
+        return False
     if unit.unit.isascii() and unit.kind == "count":
         return False
     if _JOINS.fullmatch(gap):
@@ -239,28 +254,33 @@ def _unit_key(unit: Quantity) -> str:
     return f"{scale if unit.kind == 'duration' else unit.unit} {values[0]:g}"
 
 
-def _per_in_words(text: str, one: Quantity) -> Quantity:
-    after = fold(text[one.end : one.end + 40])
-    match = _PER_AFTER.match(after.text)
-    if match is not None:
-        end = one.end + after.origin(0, match.end())[1]
-        per = _key_of(match["unit"] or match["adverb"], match["noun"])
-        return replace(one, per=per, span=(one.start, end))
+def _per_after(text: str, one: Quantity) -> Quantity:
+    end = one.end
+    after = fold(text[end : end + 40])
+    while match := _PER_AFTER.match(after.text):
+        end += after.origin(0, match.end())[1]
+        unit = _key_of(match["unit"] or match["adverb"], match["noun"])
+        one = _at(one, unit, one.start, end)
+        after = fold(text[end : end + 40])
+    return one
+
+
+def _per_before(text: str, one: Quantity) -> Quantity:
     from_ = max(0, one.start - 48)
     before = fold(text[from_ : one.start])
     match = _PER_BEFORE.search(before.text)
     if match is None or (match["bare"] and one.kind not in ("count", "money")):
         return one
-    start = (
-        one.start if match["adverb"] or match["noun"] else from_ + before.origin(*match.span())[0]
-    )
+    apart = match["adverb"] or match["noun"]  # words stand between it and the figure
+    start = one.start if apart else from_ + before.origin(*match.span())[0]
     said = match["every"] or match["flat"] or match["bare"] or match["adverb"]
-    return replace(one, per=_key_of(said, match["noun"]), span=(start, one.end))
+    return _at(one, _key_of(said, match["noun"]), start, one.end)
 
 
 _NAMED_UNITS = {
     "hourly": "hour", "daily": "day", "weekly": "week", "monthly": "month", "yearly": "year",
-    "annually": "year", "annual": "year", "日": "day", "週": "week", "月": "month", "年": "year",
+    "annually": "year", "annual": "year", "時": "hour", "日": "day", "週": "week", "月": "month",
+    "年": "year",
 }  # fmt: skip
 
 
@@ -287,7 +307,7 @@ def with_rate(text: str, one: Quantity, others: Iterable[Quantity]) -> Quantity:
 
 def says(said: Quantity, wanted: Quantity) -> bool:
     """Whether what is said states what is wanted: the same value, or a range that ends in it."""
-    if said.denied or (wanted.per and said.per != wanted.per):
+    if said.denied or not wanted.per <= said.per:
         return False
     if wanted.kind == "number" and not wanted.unit:
         return said.value == wanted.value and said.kind not in ("weekday", "date")
@@ -318,7 +338,7 @@ def is_known(said: Quantity, known: Sequence[Quantity]) -> bool:
 
 
 def _knows(known: Quantity, said: Quantity) -> bool:
-    if said.per and known.per and said.per != known.per:
+    if not (said.per <= known.per or known.per <= said.per):
         return False
     if said.kind == "nth" and known.kind == "nth" and not _alike(said.unit, known.unit):
         return False

@@ -38,7 +38,7 @@ class Quantity:
     start: int = field(default=0, compare=False)
     end: int = field(default=0, compare=False)
     spelled: bool = False
-    per: str = field(default="", compare=False)
+    per: frozenset[str] = field(default=frozenset(), compare=False)
     denied: bool = field(default=False, compare=False)
     span: tuple[int, int] = field(default=(0, 0), compare=False)
 
@@ -66,6 +66,7 @@ _UNITS = {
     "business_day": _Unit(
         r"(?:business|working)[ -]days?\b|workdays?\b|営業日間?", "business days", 1
     ),
+    "fortnight": _Unit(r"fortnights?\b", "time", 20160),
     "week": _Unit(r"weeks?\b|週間|週(?![一-九0-9末明])", "time", 10080),
     "month": _Unit(r"months?\b|[かカヶヵケ箇個]月間?", "months", 1),
     "year": _Unit(r"years?\b|yrs?\b|年間?(?![0-9生月中])", "months", 12),
@@ -182,7 +183,7 @@ def _english_date(match: re.Match[str]) -> _Found:
 
 
 @_pattern(
-    rf"(?<![0-9]){_YEAR_JA}?(?P<month>[0-9]{{1,2}}|{_FEW}(?=月{_FEW}日))月(?!間)(?:(?P<day>{_FEW})日)?"
+    rf"(?<![0-9]){_YEAR_JA}?(?P<month>[0-9]{{1,2}}|{_FEW}(?=月{_FEW}日))月(?![間曜])(?:(?P<day>{_FEW})日)?"
     rf"(?:{_TO}(?:(?P<month2>{_FEW})月)?(?P<day2>{_FEW})日)?"
 )
 @_pattern(
@@ -302,7 +303,7 @@ def _nine_to_five(match: re.Match[str]) -> _Found | None:
 
 
 @_pattern(
-    rf"\b(?P<part>half|(?:an?\s+)?quarter)\s+(?P<to>past|to)\s+(?P<hour>{HOUR})"
+    rf"\b(?P<part>half|(?:an?\s+)?quarter)[\s-](?P<to>past|to)[\s-](?P<hour>{HOUR})"
     rf"(?:\s*(?P<half_day>{_OF_DAY}))?"
 )
 def _half_past(match: re.Match[str]) -> _Found:
@@ -472,7 +473,7 @@ def _day(name: str) -> float:
 
 
 @_pattern(
-    rf"\b(?P<e1>{_DAY_SHORT})\s*(?:-|~|to\b|through\b|until\b)\s*(?P<e2>{_DAY_SHORT})(?![a-z])|\b(?P<e>{_DAY_EN})\b"
+    rf"\b(?P<e1>{_DAY_SHORT})\s*(?:-|~|to\b|thr(?:ough|u)\b|until\b)\s*(?P<e2>{_DAY_SHORT})(?![a-z])|\b(?P<e>{_DAY_EN})\b"
     rf"|(?<![0-9])(?P<j1>[{_WEEK_JA}])(?:曜日?)?\s*(?:-|~|から)\s*(?P<j2>[{_WEEK_JA}])曜日?"
     r"|(?<![0-9一-九かヶヵカ毎今来先翌])(?P<j3>[月火水木金土])[-~](?P<j4>[火水木金土日])(?![一-龥])"
     rf"|(?<![0-9一-九])(?P<j>[{_WEEK_JA}])曜日?"

@@ -56,7 +56,8 @@ _GLUE = re.compile(r"\b(?:to|and|or|until|through)\b|から|まで|より|と|[�
 
 # What says of a figure only how nearly or how often it is meant.
 _AROUND = re.compile(
-    r"^(?:about|around|approximately|between|every|約|およそ|毎週)$|^(?:ほど|くらい|ぐらい|程度|前後)$"
+    r"^(?:the|about|around|approximately|up to|at most|at least|between|every|約|およそ|最大|毎週)$"
+    r"|^(?:ほど|くらい|ぐらい|程度|前後)$"
 )
 
 
@@ -123,7 +124,8 @@ _NOT_EN = re.compile(
 _NOT_JA = re.compile(
     r"(?:では|じゃ)?(?:は|が)?(?:ありません|ございません|ないです|ない)$|ません(?:でした)?$|かねます$"
 )
-_YES_JA = re.compile(r"(?<=[ぁ-ん])(?:ます|る)$")
+_YES_JA = re.compile(r"(?:(?<=[ぁ-ん])(?:ます|る)|です)$")
+_YES_EN = re.compile(r"(?:can|may|is|are)\s(?:be\s)?")
 _NO_BEFORE = re.compile(
     r"(?:(?:\bnot|n't|\bnever|\bcannot|\bno longer)\s"
     r"(?:(?:be|been|yet|currently|normally|usually|generally|always|fully|an?|the)\s){0,2}"
@@ -132,7 +134,7 @@ _NO_BEFORE = re.compile(
 )
 _NO_AFTER = re.compile(
     r"(?:は|が|も)?(?:では|じゃ)(?:な[いくか]|ありませ|ございませ)|(?:は|が|も)?(?:あり|ござい)ませ"
-    r"|ませ|な[いくけ](?!ど)|かね"
+    r"|(?:て(?:い|おり))?ませ|な[いくけ](?!ど)|かね"
 )
 
 
@@ -174,6 +176,7 @@ def _cores(needle: str) -> list[tuple[str, bool]]:
     """
     needle = " ".join(needle.strip(" \t\r\n.。!?、,").split())
     core, negative = _YES_JA.sub("", needle) or needle, False
+    core = (core[found.end() :] if (found := _YES_EN.match(core)) else "") or core
     if (found := _NOT_EN.match(needle)) and found.end() < len(needle):
         core, negative = needle[found.end() :], True
     elif (found := _NOT_JA.search(needle)) and found.start() > 0:
@@ -189,7 +192,8 @@ def _cores(needle: str) -> list[tuple[str, bool]]:
 def _phrase(needle: str) -> re.Pattern[str] | None:
     if not needle:
         return None
-    needle = needle.replace("でき", _CAN)
+    for form, sign in _FORMS.items():
+        needle = needle.replace(form, sign)
     body = _written(needle[0])
     for before, after in itertools.pairwise(needle):
         if after == " ":
@@ -207,11 +211,14 @@ def _phrase(needle: str) -> re.Pattern[str] | None:
     return re.compile(left + body + right, re.ASCII)
 
 
-_CAN = "\ue002"
+# Forms of a verb that say the same, each by a sign that no text holds.
+_FORMS = {"でき": "\ue002", "てい": "\ue003"}
+_WRITTEN = {
+    "\ue002": "(?:でき|出来|いただけ|頂け|になれ|(?:いたし|致し)(?=かね))",
+    "\ue003": "て(?:い|おり)",
+    "-": "[- ]?",  # WiFi, check in
+}
 
 
 def _written(character: str) -> str:
-    """How a character of a phrase may be written: a hyphen or none; できる in all its forms."""
-    if character == _CAN:
-        return "(?:でき|出来|いただけ|頂け|になれ|(?:いたし|致し)(?=かね))"
-    return "[- ]?" if character == "-" else re.escape(character)
+    return _WRITTEN.get(character) or re.escape(character)
