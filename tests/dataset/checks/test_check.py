@@ -176,6 +176,19 @@ def test_a_row_against_the_facts_file_is_an_error(tmp_path):
     assert "500円" in report.of("contradicting-fact")[0].message
 
 
+def test_a_fact_is_not_contradicted_by_what_holds_for_some(tmp_path):
+    rows = [
+        ("What does a ticket cost for children?", "A ticket costs $6."),
+        ("What does a ticket cost?", "A ticket costs $14."),
+        ("子どもだといくら？", "入館料は600円です。"), ("入館料は？", "入館料は1,500円です。"),
+    ]  # fmt: skip
+    report = quick(tmp_path, *rows, facts=DATA / "bad" / "museum_facts.yaml")
+    against = [f for f in report.of("contradicting-fact") if f.other_line is None]
+    assert [(f.line, f.severity) for f in against] == [
+        (1, "note"), (2, "error"), (3, "note"), (4, "error")
+    ]  # fmt: skip
+
+
 def test_openings_that_most_answers_share_are_reported_once(tmp_path):
     rows = [(f"Question number {n}?", f"Thank you for asking about {n * 7}.") for n in range(30)]
     assert len(quick(tmp_path, *rows).of("low-diversity")) == 1
