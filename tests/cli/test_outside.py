@@ -53,9 +53,14 @@ def test_rows_fields_and_file_names(rows: Path, capfd: Any, more: list[str]) -> 
 
 
 def test_what_a_server_says(capfd: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    model = {"model": f"m{EVIL}", "name": f"m{EVIL}", "size": 1, "digest": f"sha256:1{EVIL}",
-             "modified_at": "2024-01-31T00:00:00Z",
-             "details": {"family": EVIL, "parameter_size": EVIL, "quantization_level": EVIL}}  # fmt: skip
+    model = {
+        "model": f"m{EVIL}",
+        "name": f"m{EVIL}",
+        "size": 1,
+        "digest": f"sha256:1{EVIL}",
+        "modified_at": "2024-01-31T00:00:00Z",
+        "details": {"family": EVIL, "parameter_size": EVIL, "quantization_level": EVIL},
+    }
     show = {"details": model["details"], "model_info": {EVIL: EVIL}, "capabilities": [EVIL],
             "template": EVIL, "system": EVIL, "license": EVIL, "modelfile": f"FROM x\n{EVIL}",
             "parameters": f"stop {EVIL}"}  # fmt: skip

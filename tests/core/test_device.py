@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import time
 
 import pytest
 import torch
@@ -133,3 +135,24 @@ def test_keeping_freed_memory_twice_changes_no_result():
     keep_freed_memory()
     keep_freed_memory()
     assert torch.ones(1000, 1000).sum().item() == 1_000_000
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a Mac is not asked so")
+@pytest.mark.parametrize(
+    ("script", "found"),
+    [
+        ("printf 'A card\\nB'", "A card"), ("printf '\\377\\033[2J'", "\ufffd\x1b[2J"),
+        ("yes | head -c 1000000", "none"), ("cat /dev/zero", "none"), ("exit 3", "none"),
+        ("exec >&- 2>&-; exit 0", "none"), ("sleep 30 & echo A", "none"),
+    ],
+)  # fmt: skip
+def test_a_program_is_given_seconds_and_so_many_bytes(tmp_path, monkeypatch, script, found):
+    (tmp_path / "nvidia-smi").write_text(f"#!/bin/sh\n{script}\n")
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    usual = devices.run_within
+    monkeypatch.setattr(devices, "run_within", lambda seconds, command: usual(0.5, command))
+    monkeypatch.setattr(sys, "modules", {**sys.modules, "torch": None})
+    started = time.monotonic()
+    assert devices._accelerator.__wrapped__() == found
+    assert time.monotonic() - started < 5

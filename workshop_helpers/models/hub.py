@@ -9,6 +9,7 @@ from typing import Any
 
 from ..core.errors import WorkshopError, first_line
 from ..core.outside import Secret, below
+from ..core.within import within
 from .catalogue import CatalogueEntry
 from .files import check_model_folder
 
@@ -62,16 +63,18 @@ def hub_folder(entry: CatalogueEntry, *, download: bool) -> Path:
 
 def _reach_hub(entry: CatalogueEntry, how: str) -> None:
     """Fail in seconds without a network; the hub's client would try for minutes."""
+    from http.client import HTTPException
     from urllib.error import HTTPError
     from urllib.request import Request, urlopen
 
     from huggingface_hub import constants
 
     try:
-        urlopen(Request(constants.ENDPOINT, method="HEAD"), timeout=5).close()
+        asked = Request(constants.ENDPOINT, method="HEAD")
+        within(6, lambda: urlopen(asked, timeout=5).close())
     except HTTPError:
         return  # Any answer is enough.
-    except OSError as error:
+    except (OSError, HTTPException) as error:
         raise WorkshopError(
             f"{entry.name} ({entry.hub_id}) is not on this machine, and {constants.ENDPOINT} "
             f"cannot be reached. {how}"
