@@ -68,7 +68,7 @@ def pages(language: str) -> dict[str, Path]:
     }
     for kind in ("notebooks", "solutions", "advanced"):
         folder = ROOT / "notebooks" / ("" if kind == "notebooks" else kind) / ("" if ja else "en")
-        for path in sorted(folder.glob("[0-9][0-9]_*.ipynb")):
+        for path in sorted(folder.glob("*.ipynb")):
             found[f"{kind}/{path.stem}"] = path
     for path in sorted((ROOT / "docs" / language).glob("*.md")):
         found[f"guides/{path.stem}"] = path
