@@ -416,8 +416,8 @@ def data_check(data: Data, say: Say) -> Iterator[str]:
     yield table(map(say, heads), rows)
     values = data.get("read_rightly", {}).values()
     if values:
-        heads = ("data_written", "data_ours", "data_datasets")
-        yield table(map(say, heads), [list(found.values()) for found in values])
+        named = map(say, ("data_written", "data_ours", "data_datasets"))
+        yield table(named, [list(found.values()) for found in values])
     alarms = data["false_alarms"]
     most = alarms["targets"]["warnings_per_hundred_rows_at_most"]
     rows = []
