@@ -6,17 +6,20 @@ import argparse
 import io
 import json
 import os
+import struct
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from gguf_files import patch_number
 
 from workshop_helpers.cli.ollama import add_ollama_verbs
 from workshop_helpers.core.cards import file_hash
 from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.runtimes.ollama.client import Ollama
+from workshop_helpers.runtimes.ollama.sameness import difference
 
 Workshop = Callable[..., tuple[int, str, str]]
 NAME = f"workshop-test-{os.getpid()}-cli"
@@ -57,6 +60,17 @@ def test_doctor(workshop: Workshop, ollama_host: str) -> None:
     code, out, _ = workshop("doctor", "--host", "127.0.0.1:1", "--json")
     assert code == 1
     assert "No Ollama answers" in json.loads(out)["problems"][0]
+
+
+def test_a_server_that_computes_otherwise_is_named(
+    mame_gguf: Path, tmp_path: Path, ollama_host: str
+) -> None:
+    """The file that the server's model is compared with asks for other norms than its own."""
+    key, one = "qwen2.attention.layer_norm_rms_epsilon", struct.unpack("<I", struct.pack("<f", 1))
+    other = patch_number(mame_gguf, tmp_path / "other.gguf", key, one[0])
+    assert difference(NAME, mame_gguf, system=None, host=ollama_host) is None
+    told = difference(NAME, other, system=None, host=ollama_host)
+    assert told is not None and "the server computes otherwise" in told
 
 
 def test_create_list_show_rm(workshop: Workshop, mame_gguf: Path, tmp_path: Path) -> None:

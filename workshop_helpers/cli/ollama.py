@@ -63,7 +63,8 @@ def _add_making(inner: Any) -> None:
     create = _verb(
         inner, "create", _create, "make a model from a GGUF, a Modelfile or a model that is there",
         "Over the HTTP API: files are uploaded only where the server does not have them, and texts "
-        "may hold anything.",
+        "may hold anything. A model made from a .gguf is asked one question, and so is llama.cpp. "
+        "Exit code 1: their answers differ, or a Modelfile has a fault.",
     )  # fmt: skip
     option(create, "name", "NAME", "the new model's name, such as shop-bot")
     source = "a .gguf file, a Modelfile, or the name of a model of the server"
@@ -231,10 +232,18 @@ def _create(args: argparse.Namespace) -> int:
             source, told = _with_its_chat(source)
         elif isinstance(source, Modelfile):
             # the server takes what it does not know, and does nothing with it
-            found = check_modelfile(source)
-            problems = [one for one in found if one.startswith(("PARAMETER ", "SYSTEM "))]
+            faults = check_modelfile(source)
+            problems = [one for one in faults if one.startswith(("PARAMETER ", "SYSTEM "))]
         with _Progress(not args.json) as progress:
             server.create(name, source, adapter=args.adapter, system=args.system, progress=progress)
+        if told and args.adapter is None and isinstance(source, Modelfile):
+            from ..runtimes.ollama.sameness import difference
+
+            try:
+                found = difference(name, Path(args.source), system=args.system, host=args.host)
+                problems += [found] if found else []
+            except WorkshopError as error:  # the model is made all the same
+                told += f". It was not compared with llama.cpp: {error}"
         _show_made(args, server, name, set=told, problems=problems)
     return WRONG if problems else OK
 

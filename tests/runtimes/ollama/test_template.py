@@ -106,7 +106,11 @@ def test_templates_that_do_more_are_refused(turn: str, said: str) -> None:
         read_format(by_jinja(f"{{% for m in messages %}}{{{{ {turn} }}}}{{% endfor %}}{opened}"))
 
 
-@pytest.mark.parametrize("family", FAMILIES, ids=str)
+# One with BOS in front, one whose template writes none, one with the system text in the first turn.
+KINDS = [f for f in FAMILIES if f.name in ("llama3", "tinyllama", "gemma3")]
+
+
+@pytest.mark.parametrize("family", KINDS, ids=str)
 def test_a_gguf_tells_what_its_folder_tells(family: Family, tmp_path: Path) -> None:
     folder = save_family(family, tmp_path / "model")
     found = chat_format(convert(folder, tmp_path / "m-F16.gguf").path)
