@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from .facts import ShopFacts, Surfaces
@@ -72,8 +72,8 @@ class Score:
     right_language: bool
     polite: bool | None
     characters: int
-    likeness: float | None = None
-    judged: bool = True
+    likeness: float | None = field(default=None, repr=False)
+    judged: bool = field(default=True, repr=False)
 
     @property
     def wrong(self) -> tuple[str, ...]:
