@@ -143,7 +143,9 @@ class RowReader(Closing):
             return unknown
         items = self._items()
         try:
-            rows = [row for _, row, _ in itertools.islice(items, _PEEKED) if isinstance(row, dict)]
+            found = (row for _, row, _ in itertools.islice(items, _PEEKED) if isinstance(row, dict))
+            # The rest of a table says nothing that its header does not.
+            rows = list(itertools.islice(found, 1 if self._plan.container in TABLES else None))
         finally:
             items.close()  # type: ignore[attr-defined]
         if self._columns is not None:

@@ -16,8 +16,8 @@ from .json_rows import Item
 from .stream import ROW_LIMIT, too_large
 
 _LEAST_UNPACKED = 256 << 20
-_LEAST_WORKBOOK = 32 << 20  # openpyxl keeps all texts of a workbook in memory
-_MOST_CELLS = 500_000  # of a small workbook, empty ones with them
+_LEAST_WORKBOOK = 4 << 20  # openpyxl keeps all texts of a workbook in memory
+_MOST_EMPTY = 200_000  # cells of a small workbook: a second's work
 _MOST_PACKED = 200
 _BATCH = 512
 _LZ4, _ZSTD = b"\x04\x22\x4d\x18", b"\x28\xb5\x2f\xfd"  # how compressed parts begin
@@ -181,7 +181,7 @@ def xlsx_rows(path: Path, usable: Callable[[dict[str, str]], bool]) -> Iterator[
         with zipfile.ZipFile(path) as archive:
             unpacked = sum(entry.file_size for entry in archive.infolist())
         _refuse_bomb("workbook", path, unpacked, _LEAST_WORKBOOK)
-        most = max(_MOST_CELLS, _MOST_PACKED * path.stat().st_size // 10)
+        most = max(_MOST_EMPTY, 4 * path.stat().st_size)
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
         try:
             sheets = [sheet for sheet in book.worksheets if hasattr(sheet, "iter_rows")]
@@ -218,11 +218,11 @@ def xlsx_rows(path: Path, usable: Callable[[dict[str, str]], bool]) -> Iterator[
 
 def _sheet_cells(sheet: Any, most: int) -> Iterator[tuple[int, list[str], str]]:
     """The rows of a sheet. One cell may say that it is the last of a billion, so the empty ones
-    are counted, too: RowFault for more than `most`.
+    are counted: RowFault for more than `most`.
     """
     count = 0
     for line, values in enumerate(sheet.iter_rows(values_only=True), start=1):
-        count += max(1, len(values))
+        count += values.count(None) if values else 1
         if count > most:
             raise RowFault("row-too-large.workbook", times=_MOST_PACKED)
         cells = [_cell_text(value) for value in values]
