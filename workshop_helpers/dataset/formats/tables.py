@@ -17,7 +17,7 @@ from .stream import ROW_LIMIT, too_large
 
 _LEAST_UNPACKED = 256 << 20
 _LEAST_WORKBOOK = 4 << 20  # openpyxl keeps all texts of a workbook in memory
-_MOST_EMPTY = 200_000  # cells of a small workbook: a second's work
+_MOST_EMPTY = 100_000  # cells of a small workbook: a second's work
 _MOST_PACKED = 200
 _BATCH = 512
 _LZ4, _ZSTD = b"\x04\x22\x4d\x18", b"\x28\xb5\x2f\xfd"  # how compressed parts begin
