@@ -141,9 +141,11 @@ def lora_matrices(adapter: str | Path | ModelRef, layer: str | None = None) -> L
 
 def lora_scale(config: Mapping[str, Any], layer: str, rank: int) -> float:
     """The number by which an adapter with this adapter_config.json multiplies B·A of a layer."""
-    patterns = config.get("alpha_pattern") or {}
-    own = next((one for one in patterns if re.match(rf"(.*\.)?({one})$", layer)), None)  # as PEFT
-    alpha = config.get("lora_alpha", 8) if own is None else patterns[own]
+    alpha, patterns = config.get("lora_alpha", 8), config.get("alpha_pattern")
+    if patterns:
+        from peft.utils.other import get_pattern_key
+
+        alpha = patterns.get(get_pattern_key(patterns.keys(), layer), alpha)
     return float(alpha / math.sqrt(rank) if config.get("use_rslora") else alpha / rank)
 
 
