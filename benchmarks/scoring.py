@@ -52,7 +52,7 @@ class Case:
 
 
 def read_cases(path: Path = CASES) -> list[Case]:
-    """The labelled cases; `right` is what both readings say, or what a rule settled."""
+    """The labelled cases; `right` is what both readers say."""
     return [_case(one) for one in yaml.safe_load(path.read_text(encoding="utf-8"))]
 
 
@@ -61,7 +61,7 @@ def _case(one: dict[str, Any]) -> Case:
     question = Question(
         one["question"], "\n".join(one.get("allowed", ())), facts, language=one["id"][:2]
     )
-    stated, contradicted, invented = one.get("agreed", one["first"])
+    stated, contradicted, invented = one["first"]
     names = [item[0] for item in question.expected()]
     right = {
         "stated": tuple(names[n] for n in stated),
