@@ -10,7 +10,7 @@ from tiny_models import CHATML, make_tokenizer
 from benchmarks.family_models import LLAMA3, QWEN2_5, QWEN3, ZEPHYR
 from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.models import rendering
-from workshop_helpers.models.chat import chat_prompt, stop_token_ids
+from workshop_helpers.models.chat import chat_prompt, chat_prompts, stop_token_ids
 from workshop_helpers.models.rendering import Refused, render
 from workshop_helpers.models.templates import chat_template
 
@@ -56,6 +56,22 @@ def test_a_template_writes_what_it_writes_in_transformers(name: str) -> None:
                     render(template, chat, answered=answered, bos_token="<s>")
             else:
                 assert render(template, chat, answered=answered, bos_token="<s>") == wanted
+
+
+def test_many_chats_are_rendered_as_one_by_one_and_each_refusal_is_its_own() -> None:
+    tokenizer = make_tokenizer()
+    tokenizer.chat_template = (
+        "{% for m in messages %}{{ raise_exception('no ' + m.content) if m.role == 'system' }}"
+        "{{ m.role }}:{{ m.content }}{{ bos_token }};{% endfor %}"
+    )
+    asked, refused, other = CHATS[1], CHATS[2], [{"role": "system", "content": "T"}, ASKED]
+    texts = [chat_prompt(tokenizer, chat, answer=True) for chat in (asked, [ASKED])]
+    assert chat_prompts(tokenizer, [asked, [ASKED]], answer=True) == texts
+    made = chat_prompts(tokenizer, [asked, refused, [ASKED], other], answer=True)
+    assert made[::2] == texts
+    for one, said in ((made[1], "system, user, assistant, user.*no S"), (made[3], "no T")):
+        with pytest.raises(Refused, match=said):
+            raise one  # type: ignore[misc]
 
 
 @pytest.fixture

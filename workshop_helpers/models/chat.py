@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from ..core.errors import WorkshopError, first_line
-from .rendering import Refused, render
+from .rendering import Refused, render, render_all
 
 Messages = Sequence[Mapping[str, str]]
 
@@ -59,11 +60,30 @@ def chat_prompt(tokenizer: Any, messages: Messages, *, answer: bool = False) -> 
     template is rendered without thinking. Raises WorkshopError when the template refuses the
     messages, and when it does not end.
     """
+    return render(_template(tokenizer), messages, answered=answer, **tokenizer.special_tokens_map)
+
+
+def chat_prompts(
+    tokenizer: Any, conversations: Sequence[Messages], *, answer: bool = False
+) -> list[str | Refused]:
+    """`chat_prompt` of each conversation, or its refusal. Many times as fast as one by one."""
+    template, named = _template(tokenizer), tokenizer.special_tokens_map
+    with suppress(WorkshopError):  # of one of them, or all together take too long
+        return [*render_all(template, conversations, answered=answer, **named)]
+    found: list[str | Refused] = []
+    for messages in conversations:
+        try:
+            found.append(render(template, messages, answered=answer, **named))
+        except Refused as error:
+            found.append(error)
+    return found
+
+
+def _template(tokenizer: Any) -> str:
     try:
-        template = str(tokenizer.get_chat_template())
+        return str(tokenizer.get_chat_template())
     except ValueError as error:  # none, or several without one for talking
         raise WorkshopError(f"The tokenizer has no chat template: {first_line(error)}") from error
-    return render(template, messages, answered=answer, **tokenizer.special_tokens_map)
 
 
 def stop_token_ids(tokenizer: Any, model_or_config: Any = None) -> list[int]:

@@ -33,22 +33,39 @@ def render(
     `bos_token`. Raises Refused, with the template's reason, where it takes no such messages, and
     another WorkshopError where it does not end.
     """
+    return render_all(template, [messages], answered=answered, **named)[0]
+
+
+def render_all(
+    template: str,
+    conversations: Sequence[Sequence[Mapping[str, Any]]],
+    *,
+    answered: bool = False,
+    **named: Any,
+) -> list[str]:
+    """`render` for each of some conversations, many times as fast as one by one. Raises the first
+    one's error.
+    """
     values = {
-        "messages": [{k: v for k, v in m.items() if v is not None} for m in messages],
         "add_generation_prompt": not answered,
         "enable_thinking": False,
         "tools": None,
         "documents": None,
         **named,
     }
+    given = [
+        [{k: v for k, v in m.items() if v is not None} for m in messages]
+        for messages in conversations
+    ]
     child = _renderer()
     try:
-        return str(child.call("render", seconds=SECONDS, template=template, values=values))
+        told = {"template": template, "conversations": given, "values": values}
+        return list(child.call("render", seconds=SECONDS, **told))
     except WorkshopError as error:
         if child.ended:
             child.close()
             raise
-        roles = ", ".join(str(message.get("role")) for message in messages)
+        roles = ", ".join(str(message.get("role")) for message in conversations[0])
         raise Refused(f"The chat template refuses these messages ({roles}): {error}") from error
 
 
@@ -81,10 +98,11 @@ class Renderer:
         self._environment.globals |= {"raise_exception": _refuse, "strftime_now": _now}
         self._compiled: dict[str, Any] = {}
 
-    def render(self, template: str, values: dict[str, Any]) -> str:
+    def render(self, template: str, conversations: list[Any], values: dict[str, Any]) -> list[str]:
         if template not in self._compiled:
             self._compiled = {template: self._environment.from_string(template)}
-        return str(self._compiled[template].render(**values))
+        made = self._compiled[template].render
+        return [str(made(messages=messages, **values)) for messages in conversations]
 
 
 def _generation() -> type:

@@ -8,7 +8,7 @@ from statistics import median
 from typing import Any
 
 from ...core.errors import first_line
-from ...models.chat import chat_prompt
+from ...models.chat import chat_prompt, chat_prompts
 from ...models.rendering import Refused
 from .findings import Finding, who
 from .row import CheckedRow, Places, SetCheck
@@ -74,15 +74,16 @@ class Tokens(SetCheck):
         found: list[Finding] = []
         texts: list[str] = []
         rows: list[CheckedRow] = []
-        for row in self._waiting:
-            messages = row.conversation.to_messages()
-            try:
-                texts.append(chat_prompt(self.tokenizer, messages, answer=True))
-                rows.append(row)
-            except Refused as error:
-                roles = ", ".join(message["role"] for message in messages)
-                values = {"roles": roles, "reason": first_line(error.__cause__ or error)}
+        turns = [row.conversation.to_messages() for row in self._waiting]
+        made = chat_prompts(self.tokenizer, turns, answer=True) if turns else []
+        for row, text in zip(self._waiting, made, strict=True):
+            if isinstance(text, Refused):
+                roles = ", ".join(message.role for message in row.messages)
+                values = {"roles": roles, "reason": first_line(text.__cause__ or text)}
                 found.append(row.finding("wrong-order", "template-refuses", **values))
+            else:
+                texts.append(text)
+                rows.append(row)
         self._waiting = []
         for row, text, count in zip(rows, texts, token_counts(self.tokenizer, texts), strict=True):
             self.total += min(count, self.max_length)
