@@ -94,7 +94,8 @@ sys.path[:0] = [f"{tool}/gguf-py", tool]
 import convert_hf_to_gguf
 for model in models:
     if (child := os.fork()) == 0:
-        sys.argv = [runner, tool, model, "--outfile", f"{model}.gguf", "--outtype", "f16"]
+        script = f"{tool}/convert_hf_to_gguf.py"
+        sys.argv = [runner, script, model, "--outfile", f"{model}.gguf", "--outtype", "f16"]
         runpy.run_path(runner, run_name="__main__")
         os._exit(0)
     assert os.waitpid(child, 0)[1] == 0, model
