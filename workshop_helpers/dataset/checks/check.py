@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import itertools
 import re
 import time
 from collections import Counter
@@ -49,6 +50,7 @@ from .style import Languages, Manners, NumberFormats, check_language, check_left
 WAITING, BATCH = 1024, 32
 _MOST_WAITING = 8_000_000  # characters
 DEFAULT_MAX_LENGTH = 512  # LoraRecipe's default; this room cannot import it
+Seen = Iterator[tuple[bool, int]]  # of `scanned`
 Paths = str | Path | Sequence[str | Path]
 
 
@@ -152,28 +154,14 @@ def _facts(facts: str | Path | ShopFacts | None, first: Path) -> ShopFacts | Non
 
 
 def _read(checker: Checker, path: Path, bar: Bar, reading: dict[str, Any]) -> dict[str, Any]:
-
-    before = checker.rows
-    faults = 0
-    waiting: list[Conversation] = []
-    size = 0
+    rows, faults = checker.rows, checker.faults
     with open_rows(path, **reading) as reader:
         checker.places.open(str(path))
-        for row in reader:
-            if not isinstance(row, Conversation):
-                faults += 1
-                checker.keep([_from_fault(row)])
-                continue
-            waiting.append(row)
-            size += len(row.messages[-1].content)
-            if len(waiting) == WAITING or size > _MOST_WAITING:
-                checker.take(waiting)
-                waiting.clear()
-                size = 0
-                bar.reach(checker.rows)
-        checker.take(waiting)
+        for batch, seen in _scanned_ahead(_batches(reader, checker)):
+            checker.take(batch, seen)
+            bar.reach(checker.rows)
         source = reader.source
-    rows = checker.rows - before
+    rows, faults = checker.rows - rows, checker.faults - faults
     start = Place(str(path), 1)
     if not rows and not faults:
         checker.keep([finding("empty-file", start, "no-rows")])
@@ -184,6 +172,38 @@ def _read(checker: Checker, path: Path, bar: Bar, reading: dict[str, Any]) -> di
         checker.keep([finding("encoding", start, "other-encoding", **told)])
     how = {key: getattr(source, key) for key in ("container", "format", "encoding", "reason")}
     return {"file": str(path), "rows": rows, "faults": faults, **how}
+
+
+def _batches(
+    reader: Iterable[Conversation | Fault], checker: Checker
+) -> Iterator[list[Conversation]]:
+    waiting: list[Conversation] = []
+    size = 0
+    for row in reader:
+        if not isinstance(row, Conversation):
+            checker.faults += 1
+            checker.keep([_from_fault(row)])
+            continue
+        waiting.append(row)
+        size += len(row.messages[-1].content)
+        if len(waiting) == WAITING or size > _MOST_WAITING:
+            yield waiting
+            waiting = []
+            size = 0
+    yield waiting
+
+
+def _scanned_ahead(
+    batches: Iterable[list[Conversation]],
+) -> Iterator[tuple[list[Conversation], Seen]]:
+    """Batches, each with its scan, which goes on while the batch before is checked."""
+    before: list[tuple[list[Conversation], Seen]] = []
+    for batch in batches:
+        before.append((batch, scanned(batch)))
+        if len(before) > 1:
+            yield before.pop(0)
+        del batch
+    yield from before
 
 
 def _from_fault(fault: Fault) -> Finding:
@@ -209,7 +229,7 @@ class Checker:
         large: bool = False,
     ) -> None:
         self.places = places = Places()
-        self.rows = 0
+        self.rows = self.faults = 0
         self._findings: list[Finding] = []
         self._counts: Counter[tuple[str, str]] = Counter()
         self._large = large
@@ -241,16 +261,19 @@ class Checker:
             if self._counts[key] <= MOST_FINDINGS:
                 self._findings.append(_masked(found))
 
-    def take(self, conversations: Sequence[Conversation]) -> None:
-        """Check rows, and add them to the checks of the set."""
-        rows: list[CheckedRow] = []
-        for conversation, seen in zip(conversations, scanned(conversations), strict=True):
-            rows.append(CheckedRow(self.places.add(conversation), conversation, *seen))
-            if len(rows) == BATCH:
-                self._take(rows)
-                rows = []
-        self.rows += len(conversations)
-        self._take(rows)
+    def take(self, conversations: Sequence[Conversation], seen: Seen | None = None) -> None:
+        """Check rows, and add them to the checks of the set. seen: their scan, already begun."""
+        first = self.places.add(conversations)
+        seen = seen or scanned(conversations)
+        rows = [
+            CheckedRow(number, conversation, plain, size)
+            for number, conversation, (plain, size) in zip(
+                itertools.count(first), conversations, seen, strict=False
+            )
+        ]
+        self.rows += len(rows)
+        for start in range(0, len(rows), BATCH):
+            self._take(rows[start : start + BATCH])
 
     def _take(self, rows: list[CheckedRow]) -> None:
         """Check a few rows, check by check: a check's code stays in the processor's cache."""

@@ -12,6 +12,9 @@ import itertools
 import re
 from array import array
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import lru_cache
+from typing import Any
 
 from ..formats import Conversation, Message
 
@@ -49,39 +52,48 @@ def scanned(conversations: Sequence[Conversation]) -> Iterator[tuple[bool, int]]
     `style.check_leftovers` look for, and the size of its last turn in bytes of UTF-8.
 
     Only of a large batch, and with pyarrow, the first is ever so: an automaton reads each text
-    once, in a quarter of the time of `find_signs`.
+    once, in a quarter of the time of `find_signs`, in a thread of its own until the first row is
+    asked for.
     """
     try:
         turns = [message.content.encode() for one in conversations for message in one.messages]
-        signs = iter(_signs(turns))
+        signs = _signs(turns)
     except UnicodeEncodeError:  # half a character
-        turns, signs = [], itertools.repeat(True)
-    place = -1
+        turns, signs = [], None
+    return _by_row(conversations, turns, signs)
+
+
+def _by_row(
+    conversations: Sequence[Conversation], turns: list[bytes], signs: Future[Any] | None
+) -> Iterator[tuple[bool, int]]:
+    sizes = list(map(len, turns))
+    found = [True] * len(turns) if signs is None else signs.result().to_pylist()
+    end = 0
     for one in conversations:
-        messages = one.messages
-        place += len(messages)
-        # a list, so that all signs of the row are taken
-        some = any([next(signs) for _ in messages])  # noqa: C419
-        plain = not some and len(messages[-1].content) > 15
-        yield plain, len(turns[place]) if turns else 0
+        start, end = end, end + len(one.messages)
+        plain = turns and True not in found[start:end] and len(one.messages[-1].content) > 15
+        yield bool(plain), sizes[end - 1] if turns else 0
 
 
-def _signs(turns: list[bytes]) -> list[bool]:
-    """Whether there is a sign in each of these texts, or may be."""
-    some = [True] * len(turns)
+@lru_cache(maxsize=1)
+def _thread() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(1, "signs")
+
+
+def _signs(turns: list[bytes]) -> Future[Any] | None:
+    """Whether there is a sign in each of these texts, soon; None if there may be in all."""
     if len(turns) < _LARGE:
-        return some
+        return None
     try:
         import pyarrow
         from pyarrow import compute
     except ImportError:
-        return some
+        return None
     ends = array("q", [0, *itertools.accumulate(map(len, turns))])
     buffers = [None, pyarrow.py_buffer(ends), pyarrow.py_buffer(b"".join(turns))]
     # pyarrow.array would load pandas.
     texts = pyarrow.Array.from_buffers(pyarrow.large_string(), len(turns), buffers)
-    found: list[bool] = compute.match_substring_regex(texts, _ANY_SIGN).to_pylist()
-    return found
+    return _thread().submit(compute.match_substring_regex, texts, _ANY_SIGN)
 
 
 # Latin, Greek and Cyrillic letters; Japanese mojibake of UTF-8 and Shift_JIS (縺 繧 繝, ｱ) or GBK

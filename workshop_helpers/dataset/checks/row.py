@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,11 +73,13 @@ class Places:
         """Register a file, even one without rows; returns its number."""
         return self._numbers.setdefault(file, len(self._numbers))
 
-    def add(self, conversation: Conversation) -> int:
-        """Register a row; returns its number."""
-        self._file.append(self.open(conversation.file or ""))
-        self._line.append(conversation.line or 0)
-        return len(self._line) - 1
+    def add(self, conversations: Sequence[Conversation]) -> int:
+        """Register rows; returns the number of the first."""
+        first = len(self._line)
+        numbers = {file: self.open(file or "") for file in {row.file: 0 for row in conversations}}
+        self._file.extend([numbers[row.file] for row in conversations])
+        self._line.extend([row.line or 0 for row in conversations])
+        return first
 
 
 class SetCheck:

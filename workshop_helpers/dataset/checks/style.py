@@ -24,12 +24,17 @@ _TRANSLATION = re.compile(
     r"|日本語|英文|和文|英会話|英単語|意味|リライト|校正|correct|proofread|rewrite|code|コード|コマンド|正規表現|SQL|JSON",
     re.I,
 )
-_CODE_MARK = re.compile(r"[{}()\[\];=<>$|\\/_`#~]|(?<!\S)--?\w")
+_CODE_MARK = re.compile(r"[{}()\[\];=<>$|\\/_`#~]")
+_OPTION = re.compile(r"-(?<!\S-)-?\w")
 
 
 def _names_something(text: str) -> bool:
     """Whether a text is a name, a title or a line of code, which has no language."""
-    return len(text.split(None, 3)) < 4 or _CODE_MARK.search(text) is not None
+    return (
+        len(text.split(None, 3)) < 4
+        or _CODE_MARK.search(text) is not None
+        or ("-" in text and _OPTION.search(text) is not None)
+    )
 
 
 def check_language(row: CheckedRow) -> Iterable[Finding]:
@@ -247,19 +252,24 @@ class Languages(SetCheck):
 
 
 _DIGIT = re.compile(r"[0-9０-９]")
-_GROUPED = r"[0-9]{1,3}(?:,[0-9]{3}){1,9}"
+_GROUPS = r"(?:,[0-9]{3}){1,9}"
 _UNIT = r"(?:円|yen|dollars?|ポイント|points?)"
 _MONTH = (
     r"(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?"
     r"|Oct(?:ober)?|Nov(?:ember)?|Dec(?:ember)?)\.?"
 )
 # Kinds of numbers, strings that a text must contain to have one (checking them first is much
-# faster), and the formats of each kind.
+# faster), and the formats of each kind. A pattern begins with a character, and looks behind it: one
+# that begins with looking behind is tried at every place of a text, and takes many times as long.
 WAYS: tuple[tuple[str, tuple[str, ...], tuple[tuple[str, re.Pattern[str]], ...]], ...] = (
     ("thousands", ("円", "$", "¥", "￥", "yen", "dollar", "ポイント", "point"), (
-        ("with-commas", re.compile(rf"(?<![0-9.]){_GROUPED}(?=\s?{_UNIT})|[$¥￥]{_GROUPED}")),
+        ("with-commas", re.compile(
+            rf"[0-9$¥￥](?:(?<![0-9.][0-9])(?<=[0-9])[0-9]{{0,2}}{_GROUPS}(?=\s?{_UNIT})"
+            rf"|(?<=[$¥￥])[0-9]{{1,3}}{_GROUPS})"
+        )),
         ("without-commas", re.compile(
-            rf"(?<![0-9.,])[0-9]{{4,9}}(?=\s?{_UNIT})|[$¥￥][0-9]{{4,9}}(?![0-9,])"
+            rf"[0-9$¥￥](?:(?<![0-9.,][0-9])(?<=[0-9])[0-9]{{3,8}}(?=\s?{_UNIT})"
+            r"|(?<=[$¥￥])[0-9]{4,9}(?![0-9,]))"
         )),
     )),
     ("yen", ("円", "¥", "￥"), (
@@ -268,22 +278,29 @@ WAYS: tuple[tuple[str, tuple[str, ...], tuple[tuple[str, re.Pattern[str]], ...]]
     )),
     ("digits", (), (
         ("half-width", re.compile(
-            r"(?:(?<![A-Za-z0-9])|(?<=[A-Za-z][0-9]))[0-9]+(?=[円日時分年月回個本枚点人%％つ営か])"
+            r"[0-9](?:(?<![A-Za-z0-9][0-9])|(?<=[A-Za-z][0-9][0-9]))[0-9]*"
+            r"(?=[円日時分年月回個本枚点人%％つ営か])"
         )),
-        ("full-width", re.compile(r"[０-９]+")),
+        ("full-width", re.compile(r"[０-９][０-９]*")),
     )),
     ("dates", ("/", "年", "-", "20", "19"), (
-        ("年月日", re.compile(r"[0-9０-９]{4}年[0-9０-９]{1,2}月[0-9０-９]{1,2}日")),
-        ("Y/M/D", re.compile(r"(?<![0-9/])[0-9]{4}/[0-9]{1,2}/[0-9]{1,2}(?![0-9/])")),
+        ("年月日", re.compile(r"[0-9０-９][0-9０-９]{3}年[0-9０-９]{1,2}月[0-9０-９]{1,2}日")),
+        ("Y/M/D", re.compile(r"[0-9](?<![0-9/][0-9])[0-9]{3}/[0-9]{1,2}/[0-9]{1,2}(?![0-9/])")),
         ("Month-D-Y", re.compile(rf"\b{_MONTH} [0-9]{{1,2}}(?:st|nd|rd|th)?, [0-9]{{4}}\b")),
-        ("D-Month-Y", re.compile(rf"\b[0-9]{{1,2}}(?:st|nd|rd|th)? {_MONTH} [0-9]{{4}}\b")),
-        ("M/D/Y", re.compile(r"(?<![0-9/])[0-9]{1,2}/[0-9]{1,2}/[0-9]{4}(?![0-9/])")),
-        ("Y-M-D", re.compile(r"(?<![0-9-])[0-9]{4}-[0-9]{2}-[0-9]{2}(?![0-9-])")),
+        ("D-Month-Y", re.compile(
+            rf"[0-9](?<=\b[0-9])[0-9]?(?:st|nd|rd|th)? {_MONTH} [0-9]{{4}}\b"
+        )),
+        ("M/D/Y", re.compile(r"[0-9](?<![0-9/][0-9])[0-9]?/[0-9]{1,2}/[0-9]{4}(?![0-9/])")),
+        ("Y-M-D", re.compile(r"[0-9](?<![0-9-][0-9])[0-9]{3}-[0-9]{2}-[0-9]{2}(?![0-9-])")),
     )),
     ("times", ("時", ":", ".m", "am", "pm", "AM", "PM"), (
-        ("9時", re.compile(r"(?:午前|午後)?[0-9]{1,2}時(?!間)(?:[0-9]{1,2}分|半)?")),
-        ("9-00", re.compile(r"(?<![0-9:])[0-9]{1,2}:[0-9]{2}(?![0-9:])(?!\s?[ap]\.?m)")),
-        ("9-am", re.compile(r"(?<![0-9:])[0-9]{1,2}(?::[0-9]{2})?\s?[ap]\.?m\b", re.I)),
+        ("9時", re.compile(
+            r"[午0-9](?:(?<=午)[前後][0-9]{1,2}|(?<=[0-9])[0-9]?)時(?!間)(?:[0-9]{1,2}分|半)?"
+        )),
+        ("9-00", re.compile(
+            r"[0-9](?<![0-9:][0-9])[0-9]?:[0-9]{2}(?![0-9:])(?!\s?[ap]\.?m)"
+        )),
+        ("9-am", re.compile(r"[0-9](?<![0-9:][0-9])[0-9]?(?::[0-9]{2})?\s?[ap]\.?m\b", re.I)),
     )),
 )  # fmt: skip
 
