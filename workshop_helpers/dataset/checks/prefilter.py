@@ -13,7 +13,6 @@ import re
 from array import array
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import lru_cache
 from typing import Any
 
 from ..formats import Conversation, Message
@@ -75,11 +74,6 @@ def _by_row(
         yield bool(plain), sizes[end - 1] if turns else 0
 
 
-@lru_cache(maxsize=1)
-def _thread() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(1, "signs")
-
-
 def _signs(turns: list[bytes]) -> Future[Any] | None:
     """Whether there is a sign in each of these texts, soon; None if there may be in all."""
     if len(turns) < _LARGE:
@@ -93,7 +87,10 @@ def _signs(turns: list[bytes]) -> Future[Any] | None:
     buffers = [None, pyarrow.py_buffer(ends), pyarrow.py_buffer(b"".join(turns))]
     # pyarrow.array would load pandas.
     texts = pyarrow.Array.from_buffers(pyarrow.large_string(), len(turns), buffers)
-    return _thread().submit(compute.match_substring_regex, texts, _ANY_SIGN)
+    thread = ThreadPoolExecutor(1)  # one that stayed would be missing in a forked process
+    found = thread.submit(compute.match_substring_regex, texts, _ANY_SIGN)
+    thread.shutdown(wait=False)
+    return found
 
 
 # Latin, Greek and Cyrillic letters; Japanese mojibake of UTF-8 and Shift_JIS (縺 繧 繝, ｱ) or GBK

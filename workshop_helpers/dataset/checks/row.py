@@ -76,7 +76,8 @@ class Places:
     def add(self, conversations: Sequence[Conversation]) -> int:
         """Register rows; returns the number of the first."""
         first = len(self._line)
-        numbers = {file: self.open(file or "") for file in {row.file: 0 for row in conversations}}
+        files = dict.fromkeys([row.file for row in conversations])
+        numbers = {file: self.open(file or "") for file in files}
         self._file.extend([numbers[row.file] for row in conversations])
         self._line.extend([row.line or 0 for row in conversations])
         return first
