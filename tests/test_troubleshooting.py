@@ -523,7 +523,7 @@ def test_killed(here: Here) -> None:
         deadline = time.monotonic() + 90
         work = here / ".out.training"
         # Written last: a kill while it is being written leaves no whole checkpoint to go on from.
-        while not any(map(_is_json, work.glob("checkpoint-*/trainer_state.json"))):
+        while not any(map(_is_json, work.glob("checkpoint-*/card.json"))):
             assert child.poll() is None and time.monotonic() < deadline
             time.sleep(0.01)
     finally:
