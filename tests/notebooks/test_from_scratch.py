@@ -21,7 +21,8 @@ from ollama_server import OllamaServer
 
 build = load_build()
 SOURCES = build.sources()
-LONG = ("05_before_after",)  # its solution trains for a minute: in English only, the code is the same
+# Its solution trains for a minute: in English only, the code is the same.
+LONG = ("05_before_after",)
 pytest.importorskip("nbval")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
