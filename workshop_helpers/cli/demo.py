@@ -129,7 +129,7 @@ def run_demo(
     about = {"machine": machine(), "versions": versions()}
     pages = [out / f"report.{language}.html" for language in languages]
     pages[0] = out / "report.html"
-    head = {"model": model, **about, "languages": {}}
+    head: dict[str, Any] = {"model": model, **about, "languages": {}}
     with reporting(out, pages, _KIND, screen, overwrite=overwrite, **head) as report:
         no_ollama = _no_ollama() if ollama else "It was not asked for."
         for language, path in zip(languages, pages, strict=True):

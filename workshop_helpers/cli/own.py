@@ -155,10 +155,13 @@ class _Own:
 
         about = {"machine": machine(), "versions": versions()}
         page, head = self.out / "report.html", {"file": str(self.file), **about}
-        with reporting(self.out, [page], _KIND, self.screen, overwrite=overwrite, **head) as report:
+        language, seen = self._language(), self.screen
+        with reporting(
+            self.out, [page], _KIND, seen, overwrite=overwrite, language=language, **head
+        ) as report:
             # The model is known when the rows are weighed.
             walk = Walk(
-                self._language(),
+                language,
                 self.out,
                 self.model or "",
                 self.types,
@@ -296,7 +299,8 @@ class _Own:
             return say("walk.known", walk.language, **values)
         if found is None:
             return say("fit.expect-unknown", walk.language, **values)
-        return say("fit.expect", walk.language, **values, least=found[0], most=found[1])
+        shares = dict.fromkeys(f"{share:.0%}" for share in found)  # one where both are alike
+        return say("fit.expect", walk.language, **values, share="–".join(shares))
 
     def _takes(self, walk: Walk, rows: list[Conversation]) -> str:
         from ..evaluation.fit import duration

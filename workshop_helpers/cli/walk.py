@@ -194,7 +194,14 @@ def telling_question(comparison: Comparison) -> int:
 
 @contextlib.contextmanager
 def reporting(
-    out: Path, pages: Sequence[Path], kind: str, screen: Console, *, overwrite: bool, **head: Any
+    out: Path,
+    pages: Sequence[Path],
+    kind: str,
+    screen: Console,
+    *,
+    overwrite: bool,
+    language: str = "en",
+    **head: Any,
 ) -> Iterator[dict[str, Any]]:
     """Hold `out` while the block walks, writes its `pages` and fills the report that begins with
     `head`; then write report.json, and name the files on the screen.
@@ -208,6 +215,6 @@ def reporting(
         report["seconds"] = round(time.perf_counter() - start, 1)
         write_json(file, report)
         write_card(file, {"kind": kind})
-    screen.print(f"\n{report['seconds']:.0f} s in all.", style="bold")
+    screen.print("\n" + say("walk.all", language, n=round(report["seconds"])), style="bold")
     for path in (*pages, file):
         screen.print(f"  {path}", markup=False, soft_wrap=True)
