@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from families import FAMILIES, LESSONS, QUESTIONS, SharedTuned, tuned_once
+from small_disks import small_disk
 
 from workshop_helpers.cli.main import main
 from workshop_helpers.core.device import choose_device
@@ -52,6 +53,15 @@ def test_base_and_adapter_compute_what_the_merged_model_computes(tuned: SharedTu
     added = log_probabilities(base, tuned, adapter.path)
     assert np.abs(added - merged).max() < 0.05  # both are rounded to 16 bits, each in its way
     assert np.abs(added - plain).max() > 1
+
+
+@one_family
+def test_a_full_disk_is_explained_and_keeps_no_half(tuned: SharedTuned, tmp_path: Path) -> None:
+    size = tuned.adapter_gguf.size_bytes // 2048
+    with small_disk(tmp_path, f"{size}k") as disk:
+        with pytest.raises(WorkshopError, match=f"Not enough disk space for {disk}"):
+            convert_adapter(tuned.adapter, disk / "a.gguf")
+        assert not list(disk.glob("*.gguf"))
 
 
 def foreign_adapter(tuned: SharedTuned, folder: Path, **settings: Any) -> Path:
