@@ -250,6 +250,12 @@ def test_a_parquet_bomb_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     table = pyarrow.table({"question": ["q"], "answer": ["a" * (8 << 20)]})
     pyarrow.parquet.write_table(table, path, compression="zstd")
     assert last_fault(path) == "row-too-large"
+    # More rows than its bytes can hold: not one is read.
+    table = pyarrow.table({"question": ["q"] * 100_000, "answer": ["a"] * 100_000})
+    pyarrow.parquet.write_table(table, path, compression="zstd")
+    with open_rows(path) as reader:
+        (fault,) = reader
+    assert fault.rule == "row-too-large"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads its own peak memory from /proc")

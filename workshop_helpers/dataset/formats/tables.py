@@ -19,6 +19,7 @@ _LEAST_UNPACKED = 256 << 20
 _LEAST_WORKBOOK = 4 << 20  # openpyxl keeps all texts of a workbook in memory
 _MOST_EMPTY = 100_000  # cells of a small workbook: a second's work
 _MOST_PACKED = 200
+_LEAST_ROW = 64  # bytes that a question and its answer take at least, on the average of a file
 _BATCH = 512
 _LZ4, _ZSTD = b"\x04\x22\x4d\x18", b"\x28\xb5\x2f\xfd"  # how compressed parts begin
 _SMALL, _AT_ONCE = 8 << 20, 32 << 20  # bytes of a Parquet file, and of texts in memory
@@ -261,6 +262,7 @@ def parquet_rows(path: Path) -> Iterator[Item]:
             metadata = file.metadata
             groups = (metadata.row_group(n) for n in range(metadata.num_row_groups))
             unpacked = sum(group.total_byte_size for group in groups)
+            unpacked = max(unpacked, metadata.num_rows * _LEAST_ROW)
             _refuse_bomb("parquet", path, unpacked, _LEAST_UNPACKED)
             unpacked = 0
             for batch in file.iter_batches(_batch_size(path, metadata), use_threads=False):
