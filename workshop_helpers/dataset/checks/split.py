@@ -132,7 +132,8 @@ def _names(ratios: Sequence[float]) -> tuple[str, ...]:
 
 def _notes(rows: int, groups: int, sides: int) -> list[str]:
     if rows < sides:
-        return [f"{rows} rows are too few for {sides} sides: some stay empty."]
+        are = "row is" if rows == 1 else "rows are"
+        return [f"{rows} {are} too few for {sides} sides: some stay empty."]
     if groups < sides:
         return [
             f"The rows form {groups} groups of near duplicates, which stay together: "
