@@ -48,6 +48,14 @@ try:
 finally:
     native(ctypes.CDLL)
 """
+IN_A_DEL = """
+class Slow:
+    def __del__(self):
+        time.sleep(5)
+
+Slow()
+time.sleep(60)
+"""
 TIDY_UP = """
 try:
     time.sleep(60)
@@ -89,8 +97,9 @@ def is_over(process: psutil.Process) -> bool:
             marks=pytest.mark.skipif(sys.platform != "linux", reason="seen on Linux only"),
         ),
         (STUCK_WHILE_TIDYING, 130, 2.0),
+        (IN_A_DEL, 130, 1.0),
     ],
-    ids=["python", "thread", "native", "interpreter", "tidying"],
+    ids=["python", "thread", "native", "interpreter", "tidying", "del"],
 )
 def test_a_command_ends_in_time_with_all_that_it_has_started(
     at_work: str, code: int, seconds: float

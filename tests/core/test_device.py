@@ -39,7 +39,7 @@ def pretend_cuda(monkeypatch, capability, gigabytes=15):
 
 
 def pretend_cpu(monkeypatch, unit, gigabytes=16):
-    monkeypatch.setattr(devices, "cpu_bf16_units", lambda: unit)
+    monkeypatch.setattr(devices, "fast_bf16_units", lambda: unit)
     monkeypatch.setattr(devices, "memory_bytes", lambda: gigabytes * BILLION)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
@@ -67,6 +67,26 @@ def test_small_models_stay_in_fp32_on_a_cpu(monkeypatch, unit):
     pretend_cpu(monkeypatch, unit)
     assert choose_device(parameters=5_000_000).dtype == "fp32"
     assert choose_device().dtype == "fp32"
+
+
+@pytest.mark.parametrize(
+    ("flags", "speedup", "found"),
+    [
+        ("fpu avx512_bf16 amx_bf16", 5.0, "amx_bf16"),
+        ("fpu avx512_bf16", 1.6, "avx512_bf16"),
+        ("fpu avx512_bf16", 0.55, None),  # a Xeon whose AMX a virtual machine hides
+        ("fpu avx2", 5.0, None),
+    ],
+)
+def test_bf16_units_count_only_where_they_are_measured_to_be_fast(
+    monkeypatch, flags, speedup, found
+):
+    assert devices._bf16_speedup() > 0
+    monkeypatch.setattr(devices, "_cpuinfo", lambda *names: flags)
+    monkeypatch.setattr(devices, "_bf16_speedup", lambda: speedup)
+    devices.fast_bf16_units.cache_clear()
+    assert devices.fast_bf16_units() == found
+    devices.fast_bf16_units.cache_clear()
 
 
 def test_large_models_use_bf16_on_a_cpu_only_where_it_is_native(monkeypatch):

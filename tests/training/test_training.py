@@ -115,7 +115,7 @@ def test_loraplus_gives_b_its_own_learning_rate(tiny_model: Path, tmp_path: Path
 def test_a_small_model_trains_in_bf16_only_where_the_processor_has_it(
     monkeypatch: pytest.MonkeyPatch, tiny_model: Path, units: str | None, dtype: str, attention: str
 ) -> None:
-    monkeypatch.setattr(training, "cpu_bf16_units", lambda: units)
+    monkeypatch.setattr(training, "fast_bf16_units", lambda: units)
     found = training.training_device("cpu", resolve(tiny_model))
     assert (found.dtype, found.attention) == (dtype, attention)
     if units:
@@ -271,7 +271,9 @@ def test_the_loss_is_that_of_trl(
     tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same curve, whether all logits are held (small ones) or TRL computes them in pieces."""
-    monkeypatch.setattr(training, "cpu_bf16_units", lambda: None)  # no rounding that Adam magnifies
+    monkeypatch.setattr(
+        training, "fast_bf16_units", lambda: None
+    )  # no rounding that Adam magnifies
     recipe = QUICK.replace(batch_size=3, gradient_accumulation=2, epochs=4)
     # Of unlike length: the places of the answers differ from row to row.
     mixed = [*rows(6), *(talk("No." * i, "Yes, and gladly. " * (6 - i)) for i in range(1, 6))]

@@ -8,6 +8,7 @@ return, holds the interpreter or waits for a thread that never ends, a process b
 
 from __future__ import annotations
 
+import _thread
 import atexit
 import contextlib
 import os
@@ -39,10 +40,12 @@ def ctrl_c_ends() -> Iterator[None]:
     with contextlib.suppress(OSError):  # without a watcher, everything else works
         _start_watcher()
     signal.signal(signal.SIGINT, _interrupt)
+    sys.unraisablehook = _swallowed
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+        sys.unraisablehook = sys.__unraisablehook__
 
 
 def _start_watcher() -> None:
@@ -110,6 +113,24 @@ def _interrupt(number: int, frame: object) -> None:
     if not _asked:
         _asked = True
         raise KeyboardInterrupt
+
+
+def _swallowed(unraisable: sys.UnraisableHookArgs) -> None:
+    """Ctrl-C in a `__del__` or another callback whose errors Python prints and forgets: it is
+    sent again as soon as that has returned.
+    """
+    if unraisable.exc_type is KeyboardInterrupt:
+        settled()
+        threading.Timer(0.01, _interrupt_main).start()
+    else:
+        sys.__unraisablehook__(unraisable)
+
+
+def _interrupt_main() -> None:
+    if os.name == "nt":
+        _thread.interrupt_main()
+    else:  # breaks off a system call, too
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
 
 def _obey(watcher: subprocess.Popen[bytes]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
+import time
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -22,6 +23,8 @@ PACKAGES = (
 _BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
 # Below this, half the bytes save nothing that can be felt, and fp32 answers the same everywhere.
 _SMALL = 100_000_000
+# Casting to bf16 and back costs some of what the multiplying saves.
+_PAYS = 1.25
 _GB = 1e9
 
 
@@ -133,7 +136,7 @@ def _mps() -> Device | None:
 
 
 def _cpu(parameters: int | None) -> Device:
-    memory, units = memory_bytes(), cpu_bf16_units()
+    memory, units = memory_bytes(), fast_bf16_units()
     if parameters is None or parameters < _SMALL:
         dtype, why = "fp32", _word("small-fp32")
     elif units:
@@ -151,10 +154,30 @@ def native_bf16(units: str) -> Wording:
 
 
 @lru_cache(maxsize=1)
-def cpu_bf16_units() -> str | None:
-    """The processor's native bf16 instructions ("amx_bf16", "avx512_bf16", "bf16"), or None."""
+def fast_bf16_units() -> str | None:
+    """The processor's bf16 instructions ("amx_bf16", "avx512_bf16", "bf16") if products of matrices
+    are faster with them than in fp32, else None.
+
+    That is measured, in a tenth of a second: a Xeon whose AMX a virtual machine hides still has
+    avx512_bf16, and takes twice as long in bf16; on an EPYC the same instructions pay.
+    """
     flags = _cpuinfo("flags", "Features").split()
-    return next((unit for unit in ("amx_bf16", "avx512_bf16", "bf16") if unit in flags), None)
+    units = next((unit for unit in ("amx_bf16", "avx512_bf16", "bf16") if unit in flags), None)
+    return units if units and _bf16_speedup() >= _PAYS else None
+
+
+def _bf16_speedup() -> float:
+    """How many times as fast as in fp32 a product of a batch's size is in bf16, at its best."""
+    import torch
+
+    best = {torch.float32: float("inf"), torch.bfloat16: float("inf")}
+    pairs = {dtype: torch.rand(2, 512, 512, dtype=dtype) for dtype in best}
+    for _ in range(8):  # in turn, so that other work on the machine slows both
+        for dtype, (one, other) in pairs.items():
+            begun = time.perf_counter()
+            one @ other
+            best[dtype] = min(best[dtype], time.perf_counter() - begun)
+    return best[torch.float32] / best[torch.bfloat16]
 
 
 def cores() -> int:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.artifacts import atomic_directory, claim, json_text
 from ..core.cards import read_card
-from ..core.device import cpu_bf16_units, native_bf16
+from ..core.device import fast_bf16_units, native_bf16
 from ..core.errors import WorkshopError, explain_os_errors
 from ..core.jsonio import read_json
 from ..core.memory import PeakMemory, explain_full_memory, keep_freed_memory
@@ -127,14 +127,14 @@ def train(
 
 
 def training_device(device: Device | str | None, ref: ModelRef) -> Device:
-    """The device `pick_device` finds, in bf16 for small models too where a processor can.
+    """The device `pick_device` finds, in bf16 for small models too where that is faster.
 
     Answers of small models stay in fp32, where all runtimes agree; in training the rounding drowns
-    in the steps, and bf16 saves a quarter of the time (eager attention: SDPA's bf16 backward is
-    slower on these processors).
+    in the steps, and bf16 saves a quarter of the time or more (eager attention: SDPA's bf16
+    backward is slower on these processors).
     """
     chosen = pick_device(device, ref)
-    units = cpu_bf16_units()
+    units = fast_bf16_units()
     if chosen is device or chosen.name != "cpu" or chosen.dtype != "fp32" or units is None:
         return chosen
     return replace(chosen, dtype="bf16", why_dtype=native_bf16(units), attention="eager")
