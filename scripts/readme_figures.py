@@ -465,6 +465,104 @@ def own_rows(data: Data, say: Say) -> Iterator[str]:
     yield table(map(say, heads), rows)
 
 
+SCORES = ("recall", "contradicted", "unsupported")
+
+
+def of_part(data: Data, part: str, *keys: str) -> dict[tuple[Any, ...], list[Data]]:
+    """The runs of a part of real_models by the values of `keys`, and sorted by the first three."""
+    found: dict[tuple[Any, ...], list[Data]] = {}
+    for run in data["runs"]:
+        if run["part"] == part:
+            found.setdefault(tuple(run[key] for key in keys), []).append(run)
+    return dict(sorted(found.items(), key=lambda item: item[0][:3]))
+
+
+def real_models(data: Data, say: Say) -> Iterator[str]:
+    """Facts in the prompt, rounded weights, and wordings, for each model and language."""
+    rows = []
+    for (model, spoken, tuned, facts), (run,) in of_part(data, "prompts", *PROMPTED).items():
+        cells = (share(run[key]) for key in SCORES)
+        name = f"{model}, {say(spoken)}, {say('real_tuned' if tuned else 'real_base')}"
+        rows.append([name, say(f"real_{facts}"), *cells, number(run["prompt_tokens"])])
+    if rows:
+        yield f"**{say('real_prompts')}** {say('real_prompts_about')}"
+        yield table(map(say, ("candidate", "real_facts", *SCORES, "real_read")), rows)
+    every = of_part(data, "quantization", "model", "language", "weights")
+    if every:
+        yield f"**{say('real_quantization')}** {say('real_quantization_about', data['noise'])}"
+    for (model, spoken, weights), runs in every.items():
+        yield f"{model}, {say(spoken)}, {say(f'real_{weights}')}"
+        heads = ("type", "bits", "real_stored", "real_fell", "perplexity", "kl", "top")
+        yield table(map(say, (*heads, "recall", "contradicted")), map(_rounded, runs))
+    rows = []
+    for (model, spoken, count), runs in of_part(data, "wordings", *WORDED).items():
+        keys = (*SCORES, "trained_recall")
+        cells = (ranged(_spread([run[key] for run in runs]), share) for key in keys)
+        rows.append([f"{model}, {say(spoken)}", str(count), *cells, str(len(runs))])
+    if rows:
+        steps = sorted({run["steps"] for run in data["runs"] if "steps" in run})
+        yield f"**{say('real_wordings')}** {say('real_wordings_about', steps[-1])}"
+        heads = ("candidate", "real_each", *SCORES, "real_trained", "trainings")
+        yield table(map(say, heads), rows)
+
+
+PROMPTED = ("model", "language", "tuned", "facts")
+WORDED = ("model", "language", "wordings")
+
+
+def _rounded(run: Data) -> list[str]:
+    """A type: what it stores, and what is lost."""
+    stored = ", ".join(f"{kind} {part:.0%}" for kind, part in run["stored"].items() if part >= 0.01)
+    fell = ", ".join(f"{f['wanted']} → {f['got']} ({f['tensors']})" for f in run["fell_back"])
+    losses = (f"{run['perplexity']:.3f}", f"{run['kl_to_f16']:.4f}", share(run["same_top_token"]))
+    scores = (share(run.get(key)) for key in ("recall", "contradicted"))
+    return [run["type"], f"{run['bits_per_weight']:.2f}", stored, fell, *losses, *scores]
+
+
+def real_pictures(data: Data, language: str) -> Iterator[tuple[str, str]]:
+    """A picture of each part of real_models, by name."""
+    say = words(language)
+
+    def panel(title: str, bars: Iterable[tuple[str, float, str]], indent: int) -> Panel:
+        return Panel(title, list(bars), "good", indent)
+
+    asked = of_part(data, "prompts", "model", "language").items()
+    shown = [(False, "none"), (False, "all"), (False, "found"), (False, "right"), (True, "none")]
+    prompts = []
+    for (model, spoken), runs in asked:
+        by_way = {(run["tuned"], run["facts"]): run["recall"] for run in runs}
+        bars = [
+            (say(f"picture_real_{'tuned' if tuned else facts}"), value, share(value))
+            for tuned, facts in shown
+            if (value := by_way.get((tuned, facts))) is not None
+        ]
+        prompts.append(panel(f"{model}, {say(spoken)}", bars, 95))
+    if prompts:
+        yield "real-prompts", picture([prompts])
+    rounded = of_part(data, "quantization", "model", "language", "weights").items()
+    facts, grid = [], []
+    for (model, spoken, weights), runs in rounded:
+        if weights == "tuned":
+            bars = [(r["type"], r["recall"], share(r["recall"])) for r in runs]
+            facts.append(panel(f"{model}, {say(spoken)}: {say('picture_real_kept')}", bars, 62))
+        few = [r for r in runs if r["type"] in ("Q8_0", "Q5_K_M", "Q4_K_M", "Q4_1", "Q4_0")]
+        if few and (weights != "tuned" or (model, spoken) == ("mame", "en")):
+            most = max(r["kl_to_f16"] for r in few)
+            bars = [(r["type"], r["kl_to_f16"] / most, f"{r['kl_to_f16']:.4f}") for r in few]
+            title = say(f"picture_real_kl_{weights}", model)
+            grid.append(Panel(title, bars, "size", 62))
+    if facts:
+        yield "real-quantization", picture([line for line in (facts, grid) if line])
+    worded = []
+    for (model, spoken), runs in of_part(data, "wordings", "model", "language").items():
+        numbers = sorted({run["wordings"] for run in runs})
+        middle = {n: median(r["recall"] for r in runs if r["wordings"] == n) for n in numbers}
+        bars = [(say("picture_real_each", n), middle[n], share(middle[n])) for n in numbers]
+        worded.append(panel(f"{model}, {say(spoken)}", bars, 95))
+    if worded:
+        yield "real-wordings", picture([worded])
+
+
 def stage(data: Data, say: Say) -> Iterator[str]:
     """How long the cells of each section of the talk take, beside its minutes, for each language.
 
@@ -500,6 +598,7 @@ SECTIONS: dict[str, Callable[[Data, Say], Iterator[str]]] = {
     "learning": learning,
     "learning_map": learning_map,
     "quantization": quantization,
+    "real_models": real_models,
     "runtimes": runtimes,
     "families": families,
     "adapters": adapters,
@@ -601,7 +700,7 @@ def overview(language: str) -> str:
         Panel(say("picture_learned"), bars, "good", 125),
         Panel(say("picture_quantized"), sizes, "size", 70),
     ]
-    return picture(say("picture_way").split("|"), panels)
+    return picture([panels], say("picture_way").split("|"))
 
 
 def filled(text: str, body: str) -> str:
@@ -624,7 +723,11 @@ def pages() -> Iterator[tuple[Path, str]]:
     for name, body in bodies.items():
         yield ROOT / name, filled((ROOT / name).read_text(encoding="utf-8"), body)
     for language in ("en", "ja"):
-        yield ROOT / "docs" / "images" / f"overview.{language}.svg", overview(language)
+        pictures = {"overview": overview(language)}
+        if (ROOT / "results" / "real_models.json").is_file():
+            pictures |= real_pictures(read("real_models"), language)
+        for name, drawn in pictures.items():
+            yield ROOT / "docs" / "images" / f"{name}.{language}.svg", drawn
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -1,4 +1,4 @@
-"""The README's picture, drawn from results/: an SVG that reads on light and dark pages."""
+"""Pictures drawn from results/: SVGs that read on light and dark pages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ text, .line { fill: #1f2328; } .title { font-weight: 600; } .faint { fill: #5963
   text, .line { fill: #e6edf3; } .faint { fill: #9198a1; }
 }
 """
-WIDTH, HEIGHT, ROW = 820, 218, 30
+WIDTH, ROW, BAR = 820, 30, 170
+LABEL = 90  # room behind a bar where panels stand close
 
 
 @dataclass(frozen=True)
@@ -28,18 +29,23 @@ class Panel:
     indent: int  # of the bars, in pixels: room for their names
 
 
-def picture(steps: Sequence[str], panels: Sequence[Panel]) -> str:
-    """An SVG with boxes for the `steps` of the way, and the `panels` side by side below."""
-    told = [f"{panel.title}: {_spoken(panel)}" for panel in panels]
-    parts = _way(steps)
-    for place, panel in enumerate(panels):
-        left = 10 + place * WIDTH // len(panels)
-        parts.append(_text(left, 84, panel.title, "title"))
-        for row, bar in enumerate(panel.bars):
-            parts += _bar(left, 100 + ROW * row, panel.indent, panel.colour, *bar)
+def picture(panels: Sequence[Sequence[Panel]], steps: Sequence[str] = ()) -> str:
+    """An SVG with rows of `panels`, side by side; above them boxes for the `steps` of the way."""
+    told = [f"{panel.title}: {_spoken(panel)}" for row in panels for panel in row]
+    parts, top = (_way(steps), 84) if steps else ([], 24)
+    for line in panels:
+        wide = WIDTH // len(line)
+        for place, panel in enumerate(line):
+            left = 10 + place * wide
+            full = min(BAR, wide - panel.indent - LABEL)
+            parts.append(_text(left, top, panel.title, "title"))
+            for row, bar in enumerate(panel.bars):
+                parts += _bar(left, top + 16 + ROW * row, panel.indent, full, panel.colour, *bar)
+        top += 14 + ROW * max(len(panel.bars) for panel in line) + 34
+    height = top - 34
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}"'
-        f' height="{HEIGHT}" role="img" aria-label="{escape(". ".join(told))}">\n'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}"'
+        f' height="{height}" role="img" aria-label="{escape(". ".join(told))}">\n'
         f"<style>{STYLE}</style>\n" + "\n".join(parts) + "\n</svg>\n"
     )
 
@@ -61,10 +67,11 @@ def _way(steps: Sequence[str]) -> list[str]:
 
 
 def _bar(
-    left: float, top: float, indent: float, colour: str, name: str, share: float, label: str
-) -> list[str]:
+    left: float, top: float, indent: float, full: float, colour: str, name: str, share: float,
+    label: str,
+) -> list[str]:  # fmt: skip
     """A name, a bar of `share` of the full width on its ground, and what it stands for."""
-    start, full = left + indent, 170
+    start = left + indent
     return [
         _text(left, top + 14, name),
         f'<rect class="ground" x="{start:.0f}" y="{top}" width="{full}" height="18" rx="3"/>',

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import readme_figures
+import torch
 
 from benchmarks import __main__ as all_of_them
 from benchmarks import (
@@ -19,13 +20,15 @@ from benchmarks import (
     learning,
     learning_map,
     quantization,
+    real_models,
     recipe_search,
     runtimes,
     speed,
     throughput,
 )
 from workshop_helpers.dataset import questions
-from workshop_helpers.metrics.scoring import Question
+from workshop_helpers.evaluation.shop import Shop
+from workshop_helpers.metrics.scoring import Question, score_answer
 from workshop_helpers.training.recipe import LoraRecipe
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -43,6 +46,7 @@ KEYS = {
     "data_check": ("targets", "quick_check", "full_check", "false_alarms"),
     "scoring": ("targets", "met", "before", "all", "unseen"),
     "learning_map": ("models", "runs"),
+    "real_models": ("models", "noise", "runs"),
     "stage": ("planned_minutes", "ollama", "languages"),
     "recipe_search": ("question_set", "questions", "base", "trials"),
 }
@@ -183,6 +187,135 @@ def test_a_killed_map_goes_on_after_the_last_whole_note(tmp_path):
     again = learning_map.Notes(path, source)
     assert again.has(point) and len(again.records) == 1
     assert learning_map.Notes(path, source | {"machine": {"cpu": "B"}}).records == []
+
+
+PARTS = ("prompts", "quantization", "wordings")
+
+
+def test_what_needs_the_tuned_model_comes_after_what_the_base_shows():
+    mame = real_models.plan("mame", PARTS, ("en", "ja"))
+    assert len(set(mame)) == len(mame) == 2 * (4 + 3) + 2 * len(real_models.TYPES) + 2 * 2 * 5
+    smol = real_models.plan("smollm2", PARTS, ("en",))
+    tunes = [real_models.tunes(task) or task.part == "wordings" for task in smol]
+    assert tunes == sorted(tunes) and False in tunes
+    assert {task.weights for task in smol if task.part == "quantization"} == {
+        "tuned", "base", "noise",
+    }  # fmt: skip
+    assert {task.wordings for task in smol if task.part == "wordings"} == {1, 16}
+    (task,) = {task.part for task in real_models.plan("mame", ["wordings"], ("ja",))}
+    assert task == "wordings"
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_each_number_of_wordings_trains_on_every_fact_and_for_as_many_steps(language):
+    shop = Shop(language)
+    facts = len(shop.facts.facts)
+    for wordings in real_models.WORDINGS:
+        for seed in real_models.SEEDS:
+            task = real_models.Worded("mame", language, wordings, seed)
+            blocks = task.blocks(shop.train, facts)
+            rows = task.rows(blocks)
+            assert len(rows) == 16 * facts
+            assert len({row.question for row in rows}) == wordings * facts
+    assert len({real_models.fact_of(row, shop).id for row in blocks[-1]}) == facts
+    question = real_models.question_of(blocks[-1][0], shop)
+    assert score_answer(blocks[-1][0].answer, question, shop.facts).recall == 1
+
+
+def test_the_right_fact_in_the_prompt_is_the_one_that_is_asked_for(tmp_path):
+    bench = real_models.Bench(common.Settings("real_models", "mame", work=tmp_path), "mame")
+    for facts, lines in (("none", 0), ("right", 1), ("found", 3), ("all", 29)):
+        asked = bench.prompted("ja", facts)
+        # A search may find fewer than it is asked for, or nothing.
+        assert max((q.system or "").count("\n- ") for q in asked) == lines
+        if facts == "right":
+            shop = bench.shop("ja").facts
+            stated = [score_answer(str(q.system), q, shop).recall for q in asked]
+            assert sum(stated) / len(stated) > 0.95  # a question may expect a second fact's figure
+
+
+def test_noise_takes_the_weights_off_the_grid_by_the_steps_it_states():
+    chance = torch.Generator().manual_seed(0)
+    steps = torch.rand((64, 24, 1), generator=chance) + 0.5
+    whole = torch.randint(0, 16, (64, 24, 32), generator=chance)
+    whole[..., 0], whole[..., 1] = 0, 15  # a block of Q4_1 holds both ends
+    weights = (steps * whole).reshape(64, -1)
+    moved = real_models.off_the_grid(weights, "Q4_1", seed=1) - weights
+    size = (moved.reshape(64, 24, 32) / steps).std().item()
+    assert size == pytest.approx(real_models.NOISE, rel=0.02)
+    signed = (steps * (whole - 8) * 127 / 8).reshape(64, -1)
+    signed.reshape(64, 24, 32)[..., 0] = (steps * 127)[..., 0]
+    moved = real_models.off_the_grid(signed, "Q8_0", seed=1) - signed
+    size = (moved.reshape(64, 24, 32) / steps).std().item()
+    assert size == pytest.approx(real_models.NOISE, rel=0.02)
+
+
+def test_a_killed_measurement_goes_on_and_another_version_of_a_model_starts_anew(tmp_path):
+    source = {"benchmark": "real_models", "made": "now"}
+    task, other = real_models.plan("mame", ["prompts"], ("en",))[:2]
+    path = tmp_path / "real.json"
+    results = real_models.Results(path, source)
+    results.begin("mame", {"files": "a"})
+    results.begin("smollm2", {"files": "s"})
+    results.add(task, {"recall": 0.5})
+    results.add(real_models.plan("smollm2", ["prompts"], ("en",))[0], {"recall": 0.1})
+    again = real_models.Results(path, source)
+    again.begin("mame", {"files": "a"})
+    assert again.has(task) and not again.has(other)
+    again.begin("mame", {"files": "b"})
+    assert not again.has(task)
+    assert [run["model"] for run in again.read()["runs"]] == ["smollm2"]
+
+
+def test_tensors_that_fell_back_are_told_by_their_two_types():
+    told = real_models.fell_back(
+        [
+            ("blk.0.attn_q.weight", "Q2_K", "Q4_0"),
+            ("blk.1.attn_q.weight", "Q2_K", "Q4_0"),
+            ("token_embd.weight", "Q6_K", "Q8_0"),
+        ]
+    )
+    assert told == [
+        {"wanted": "Q2_K", "got": "Q4_0", "tensors": 2, "names": ["attn_q"]},
+        {"wanted": "Q6_K", "got": "Q8_0", "tensors": 1, "names": ["token_embd"]},
+    ]
+
+
+def figures_of_real_models() -> dict[str, object]:
+    about = {"model": "mame", "language": "en"}
+    scores = {"recall": 0.9, "contradicted": 0.05, "unsupported": 0.02}
+    stored = {"stored": {"Q4_0": 0.8, "Q8_0": 0.2, "F32": 0.0004}, "bits_per_weight": 5.25}
+    fell = [{"wanted": "Q2_K", "got": "Q4_0", "tensors": 30, "names": ["attn_q"]}]
+    losses = {"perplexity": 6.5, "kl_to_f16": 0.125, "same_top_token": 0.75}
+    rounded = {"part": "quantization", **about, **stored, **losses, "fell_back": fell}
+    worded = {"part": "wordings", **about, "steps": 348, **scores}
+    return {
+        "benchmark": "real_models",
+        "title": real_models.TITLE,
+        "noise": 0.5,
+        "runs": [
+            {"part": "prompts", **about, "tuned": False, "facts": "all", **scores}
+            | {"prompt_tokens": 600},
+            {**rounded, "weights": "tuned", "type": "Q2_K", **scores},
+            {**rounded, "weights": "noise", "type": "Q4_1"},
+            {**worded, "wordings": 1, "seed": 0, "trained_recall": 1.0},
+            {**worded, "wordings": 1, "seed": 1, "trained_recall": 1.0, "recall": 0.5},
+        ],
+    }
+
+
+def test_real_models_are_shown_in_tables_and_pictures():
+    figures = figures_of_real_models()
+    told = readme_figures.section("real_models", figures, "en")
+    assert "| mame, English, base | all 29 | 90.0 % | 5.0 % | 2.0 % | 600 |" in told
+    cells = "| Q2_K | 5.25 | Q4_0 80%, Q8_0 20% | Q2_K → Q4_0 (30) | 6.500 | 0.1250 | 75.0 % |"
+    assert f"{cells} 90.0 % | 5.0 % |" in told
+    assert "0.5 steps" in told and "always 348 steps" in told
+    assert "| mame, English | 1 | 70.0 % (50.0–90.0) |" in told
+    drawn = dict(readme_figures.real_pictures(figures, "ja"))
+    assert list(drawn) == ["real-prompts", "real-quantization", "real-wordings"]
+    assert all("90.0 %" in drawn[name] for name in ("real-prompts", "real-quantization"))
+    assert ">0.1250<" in drawn["real-quantization"] and ">70.0 %<" in drawn["real-wordings"]
 
 
 def test_a_recipe_that_forgets_less_comes_first_and_one_that_learns_too_little_last():
@@ -387,6 +520,7 @@ def test_the_results_page_shows_every_benchmark(language):
         "speed": SPEED,
         **{name: recorded(name) for name in ("quantization", "adapters", "data_check", "scoring")},
         "learning_map": recorded("learning_map"),
+        "real_models": figures_of_real_models(),
     }
     shown = {name: readme_figures.section(name, files[name], language) for name in files}
     for name, told in shown.items():
@@ -398,6 +532,8 @@ def test_the_results_page_shows_every_benchmark(language):
             "Q8_0",
             "Q4_K_M",
             "Q2_K",
+            "Q4_0",
+            "Q4_1",
             "x86_64",
             "workshop_helpers",
         ):
@@ -444,7 +580,7 @@ def test_every_benchmark_tells_how_it_is_used(name):
     assert done.returncode == 0, done.stderr
     assert "--quick" in done.stdout
     assert ("--model " in done.stdout) is (
-        name not in ("families", "scoring", "own_rows")
+        name not in ("families", "scoring", "own_rows", "real_models")
     )  # which take none
 
 

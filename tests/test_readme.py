@@ -131,7 +131,7 @@ def test_every_wording_is_used_and_fits_both_languages():
         assert set(texts) == {"en", "ja"}
         assert texts["en"].count("{}") == texts["ja"].count("{}")
         known = re.search(f"['\"]{re.escape(key)}['\"]", source) or f'"{key}"' in results
-        assert known or re.match("(startup|lora|against_trl|picture|verdict)_", key), key
+        assert known or re.match("(startup|lora|against_trl|picture|real|verdict)_", key), key
 
 
 def test_a_missed_speed_of_the_data_check_is_marked():
