@@ -11,11 +11,10 @@ from ..dataset.formats import Conversation
 from ..models.chat import chat_prompt
 from ..models.load import load_model, load_tokenizer, pick_device
 from ..models.resolve import resolve
+from .packing import IGNORED, pack
 
 if TYPE_CHECKING:
     from ..core.device import Device
-
-IGNORED = -100  # the label of a token without loss
 
 
 def answer_loss(model: Any, inputs: dict[str, Any]) -> tuple[Any, Any]:
@@ -24,15 +23,24 @@ def answer_loss(model: Any, inputs: dict[str, Any]) -> tuple[Any, Any]:
     """
     import torch
 
-    targets = inputs["labels"][:, 1:]  # each position predicts the next token
-    places = (targets != IGNORED).any(dim=0).nonzero().squeeze(1)
-    rest = {name: value for name, value in inputs.items() if name != "labels"}
-    logits = model(**rest, use_cache=False, logits_to_keep=places).logits
+    packed = pack(model, inputs)
+    if packed is None:
+        targets = inputs["labels"][:, 1:]  # each position predicts the next token
+        given = {name: value for name, value in inputs.items() if name != "labels"}
+    else:
+        targets, given = packed.targets[None], packed.inputs
+    places = answer_places(targets)
+    logits = model(**given, use_cache=False, logits_to_keep=places).logits
     wanted = targets[:, places]
     loss = torch.nn.functional.cross_entropy(
         logits.float().flatten(0, 1), wanted.flatten(), ignore_index=IGNORED, reduction="sum"
     )
     return loss, (wanted != IGNORED).sum()
+
+
+def answer_places(targets: Any) -> Any:
+    """The places at which some row's target is an answer's token."""
+    return (targets != IGNORED).any(dim=0).nonzero().squeeze(1)
 
 
 def held_out_loss(

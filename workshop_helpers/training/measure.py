@@ -50,6 +50,7 @@ def _step_seconds(
     from peft import get_peft_model
 
     from ..models.load import load_model, load_tokenizer, quiet_libraries
+    from .fused import fused_lora
     from .loss import answer_loss, training_batch
     from .trainer import lora_config
 
@@ -60,7 +61,10 @@ def _step_seconds(
     seconds = 0.0
     for _ in range(2):  # the first makes kernels
         begun = time.perf_counter()
-        with torch.autocast(device.name, torch.bfloat16, enabled=device.dtype == "bf16"):
+        with (
+            fused_lora(model, active=device.name == "cpu"),
+            torch.autocast(device.name, torch.bfloat16, enabled=device.dtype == "bf16"),
+        ):
             loss, _count = answer_loss(model, inputs)
         loss.backward()
         loss.item()  # a GPU works on until its result is asked for

@@ -32,6 +32,7 @@ from ..models.identity import identity
 from ..models.load import load_model, load_tokenizer, pick_device, quiet_libraries
 from ..models.resolve import ModelRef, check_utf8, folders_of, resolve
 from .checkpoints import check_work, prepare_work, remove_work, step_of, work_folder
+from .fused import fused_lora
 from .recipe import LoraRecipe
 from .report import (
     TrainingProgress,
@@ -275,7 +276,8 @@ def _run_trainer(
 
     trainer.add_callback(progress_callback(tell))
     casting = disable_input_dtype_casting(trainer.model, active=twice)
-    with bar, casting, _interrupts_stop(progress):
+    fused = fused_lora(trainer.model, active=device.name == "cpu")
+    with bar, casting, fused, _interrupts_stop(progress):
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
 
 

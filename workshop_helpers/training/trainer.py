@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from .checkpoints import saving
 from .estimate import activation_bytes
-from .loss import answer_loss
+from .loss import answer_loss, answer_places
 from .recipe import LoraRecipe
 from .report import TrainingProgress
 
@@ -103,7 +103,8 @@ def course_trainer(recipe: LoraRecipe) -> Any:
             num_items_in_batch: Any = None,
         ) -> Any:
             labels = inputs["labels"]
-            small = 4 * labels.numel() * model.config.get_text_config().vocab_size <= SMALL_LOGITS
+            logits = len(labels) * len(answer_places(labels))
+            small = 4 * logits * model.config.get_text_config().vocab_size <= SMALL_LOGITS
             if labels.device.type == "cuda" or not small or return_outputs:
                 return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
             return _mean_answer_loss(model, inputs, num_items_in_batch)
