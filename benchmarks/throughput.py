@@ -63,11 +63,12 @@ def step_seconds(
     import torch
     import torch.nn.functional as F
 
-    from pretraining.train import Recipe, has_fast_bf16, new_model, optimizers
+    from pretraining.train import Recipe, new_model, optimizers
+    from workshop_helpers.core.device import fast_bf16_units
 
     recipe = Recipe()
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    half = device == "cuda" or has_fast_bf16()
+    half = device == "cuda" or fast_bf16_units() is not None
     model = new_model(recipe, vocabulary).to(device)
     opts = optimizers(model, recipe)
     rows = max(1, recipe.batch_tokens // length)

@@ -9,22 +9,30 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 from pretraining.grammar import Intent, draw, fill, load
+from pretraining.slips import typed, with_typo
+from pretraining.trades import Offer, Trader, bank
 from pretraining.values import Style, draw_value
 
 Message = dict[str, str]
 
 # Shares of the kinds of conversation, in per cent.
 MIX = {
-    "with_facts": 48,
-    "without_facts": 17,
-    "general": 21,
-    "small_talk": 3,
-    "examples": 11,
+    "with_facts": 24,
+    "any_shop": 34,
+    "without_facts": 12,
+    "general": 19,
+    "small_talk": 2,
+    "examples": 7,
+    "outside": 2,
 }
-ENGLISH = 0.6  # of the conversations: its wordings vary more, and it stood behind Japanese
+ENGLISH = 0.52  # of the conversations: its wordings vary more
+TYPED = 0.2  # of the corpus's questions to a shop stand as they are typed live
+INDIRECT = 0.12  # of the corpus's questions for an intent leave its word out
+BARE = 0.04  # of them are hardly more than its word
 MISSING = 0.22  # of the questions to a shop with facts: with more, refusing became a habit
 # What takes the most repeating gets more room in the corpus than in the measured rows, whose
 # make-up stays as it is so that figures compare.
@@ -41,7 +49,7 @@ class Turn:
 
     question: str
     answer: str
-    kind: str  # fact, vague, missing, small_talk, general
+    kind: str  # fact, vague, missing, small_talk, general, outside
     intent: str | None = None
     keys: tuple[str, ...] = ()  # strings a right answer states
     learned: bool = (
@@ -83,6 +91,7 @@ class Writer:
         self.held_out = held_out
         self.part = "measured" if held_out else "corpus"
         self.grammar = load()
+        self.asides = _asides()
 
     # -- small draws -------------------------------------------------------------------------
 
@@ -101,6 +110,13 @@ class Writer:
         return entry[language]
 
     def question_of(self, intent: Intent, language: str) -> str:
+        aside = self.asides[language].get(intent.id)
+        if not self.held_out and aside and self.rng.random() < INDIRECT + BARE:
+            trader = Trader(self.rng, language)
+            if self.rng.random() < BARE / (INDIRECT + BARE):
+                return trader.bare(self.pick(aside["words"]))
+            good = trader.side(self.pick(trader.trade["goods"]))
+            return draw(self.pick(aside["ask"]), self.rng, trader.any_of(good))
         bank = intent.held_out if self.held_out else intent.questions
         return draw(self.pick(bank[language]), self.rng)
 
@@ -114,6 +130,8 @@ class Writer:
         if rng.random() < 0.18:
             parts.insert(0, self.dressing("greetings", language))
         if rng.random() < 0.08:
+            if not self.held_out and rng.random() < 0.8 and parts[-1][-1] not in ".?!。？！":
+                parts[-1] += "。" if language == "ja" else "."
             parts.append(self.dressing("thanks_after", language))
         text = joint.join(parts)
         if rng.random() < 0.10:
@@ -124,6 +142,8 @@ class Writer:
             text = text.lower()
         elif language == "ja" and rng.random() < 0.10:
             text = text.replace("？", "?")
+        if not self.held_out and rng.random() < TYPED:
+            text = typed(text, language, rng)
         return text
 
     # -- shops -------------------------------------------------------------------------------
@@ -214,6 +234,9 @@ class Writer:
         if self.rng.random() < 0.12:
             entry = self.pick(self._bank("other_questions", language))
             question = draw(entry["question"], self.rng)
+            if not self.held_out and self.rng.random() < 0.5:
+                trader = Trader(self.rng, language)
+                question = trader.question(self.pick(trader.offers(1)))
             return Turn(
                 self.dress(question, language), self.dressing("off_facts_vague", language), "vague"
             )
@@ -222,6 +245,44 @@ class Writer:
         return Turn(
             self.dress(self.question_of(intent, language), language), answer, "vague", intent.id
         )
+
+    def offer_turn(self, trader: Trader, offers: list[Offer]) -> Turn:
+        """A question on one of a shop's offers, or on two that belong together."""
+        rng, language = self.rng, trader.language
+        pairs = [pair for pair in trader.joint(offers, 1.0)[0] if "ask" in pair[0]]
+        if pairs and not self.held_out and rng.random() < 0.35:
+            entry, *both = self.pick(pairs)
+            keys = tuple(offer.keys[0] for offer in both)
+            question = draw(self.pick(entry["ask"]), rng)
+            answer = draw(self.pick(entry["say"]), rng, dict(zip("01", keys, strict=True)))
+            return Turn(self.dress(question, language), answer, "fact", both[0].id, keys)
+        offer = self.pick(offers)
+        if offer.intents and rng.random() < 0.3:
+            question = self.question_of(self.grammar.intent(offer.intents[0]), language)
+        else:
+            question = trader.question(offer)
+        return Turn(
+            self.dress(question, language), trader.answer(offer), "fact", offer.id, offer.keys
+        )
+
+    def no_offer_turn(self, trader: Trader, offers: list[Offer]) -> Turn:
+        """A question on an offer that another shop of the trade might make."""
+        language = trader.language
+        there = {offer.id for offer in offers}
+        while True:
+            offer = self.pick(trader.offers(1))
+            if offer.id not in there and not any(trader.clash(offer, o) for o in offers):
+                break
+        name = offer.word
+        answer = self.dressing("not_in_information", language, name=name)
+        if self.rng.random() < 0.15:
+            answer = self.dressing("not_in_information_unnamed", language)
+        question = self.dress(trader.question(offer), language)
+        return Turn(question, answer[0].upper() + answer[1:], "missing", offer.id)
+
+    def outside_turn(self, language: str) -> Turn:
+        question, answer = Trader(self.rng, language, held_out=self.held_out).outside()
+        return Turn(self.dress(question, language), answer, "outside")
 
     def small_talk_turn(self, language: str) -> Turn:
         entry = self.pick(self._bank("small_talk", language))
@@ -302,6 +363,39 @@ class Writer:
                 asked.append(self.fact_turn(shop, self.pick(intents)))
         return Talk(language, system, self.chain(asked, language), kind or "with_facts")
 
+    def any_shop(self, language: str, *, turns: int | None = None, kind: str | None = None) -> Talk:
+        """A shop of any trade; its prompt is written as people write, on topics of its own."""
+        rng = self.rng
+        trader = Trader(rng, language, held_out=self.held_out)
+        offers = trader.offers(rng.choice([1, 2, 3, 3, 4, 4, 5, 6, 7, 8, 10, 12]))
+        name = trader.shop_name()
+        if rng.random() < 0.25:
+            name = draw(self.pick(self._bank("shop_names", language)), rng)
+        system = trader.prompt(name, offers, _statements()[language])
+        asked = []
+        for _ in range(turns or rng.randint(1, 6)):
+            roll = rng.random()
+            if kind == "missing" or (kind is None and roll < 0.16):
+                asked.append(self.no_offer_turn(trader, offers))
+            elif kind is None and roll < 0.24:
+                make = rng.choice([self.missing_of_intents, self.general_turn, self.outside_turn])
+                asked.append(make(language))
+            else:
+                asked.append(self.offer_turn(trader, offers))
+        return Talk(language, system, self.chain(asked, language), kind or "any_shop")
+
+    def missing_of_intents(self, language: str) -> Turn:
+        """A question on something that no topic of `any_shop` covers."""
+        entry = self.pick(self._bank("other_questions", language))
+        name = draw(entry["name"], self.rng)
+        answer = self.dressing("not_in_information", language, name=name)
+        question = self.dress(draw(entry["question"], self.rng), language)
+        return Turn(question, answer[0].upper() + answer[1:], "missing")
+
+    def outside(self, language: str, *, turns: int | None = None) -> Talk:
+        asked = [self.outside_turn(language) for _ in range(turns or self.rng.choice([1, 1, 2]))]
+        return Talk(language, self.system_without_facts(language), tuple(asked), "outside")
+
     def without_facts(self, language: str, *, turns: int | None = None) -> Talk:
         rng = self.rng
         asked = [
@@ -359,6 +453,8 @@ class Writer:
         kind = self.rng.choices(list(MIX), list(MIX.values()))[0]
         writer = {
             "with_facts": self.with_facts,
+            "any_shop": self.any_shop,
+            "outside": self.outside,
             "without_facts": self.without_facts,
             "general": self.general,
             "small_talk": self.small_talk,
@@ -367,19 +463,31 @@ class Writer:
         return writer(language)
 
 
-def with_typo(text: str, language: str, rng: random.Random) -> str:
-    """`text` with one slip of the keyboard; digits stay as they are."""
-    places = [i for i in range(1, len(text) - 2) if text[i].isalpha() and text[i + 1].isalpha()]
-    if not places:
-        return text
-    at = rng.choice(places)
-    kinds = ["drop", "swap", "double"] if language == "en" else ["drop", "double"]
-    kind = rng.choice(kinds)
-    if kind == "drop":
-        return text[:at] + text[at + 1 :]
-    if kind == "swap":
-        return text[:at] + text[at + 1] + text[at] + text[at + 2 :]
-    return text[:at] + text[at] + text[at:]
+@lru_cache(maxsize=1)
+def _asides() -> dict[str, dict[str, dict[str, list[str]]]]:
+    """Language → intent → words of its topic, and questions that leave them out."""
+    found: dict[str, dict[str, dict[str, list[str]]]] = {"en": {}, "ja": {}}
+    for topic in bank()["topics"]:
+        for intent in topic.get("intents", ()):
+            for language in found:
+                found[language][intent] = topic[language]
+    return found
+
+
+@lru_cache(maxsize=1)
+def _statements() -> dict[str, dict[str, list[str]]]:
+    """Language → topic → the lines that the intent of the same value is stated in."""
+    found: dict[str, dict[str, list[str]]] = {"en": {}, "ja": {}}
+    for topic in bank()["topics"]:
+        for key in topic.get("intents", ()):
+            intent = load().intent(key)
+            if len(intent.slots) == 1:
+                (slot,) = intent.slots
+                for language, lines in found.items():
+                    lines[topic["id"]] = [
+                        line.replace("{" + slot + "}", "{v}") for line in intent.statement[language]
+                    ]
+    return found
 
 
 def chunk(number: int, size: int, seed: int = 0) -> list[Talk]:

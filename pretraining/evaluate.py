@@ -13,11 +13,13 @@ import random
 import re
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pretraining.corpus import Talk, Writer
 from pretraining.grammar import LANGUAGES
+from pretraining.slips import typed
 from workshop_helpers.core.cards import file_hash
 from workshop_helpers.core.device import machine, versions
 from workshop_helpers.core.jsonio import write_json
@@ -35,6 +37,13 @@ TARGETS = {
     "general_knowledge": {"en": 0.70, "ja": 0.70},
 }
 KINDS = tuple(row for row in TARGETS if row != "language")
+# Rows of the wider grammar; the probe for what a fine-tuning cost stays what it was.
+WIDER_TARGETS = {
+    "any_shop": {"en": 0.85, "ja": 0.80},
+    "any_shop_missing": {"en": 0.80, "ja": 0.80},
+    "typed_live": {"en": 0.85, "ja": 0.80},
+    "outside": {"en": 0.90, "ja": 0.90},
+}
 # How an honest "I was not told that" reads; the grammar's templates and their near relatives.
 ADMITS = {
     "en": re.compile(
@@ -59,14 +68,26 @@ def draw_talks(kind: str, language: str, count: int) -> list[Talk]:
         "vague_without_facts": lambda: writer.without_facts(language, turns=1),
         "not_in_information": lambda: writer.with_facts(language, turns=1, kind="missing"),
         "general_knowledge": lambda: writer.general(language, turns=1),
+        "any_shop": lambda: writer.any_shop(language, turns=1, kind="fact"),
+        "any_shop_missing": lambda: writer.any_shop(language, turns=1, kind="missing"),
+        "outside": lambda: writer.outside(language, turns=1),
     }
+    if kind == "typed_live":  # the questions of `facts_in_prompt`, typed otherwise
+        rng = random.Random(f"eval-{kind}-{language}-7")
+        return [as_typed(talk, rng) for talk in draw_talks("facts_in_prompt", language, count)]
     return [makers[kind]() for _ in range(count)]
+
+
+def as_typed(talk: Talk, rng: random.Random) -> Talk:
+    """The conversation with its first question as it is typed live."""
+    turn = talk.turns[0]
+    return replace(talk, turns=(replace(turn, question=typed(turn.question, talk.language, rng)),))
 
 
 def right(kind: str, language: str, talk: Talk, answer: str) -> bool | float:
     """Whether an answer does what its row asks; for facts the share of values that it states."""
     turn = talk.turns[0]
-    if kind == "facts_in_prompt":
+    if kind in ("facts_in_prompt", "any_shop", "typed_live"):
         return sum(states(answer, key) for key in turn.keys) / len(turn.keys)
     if kind == "general_knowledge":
         # "2月" must not be found in "12月", nor 1 in 12.
@@ -104,14 +125,15 @@ def probe(
                     right(kind, language, t, a.text) for t, a in zip(talks, answers, strict=True)
                 ]
                 rows[kind][language] = round(sum(scores) / len(scores), 4)
-                # A bare "12" or "7月" belongs to no language.
-                judged = [a for a in answers if detect_language(a.text) != "?"]
+                # A bare "12" or "7月" belongs to no language; the row is of the card's questions.
+                judged = [a for a in answers if detect_language(a.text) != "?" and kind in KINDS]
                 same += sum(detect_language(a.text) == language for a in judged)
                 asked += len(judged)
                 for talk, answer, score in zip(talks, answers, scores, strict=True):
                     if score < 1 and len(wrong.setdefault(f"{kind}.{language}", [])) < examples:
                         wrong[f"{kind}.{language}"].append(
                             {
+                                "system": talk.system or "",
                                 "question": talk.turns[0].question,
                                 "answer": answer.text,
                                 "wanted": talk.turns[0].answer,
@@ -138,8 +160,10 @@ def main() -> None:
     )
     args = parser.parse_args()
     began = time.time()
-    found = probe(args.model, questions=args.questions, examples=args.examples)
-    for row, targets in TARGETS.items():
+    every = TARGETS | WIDER_TARGETS
+    kinds = tuple(row for row in every if row != "language")
+    found = probe(args.model, kinds=kinds, questions=args.questions, examples=args.examples)
+    for row, targets in every.items():
         for language, target in targets.items():
             value = found["rows"][row][language]
             print(
@@ -148,7 +172,10 @@ def main() -> None:
             )
     for row, cases in found.get("wrong", {}).items():
         for case in cases:
-            print(f"\n[{row}]\n  Q {case['question']}\n  A {case['answer']}\n  = {case['wanted']}")
+            print(
+                f"\n[{row}]\n  S {case['system']}\n  Q {case['question']}\n"
+                f"  A {case['answer']}\n  = {case['wanted']}"
+            )
     if args.out:
         weights = sorted(args.model.glob("*.safetensors"))
         write_json(
@@ -157,7 +184,7 @@ def main() -> None:
                 "model": {path.name: file_hash(path) for path in weights},
                 "questions_per_row_and_language": args.questions,
                 "rows": found["rows"],
-                "targets": TARGETS,
+                "targets": every,
                 "seconds": round(time.time() - began),
                 "machine": machine(),
                 "versions": versions(),

@@ -139,7 +139,8 @@ class Grammar:
         return next(intent for intent in self.intents if intent.id == intent_id)
 
 
-def _read(name: str) -> Any:
+def read_bank(name: str) -> Any:
+    """The content of `grammar/NAME.yaml`."""
     return yaml.load(
         (BANKS / f"{name}.yaml").read_text(encoding="utf-8"),
         Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader),
@@ -149,5 +150,5 @@ def _read(name: str) -> Any:
 @lru_cache(maxsize=1)
 def load() -> Grammar:
     """All banks of `grammar/`."""
-    intents = tuple(Intent(**entry) for bank in INTENT_BANKS for entry in _read(bank))
-    return Grammar(intents, _read("general"), _read("dressing"))
+    intents = tuple(Intent(**entry) for bank in INTENT_BANKS for entry in read_bank(bank))
+    return Grammar(intents, read_bank("general"), read_bank("dressing"))
