@@ -106,7 +106,7 @@ def start_of(
 ) -> tuple[Any, Any]:
     """A new model and its tokenizer, or those of the folder `start`; the model is in fp32."""
     import torch
-    from transformers import AutoTokenizer, Qwen2ForCausalLM
+    from transformers import PreTrainedTokenizerFast, Qwen2ForCausalLM
 
     if start is None:
         tokenizer = tokenizer_for(work / "tokenizer")
@@ -114,7 +114,8 @@ def start_of(
     model = Qwen2ForCausalLM.from_pretrained(
         start, dtype=torch.float32, attn_implementation=attention, local_files_only=True
     )
-    return model, AutoTokenizer.from_pretrained(start, local_files_only=True)
+    # AutoTokenizer would take Qwen2's class for it, and that puts a normalizer in.
+    return model, PreTrainedTokenizerFast.from_pretrained(start, local_files_only=True)
 
 
 def tokenizer_for(folder: Path) -> Any:
