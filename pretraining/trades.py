@@ -123,9 +123,8 @@ class Trader:
 
     def around(self, key: str) -> str:
         """A template of `prompts.yaml`, the held-out ones where there are some."""
-        prompts = self.bank["prompts"]
-        kept = prompts.get("held_out", {}).get(key) if self.held_out else None
-        return self.pick((kept or prompts[key])[self.language])
+        entry = self.bank["prompts"][key]
+        return self.pick(((self.held_out and entry.get("held_out")) or entry)[self.language])
 
     # -- names and values --------------------------------------------------------------------
 

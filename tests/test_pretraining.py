@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pretraining import corpus, grammar, values
+from pretraining import corpus, grammar, slips, trades, values
 from workshop_helpers.core.artifacts import data_path
 
 LANGUAGES = grammar.LANGUAGES
@@ -65,16 +65,74 @@ def test_no_question_belongs_to_two_intents_and_none_is_both_seen_and_held_out()
         assert not held_out & set(owner)
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_the_shops_held_out_questions_stand_in_no_corpus_template(language: str) -> None:
-    def bare(text: str) -> str:
-        return re.sub(r"[\W_]+", "", text.lower())
+def bare(text: str) -> str:
+    return re.sub(r"[\W_]+", "", text.lower())
 
-    text = data_path("shop", f"questions.{language}.jsonl").read_text(encoding="utf-8")
-    questions = {bare(json.loads(line)["question"]) for line in text.splitlines()}
-    templates = [t for intent in grammar.load().intents for t in intent.questions[language]]
-    corpus_forms = {bare(text) for template in templates for text in grammar.expand(template)}
-    assert not questions & corpus_forms
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_indirect_question_is_one_of_the_courses_or_of_two_topics_or_held_out(
+    language: str,
+) -> None:
+    """The other templates are held against the course's questions in dataset/."""
+    owner: dict[str, str] = {}
+    kept: set[str] = set()
+    topics = trades.bank()["topics"] + trades.bank()["held_out_topics"]
+    for topic in topics:
+        for template in topic[language]["ask"]:
+            for question in map(bare, grammar.expand(template)):
+                assert owner.setdefault(question, topic["id"]) == topic["id"], question
+        for template in topic[language].get("kept", []):
+            kept |= set(map(bare, grammar.expand(template)))
+    assert not kept & set(owner)
+    patterns = [re.compile(re.sub("any|a_any|anys", ".+", question)) for question in owner]
+    for name in ("questions", "validation"):
+        text = data_path("shop", f"{name}.{language}.jsonl").read_text(encoding="utf-8")
+        for line in text.splitlines():
+            asked = bare(json.loads(line)["question"])
+            assert not any(pattern.fullmatch(asked) for pattern in patterns), asked
+
+
+@pytest.mark.parametrize("held_out", [False, True])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_any_shops_answers_are_in_its_prompt_and_what_it_lacks_is_said_without_figures(
+    language: str, held_out: bool
+) -> None:
+    from pretraining.evaluate import ADMITS
+
+    writer = corpus.Writer(random.Random(8), held_out=held_out)
+    for _ in range(150):
+        talk = writer.any_shop(language, turns=2)
+        assert talk.system
+        for turn in talk.turns:
+            assert not re.search(r"[{}|\[\]]", turn.question + turn.answer), turn
+            if turn.kind == "fact":
+                assert turn.keys
+                assert all(key in turn.answer and key in talk.system for key in turn.keys), talk
+            elif turn.kind in ("missing", "outside"):
+                assert not re.search(r"\d", turn.answer), turn
+                assert ADMITS[language].search(turn.answer), turn
+
+
+def test_a_prompt_holds_several_values_of_one_kind_so_that_one_must_be_chosen() -> None:
+    writer = corpus.Writer(random.Random(9))
+    for language, mark in (("en", r"[$£€]\d"), ("ja", r"\d円|[￥¥]\d")):
+        prompts = [writer.any_shop(language, turns=1).system or "" for _ in range(200)]
+        assert sum(len(re.findall(mark, prompt)) >= 3 for prompt in prompts) >= 60
+        assert len({prompt.splitlines()[0][:6] for prompt in prompts}) >= 60
+
+
+def test_held_out_trades_services_and_openers_stay_out_of_the_corpus() -> None:
+    corpus_text = "".join(repr(talk) for talk in corpus.chunk(2, 1500))
+    for trade in trades.bank()["held_out_trades"]:
+        for good in trade["goods"][:2]:
+            assert good.split("|")[1] not in corpus_text, good
+    for service in trades.bank()["held_out_services"]:
+        assert service.split("|")[1].split(",")[0].strip() not in corpus_text, service
+    prompts = trades.bank()["prompts"]
+    assert not any(lead in corpus_text for lead in prompts["lead"]["held_out"]["en"] if lead)
+    writer = corpus.Writer(random.Random(3), held_out=True)
+    asked = {writer.outside_turn("en").question for _ in range(20)}
+    assert any("Pacific" in text or "Nile" in text or "tips" in text for text in asked)
 
 
 def test_a_chunk_is_the_same_every_time_and_another_one_differs() -> None:
@@ -116,8 +174,13 @@ def test_the_measurement_knows_every_way_to_say_that_a_fact_is_missing() -> None
 
     bank = grammar.load()
     for language in LANGUAGES:
-        for key in ("not_in_information", "not_in_information_unnamed"):
-            for template in bank.dressing[key][language]:
+        outside = trades.bank()["prompts"]["outside_answers"]
+        for bank_of in (
+            bank.dressing["not_in_information"],
+            bank.dressing["not_in_information_unnamed"],
+            outside,
+        ):
+            for template in bank_of[language]:
                 for text in grammar.expand(template):
                     assert ADMITS[language].search(text), text
         templates = [t for intent in bank.intents for t in intent.answers[language]]
@@ -126,11 +189,20 @@ def test_the_measurement_knows_every_way_to_say_that_a_fact_is_missing() -> None
         assert len(taken_for_one) <= 0.02 * len(answers), taken_for_one
 
 
-def test_typos_leave_digits_alone() -> None:
+@pytest.mark.parametrize(
+    ("language", "question"),
+    [
+        ("en", "Is 14 days right for $5.20 lamps?"),
+        ("ja", "5,200円のランプは、返品が14日以内ですか？"),
+    ],
+)
+def test_what_is_typed_live_keeps_its_figures_and_differs(language: str, question: str) -> None:
     rng = random.Random(0)
-    for _ in range(200):
-        typed = corpus.with_typo("Is 14 days right for 52 lamps?", "en", rng)
-        assert re.findall(r"\d", typed) == list("1452")
+    for variant in slips.VARIANTS[language]:
+        seen = {slips.typed(question, language, rng, variant) for _ in range(40)}
+        assert seen - {question}, variant
+        for text in seen:
+            assert re.findall(r"\d[\d.,]*", text) == re.findall(r"\d[\d.,]*", question), text
 
 
 @pytest.fixture(scope="module")
@@ -217,6 +289,35 @@ def test_a_killed_pretraining_goes_on_to_the_same_model(
     resumed = run("killed")
     assert straight.keys() == resumed.keys()
     assert all(torch.equal(straight[name], resumed[name]) for name in straight)
+
+
+def test_a_model_is_trained_on_with_its_own_tokenizer_and_the_rate_raised_again(
+    small_tokenizer, tmp_path: Path, monkeypatch
+) -> None:  # type: ignore[no-untyped-def]
+    import torch
+    from safetensors.torch import load_file
+
+    from pretraining import train
+
+    monkeypatch.setattr(train, "CHUNK", 96)
+    monkeypatch.setattr(train, "LENGTHS", (64, 128, 256))
+    sizes = {"hidden": 64, "intermediate": 64, "layers": 1, "heads": 2, "kv_heads": 1}
+    start = tmp_path / "start"
+    train.export(
+        train.new_model(train.Recipe(**sizes), len(small_tokenizer)), small_tokenizer, start, {}
+    )
+
+    def trained_on(peak: float) -> dict[str, torch.Tensor]:
+        recipe = train.Recipe(steps=2, warmup=1, batch_tokens=512, peak=peak)
+        out = tmp_path / f"out-{peak}"
+        work = tmp_path / f"work-{peak}"
+        train.train(recipe, out, work, start=start, device="cpu", compile_steps=False)
+        assert (out / "tokenizer.json").read_bytes() == (start / "tokenizer.json").read_bytes()
+        return load_file(out / "model.safetensors")
+
+    before = load_file(start / "model.safetensors")
+    assert all(torch.equal(before[name], tensor) for name, tensor in trained_on(0.0).items())
+    assert not all(torch.equal(before[name], tensor) for name, tensor in trained_on(0.5).items())
 
 
 def test_bundled_model_keeps_the_promised_limits() -> None:

@@ -126,6 +126,7 @@ def test_figures_replace_what_stood_between_the_markers():
 def test_every_wording_is_used_and_fits_both_languages():
     source = Path(readme_figures.__file__).read_text(encoding="utf-8")
     labels = [*ROOT.glob("results/*.json"), ROOT / "benchmarks" / "learning.py"]
+    labels.append(ROOT / "pretraining" / "evaluate.py")
     results = "".join(path.read_text(encoding="utf-8") for path in labels)
     for key, texts in readme_figures.texts().items():
         assert set(texts) == {"en", "ja"}
