@@ -112,9 +112,7 @@ def test_each_training_row_states_one_fact_and_each_block_states_all(shop, langu
 @of_each_shop
 def test_the_held_out_questions_ask_every_fact_in_other_words_than_the_rows(shop, language):
     raw = rows("questions", language, of(shop))
-    trained = {
-        row["instruction"]: grams(row["instruction"]) for row in rows("train", language, of(shop))
-    }
+    trained = [row["instruction"] for row in rows("train", language, of(shop))]
     assert len(raw) == len({row["id"] for row in raw}) == 30
     assert min(Counter(row["topic"] for row in raw).values()) >= 3
     for row in raw:
@@ -123,7 +121,7 @@ def test_the_held_out_questions_ask_every_fact_in_other_words_than_the_rows(shop
         assert (row["topic"], row["language"]) == (fact.topic, language)
         assert wanted(row) == fact.values[language]
         assert not re.search(r"\d", row["question"])
-        like = max((likeness(grams(row["question"]), own), text) for text, own in trained.items())
+        like = max((likeness(grams(row["question"]), grams(text)), text) for text in trained)
         assert like[0] < LIKENESS_LIMIT, (row["question"], like)
     questions = {plain(row["question"]) for row in raw}
     assert len(questions) == 30 and not questions & {plain(text) for text in trained}

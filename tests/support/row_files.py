@@ -23,18 +23,20 @@ def rows(name: str, language: str, domain: str = "shop") -> list[dict[str, Any]]
     return [json.loads(line) for line in text.splitlines()]
 
 
+@cache
 def plain(question: str) -> str:
     """A question without greeting, punctuation, spaces and letter case."""
     text = unicodedata.normalize("NFKC", GREETING.sub("", question)).casefold()
     return re.sub(r"[\W_]+", "", text)
 
 
-def grams(question: str, length: int = 4) -> set[str]:
+@cache
+def grams(question: str, length: int = 4) -> frozenset[str]:
     text = plain(question)
-    return {text[i : i + length] for i in range(max(1, len(text) - length + 1))}
+    return frozenset(text[i : i + length] for i in range(max(1, len(text) - length + 1)))
 
 
-def likeness(a: set[str], b: set[str]) -> float:
+def likeness(a: frozenset[str], b: frozenset[str]) -> float:
     return len(a & b) / len(a | b)
 
 
