@@ -563,6 +563,26 @@ def real_pictures(data: Data, language: str) -> Iterator[tuple[str, str]]:
         yield "real-wordings", picture([worded])
 
 
+def curve(data: Data, say: Say) -> Iterator[str]:
+    """What a hundred rows foretold of more, beside what these gave."""
+    rows, shares = [], set[str]()
+    for language, found in data["languages"].items():
+        shares.add(", ".join(str(p["rows"]) for p in found["curve"]["points"][:-1]))
+        for one in found["ahead"]:
+            ends = [share(one["expected"][name]) for name in ("middle", "low", "high")]
+            rows.append(
+                [
+                    say("curve_what", say(language), one["rows"], f"{one['epochs']:g}"),
+                    "{} ({}–{})".format(*ends),
+                    share(one["recall"]) + ("" if one["within"] else f" {say('curve_outside')}"),
+                    f"{100 * one['off']:+.1f}",
+                ]
+            )
+    yield say("curve_about", data["from_rows"], " / ".join(sorted(shares)))
+    heads = ("curve_more", "curve_expected", "curve_measured", "curve_off")
+    yield table(map(say, heads), rows)
+
+
 def stage(data: Data, say: Say) -> Iterator[str]:
     """How long the cells of each section of the talk take, beside its minutes, for each language.
 
@@ -597,6 +617,7 @@ SECTIONS: dict[str, Callable[[Data, Say], Iterator[str]]] = {
     "mame": mame,
     "learning": learning,
     "learning_map": learning_map,
+    "curve": curve,
     "quantization": quantization,
     "real_models": real_models,
     "runtimes": runtimes,

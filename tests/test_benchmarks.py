@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,7 @@ from benchmarks import (
     throughput,
 )
 from workshop_helpers.dataset import questions
+from workshop_helpers.evaluation.curve import RowsCurve
 from workshop_helpers.evaluation.shop import Shop
 from workshop_helpers.metrics.scoring import Question, score_answer
 from workshop_helpers.training.recipe import LoraRecipe
@@ -46,6 +48,7 @@ KEYS = {
     "data_check": ("targets", "quick_check", "full_check", "false_alarms"),
     "scoring": ("targets", "met", "before", "all", "unseen"),
     "learning_map": ("models", "runs"),
+    "curve": ("from_rows", "languages"),
     "real_models": ("models", "noise", "runs"),
     "stage": ("planned_minutes", "ollama", "languages"),
     "recipe_search": ("question_set", "questions", "base", "trials"),
@@ -519,7 +522,7 @@ def test_the_results_page_shows_every_benchmark(language):
         "families": FOUND,
         "speed": SPEED,
         **{name: recorded(name) for name in ("quantization", "adapters", "data_check", "scoring")},
-        "learning_map": recorded("learning_map"),
+        **{name: recorded(name) for name in ("learning_map", "curve")},
         "real_models": figures_of_real_models(),
     }
     shown = {name: readme_figures.section(name, files[name], language) for name in files}
@@ -574,14 +577,13 @@ def test_a_results_file_says_where_it_comes_from_and_is_taken_up_again(tiny_mode
 
 
 @pytest.mark.parametrize("name", [*all_of_them.NAMES, *all_of_them.OTHERS])
-def test_every_benchmark_tells_how_it_is_used(name):
-    command = [sys.executable, "-m", f"benchmarks.{name}", "--help"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert "--quick" in done.stdout
-    assert ("--model " in done.stdout) is (
-        name not in ("families", "scoring", "own_rows", "real_models")
-    )  # which take none
+def test_every_benchmark_tells_how_it_is_used(name, capsys):
+    with pytest.raises(SystemExit) as left:
+        import_module(f"benchmarks.{name}").main(["--help"])
+    told = capsys.readouterr().out
+    assert left.value.code == 0 and "--quick" in told
+    none = ("families", "scoring", "own_rows", "real_models")  # which take no model
+    assert ("--model " in told) is (name not in none)
 
 
 def test_make_bench_names_benchmarks_and_passes_options_on():
@@ -603,6 +605,18 @@ def test_peak_memory_is_the_process_own_and_not_its_parents():
 def test_the_matmul_peak_is_a_speed():
     torch = pytest.importorskip("torch")
     assert throughput.matmul_peak(torch.float32, "cpu", seconds=0.01) > 1e8
+
+
+def test_what_was_foretold_follows_from_the_recorded_trainings():
+    for language, found in recorded("curve")["languages"].items():
+        curve = RowsCurve.from_dict(found["curve"])
+        assert (curve.rows, curve.language, curve.questions) == (100, language, 90)
+        assert {one["rows"] for one in found["ahead"]} == {200, 250, 500}
+        for one in found["ahead"]:
+            expected = curve.at(one["rows"])
+            assert one["expected"]["middle"] == pytest.approx(expected.middle, abs=1e-6)
+            assert one["off"] == pytest.approx(one["recall"] - expected.middle, abs=1e-4)
+            assert one["within"] == (expected.low <= one["recall"] <= expected.high)
 
 
 @pytest.mark.parametrize("name", KEYS)

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from .display.widgets.lora import lora_view as lora_view
     from .display.widgets.microscope import microscope as microscope
     from .display.widgets.picker import pick_quantization as pick_quantization
+    from .display.widgets.rows_curve import rows_curve as rows_curve
     from .display.widgets.tokens import explore_tokens as explore_tokens
     from .display.widgets.training import TrainingView as TrainingView
     from .evaluation.agreement import agreement as agreement
@@ -137,6 +138,7 @@ _FROM = {
     "read_questions": "dataset.questions",
     "read_weights": "gguf.blocks",
     "row_in_formats": "dataset.formats.samples",
+    "rows_curve": "display.widgets.rows_curve",
     "runs_folder": "core.artifacts",
     "score_answer": "metrics.scoring",
     "show_tokens": "display.tokens",

@@ -30,6 +30,7 @@ CALLS = {
     "verify": "MODEL ADAPTER GGUF --questions QUESTIONS --facts FACTS --out OUT --html OUT",
     "modelfile": "GGUF --system-file TEXT --from-data ROWS --out OUT",
     "demo": "--model MODEL --no-ollama --language en --out OUT",
+    "curve": "--data ROWS --questions QUESTIONS --model MODEL --out OUT",
     "try": "ROWS --questions QUESTIONS --model MODEL --out OUT",
     "demo1": "--model MODEL --out OUT",
     "demo2": "--model MODEL --out OUT",
@@ -222,7 +223,7 @@ def test_no_verb_replaces_a_file_that_it_did_not_make(capfd, things, verb):
     call = CALLS[verb].replace("--converter CONVERTER", "")
     out = {"gguf": "mine.gguf", "data check": "mine.html"}.get(verb, "mine.jsonl")
     file = things / out
-    if verb in ("quantize", "demo", "try"):
+    if verb in ("quantize", "demo", "try", "curve"):
         file = things / "mine" / {"quantize": "m-Q8_0.gguf"}.get(verb, "report.html")
         out = "mine"
     file.parent.mkdir(exist_ok=True)

@@ -89,6 +89,7 @@ def build_parser() -> argparse.ArgumentParser:
     from .arguments import DEBUG_HELP, Parser, flag, run_prints_help
     from .chat import add_chat_verb
     from .convert import add_convert_verbs
+    from .curve import add_curve_verb
     from .data import add_data_verbs
     from .demo import add_demo_verb
     from .demos import add_demos_verbs
@@ -114,7 +115,7 @@ def build_parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(title="commands", metavar="COMMAND")
     for add in (
         add_demo_verb, add_own_verb, add_demos_verbs, add_doctor_verb, add_models_verb,
-        add_train_verbs,
+        add_train_verbs, add_curve_verb,
         add_evaluate_verbs, add_chat_verb, add_convert_verbs, add_data_verbs, add_modelfile_verb,
         add_ollama_verbs, add_stage_verbs,
     ):  # fmt: skip

@@ -19,6 +19,7 @@ from .html import Html
 from .machine import duration
 from .plots import Plot, loss_curve, recall_bars, size_against_quality
 from .report import report_html, write_report
+from .rows_curve import rows_curve_plot
 from .sweep import sweep_plot
 from .tables import ResultTable, as_table, percent
 from .widgets.curves import curve_explorer
@@ -37,6 +38,7 @@ __all__ = [
     "percent",
     "recall_bars",
     "report_html",
+    "rows_curve_plot",
     "size_against_quality",
     "sweep_plot",
     "view",

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 def training_seconds(
-    model: str,
+    model: str | ModelRef,
     rows: Sequence[Conversation],
     recipe: LoraRecipe,
     device: Device | str | None = None,
     *,
     here: bool = True,
 ) -> float:
-    """Seconds that a training of a catalogue's model takes on this machine as busy as it is now.
+    """Seconds that a training of a model takes on this machine as busy as it is now.
 
     Where the weights are `here`, two real steps are taken and the second is timed; else the
     machine's speed with matrices is, and the training is taken to reach half of that with 6
