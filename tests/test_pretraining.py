@@ -122,7 +122,7 @@ def test_a_prompt_holds_several_values_of_one_kind_so_that_one_must_be_chosen() 
 
 
 def test_held_out_trades_services_and_openers_stay_out_of_the_corpus() -> None:
-    corpus_text = "".join(repr(talk) for talk in corpus.chunk(2, 1500))
+    corpus_text = "".join(repr(talk) for talk in corpus.chunk(2, 600))
     for trade in trades.bank()["held_out_trades"]:
         for good in trade["goods"][:2]:
             assert good.split("|")[1] not in corpus_text, good
@@ -261,22 +261,22 @@ def test_a_killed_pretraining_goes_on_to_the_same_model(
 
     from pretraining import train
 
-    monkeypatch.setattr(train, "CHUNK", 96)
+    monkeypatch.setattr(train, "CHUNK", 48)
     monkeypatch.setattr(train, "LENGTHS", (64, 128, 256))
     sizes = {"hidden": 64, "intermediate": 64, "layers": 1, "heads": 2, "kv_heads": 1}
-    recipe = train.Recipe(steps=8, warmup=2, batch_tokens=512, **sizes)
+    recipe = train.Recipe(steps=4, warmup=2, batch_tokens=512, **sizes)
 
     def run(name: str, **extra: object) -> dict[str, torch.Tensor]:
         work = tmp_path / name
         if not (work / "tokenizer").exists():
             small_tokenizer.save_pretrained(work / "tokenizer")
         train.train(
-            recipe, work / "out", work, compile_steps=False, device="cpu", save_every=3, **extra
+            recipe, work / "out", work, compile_steps=False, device="cpu", save_every=2, **extra
         )
         return load_file(work / "out" / "model.safetensors")
 
     straight = run("straight")
-    # Stop after the checkpoint at step 3, as a kill would, then start again.
+    # Stop after the checkpoint at step 2, as a kill would, then start again.
     original = train.save_checkpoint
 
     def save_then_die(*args: object) -> None:
@@ -299,7 +299,7 @@ def test_a_model_is_trained_on_with_its_own_tokenizer_and_the_rate_raised_again(
 
     from pretraining import train
 
-    monkeypatch.setattr(train, "CHUNK", 96)
+    monkeypatch.setattr(train, "CHUNK", 48)
     monkeypatch.setattr(train, "LENGTHS", (64, 128, 256))
     sizes = {"hidden": 64, "intermediate": 64, "layers": 1, "heads": 2, "kv_heads": 1}
     start = tmp_path / "start"
