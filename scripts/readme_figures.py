@@ -493,7 +493,7 @@ def real_models(data: Data, say: Say) -> Iterator[str]:
     for (model, spoken, weights), runs in every.items():
         yield f"{model}, {say(spoken)}, {say(f'real_{weights}')}"
         heads = ("type", "bits", "real_stored", "real_fell", "perplexity", "kl", "top")
-        yield table(map(say, (*heads, "recall", "contradicted")), map(_rounded, runs))
+        yield table(map(say, (*heads, "recall", "contradicted")), map(_rounded, by_bits(runs)))
     rows = []
     for (model, spoken, count), runs in of_part(data, "wordings", *WORDED).items():
         keys = (*SCORES, "trained_recall")
@@ -508,6 +508,11 @@ def real_models(data: Data, say: Say) -> Iterator[str]:
 
 PROMPTED = ("model", "language", "tuned", "facts")
 WORDED = ("model", "language", "wordings")
+
+
+def by_bits(runs: list[Data]) -> list[Data]:
+    """The types from the most to the fewest bits."""
+    return sorted(runs, key=lambda run: -run["bits_per_weight"])
 
 
 def _rounded(run: Data) -> list[str]:
@@ -541,7 +546,8 @@ def real_pictures(data: Data, language: str) -> Iterator[tuple[str, str]]:
         yield "real-prompts", picture([prompts])
     rounded = of_part(data, "quantization", "model", "language", "weights").items()
     facts, grid = [], []
-    for (model, spoken, weights), runs in rounded:
+    for (model, spoken, weights), found in rounded:
+        runs = by_bits(found)
         if weights == "tuned":
             bars = [(r["type"], r["recall"], share(r["recall"])) for r in runs]
             facts.append(panel(f"{model}, {say(spoken)}: {say('picture_real_kept')}", bars, 62))
