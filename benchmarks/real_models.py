@@ -419,7 +419,8 @@ class Results:
 
     def add(self, task: Task, scores: Scores) -> None:
         found = self.read()
-        found["runs"].append({**asdict(task), **scores})
+        others = [run for run in found["runs"] if not asdict(task).items() <= run.items()]
+        found["runs"] = [*others, {**asdict(task), **scores}]
         found["made"] = self.source["made"]
         self._write(found)
 

@@ -265,6 +265,8 @@ def test_a_killed_measurement_goes_on_and_another_version_of_a_model_starts_anew
     again = real_models.Results(path, source)
     again.begin("mame", {"files": "a"})
     assert again.has(task) and not again.has(other)
+    again.add(task, {"recall": 0.75})  # by two runs at a time
+    assert [run["recall"] for run in again.read()["runs"]] == [0.1, 0.75]
     again.begin("mame", {"files": "b"})
     assert not again.has(task)
     assert [run["model"] for run in again.read()["runs"]] == ["smollm2"]
