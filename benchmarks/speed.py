@@ -51,6 +51,7 @@ from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.core.jsonio import read_json
 
 if TYPE_CHECKING:
+    from workshop_helpers.dataset.formats import Conversation
     from workshop_helpers.training.recipe import LoraRecipe
 
 FEW, FEW_EPOCHS, FEW_BATCH = 10, 3, 2
@@ -174,21 +175,28 @@ class Trainer:
     """A process that trains when it is told to, so that nothing this process does in between
     reaches it.
 
-    `module` reads a task a line and answers with its seconds; `task` is what all its tasks have in
-    common.
+    `module`, of the checkout `root`, reads a task a line and answers with its seconds; `task` is
+    what all its tasks have in common; `judge` says of an adapter what it has learned.
     """
 
-    def __init__(self, asked: Settings, language: str, module: str, task: dict[str, Any]) -> None:
-        self.asked, self.language, self.task = asked, language, task
-        self.name = module.rpartition(".")[2]
+    def __init__(
+        self,
+        asked: Settings,
+        module: str,
+        task: dict[str, Any],
+        judge: Callable[[Path], dict[str, float]],
+        root: Path = ROOT,
+    ) -> None:
+        self.asked, self.task, self.judge = asked, task, judge
+        self.name = module.rpartition(".")[2] + ("" if root == ROOT else f" in {root.name}")
         self.stack = ExitStack()
         self.folder = Path(self.stack.enter_context(tempfile.TemporaryDirectory()))
         errors = self.folder / "stderr"
         self.errors = self.stack.enter_context(errors.open("w+", encoding="utf-8"))
         self.process = subprocess.Popen(
             [sys.executable, "-m", module],
-            cwd=ROOT,
-            env=CLEAN_ENVIRONMENT,
+            cwd=root,
+            env={**CLEAN_ENVIRONMENT, "PYTHONPATH": str(root)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.errors,
@@ -196,25 +204,31 @@ class Trainer:
         )
 
     def train(self, **changes: Any) -> dict[str, Any]:
-        """One training and the held-out recall of what it wrote."""
+        """One training, the processor's seconds that it took, and what it has taught."""
+        import psutil
+
         out = self.folder / "adapter"
         assert self.process.stdin is not None
         assert self.process.stdout is not None
+        before = sum(psutil.Process(self.process.pid).cpu_times()[:2])
         self.process.stdin.write(json.dumps({**self.task, **changes, "out": str(out)}) + "\n")
         self.process.stdin.flush()
         line = self.process.stdout.readline()
         if not line:
             self.errors.seek(0)
             raise WorkshopError(f"{self.name} failed: {self.errors.read().strip()[-600:]}")
-        settings_ = changes.get("recipe", changes)
+        task = {**self.task, **changes}
+        settings_ = task.get("recipe", task)
         found = {**{key: settings_[key] for key in SETTLED}, **json.loads(line)}
-        found["recall"] = _recall(self.asked, self.language, out)
+        after = sum(psutil.Process(self.process.pid).cpu_times()[:2])
+        found["processor_seconds"] = round(after - before, 2)
+        learned = self.judge(out)
         self.asked.say(
             f"{self.name}, rate {found['learning_rate']:g}, "
             f"{found['epochs']:g} epochs of {found['batch_size']}: "
-            f"{found['seconds']:.1f} s, recall {percent(found['recall'])}"
+            f"{found['seconds']:.1f} s, {learned}"
         )
-        return found
+        return {**found, **learned}
 
     def __enter__(self) -> Trainer:
         return self
@@ -296,6 +310,17 @@ def quickest(
     return chosen or runs[-1], runs
 
 
+def trl_rows(rows: Sequence[Conversation]) -> list[dict[str, Any]]:
+    """Rows as TRL takes them."""
+    return [
+        {
+            "prompt": row.prompt_messages(),
+            "completion": [{"role": "assistant", "content": row.answer}],
+        }
+        for row in rows
+    ]
+
+
 def trl(asked: Settings, named: Sequence[tuple[float, float, int]] = ()) -> dict[str, Any]:
     """Our trainer and recipe against TRL's defaults: each at its best, at TRL's best, and with the
     documented recipe.
@@ -328,16 +353,13 @@ def trl(asked: Settings, named: Sequence[tuple[float, float, int]] = ()) -> dict
     data = data_path("shop", f"train.{language}.jsonl")
     theirs_task = {
         "model": model,
-        "rows": [
-            {
-                "prompt": row.prompt_messages(),
-                "completion": [{"role": "assistant", "content": row.answer}],
-            }
-            for row in read_conversations(data, limit=MANY)
-        ],
+        "rows": trl_rows(read_conversations(data, limit=MANY)),
         "lora": {key: recipe.to_dict()[key] for key in ("rank", "alpha", "target_modules")},
     }
     ours_task = {"model": model, "rows": str(data), "limit": MANY}
+
+    def learned(adapter: Path) -> dict[str, float]:
+        return {"recall": _recall(asked, language, adapter)}
 
     def settled(run: dict[str, Any]) -> LoraRecipe:
         return recipe.replace(**{key: run[key] for key in SETTLED}, general_rows=0.0)
@@ -352,13 +374,13 @@ def trl(asked: Settings, named: Sequence[tuple[float, float, int]] = ()) -> dict
     with ExitStack() as stack:
 
         def started(module: str, task: dict[str, Any]) -> Trainer:
-            return stack.enter_context(Trainer(asked, language, module, task))
+            return stack.enter_context(Trainer(asked, module, task, learned))
 
         grid = (rates, batches, ladder)
         theirs = partial(by_trl, started("benchmarks.trl_default", theirs_task))
         theirs(rates[0], 0.25, 8)  # the first training pays for what the libraries do once
         chosen, runs = quickest(theirs, named, grid, must=not asked.quick)
-        with Trainer(asked, language, "benchmarks.our_training", ours_task) as searcher:
+        with Trainer(asked, "benchmarks.our_training", ours_task, learned) as searcher:
             ours = partial(by_us, searcher)
             ours(rates[0], 0.25, 8)
             our_best, our_runs = quickest(ours, named, grid, must=not asked.quick)

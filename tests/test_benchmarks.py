@@ -26,6 +26,7 @@ from benchmarks import (
     runtimes,
     speed,
     throughput,
+    training,
 )
 from workshop_helpers.dataset import questions
 from workshop_helpers.evaluation.curve import RowsCurve
@@ -423,6 +424,23 @@ def test_speed_report_says_what_is_met_missed_and_failed(capsys):
     assert met["60 questions in batch"] is False
     speed.report(SPEED)
     assert "pretraining could not be measured: no memory" in capsys.readouterr().out
+
+
+def test_a_training_beside_another_is_told_as_ratios_of_medians(capsys):
+    def run(seconds, busy, peak):
+        return {"seconds": seconds, "processor_seconds": busy, "peak_bytes": peak, "loss": 1.25}
+
+    runs = {
+        "ours": [run(2.0, 1.0, 1e9), run(4.0, 1.1, 1e9), run(3.0, 1.2, 1e9)],
+        "trl": [run(9.0, 3.3, 2e9)],
+    }
+    ratios = training.ratios(runs)
+    assert ratios == {"trl": {"seconds": 3.0, "processor_seconds": 3.0, "peak_bytes": 2.0}}
+    ways = {name: training.figures_of(found, 600) for name, found in runs.items()}
+    assert ways["ours"]["tokens_per_second"] == 200 and ways["trl"]["loss"]["median"] == 1.25
+    training.report({"rows": 40, "tokens": 600, "ways": ways, "ratios": ratios})
+    shown = capsys.readouterr().out
+    assert "3.00 s (2.00–4.00)" in shown and "2,000" in shown
 
 
 PAIR = {
