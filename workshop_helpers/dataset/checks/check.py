@@ -21,7 +21,7 @@ from ...core.errors import WorkshopError
 from ...core.progress import Bar
 from ...metrics.facts import ShopFacts
 from ...models.resolve import ModelRef, resolve
-from ..formats import Conversation, Fault, open_rows
+from ..formats import Conversation, Fault, RowReader, open_rows
 from ..formats.encodings import spoken
 from .amounts import Topics, enough, estimate
 from .consistency import Answers, KnownFacts, Statements
@@ -40,13 +40,14 @@ from .findings import (
 from .leakage import HeldOut, Leakage, read_held_out
 from .personal import hide, personal_findings
 from .prefilter import CONTENT, PERSONAL, find_signs, scanned
-from .repetition import NearDuplicates, Openings, check_repeated
-from .row import CheckedRow, Places, SetCheck
-from .size import Tokens, check_short
+from .repetition import NearDuplicates, Openings, check_repeated, may_repeat
+from .row import CheckedRow, Places, Rows, SetCheck
+from .size import Tokens, check_short, may_be_short
 from .structure import OtherFields
-from .style import Languages, Manners, NumberFormats, check_language, check_leftovers
+from .style import Languages, Manners, NumberFormats, check_language, check_leftovers, may_mix
 
-# Rows per call of `Checker.take`, and for which each check is called after the other.
+# Rows per call of `Checker.take`, and for which each check is called after the other in a set that
+# is not large: it says which of too many findings are kept.
 WAITING, BATCH = 1024, 32
 _MOST_WAITING = 8_000_000  # characters
 DEFAULT_MAX_LENGTH = 512  # LoraRecipe's default; this room cannot import it
@@ -174,19 +175,18 @@ def _read(checker: Checker, path: Path, bar: Bar, reading: dict[str, Any]) -> di
     return {"file": str(path), "rows": rows, "faults": faults, **how}
 
 
-def _batches(
-    reader: Iterable[Conversation | Fault], checker: Checker
-) -> Iterator[list[Conversation]]:
+def _batches(reader: RowReader, checker: Checker) -> Iterator[list[Conversation]]:
     waiting: list[Conversation] = []
     size = 0
-    for row in reader:
-        if not isinstance(row, Conversation):
-            checker.faults += 1
-            checker.keep([_from_fault(row)])
-            continue
-        waiting.append(row)
-        size += len(row.messages[-1].content)
-        if len(waiting) == WAITING or size > _MOST_WAITING:
+    for rows in reader.batches():
+        for row in rows:
+            if not isinstance(row, Conversation):
+                checker.faults += 1
+                checker.keep([_from_fault(row)])
+                continue
+            waiting.append(row)
+            size += len(row.messages[-1].content)
+        if len(waiting) >= WAITING or size > _MOST_WAITING:
             yield waiting
             waiting = []
             size = 0
@@ -248,10 +248,6 @@ class Checker:
             most = max_length or int(recipe.get("max_length", DEFAULT_MAX_LENGTH))
             self._tokens = Tokens(places, self._ref, most)
             self._every += [NearDuplicates(places), self._tokens]
-        self._checks: tuple[Callable[[CheckedRow], Iterable[Finding]], ...] = (
-            check_texts, check_short, check_repeated, check_leftovers, check_language,
-            *[one.add for one in self._every],
-        )  # fmt: skip
 
     def keep(self, findings: Iterable[Finding]) -> None:
         """Count findings, and keep at most MOST_FINDINGS of each rule and severity."""
@@ -263,30 +259,25 @@ class Checker:
 
     def take(self, conversations: Sequence[Conversation], seen: Seen | None = None) -> None:
         """Check rows, and add them to the checks of the set. seen: their scan, already begun."""
-        first = self.places.add(conversations)
         seen = seen or scanned(conversations)
-        rows = [
-            CheckedRow(number, conversation, plain, size)
-            for number, conversation, (plain, size) in zip(
-                itertools.count(first), conversations, seen, strict=False
-            )
-        ]
-        self.rows += len(rows)
-        for start in range(0, len(rows), BATCH):
-            self._take(rows[start : start + BATCH])
+        step = max(1, len(conversations)) if self._large else BATCH
+        for start in range(0, len(conversations), step):
+            some = conversations[start : start + step]
+            self._take(Rows(self.places.add(some), some, itertools.islice(seen, len(some))))
 
-    def _take(self, rows: list[CheckedRow]) -> None:
-        """Check a few rows, check by check: a check's code stays in the processor's cache."""
-        for check in self._checks:
-            for row in rows:
-                found = check(row)
-                if found:
-                    self.keep(found)
+    def _take(self, rows: Rows) -> None:
+        """Check a few rows, check by check."""
+        self.rows += len(rows)
+        for may_find, check in _OF_ROWS:
+            for place in may_find(rows):
+                self.keep(check(rows[place]))
+        for one in self._every:
+            self.keep(one.take(rows))
         for sampled in self._sampled:
             first, every = sampled.SAMPLE if self._large else SetCheck.SAMPLE
-            for row in rows:
-                if row.number < first or row.number % every == 0:
-                    self.keep(sampled.add(row))
+            for place, number in enumerate(rows.numbers):
+                if number < first or number % every == 0:
+                    self.keep(sampled.add(rows[place]))
 
     def finish(
         self,
@@ -317,11 +308,27 @@ class Checker:
 
 def check_texts(row: CheckedRow) -> Iterable[Finding]:
     """Findings of content and personal data in one row, if the prefilter finds signs of them."""
-    signs = 0 if row.plain else find_signs(row.messages)
+    signs = find_signs(row.messages)
     if not signs:
         return ()
     found = content_findings(row.conversation) if signs & CONTENT else []
     return found + personal_findings(row.conversation) if signs & PERSONAL else found
+
+
+def _not_plain(rows: Rows) -> list[int]:
+    return [place for place, plain in enumerate(rows.plain) if not plain]
+
+
+# The checks of single rows, each behind the search for the places of those that it must look at.
+_OF_ROWS: tuple[
+    tuple[Callable[[Rows], list[int]], Callable[[CheckedRow], Iterable[Finding]]], ...
+] = (
+    (_not_plain, check_texts),
+    (may_be_short, check_short),
+    (may_repeat, check_repeated),
+    (_not_plain, check_leftovers),
+    (may_mix, check_language),
+)
 
 
 # A cut excerpt may end in part of an address or number, which no pattern matches.

@@ -12,7 +12,7 @@ from ...metrics.facts import ShopFacts
 from ...metrics.folding import normalise
 from ...metrics.quantities import Quantity, quantities
 from .findings import Finding, around, where, word
-from .row import CheckedRow, Places, SetCheck
+from .row import CheckedRow, Places, Rows, SetCheck
 from .subjects import cases, context, may_differ, same_subject
 
 KEPT_CHARACTERS = 12_000_000  # of answers that are kept to compare their amounts
@@ -40,34 +40,37 @@ class Answers(SetCheck):
         self._texts: dict[int, str] = {}
         self._room = KEPT_CHARACTERS
 
-    def add(self, row: CheckedRow) -> Iterable[Finding]:
-        number, messages, answer = row.number, row.messages, row.answer
-        if len(messages) == 2:
-            question = row.question
-            exact = hash(question)
-            key = hash(question.lower().strip(_EDGES)) & _SHORT
-        else:
-            texts = tuple([message.content for message in messages[:-1]])
-            exact = hash(texts)
-            key = hash(tuple([text.lower().strip(_EDGES) for text in texts])) & _SHORT
-        said = hash(answer)
-        while len(self._question) < number:  # invalid rows were skipped
-            self._question.append(0)
-            self._answer.append(0)
-        self._question.append(exact)
-        self._answer.append(said)
-        if self._room > 0:
+    def take(self, rows: Rows) -> Iterable[Finding]:
+        exact = [hash(question) for question in rows.questions]
+        keys = [hash(question.lower().strip(_EDGES)) & _SHORT for question in rows.questions]
+        for place in rows.special:
+            if len(messages := rows.turns[place]) != 2:
+                texts = tuple([message.content for message in messages[:-1]])
+                exact[place] = hash(texts)
+                keys[place] = hash(tuple([text.lower().strip(_EDGES) for text in texts])) & _SHORT
+        self._question.extend(exact)
+        self._answer.extend([hash(answer) for answer in rows.answers])
+        for number, answer in zip(rows.numbers, rows.answers, strict=True):
+            if self._room <= 0:
+                break
             self._room -= len(answer)
             self._texts[number] = answer
-        first = self._first.setdefault(key, number)
-        if first == number:
-            return ()
+        found: list[Finding] = []
+        firsts = map(self._first.setdefault, keys, rows.numbers)
+        for place, (number, first) in enumerate(zip(rows.numbers, firsts, strict=True)):
+            if first != number:
+                found += self._again(rows[place], keys[place], first)
+        return found
+
+    def _again(self, row: CheckedRow, key: int, first: int) -> list[Finding]:
+        """Findings in a row whose question is that of an earlier one."""
+        number = row.number
         known = self._more.setdefault(key, {self._answer[first]: first})
-        same = known.setdefault(said, number)
+        same = known.setdefault(self._answer[number], number)
         if same == number:
             return self._other_answer(row, first)
         told = ("near-duplicate", "same-but-case")
-        if self._question[same] == exact:
+        if self._question[same] == self._question[number]:
             told = ("duplicate", "same-row")
         return [row.finding(*told, self.places[same], excerpt=row.question)]
 

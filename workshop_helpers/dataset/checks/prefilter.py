@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 import re
 from array import array
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -65,17 +66,19 @@ def scanned(conversations: Sequence[Conversation]) -> Iterator[tuple[bool, int]]
 def _by_row(
     conversations: Sequence[Conversation], turns: list[bytes], signs: Future[Any] | None
 ) -> Iterator[tuple[bool, int]]:
-    sizes = list(map(len, turns))
-    found = [True] * len(turns) if signs is None else signs.result().to_pylist()
-    end = 0
-    for one in conversations:
-        start, end = end, end + len(one.messages)
-        plain = turns and True not in found[start:end] and len(one.messages[-1].content) > 15
-        yield bool(plain), sizes[end - 1] if turns else 0
+    ends = list(itertools.accumulate([len(one.messages) for one in conversations]))
+    plain = [signs is not None] * len(ends)
+    for place in () if signs is None else signs.result().to_pylist():
+        plain[bisect_right(ends, place)] = False
+    for row, one in enumerate(conversations):
+        if len(one.messages[-1].content) < 16:
+            plain[row] = False
+    sizes = [len(turns[end - 1]) for end in ends] if turns else [0] * len(ends)
+    yield from zip(plain, sizes, strict=True)
 
 
 def _signs(turns: list[bytes]) -> Future[Any] | None:
-    """Whether there is a sign in each of these texts, soon; None if there may be in all."""
+    """The places of these texts in which there is a sign, soon; None if there may be in all."""
     if len(turns) < _LARGE:
         return None
     try:
@@ -87,8 +90,12 @@ def _signs(turns: list[bytes]) -> Future[Any] | None:
     buffers = [None, pyarrow.py_buffer(ends), pyarrow.py_buffer(b"".join(turns))]
     # pyarrow.array would load pandas.
     texts = pyarrow.Array.from_buffers(pyarrow.large_string(), len(turns), buffers)
+
+    def found_in() -> Any:
+        return compute.indices_nonzero(compute.match_substring_regex(texts, _ANY_SIGN))
+
     thread = ThreadPoolExecutor(1)  # one that stayed would be missing in a forked process
-    found = thread.submit(compute.match_substring_regex, texts, _ANY_SIGN)
+    found = thread.submit(found_in)
     thread.shutdown(wait=False)
     return found
 

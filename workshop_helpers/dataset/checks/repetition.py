@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from .findings import Finding
-from .row import CheckedRow, Places, SetCheck
+from .row import CheckedRow, Places, Rows, SetCheck
 from .subjects import are_parallel
 
 ALIKE = 0.8  # minimum Jaccard index of near duplicates
@@ -17,18 +17,30 @@ PIECE = 20  # characters of an answer to search for elsewhere in it
 COMMON = 0.3  # minimum share of answers with the same opening for a finding
 
 
+def may_repeat(rows: Rows) -> list[int]:
+    """The places of rows that `check_repeated` must look at."""
+    # An answer that says a sentence three times repeats it in its last two thirds, and there its
+    # middle or its end: two searches rule out most rows.
+    return [
+        place
+        for place, (answer, question) in enumerate(zip(rows.answers, rows.questions, strict=True))
+        if answer == question
+        or (
+            (size := len(answer)) >= 60
+            and (
+                answer.find(answer[(half := size // 2) : half + PIECE], half + 1) >= 0
+                or answer.find(answer[-PIECE - 1 : -1], size // 3) != size - PIECE - 1
+            )
+        )
+    ]
+
+
 def check_repeated(row: CheckedRow) -> Iterable[Finding]:
     """`echo` and `repeated-text`: an answer that repeats its question or itself."""
     answer = row.answer
     if answer == row.question and len(answer) > 8:
         return [row.finding("echo", "echo", excerpt=answer)]
     if len(answer) < 60:
-        return ()
-    # An answer that says a sentence three times repeats it in its last two thirds, and there its
-    # middle or its end: two searches rule out most rows.
-    size = len(answer)
-    middle, tail = answer[size // 2 : size // 2 + PIECE], answer[-PIECE - 1 : -1]
-    if answer.find(middle, size // 2 + 1) < 0 and answer.find(tail, size // 3) == size - PIECE - 1:
         return ()
     sentences = answer.split("。") if "。" in answer else answer.split(". ")
     said = [sentence.strip(" \n.!?") for sentence in sentences]
@@ -51,17 +63,19 @@ class Openings(SetCheck):
         self._first: dict[str, int] = {}
         self.rows = 0
 
-    def add(self, row: CheckedRow) -> Iterable[Finding]:
-        opening = row.answer[:OPENING]
-        if not opening.isascii():
-            opening = opening[: OPENING // 2]
-        self.rows += 1
+    def take(self, rows: Rows) -> Iterable[Finding]:
+        openings = [
+            opening if (opening := answer[:OPENING]).isascii() else opening[: OPENING // 2]
+            for answer in rows.answers
+        ]
+        self.rows += len(rows)
         counted = self._counted
-        if opening in counted:
-            counted[opening] += 1
-        elif len(counted) < MOST_OPENINGS:
-            counted[opening] = 1
-            self._first[opening] = row.number
+        for number, opening in zip(rows.numbers, openings, strict=True):
+            if opening in counted:
+                counted[opening] += 1
+            elif len(counted) < MOST_OPENINGS:
+                counted[opening] = 1
+                self._first[opening] = number
         return ()
 
     def summary(self) -> dict[str, Any]:

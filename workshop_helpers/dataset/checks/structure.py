@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from .findings import Finding
-from .row import CheckedRow, Places, SetCheck
+from .row import CheckedRow, Places, Rows, SetCheck
 
 
 class OtherFields(SetCheck):
@@ -20,11 +20,12 @@ class OtherFields(SetCheck):
         self._fields: Counter[str] = Counter()
         self._thoughts: dict[str, list[int]] = {}  # its rows, and how many they are
 
+    def take(self, rows: Rows) -> Iterable[Finding]:
+        return [found for place in rows.special for found in self.add(rows[place])]
+
     def add(self, row: CheckedRow) -> Iterable[Finding]:
         """Count the fields of a row and of its turns."""
         conversation, messages = row.conversation, row.messages
-        if not conversation.extra and len(messages) == 2 and not messages[-1].extra:
-            return ()  # most rows
         self._fields.update(conversation.extra.keys())
         for message in messages:
             if message.extra:

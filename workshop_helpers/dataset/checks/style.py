@@ -10,7 +10,7 @@ from typing import Any
 
 from ...metrics.language import all_polite, has_letters, manners
 from .findings import Finding, around, shorten, word
-from .row import CheckedRow, Places, SetCheck
+from .row import CheckedRow, Places, Rows, SetCheck
 
 FEW = 0.2  # below this share rows are strays; above, the whole set is mixed
 SHOWN = 200  # maximum number of reported strays of one kind
@@ -37,11 +37,20 @@ def _names_something(text: str) -> bool:
     )
 
 
+def may_mix(rows: Rows) -> list[int]:
+    """The places of rows that `check_language` must look at."""
+    languages = enumerate(zip(rows.asked, rows.said, rows.densities, strict=True))
+    return [
+        place
+        for place, (asked, said, density) in languages
+        if asked != said or 1.1 < density < 2.4  # else the answer is nearly all in one script
+    ]
+
+
 def check_language(row: CheckedRow) -> Iterable[Finding]:
     """`mixed-language` of one row: an answer in a different language than its question."""
     asked, said = row.asked, row.said
     if asked == said or asked not in _LANGUAGES or said not in _LANGUAGES:
-        # Outside this density the answer is almost entirely in one script.
         return _changing(row) if 1.1 < row.density < 2.4 else ()
     question, answer = row.question, row.answer
     if (said == "en" and _names_something(answer)) or _TRANSLATION.search(question):
@@ -96,8 +105,6 @@ _HEAD = 120  # characters of an answer to search
 
 def check_leftovers(row: CheckedRow) -> Iterable[Finding]:
     """`placeholder`, `boilerplate` and `whitespace` of one row's answer."""
-    if row.plain:
-        return ()
     answer = row.answer
     # Checking for these strings first is much faster, and fastest for single letters. An assistant
     # names itself at the beginning; a placeholder is at the beginning or in brackets.
@@ -159,13 +166,20 @@ class Manners(SetCheck):
         self._rows = {True: array("Q"), False: array("Q")}
         self._shown: dict[bool, list[str]] = {True: [], False: []}
 
+    def take(self, rows: Rows) -> Iterable[Finding]:
+        found: list[Finding] = []
+        for place, (answer, said) in enumerate(zip(rows.answers, rows.said, strict=True)):
+            if said != "ja" or answer.isascii() or "`" in answer:
+                continue
+            if all_polite(answer):
+                self._keep(True, rows.numbers[place], answer)
+            else:
+                found += self.add(rows[place])
+        return found
+
     def add(self, row: CheckedRow) -> Iterable[Finding]:
+        """Add a row whose answer is Japanese, and not all of it polite."""
         answer = row.answer
-        if row.said != "ja" or answer.isascii() or "`" in answer:
-            return ()
-        if all_polite(answer):
-            self._keep(True, row.number, answer)
-            return ()
         polite, plain = manners(answer)
         if min(polite, plain) >= 2:
             values = {"polite": polite, "plain": plain, "excerpt": answer}
@@ -208,26 +222,23 @@ class Languages(SetCheck):
         self._rows: dict[str, dict[str, array[int]]] = {}
         self._shown: dict[int, str] = {}
 
-    def add(self, row: CheckedRow) -> Iterable[Finding]:
-        language = row.asked
-        if language == "?":
-            if not has_letters(row.question):
-                return ()
-            language = "other"
-        file = row.conversation.file or ""
-        rows = self._rows.get(file)
-        if rows is None:
-            rows = self._rows[file] = {"en": array("Q"), "ja": array("Q"), "other": array("Q")}
-        if (
-            language == "en"
-            and len(rows["ja"]) > len(rows["en"])
-            and _names_something(row.question)
-        ):
-            return ()  # an error message or a name
-        alike = rows[language]
-        if len(alike) < SHOWN:
-            self._shown[row.number] = shorten(row.question)
-        alike.append(row.number)
+    def take(self, rows: Rows) -> Iterable[Finding]:
+        columns = rows.numbers, rows.asked, rows.questions, rows.conversations
+        for number, language, question, conversation in zip(*columns, strict=True):
+            if language == "?":
+                if not has_letters(question):
+                    continue
+                language = "other"
+            kept = self._rows.get(conversation.file or "")
+            if kept is None:
+                kept = {"en": array("Q"), "ja": array("Q"), "other": array("Q")}
+                self._rows[conversation.file or ""] = kept
+            alike = kept[language]
+            if language == "en" and len(kept["ja"]) > len(alike) and _names_something(question):
+                continue  # an error message or a name
+            if len(alike) < SHOWN:
+                self._shown[number] = shorten(question)
+            alike.append(number)
         return ()
 
     def summary(self) -> dict[str, Any]:

@@ -5,23 +5,24 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ...core.errors import Closing, WorkshopError
 from ...core.wordings import Wording
 from . import encodings, plain, tables
 from .columns import Columns, find_columns
 from .container import find_out, known_encoding
-from .conversation import Conversation
+from .conversation import Conversation, Messages
 from .faults import Fault, Fields, RowFault, check_characters, missing, quoted, word
 from .json_rows import WHOLE_CHARACTERS, Item, doubtful, line_rows, list_rows, long_number, not_in
 from .marks import chosen, marks_of
-from .shapes import FORMATS, detect_format, read_row
+from .shapes import FORMATS, detect_format, pair_layout, read_pair, read_row
 from .stream import Bytes, Reader, lines, recoded, require_file
 
+_One = TypeVar("_One")
 TABLES = ("csv", "tsv", "xlsx")  # cells are text, and the first row is the header
 _PEEKED = 20
 # Faults that the next rows need not have, though many have them.
@@ -105,7 +106,7 @@ class RowReader(Closing):
     ) -> None:
         self._path, self._format, self._columns, self._take = path, format, columns, take
         self.left_out = 0
-        self._open: list[Iterator[Conversation | Fault]] = []
+        self._open: list[Iterator[Any]] = []
         require_file(path)
         self._plan = plan = find_out(path, encoding)
         name, because = self._shape()
@@ -118,7 +119,13 @@ class RowReader(Closing):
             self._open.pop().close()  # type: ignore[attr-defined]
 
     def __iter__(self) -> Iterator[Conversation | Fault]:
-        found = _until_hopeless(self._rows())
+        found = (row for rows in self._batches() for row in rows)
+        self._open.append(found)
+        return found
+
+    def batches(self) -> Iterator[list[Conversation | Fault]]:
+        """The same in lists: as many at once as were read together, at most some hundred."""
+        found = self._batches()
         self._open.append(found)
         return found
 
@@ -177,82 +184,140 @@ class RowReader(Closing):
             return False
 
     def _items(self) -> Iterator[Item]:
-        plan = self._plan
-        if plan.fault is not None:
-            yield 1, plan.fault, ""
-        elif plan.container == "xlsx":
-            yield from tables.xlsx_rows(self._path, self._usable)
-        elif plan.container == "parquet":
-            yield from tables.parquet_rows(self._path)
-        elif plan.container == "arrow":
-            yield from tables.arrow_rows(self._path)
-        else:
-            with Bytes(self._path, packed=plan.packed) as file:
-                yield from self._text_items(file)
+        return (item for items in self._blocks() for item in items)
 
-    def _text_items(self, file: Bytes) -> Iterator[Item]:
+    def _blocks(self) -> Iterator[list[Item]]:
+        """The items of the file, those of lines as many at once as were read together."""
         plan, encoding = self._plan, self._plan.encoding
-        read: Reader = file.read
-        if plan.container == "json":
-            yield from list_rows(read, encoding, plan.inside, _is_row)
+        if plan.fault is not None:
+            yield [(1, plan.fault, "")]
             return
-        if encodings.wide(encoding):
-            read, encoding = recoded(read, encoding), "utf-8"
-        cut = lines(read, b"\r" if plan.old_lines else b"\n")
-        if plan.container == "jsonl":
-            yield from line_rows(cut, encoding)
-        elif plan.container == "txt":
-            yield from plain.plain_rows(_texts(cut, encoding))
-        else:
-            # The mark is what we, and spreadsheets, write before CSV.
-            marked = encoding == "utf-8-sig"
-            yield from tables.csv_rows(_texts(cut, encoding), plan.mark, marked)
+        if plan.container in ("xlsx", "parquet", "arrow"):
+            yield from _singly(self._binary_items())
+            return
+        with Bytes(self._path, packed=plan.packed) as file:
+            read: Reader = file.read
+            if plan.container == "json":
+                yield from _singly(list_rows(read, encoding, plan.inside, _is_row))
+                return
+            if encodings.wide(encoding):
+                read, encoding = recoded(read, encoding), "utf-8"
+            cut = lines(read, b"\r" if plan.old_lines else b"\n")
+            if plan.container == "jsonl":
+                yield from line_rows(cut, encoding)
+            elif plan.container == "txt":
+                yield from _singly(plain.plain_rows(_texts(cut, encoding)))
+            else:
+                # The mark is what we, and spreadsheets, write before CSV.
+                marked = encoding == "utf-8-sig"
+                yield from _singly(tables.csv_rows(_texts(cut, encoding), plan.mark, marked))
 
-    def _rows(self) -> Iterator[Conversation | Fault]:
+    def _binary_items(self) -> Iterator[Item]:
+        if self._plan.container == "xlsx":
+            return tables.xlsx_rows(self._path, self._usable)
+        if self._plan.container == "parquet":
+            return tables.parquet_rows(self._path)
+        return tables.arrow_rows(self._path)
+
+    def _batches(self) -> Iterator[list[Conversation | Fault]]:
+        blocks = self._read()
+        first = next(blocks, [])
+        if first and isinstance(first[0], Conversation):
+            yield first
+            yield from blocks
+        else:
+            rows = itertools.chain(first, itertools.chain.from_iterable(blocks))
+            yield from _singly(_until_hopeless(rows))
+
+    def _read(self) -> Iterator[list[Conversation | Fault]]:
         file, container = str(self._path), self._plan.container
-        format, columns = self._format, self._columns
-        if container == "txt" and columns is None:
-            columns = Columns("question", "answer", "system")
-        usual = None
+        how = _How(self._format, self._columns)
+        if container == "txt" and how.columns is None:
+            how.columns = Columns("question", "answer", "system")
         header = container in TABLES
-        for line, row, raw in self._items():
-            if row.__class__ is RowFault:
+        lines = container in ("jsonl", "json") and not self._take and WHOLE_CHARACTERS
+        for items in self._blocks():
+            if header and isinstance(items[0][1], dict):
+                header = False
+                line, row, raw = items[0]
+                try:
+                    how.format, how.columns = _for_table(row, how.format, how.columns)
+                except RowFault as fault:
+                    yield [fault.at(file, line, _shown(raw))]
+                    return
+            elif lines:
+                yield self._pairs(items, how)
+            else:
+                yield list(self._each(items, how))
+
+    def _pairs(self, items: list[Item], how: _How) -> list[Conversation | Fault]:
+        """The same as `_each`, in half the time for rows of a question and an answer."""
+        file = str(self._path)
+        found: list[Conversation | Fault] = []
+        names: tuple[str, ...] = ()
+        layout = None
+        for item in items:
+            line, row, raw = item
+            if row.__class__ is dict and raw.__class__ is bytes:
+                if (own := tuple(row)) != names:
+                    names, layout = own, pair_layout(own, how.format, how.usual, how.columns)
+                if layout is not None and (messages := read_pair(row, layout)):
+                    extra = {name: row[name] for name in layout.extra} if layout.extra else None
+                    if not extra or not doubtful(raw, extra, ()):
+                        how.usual = layout.format
+                        found.append(Conversation(messages, file, line, extra, row))
+                        continue
+            found += self._each([item], how)
+            names = ()
+        return found
+
+    def _each(self, items: list[Item], how: _How) -> Iterator[Conversation | Fault]:
+        file, columns = str(self._path), how.columns
+        for line, row, raw in items:
+            if isinstance(row, RowFault):
                 yield row.at(file, line, _shown(raw))
                 continue
-            assert isinstance(row, dict)
             fields: Any = row
-            if header:
-                header = False
-                try:
-                    format, columns = _for_table(row, format, columns)
-                except RowFault as fault:
-                    yield fault.at(file, line, _shown(raw))
-                    return
-                continue
             try:
                 if self._take:
                     fields = chosen(json.loads(raw) if long_number(raw) else row, columns)
                     if fields is None:
                         self.left_out += 1
                         continue
-                usual, messages, extra = read_row(
-                    fields, format=format, usual=usual, columns=columns
-                )
+                messages, extra = how.read(fields)
                 if fields is row and doubtful(raw, extra, messages):
                     fields = json.loads(raw)
-                    usual, messages, extra = read_row(
-                        fields, format=format, usual=usual, columns=columns
-                    )
+                    messages, extra = how.read(fields)
                 if not (WHOLE_CHARACTERS and raw.__class__ is bytes):
                     for message in messages:
                         check_characters(message.content)
             except RowFault as fault:
                 yield fault.at(file, line, _shown(raw) or _row_text(row))
                 continue
-            if extra and container in (*TABLES, "parquet", "arrow"):
+            if extra and self._plan.container in (*TABLES, "parquet", "arrow"):
                 # An empty cell is a missing value.
                 extra = {name: value for name, value in extra.items() if value != ""}
             yield Conversation(messages, file, line, extra, fields)
+
+
+@dataclass
+class _How:
+    """How the next row is read; usual: the format of the one before."""
+
+    format: str | None
+    columns: Columns | None
+    usual: str | None = None
+
+    def read(self, row: Fields) -> tuple[Messages, dict[str, Any]]:
+        """The messages and the other fields of a row."""
+        self.usual, messages, extra = read_row(
+            row, format=self.format, usual=self.usual, columns=self.columns
+        )
+        return messages, extra
+
+
+def _singly(found: Iterable[_One]) -> Iterator[list[_One]]:
+    return ([one] for one in found)
 
 
 def _until_hopeless(found: Iterator[Conversation | Fault]) -> Iterator[Conversation | Fault]:
@@ -301,12 +366,12 @@ def _row_text(row: Fields) -> str:
     return json.dumps(row, ensure_ascii=False, default=str)[:2000]
 
 
-def _texts(cut: Iterator[bytes], encoding: str) -> Iterator[str]:
+def _texts(cut: Iterator[list[bytes]], encoding: str) -> Iterator[str]:
     """Lines as text, with their line breaks; invalid bytes become a fault of their row."""
     # utf-8-sig would remove a byte order mark from every line.
     codec = "utf-8" if encoding == "utf-8-sig" else encoding
     mark = "\ufeff"
-    for line in cut:
+    for line in itertools.chain.from_iterable(cut):
         try:
             text = line.decode(codec, "surrogateescape")
         except UnicodeDecodeError as error:  # surrogateescape fails for ISO-2022-JP

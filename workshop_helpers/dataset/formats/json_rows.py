@@ -38,27 +38,58 @@ _STOP = re.compile(r"[,\]\n]")
 _STRING_END = re.compile(r'["\\]')
 
 
-def line_rows(lines: Iterator[bytes], encoding: str) -> Iterator[Item]:
-    """The objects of JSON Lines. encoding: any with ASCII line breaks."""
+def line_rows(blocks: Iterator[list[bytes]], encoding: str) -> Iterator[list[Item]]:
+    """The objects of JSON Lines, of each list of lines. encoding: any with ASCII line breaks."""
     plain = encoding in ("utf-8", "utf-8-sig")
-    number = 0
+    number = 1
     try:
-        for number, line in enumerate(lines, start=1):
-            if not line:
-                continue
-            if plain:
-                try:
-                    row = _loads(line)
-                    if row.__class__ is dict and _single(line, row):
-                        yield number, row, line
-                        continue
-                except (ValueError, RecursionError):
-                    pass  # reported below
-            if line.strip():
-                for row, raw in _line_rows(line, encoding, first=number == 1):
-                    yield number, row, raw
+        for lines in blocks:
+            rows = _quick_lines(lines) if plain else None
+            if rows is None:
+                yield list(_each_line(lines, number, encoding, plain=plain))
+            else:
+                yield list(zip(itertools.count(number), rows, lines, strict=False))
+            number += len(lines)
     except RowFault as fault:
-        yield number + 1, fault, ""
+        yield [(number, fault, "")]
+
+
+def _quick_lines(lines: list[bytes]) -> list[dict[str, Any]] | None:
+    """The rows of lines if each holds an object with no key twice; None if one is in doubt."""
+    try:
+        rows = list(map(_loads, lines))
+    except (ValueError, RecursionError):
+        return None
+    if _all_texts(rows, sum(map(bytes.count, lines, itertools.repeat(b'"')))):
+        return rows
+    return rows if set(map(type, rows)) == {dict} and all(map(_single, lines, rows)) else None
+
+
+def _all_texts(rows: list[Any], marks: int) -> bool:
+    """Whether all are objects whose fields are texts, and surely no key stands twice in one, since
+    their text has no more quotation marks than that.
+    """
+    if set(map(type, rows)) != {dict}:
+        return False
+    kinds = set(map(type, itertools.chain.from_iterable(map(dict.values, rows))))
+    return kinds == {str} and marks == 4 * sum(map(len, rows))
+
+
+def _each_line(lines: list[bytes], first: int, encoding: str, *, plain: bool) -> Iterator[Item]:
+    for number, line in enumerate(lines, start=first):
+        if not line:
+            continue
+        if plain:
+            try:
+                row = _loads(line)
+                if row.__class__ is dict and _single(line, row):
+                    yield number, row, line
+                    continue
+            except (ValueError, RecursionError):
+                pass  # reported below
+        if line.strip():
+            for row, raw in _line_rows(line, encoding, first=number == 1):
+                yield number, row, raw
 
 
 def _single(raw: bytes, value: Any) -> bool:
@@ -340,13 +371,11 @@ def _many(part: bytes) -> list[dict[str, Any]] | None:
         rows: list[dict[str, Any]] = _loads(b"[%b]" % part[:-1])
     except (ValueError, RecursionError):
         return None
-    if set(map(type, rows)) != {dict}:
-        return None
-    kinds = set(map(type, itertools.chain.from_iterable(map(dict.values, rows))))
-    if kinds == {str} and part.count(b'"') == 4 * sum(map(len, rows)):
+    if _all_texts(rows, part.count(b'"')):
         return rows
     long_number = part.translate(_ZEROS).find(b"0" * 19) >= 0
-    return rows if not long_number and _single(part, rows) else None
+    single = set(map(type, rows)) == {dict} and _single(part, rows)
+    return rows if single and not long_number else None
 
 
 def is_text(value: object) -> bool:

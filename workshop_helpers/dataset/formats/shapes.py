@@ -59,14 +59,6 @@ class Format:
 def _read_pair(row: Fields, columns: Columns, around: Around) -> Messages:
     """A question and an answer, each a text, with what is around them."""
     question, answer = row.get(columns.question), row.get(columns.answer)
-    if (
-        around is _NOTHING
-        and question.__class__ is str
-        and answer.__class__ is str
-        and question.strip()
-        and answer.strip()
-    ):  # fast path for the usual row
-        return (Message("user", question), Message("assistant", answer))
     known, texts = columns.known, [text for _, text in around.inputs]
     blank = nothing(question) or (isinstance(question, str) and not question.strip())
     if blank and not texts and role_of(columns.question) == "input":
@@ -79,6 +71,33 @@ def _read_pair(row: Fields, columns: Columns, around: Around) -> Messages:
     start = () if around.system is None else (Message("system", around.system),)
     turns = (Message("user", "\n\n".join(texts)), Message("assistant", answer))
     return (*start, *around.history, *turns)
+
+
+def pair_layout(
+    names: tuple[str, ...], format: str | None, usual: str | None, columns: Columns | None
+) -> Layout | None:
+    """The layout of rows with these fields if `read_pair` can read them."""
+    layout = _layout(names, format, usual, columns)
+    if layout is None or layout.marks or layout.doubles:
+        return None
+    pair = FORMATS[layout.format].read in (_read_pair, _read_sides)
+    own = layout.columns
+    return layout if pair and own.question in names and own.answer in names else None
+
+
+def read_pair(row: Fields, layout: Layout) -> Messages | None:
+    """The messages of a row whose question and answer are texts with nothing around them; None for
+    others, which `read_row` reads or refuses.
+    """
+    question, answer = row[layout.columns.question], row[layout.columns.answer]
+    if question.__class__ is not str or answer.__class__ is not str:
+        return None
+    for name, _ in layout.around:
+        if row[name] != "" and row[name] is not None:
+            return None
+    if not question.strip() or not answer.strip():
+        return None
+    return (Message("user", question), Message("assistant", answer))
 
 
 def _read_sides(row: Fields, columns: Columns, around: Around) -> Messages:
@@ -188,7 +207,7 @@ _NOTHING = Around()
 
 
 @dataclass(frozen=True)
-class _Layout:
+class Layout:
     """What each field of a row is: `columns` the question and the answer (or the turns), `around`
     what stands around them, `doubles` fields that may be meant instead, `marks`, and `extra`.
     """
@@ -203,7 +222,7 @@ class _Layout:
 
 def _layout(
     names: tuple[str, ...], format: str | None, usual: str | None, columns: Columns | None
-) -> _Layout | None:
+) -> Layout | None:
     """The layout of a row with these fields, or None where they tell no format."""
     key = (names, format, usual, columns)
     layout = _LAYOUTS.get(key)
@@ -219,10 +238,10 @@ def _layout(
     return layout
 
 
-_LAYOUTS: dict[tuple[Any, ...], _Layout] = {}
+_LAYOUTS: dict[tuple[Any, ...], Layout] = {}
 
 
-def _new_layout(names: tuple[str, ...], format: str, columns: Columns | None) -> _Layout:
+def _new_layout(names: tuple[str, ...], format: str, columns: Columns | None) -> Layout:
     if columns is None and format == "question/answer":
         columns = likely_columns(names)
     signs = FORMATS[format].signs
@@ -230,7 +249,7 @@ def _new_layout(names: tuple[str, ...], format: str, columns: Columns | None) ->
     around = tuple((name, role) for name in names if (role := columns.role(name)))
     read = {columns.question, columns.answer, *(name for name, _ in around)}
     unsure = len(signs) == 2 and not columns.given
-    return _Layout(
+    return Layout(
         format,
         columns,
         around,
@@ -321,7 +340,7 @@ def _check_extra(message: Message, *, last: bool) -> None:
         refuse(fields, marks)
 
 
-def _around(row: Fields, layout: _Layout) -> Around:
+def _around(row: Fields, layout: Layout) -> Around:
     system: str | None = None
     history: Messages = ()
     inputs: list[tuple[str, str]] = []

@@ -131,8 +131,9 @@ def sample(path: Path, *, packed: bool) -> tuple[bytes, bytes, bool]:
             return b"", b"", False
 
 
-def lines(read: Reader, end: bytes = b"\n") -> Iterator[bytes]:
-    """The lines without their line breaks. Raises RowFault for a line over ROW_LIMIT.
+def lines(read: Reader, end: bytes = b"\n") -> Iterator[list[bytes]]:
+    """The lines without their line breaks, as many at once as end in a block of the file. Raises
+    RowFault for a line over ROW_LIMIT.
 
     Only this one byte ends a line: others that `str.splitlines` knows, such as U+2028, may be part
     of a text.
@@ -142,14 +143,13 @@ def lines(read: Reader, end: bytes = b"\n") -> Iterator[bytes]:
         first, *others = block.split(end)
         kept.append(first)
         if others:
-            yield b"".join(kept)
-            *whole, last = others
-            yield from whole
-            kept = [last]
+            others.insert(0, b"".join(kept))
+            kept = [others.pop()]
+            yield others
         elif sum(map(len, kept)) > ROW_LIMIT:
             raise too_large()
     if rest := b"".join(kept):
-        yield rest
+        yield [rest]
 
 
 def too_large() -> RowFault:
