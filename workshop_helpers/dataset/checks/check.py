@@ -21,7 +21,7 @@ from ...core.errors import WorkshopError
 from ...core.progress import Bar
 from ...metrics.facts import ShopFacts
 from ...models.resolve import ModelRef, resolve
-from ..formats import Conversation, Fault, RowReader, open_rows
+from ..formats import Conversation, Fault, Pairs, RowReader, open_rows
 from ..formats.encodings import spoken
 from .amounts import Topics, enough, estimate
 from .consistency import Answers, KnownFacts, Statements
@@ -175,10 +175,15 @@ def _read(checker: Checker, path: Path, bar: Bar, reading: dict[str, Any]) -> di
     return {"file": str(path), "rows": rows, "faults": faults, **how}
 
 
-def _batches(reader: RowReader, checker: Checker) -> Iterator[list[Conversation]]:
+def _batches(reader: RowReader, checker: Checker) -> Iterator[Sequence[Conversation]]:
     waiting: list[Conversation] = []
     size = 0
     for rows in reader.batches():
+        if isinstance(rows, Pairs):
+            yield waiting
+            yield rows
+            waiting, size = [], 0
+            continue
         for row in rows:
             if not isinstance(row, Conversation):
                 checker.faults += 1
@@ -186,18 +191,17 @@ def _batches(reader: RowReader, checker: Checker) -> Iterator[list[Conversation]
                 continue
             waiting.append(row)
             size += len(row.messages[-1].content)
-        if len(waiting) >= WAITING or size > _MOST_WAITING:
-            yield waiting
-            waiting = []
-            size = 0
+            if len(waiting) == WAITING or size > _MOST_WAITING:
+                yield waiting
+                waiting, size = [], 0
     yield waiting
 
 
 def _scanned_ahead(
-    batches: Iterable[list[Conversation]],
-) -> Iterator[tuple[list[Conversation], Seen]]:
+    batches: Iterable[Sequence[Conversation]],
+) -> Iterator[tuple[Sequence[Conversation], Seen]]:
     """Batches, each with its scan, which goes on while the batch before is checked."""
-    before: list[tuple[list[Conversation], Seen]] = []
+    before: list[tuple[Sequence[Conversation], Seen]] = []
     for batch in batches:
         before.append((batch, scanned(batch)))
         if len(before) > 1:

@@ -44,7 +44,7 @@ class Answers(SetCheck):
         exact = [hash(question) for question in rows.questions]
         keys = [hash(question.lower().strip(_EDGES)) & _SHORT for question in rows.questions]
         for place in rows.special:
-            if len(messages := rows.turns[place]) != 2:
+            if len(messages := rows.conversations[place].messages) != 2:
                 texts = tuple([message.content for message in messages[:-1]])
                 exact[place] = hash(texts)
                 keys[place] = hash(tuple([text.lower().strip(_EDGES) for text in texts])) & _SHORT

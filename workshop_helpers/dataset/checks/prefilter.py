@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from ..formats import Conversation, Message
+from ..formats import Conversation, Message, Pairs
 
 # Kinds of signs; results are sums of them.
 EMAIL, ENGLISH_NAME, JAPANESE_NAME, NUMBER, STREET, JAPANESE_PLACE = 1, 2, 4, 8, 16, 32
@@ -56,7 +56,11 @@ def scanned(conversations: Sequence[Conversation]) -> Iterator[tuple[bool, int]]
     asked for.
     """
     try:
-        turns = [message.content.encode() for one in conversations for message in one.messages]
+        if isinstance(conversations, Pairs):
+            both = zip(conversations.questions, conversations.answers, strict=True)
+            turns = list(map(str.encode, itertools.chain.from_iterable(both)))
+        else:
+            turns = [message.content.encode() for one in conversations for message in one.messages]
         signs = _signs(turns)
     except UnicodeEncodeError:  # half a character
         turns, signs = [], None
@@ -66,12 +70,17 @@ def scanned(conversations: Sequence[Conversation]) -> Iterator[tuple[bool, int]]
 def _by_row(
     conversations: Sequence[Conversation], turns: list[bytes], signs: Future[Any] | None
 ) -> Iterator[tuple[bool, int]]:
-    ends = list(itertools.accumulate([len(one.messages) for one in conversations]))
+    if isinstance(conversations, Pairs):
+        ends: Sequence[int] = range(2, 2 * len(conversations) + 1, 2)
+        answers = conversations.answers
+    else:
+        ends = list(itertools.accumulate([len(one.messages) for one in conversations]))
+        answers = [one.messages[-1].content for one in conversations]
     plain = [signs is not None] * len(ends)
     for place in () if signs is None else signs.result().to_pylist():
         plain[bisect_right(ends, place)] = False
-    for row, one in enumerate(conversations):
-        if len(one.messages[-1].content) < 16:
+    for row, answer in enumerate(answers):
+        if len(answer) < 16:
             plain[row] = False
     sizes = [len(turns[end - 1]) for end in ends] if turns else [0] * len(ends)
     yield from zip(plain, sizes, strict=True)

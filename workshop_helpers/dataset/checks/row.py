@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from array import array
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
 from ...metrics.language import bytes_per_character, quick_language, quick_languages
-from ..formats import Conversation
+from ..formats import Conversation, Pairs
 from .findings import Finding, Place, finding, where
 
 
@@ -62,9 +63,23 @@ class Rows(Sequence[CheckedRow]):
     ) -> None:
         self.numbers = range(first, first + len(conversations))
         self.conversations = conversations
-        self.turns = turns = [one.messages for one in conversations]
-        self.questions = [messages[-2].content for messages in turns]
-        self.answers = answers = [messages[-1].content for messages in turns]
+        # Of most sets no row has more than a question and an answer: `special` are the places of
+        # those that have.
+        if isinstance(conversations, Pairs):
+            self.questions, self.answers = conversations.questions, conversations.answers
+            self.files = [conversations.file] * len(conversations)
+            self.special: Sequence[int] = range(len(conversations)) if conversations.extra else ()
+        else:
+            self.files = [one.file or "" for one in conversations]
+            turns = [one.messages for one in conversations]
+            self.questions = [messages[-2].content for messages in turns]
+            self.answers = [messages[-1].content for messages in turns]
+            self.special = [
+                place
+                for place, (one, messages) in enumerate(zip(conversations, turns, strict=True))
+                if one.extra or len(messages) != 2 or messages[1].extra
+            ]
+        answers = self.answers
         self.plain, sizes = zip(*seen, strict=True)
         self.densities = [
             size / len(answer) if size else bytes_per_character(answer)
@@ -73,12 +88,6 @@ class Rows(Sequence[CheckedRow]):
         self.said = quick_languages(answers, self.densities)
         densities = [1.0 if q.isascii() else bytes_per_character(q) for q in self.questions]
         self.asked = quick_languages(self.questions, densities)
-        # Of most sets no row has more than a question and an answer.
-        self.special = [
-            place
-            for place, (one, messages) in enumerate(zip(conversations, turns, strict=True))
-            if one.extra or len(messages) != 2 or messages[1].extra
-        ]
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -110,6 +119,10 @@ class Places:
     def add(self, conversations: Sequence[Conversation]) -> int:
         """Register rows; returns the number of the first."""
         first = len(self._line)
+        if isinstance(conversations, Pairs):
+            self._file.extend(itertools.repeat(self.open(conversations.file), len(conversations)))
+            self._line.extend(range(conversations.line, conversations.line + len(conversations)))
+            return first
         files = dict.fromkeys([row.file for row in conversations])
         numbers = {file: self.open(file or "") for file in files}
         self._file.extend([numbers[row.file] for row in conversations])

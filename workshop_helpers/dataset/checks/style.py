@@ -223,16 +223,16 @@ class Languages(SetCheck):
         self._shown: dict[int, str] = {}
 
     def take(self, rows: Rows) -> Iterable[Finding]:
-        columns = rows.numbers, rows.asked, rows.questions, rows.conversations
-        for number, language, question, conversation in zip(*columns, strict=True):
+        columns = rows.numbers, rows.asked, rows.questions, rows.files
+        for number, language, question, file in zip(*columns, strict=True):
             if language == "?":
                 if not has_letters(question):
                     continue
                 language = "other"
-            kept = self._rows.get(conversation.file or "")
+            kept = self._rows.get(file)
             if kept is None:
                 kept = {"en": array("Q"), "ja": array("Q"), "other": array("Q")}
-                self._rows[conversation.file or ""] = kept
+                self._rows[file] = kept
             alike = kept[language]
             if language == "en" and len(kept["ja"]) > len(alike) and _names_something(question):
                 continue  # an error message or a name

@@ -1,7 +1,7 @@
 """Conversations, and the file formats that they are read from and written to."""
 
 from .columns import find_roles
-from .conversation import ROLES, Conversation, Message
+from .conversation import ROLES, Conversation, Message, Pairs
 from .convert import ConvertReport, convert
 from .faults import SPECIAL_TOKEN, Fault, RowFault, check_text, field_text
 from .files import TABLES, RowReader, Source, open_rows
@@ -18,6 +18,7 @@ __all__ = [
     "ConvertReport",
     "Fault",
     "Message",
+    "Pairs",
     "RowFault",
     "RowReader",
     "Source",

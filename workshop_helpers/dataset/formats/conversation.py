@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -111,3 +111,38 @@ class Conversation:
     def to_messages(self) -> list[dict[str, str]]:
         """All turns, in the form of chat templates."""
         return [{"role": m.role, "content": m.content} for m in self.messages]
+
+
+class Pairs(Sequence[Conversation]):
+    """Conversations of a question and an answer each, from lines of a file that follow each other;
+    one is made when it is looked at. line: of the first; rows: as they were read, with other fields
+    named `extra`.
+    """
+
+    def __init__(
+        self,
+        file: str,
+        line: int,
+        questions: list[str],
+        answers: list[str],
+        rows: list[dict[str, str]],
+        extra: tuple[str, ...] = (),
+    ) -> None:
+        self.file, self.line, self.extra = file, line, extra
+        self.questions, self.answers, self._rows = questions, answers, rows
+
+    def __len__(self) -> int:
+        return len(self.answers)
+
+    def __getitem__(self, place: Any) -> Any:
+        if isinstance(place, slice):
+            line = self.line + place.indices(len(self))[0]
+            some = self.questions[place], self.answers[place], self._rows[place]
+            return Pairs(self.file, line, *some, self.extra)
+        row = self._rows[place]
+        turns = Message("user", self.questions[place]), Message("assistant", self.answers[place])
+        extra = {name: row[name] for name in self.extra}
+        return Conversation(turns, self.file, self.line + place, extra, row)
+
+    def __iter__(self) -> Iterator[Conversation]:
+        return map(self.__getitem__, range(len(self)))

@@ -8,21 +8,29 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from ...core.errors import Closing, WorkshopError
 from ...core.wordings import Wording
 from . import encodings, plain, tables
 from .columns import Columns, find_columns
 from .container import find_out, known_encoding
-from .conversation import Conversation, Messages
+from .conversation import Conversation, Messages, Pairs
 from .faults import Fault, Fields, RowFault, check_characters, missing, quoted, word
-from .json_rows import WHOLE_CHARACTERS, Item, doubtful, line_rows, list_rows, long_number, not_in
+from .json_rows import (
+    WHOLE_CHARACTERS,
+    Item,
+    Lines,
+    doubtful,
+    line_rows,
+    list_rows,
+    long_number,
+    not_in,
+)
 from .marks import chosen, marks_of
-from .shapes import FORMATS, detect_format, pair_layout, read_pair, read_row
-from .stream import Bytes, Reader, lines, recoded, require_file
+from .shapes import FORMATS, detect_format, read_pairs, read_row
+from .stream import Bytes, Reader, recoded, require_file, whole_lines
 
-_One = TypeVar("_One")
 TABLES = ("csv", "tsv", "xlsx")  # cells are text, and the first row is the header
 _PEEKED = 20
 # Faults that the next rows need not have, though many have them.
@@ -123,8 +131,10 @@ class RowReader(Closing):
         self._open.append(found)
         return found
 
-    def batches(self) -> Iterator[list[Conversation | Fault]]:
-        """The same in lists: as many at once as were read together, at most some hundred."""
+    def batches(self) -> Iterator[Iterable[Conversation | Fault]]:
+        """The same, as many at once as were read together; each is a `Pairs`, or read row by row
+        before the next.
+        """
         found = self._batches()
         self._open.append(found)
         return found
@@ -184,103 +194,84 @@ class RowReader(Closing):
             return False
 
     def _items(self) -> Iterator[Item]:
-        return (item for items in self._blocks() for item in items)
+        return (item for items in self._pieces() for item in items)
 
-    def _blocks(self) -> Iterator[list[Item]]:
-        """The items of the file, those of lines as many at once as were read together."""
+    def _pieces(self) -> Iterator[Iterable[Item]]:
+        """The items of the file, those of JSON Lines as many at once as were read together."""
         plan, encoding = self._plan, self._plan.encoding
         if plan.fault is not None:
             yield [(1, plan.fault, "")]
-            return
-        if plan.container in ("xlsx", "parquet", "arrow"):
-            yield from _singly(self._binary_items())
-            return
-        with Bytes(self._path, packed=plan.packed) as file:
-            read: Reader = file.read
-            if plan.container == "json":
-                yield from _singly(list_rows(read, encoding, plan.inside, _is_row))
-                return
-            if encodings.wide(encoding):
-                read, encoding = recoded(read, encoding), "utf-8"
-            cut = lines(read, b"\r" if plan.old_lines else b"\n")
-            if plan.container == "jsonl":
-                yield from line_rows(cut, encoding)
-            elif plan.container == "txt":
-                yield from _singly(plain.plain_rows(_texts(cut, encoding)))
-            else:
-                # The mark is what we, and spreadsheets, write before CSV.
-                marked = encoding == "utf-8-sig"
-                yield from _singly(tables.csv_rows(_texts(cut, encoding), plan.mark, marked))
-
-    def _binary_items(self) -> Iterator[Item]:
-        if self._plan.container == "xlsx":
-            return tables.xlsx_rows(self._path, self._usable)
-        if self._plan.container == "parquet":
-            return tables.parquet_rows(self._path)
-        return tables.arrow_rows(self._path)
-
-    def _batches(self) -> Iterator[list[Conversation | Fault]]:
-        blocks = self._read()
-        first = next(blocks, [])
-        if first and isinstance(first[0], Conversation):
-            yield first
-            yield from blocks
+        elif plan.container == "xlsx":
+            yield tables.xlsx_rows(self._path, self._usable)
+        elif plan.container == "parquet":
+            yield tables.parquet_rows(self._path)
+        elif plan.container == "arrow":
+            yield tables.arrow_rows(self._path)
         else:
-            rows = itertools.chain(first, itertools.chain.from_iterable(blocks))
-            yield from _singly(_until_hopeless(rows))
+            with Bytes(self._path, packed=plan.packed) as file:
+                yield from self._text_pieces(file, encoding)
 
-    def _read(self) -> Iterator[list[Conversation | Fault]]:
-        file, container = str(self._path), self._plan.container
-        how = _How(self._format, self._columns)
-        if container == "txt" and how.columns is None:
+    def _text_pieces(self, file: Bytes, encoding: str) -> Iterator[Iterable[Item]]:
+        plan = self._plan
+        read: Reader = file.read
+        if plan.container == "json":
+            yield list_rows(read, encoding, plan.inside, _is_row)
+            return
+        if encodings.wide(encoding):
+            read, encoding = recoded(read, encoding), "utf-8"
+        end = b"\r" if plan.old_lines else b"\n"
+        pieces = whole_lines(read, end)
+        if plan.container == "jsonl":
+            yield from line_rows(pieces, end, encoding)
+        elif plan.container == "txt":
+            yield plain.plain_rows(_texts(pieces, end, encoding))
+        else:
+            # The mark is what we, and spreadsheets, write before CSV.
+            marked = encoding == "utf-8-sig"
+            yield tables.csv_rows(_texts(pieces, end, encoding), plan.mark, marked)
+
+    def _batches(self) -> Iterator[Iterable[Conversation | Fault]]:
+        batches = self._rows()
+        first = iter(next(batches, ()))
+        row = next(first, None)
+        if isinstance(row, Conversation):
+            yield (row,)
+            yield first
+            yield from batches
+        else:
+            start = () if row is None else (row,)
+            rest = itertools.chain.from_iterable(batches)
+            yield _until_hopeless(itertools.chain(start, first, rest))
+
+    def _rows(self) -> Iterator[Iterable[Conversation | Fault]]:
+        how = _How(self._format, self._columns, header=self._plan.container in TABLES)
+        if self._plan.container == "txt" and how.columns is None:
             how.columns = Columns("question", "answer", "system")
-        header = container in TABLES
-        lines = container in ("jsonl", "json") and not self._take and WHOLE_CHARACTERS
-        for items in self._blocks():
-            if header and isinstance(items[0][1], dict):
-                header = False
-                line, row, raw = items[0]
+        for items in self._pieces():
+            pairs = None
+            if isinstance(items, Lines) and not self._take:
+                pairs = how.pairs(str(self._path), items)
+            yield pairs or self._each(items, how)
+
+    def _each(self, items: Iterable[Item], how: _How) -> Iterator[Conversation | Fault]:
+        file = str(self._path)
+        for line, row, raw in items:
+            if row.__class__ is RowFault:
+                yield row.at(file, line, _shown(raw))
+                continue
+            assert isinstance(row, dict)
+            fields: Any = row
+            if how.header:
+                how.header = False
                 try:
                     how.format, how.columns = _for_table(row, how.format, how.columns)
                 except RowFault as fault:
-                    yield [fault.at(file, line, _shown(raw))]
+                    yield fault.at(file, line, _shown(raw))
                     return
-            elif lines:
-                yield self._pairs(items, how)
-            else:
-                yield list(self._each(items, how))
-
-    def _pairs(self, items: list[Item], how: _How) -> list[Conversation | Fault]:
-        """The same as `_each`, in half the time for rows of a question and an answer."""
-        file = str(self._path)
-        found: list[Conversation | Fault] = []
-        names: tuple[str, ...] = ()
-        layout = None
-        for item in items:
-            line, row, raw = item
-            if row.__class__ is dict and raw.__class__ is bytes:
-                if (own := tuple(row)) != names:
-                    names, layout = own, pair_layout(own, how.format, how.usual, how.columns)
-                if layout is not None and (messages := read_pair(row, layout)):
-                    extra = {name: row[name] for name in layout.extra} if layout.extra else None
-                    if not extra or not doubtful(raw, extra, ()):
-                        how.usual = layout.format
-                        found.append(Conversation(messages, file, line, extra, row))
-                        continue
-            found += self._each([item], how)
-            names = ()
-        return found
-
-    def _each(self, items: list[Item], how: _How) -> Iterator[Conversation | Fault]:
-        file, columns = str(self._path), how.columns
-        for line, row, raw in items:
-            if isinstance(row, RowFault):
-                yield row.at(file, line, _shown(raw))
                 continue
-            fields: Any = row
             try:
                 if self._take:
-                    fields = chosen(json.loads(raw) if long_number(raw) else row, columns)
+                    fields = chosen(json.loads(raw) if long_number(raw) else row, how.columns)
                     if fields is None:
                         self.left_out += 1
                         continue
@@ -302,10 +293,11 @@ class RowReader(Closing):
 
 @dataclass
 class _How:
-    """How the next row is read; usual: the format of the one before."""
+    """How the next row is read. usual: the format of the one before; header: it is none yet."""
 
     format: str | None
     columns: Columns | None
+    header: bool
     usual: str | None = None
 
     def read(self, row: Fields) -> tuple[Messages, dict[str, Any]]:
@@ -315,9 +307,13 @@ class _How:
         )
         return messages, extra
 
-
-def _singly(found: Iterable[_One]) -> Iterator[list[_One]]:
-    return ([one] for one in found)
+    def pairs(self, file: str, lines: Lines) -> Pairs | None:
+        """The conversations of lines that are alike, or None."""
+        found = read_pairs(lines.rows, self.format, self.usual, self.columns)
+        if found is None:
+            return None
+        self.usual, questions, answers, extra = found
+        return Pairs(file, lines.number, questions, answers, lines.rows, extra)
 
 
 def _until_hopeless(found: Iterator[Conversation | Fault]) -> Iterator[Conversation | Fault]:
@@ -366,12 +362,12 @@ def _row_text(row: Fields) -> str:
     return json.dumps(row, ensure_ascii=False, default=str)[:2000]
 
 
-def _texts(cut: Iterator[list[bytes]], encoding: str) -> Iterator[str]:
+def _texts(pieces: Iterator[bytes], end: bytes, encoding: str) -> Iterator[str]:
     """Lines as text, with their line breaks; invalid bytes become a fault of their row."""
     # utf-8-sig would remove a byte order mark from every line.
     codec = "utf-8" if encoding == "utf-8-sig" else encoding
     mark = "\ufeff"
-    for line in itertools.chain.from_iterable(cut):
+    for line in itertools.chain.from_iterable(piece.split(end) for piece in pieces):
         try:
             text = line.decode(codec, "surrogateescape")
         except UnicodeDecodeError as error:  # surrogateescape fails for ISO-2022-JP

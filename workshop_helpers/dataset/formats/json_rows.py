@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any
 
 from ...core.wordings import Wording
@@ -38,41 +38,58 @@ _STOP = re.compile(r"[,\]\n]")
 _STRING_END = re.compile(r'["\\]')
 
 
-def line_rows(blocks: Iterator[list[bytes]], encoding: str) -> Iterator[list[Item]]:
-    """The objects of JSON Lines, of each list of lines. encoding: any with ASCII line breaks."""
+class Lines:
+    """Lines that each hold an object of texts: their `rows`, and the number of the first. Iterating
+    gives items.
+    """
+
+    def __init__(self, number: int, rows: list[dict[str, str]], raw: bytes) -> None:
+        self.number, self.rows, self._raw = number, rows, raw
+
+    def __iter__(self) -> Iterator[Item]:
+        return zip(itertools.count(self.number), self.rows, self._raw.split(b"\n"), strict=False)
+
+
+def line_rows(pieces: Iterator[bytes], end: bytes, encoding: str) -> Iterator[Iterable[Item]]:
+    """The objects of each piece of JSON Lines. encoding: any with ASCII line breaks."""
     plain = encoding in ("utf-8", "utf-8-sig")
     number = 1
     try:
-        for lines in blocks:
-            rows = _quick_lines(lines) if plain else None
-            if rows is None:
-                yield list(_each_line(lines, number, encoding, plain=plain))
+        for piece in pieces:
+            rows = _rows_of_texts(piece) if plain and WHOLE_CHARACTERS and end == b"\n" else None
+            if rows is not None:
+                yield Lines(number, rows, piece)
             else:
-                yield list(zip(itertools.count(number), rows, lines, strict=False))
-            number += len(lines)
+                yield _each_line(piece.split(end), number, encoding, plain=plain)
+            number += piece.count(end) + 1
     except RowFault as fault:
         yield [(number, fault, "")]
 
 
-def _quick_lines(lines: list[bytes]) -> list[dict[str, Any]] | None:
-    """The rows of lines if each holds an object with no key twice; None if one is in doubt."""
+def _rows_of_texts(piece: bytes) -> list[dict[str, str]] | None:
+    """The rows of lines, if surely each is an object whose fields are texts with no key twice."""
+    # As lists of what stands on each line: a line break elsewhere than between rows is an error.
+    lists = piece.replace(b"\n", b"],\n[")
     try:
-        rows = list(map(_loads, lines))
+        if not _all_texts([_loads(piece.partition(b"\n")[0])], None):
+            return None
+        read = _loads(b"[[%b]]" % lists)
     except (ValueError, RecursionError):
         return None
-    if _all_texts(rows, sum(map(bytes.count, lines, itertools.repeat(b'"')))):
-        return rows
-    return rows if set(map(type, rows)) == {dict} and all(map(_single, lines, rows)) else None
+    if len(read) != 1 + (len(lists) - len(piece)) // 3 or set(map(len, read)) != {1}:
+        return None
+    rows = list(itertools.chain.from_iterable(read))
+    return rows if _all_texts(rows, piece.count(b'"')) else None
 
 
-def _all_texts(rows: list[Any], marks: int) -> bool:
-    """Whether all are objects whose fields are texts, and surely no key stands twice in one, since
-    their text has no more quotation marks than that.
+def _all_texts(rows: list[Any], marks: int | None) -> bool:
+    """Whether all are objects whose fields are texts, and surely no key stands twice in one: what
+    they were read from has no more quotation marks (None: any number) than that.
     """
     if set(map(type, rows)) != {dict}:
         return False
     kinds = set(map(type, itertools.chain.from_iterable(map(dict.values, rows))))
-    return kinds == {str} and marks == 4 * sum(map(len, rows))
+    return kinds == {str} and marks in (None, 4 * sum(map(len, rows)))
 
 
 def _each_line(lines: list[bytes], first: int, encoding: str, *, plain: bool) -> Iterator[Item]:

@@ -59,6 +59,14 @@ class Format:
 def _read_pair(row: Fields, columns: Columns, around: Around) -> Messages:
     """A question and an answer, each a text, with what is around them."""
     question, answer = row.get(columns.question), row.get(columns.answer)
+    if (
+        around is _NOTHING
+        and question.__class__ is str
+        and answer.__class__ is str
+        and question.strip()
+        and answer.strip()
+    ):  # fast path for the usual row
+        return (Message("user", question), Message("assistant", answer))
     known, texts = columns.known, [text for _, text in around.inputs]
     blank = nothing(question) or (isinstance(question, str) and not question.strip())
     if blank and not texts and role_of(columns.question) == "input":
@@ -73,31 +81,24 @@ def _read_pair(row: Fields, columns: Columns, around: Around) -> Messages:
     return (*start, *around.history, *turns)
 
 
-def pair_layout(
-    names: tuple[str, ...], format: str | None, usual: str | None, columns: Columns | None
-) -> Layout | None:
-    """The layout of rows with these fields if `read_pair` can read them."""
-    layout = _layout(names, format, usual, columns)
-    if layout is None or layout.marks or layout.doubles:
-        return None
-    pair = FORMATS[layout.format].read in (_read_pair, _read_sides)
-    own = layout.columns
-    return layout if pair and own.question in names and own.answer in names else None
-
-
-def read_pair(row: Fields, layout: Layout) -> Messages | None:
-    """The messages of a row whose question and answer are texts with nothing around them; None for
-    others, which `read_row` reads or refuses.
+def read_pairs(
+    rows: list[dict[str, str]], format: str | None, usual: str | None, columns: Columns | None
+) -> tuple[str, list[str], list[str], tuple[str, ...]] | None:
+    """The format, the questions, the answers and the names of the other fields of rows whose fields
+    are texts; None unless all have the same fields, and nothing more to be looked at.
     """
-    question, answer = row[layout.columns.question], row[layout.columns.answer]
-    if question.__class__ is not str or answer.__class__ is not str:
+    names = tuple(rows[0])
+    layout = _layout(names, format, usual, columns)
+    if layout is None or layout.marks or layout.doubles or set(map(tuple, rows)) != {names}:
         return None
-    for name, _ in layout.around:
-        if row[name] != "" and row[name] is not None:
-            return None
-    if not question.strip() or not answer.strip():
+    pair = layout.columns.question, layout.columns.answer
+    if FORMATS[layout.format].read not in (_read_pair, _read_sides) or not {*pair} <= {*names}:
         return None
-    return (Message("user", question), Message("assistant", answer))
+    questions, answers = ([row[name] for row in rows] for name in pair)
+    around = any(row[name] for name, _ in layout.around for row in rows)
+    if around or not all(map(str.strip, questions)) or not all(map(str.strip, answers)):
+        return None
+    return layout.format, questions, answers, layout.extra
 
 
 def _read_sides(row: Fields, columns: Columns, around: Around) -> Messages:
@@ -207,7 +208,7 @@ _NOTHING = Around()
 
 
 @dataclass(frozen=True)
-class Layout:
+class _Layout:
     """What each field of a row is: `columns` the question and the answer (or the turns), `around`
     what stands around them, `doubles` fields that may be meant instead, `marks`, and `extra`.
     """
@@ -222,7 +223,7 @@ class Layout:
 
 def _layout(
     names: tuple[str, ...], format: str | None, usual: str | None, columns: Columns | None
-) -> Layout | None:
+) -> _Layout | None:
     """The layout of a row with these fields, or None where they tell no format."""
     key = (names, format, usual, columns)
     layout = _LAYOUTS.get(key)
@@ -238,10 +239,10 @@ def _layout(
     return layout
 
 
-_LAYOUTS: dict[tuple[Any, ...], Layout] = {}
+_LAYOUTS: dict[tuple[Any, ...], _Layout] = {}
 
 
-def _new_layout(names: tuple[str, ...], format: str, columns: Columns | None) -> Layout:
+def _new_layout(names: tuple[str, ...], format: str, columns: Columns | None) -> _Layout:
     if columns is None and format == "question/answer":
         columns = likely_columns(names)
     signs = FORMATS[format].signs
@@ -249,7 +250,7 @@ def _new_layout(names: tuple[str, ...], format: str, columns: Columns | None) ->
     around = tuple((name, role) for name in names if (role := columns.role(name)))
     read = {columns.question, columns.answer, *(name for name, _ in around)}
     unsure = len(signs) == 2 and not columns.given
-    return Layout(
+    return _Layout(
         format,
         columns,
         around,
@@ -340,7 +341,7 @@ def _check_extra(message: Message, *, last: bool) -> None:
         refuse(fields, marks)
 
 
-def _around(row: Fields, layout: Layout) -> Around:
+def _around(row: Fields, layout: _Layout) -> Around:
     system: str | None = None
     history: Messages = ()
     inputs: list[tuple[str, str]] = []

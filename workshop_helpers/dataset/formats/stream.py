@@ -131,25 +131,25 @@ def sample(path: Path, *, packed: bool) -> tuple[bytes, bytes, bool]:
             return b"", b"", False
 
 
-def lines(read: Reader, end: bytes = b"\n") -> Iterator[list[bytes]]:
-    """The lines without their line breaks, as many at once as end in a block of the file. Raises
-    RowFault for a line over ROW_LIMIT.
+def whole_lines(read: Reader, end: bytes = b"\n") -> Iterator[bytes]:
+    """Pieces of a file that end where a line does, without the last line break; some hundred
+    usual rows in each. Raises RowFault for a line over ROW_LIMIT.
 
     Only this one byte ends a line: others that `str.splitlines` knows, such as U+2028, may be part
     of a text.
     """
     kept: list[bytes] = []
-    while block := read(BLOCK):
-        first, *others = block.split(end)
-        kept.append(first)
-        if others:
-            others.insert(0, b"".join(kept))
-            kept = [others.pop()]
-            yield others
-        elif sum(map(len, kept)) > ROW_LIMIT:
+    while block := read(2 * BLOCK):
+        whole, found, last = block.rpartition(end)
+        if found:
+            yield b"".join([*kept, whole])
+            kept = [last]
+            continue
+        kept.append(last)
+        if sum(map(len, kept)) > ROW_LIMIT:
             raise too_large()
     if rest := b"".join(kept):
-        yield [rest]
+        yield rest
 
 
 def too_large() -> RowFault:
