@@ -265,6 +265,8 @@ class Checker:
         """Check rows, and add them to the checks of the set. seen: their scan, already begun."""
         seen = seen or scanned(conversations)
         step = max(1, len(conversations)) if self._large else BATCH
+        if not self._large:
+            conversations = list(conversations)  # each is looked at several times
         for start in range(0, len(conversations), step):
             some = conversations[start : start + step]
             self._take(Rows(self.places.add(some), some, itertools.islice(seen, len(some))))

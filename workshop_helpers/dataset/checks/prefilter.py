@@ -13,10 +13,11 @@ import re
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import Any
 
 from ..formats import Conversation, Message, Pairs
+from .row import begin
 
 # Kinds of signs; results are sums of them.
 EMAIL, ENGLISH_NAME, JAPANESE_NAME, NUMBER, STREET, JAPANESE_PLACE = 1, 2, 4, 8, 16, 32
@@ -92,21 +93,20 @@ def _signs(turns: list[bytes]) -> Future[Any] | None:
         return None
     try:
         import pyarrow
-        from pyarrow import compute
+        import pyarrow.compute
     except ImportError:
         return None
     ends = array("q", [0, *itertools.accumulate(map(len, turns))])
     buffers = [None, pyarrow.py_buffer(ends), pyarrow.py_buffer(b"".join(turns))]
     # pyarrow.array would load pandas.
     texts = pyarrow.Array.from_buffers(pyarrow.large_string(), len(turns), buffers)
+    return begin(_places, texts)
 
-    def found_in() -> Any:
-        return compute.indices_nonzero(compute.match_substring_regex(texts, _ANY_SIGN))
 
-    thread = ThreadPoolExecutor(1)  # one that stayed would be missing in a forked process
-    found = thread.submit(found_in)
-    thread.shutdown(wait=False)
-    return found
+def _places(texts: Any) -> Any:
+    from pyarrow import compute
+
+    return compute.indices_nonzero(compute.match_substring_regex(texts, _ANY_SIGN))
 
 
 # Latin, Greek and Cyrillic letters; Japanese mojibake of UTF-8 and Shift_JIS (縺 繧 繝, ｱ) or GBK

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable
 from typing import Any
 
@@ -60,7 +61,7 @@ class Openings(SetCheck):
     def __init__(self, places: Places) -> None:
         super().__init__(places)
         self._counted: dict[str, int] = {}
-        self._first: dict[str, int] = {}
+        self._first = array("I")  # the row of each
         self.rows = 0
 
     def take(self, rows: Rows) -> Iterable[Finding]:
@@ -75,7 +76,7 @@ class Openings(SetCheck):
                 counted[opening] += 1
             elif len(counted) < MOST_OPENINGS:
                 counted[opening] = 1
-                self._first[opening] = number
+                self._first.append(number)
         return ()
 
     def summary(self) -> dict[str, Any]:
@@ -91,10 +92,9 @@ class Openings(SetCheck):
         if self.rows < FEWEST_ROWS:
             return []
         found = []
-        for opening, n in self._counted.items():
+        for (opening, n), first in zip(self._counted.items(), self._first, strict=True):
             if n >= COMMON * self.rows:
                 values = {"n": n, "rows": self.rows, "share": n / self.rows, "excerpt": opening}
-                first = self._first[opening]
                 found.append(self.finding("low-diversity", "begin-alike", first, **values))
         return found
 

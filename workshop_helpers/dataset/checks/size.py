@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from concurrent.futures import Future
 from statistics import median
 from typing import Any
 
@@ -11,7 +12,7 @@ from ...core.errors import first_line
 from ...models.chat import chat_prompt, chat_prompts
 from ...models.rendering import Refused
 from .findings import Finding, who
-from .row import CheckedRow, Places, Rows, SetCheck
+from .row import CheckedRow, Places, Rows, SetCheck, begin
 
 BATCH = 256  # rows that are tokenized at once
 _EMOJI = re.compile("[\u2600-\u27bf\U0001f000-\U0001faff]")
@@ -61,10 +62,21 @@ class Tokens(SetCheck):
         self.total = 0
         self.lengths: list[int] = []
         self._waiting: list[CheckedRow] = []
+        self._begun: Future[list[Finding]] | None = None
 
     def add(self, row: CheckedRow) -> Iterable[Finding]:
         self._waiting.append(row)
-        return self.finish() if len(self._waiting) >= BATCH else ()
+        return self._next() if len(self._waiting) >= BATCH else ()
+
+    def finish(self) -> list[Finding]:
+        return self._next() + self._next()
+
+    def _next(self) -> list[Finding]:
+        """Findings in the rows before; the waiting ones are counted while others are checked."""
+        found = self._begun.result() if self._begun is not None else []
+        self._begun = begin(self._counted, self._waiting)
+        self._waiting = []
+        return found
 
     def summary(self) -> dict[str, Any]:
         """The tokens to train on; the shortest, median and longest row."""
@@ -74,13 +86,13 @@ class Tokens(SetCheck):
         lengths = {"shortest": least, "median": median(self.lengths), "longest": greatest}
         return {"tokens": self.total, "lengths": {**lengths, "max_length": self.max_length}}
 
-    def finish(self) -> list[Finding]:
+    def _counted(self, waiting: list[CheckedRow]) -> list[Finding]:
         found: list[Finding] = []
         texts: list[str] = []
         rows: list[CheckedRow] = []
-        turns = [row.conversation.to_messages() for row in self._waiting]
+        turns = [row.conversation.to_messages() for row in waiting]
         made = chat_prompts(self.tokenizer, turns, answer=True) if turns else []
-        for row, text in zip(self._waiting, made, strict=True):
+        for row, text in zip(waiting, made, strict=True):
             if isinstance(text, Refused):
                 roles = ", ".join(message.role for message in row.messages)
                 values = {"roles": roles, "reason": first_line(text.__cause__ or text)}
@@ -88,7 +100,6 @@ class Tokens(SetCheck):
             else:
                 texts.append(text)
                 rows.append(row)
-        self._waiting = []
         for row, text, count in zip(rows, texts, token_counts(self.tokenizer, texts), strict=True):
             self.total += min(count, self.max_length)
             self.lengths.append(count)

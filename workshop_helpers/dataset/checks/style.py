@@ -159,11 +159,11 @@ def _is_literary(text: str, plain: int) -> bool:
 
 
 class Manners(SetCheck):
-    """`mixed-politeness`: polite beside plain Japanese answers. Memory: 16 bytes a row."""
+    """`mixed-politeness`: polite beside plain Japanese answers. Memory: 4 bytes a row."""
 
     def __init__(self, places: Places) -> None:
         super().__init__(places)
-        self._rows = {True: array("Q"), False: array("Q")}
+        self._rows = {True: array("I"), False: array("I")}
         self._shown: dict[bool, list[str]] = {True: [], False: []}
 
     def take(self, rows: Rows) -> Iterable[Finding]:
@@ -215,7 +215,7 @@ class Manners(SetCheck):
 
 
 class Languages(SetCheck):
-    """`mixed-language` in a file: a few rows in another language. Memory: 16 bytes per row."""
+    """`mixed-language` in a file: a few rows in another language. Memory: 4 bytes per row."""
 
     def __init__(self, places: Places) -> None:
         super().__init__(places)
@@ -231,7 +231,7 @@ class Languages(SetCheck):
                 language = "other"
             kept = self._rows.get(file)
             if kept is None:
-                kept = {"en": array("Q"), "ja": array("Q"), "other": array("Q")}
+                kept = {"en": array("I"), "ja": array("I"), "other": array("I")}
                 self._rows[file] = kept
             alike = kept[language]
             if language == "en" and len(kept["ja"]) > len(alike) and _names_something(question):
