@@ -468,6 +468,34 @@ def test_a_list_is_read_the_same_in_blocks_of_any_size(piece):
     assert [line for line, _, _ in found] == [2 + 4 * n for n in range(19)]
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [
+            '{"question": "a"',
+            '"answer": "b"}',
+            '{"question": "c", "answer": "d"}, {"question": "e"}',
+        ],
+        ['{"question": "a", "answer": "b}', '{c"}'],
+        ['{"question": "a", "answer": "b"}], [{"question": "c", "answer": "d"}', ""],
+        ['{"question": "a", "answer": "b", "answer": "c"}'],
+        ['{"question": "a", "answer": " "}'],
+    ],
+)
+def test_lines_that_are_read_together_are_read_as_each_alone(tmp_path, lines):
+    good = '{"question": "What?", "answer": "That."}'
+    alone = [
+        (type(one), n, getattr(one, "rule", ""), getattr(one, "excerpt", ""))
+        for n, line in enumerate(lines, start=2)
+        for one in read(made(tmp_path / "one.jsonl", f"{good}\n{line}\n"))[1:]
+    ]
+    found = read(made(tmp_path / "all.jsonl", "\n".join([good, *lines, good])))
+    assert [
+        (type(one), one.line, getattr(one, "rule", ""), getattr(one, "excerpt", ""))
+        for one in found[1:-1]
+    ] == alone
+
+
 SHORT = """
 送料は？ 東京 はい いいえ カメラ 返品 領収書をください メール：abc ①番 株式会社 北海道札幌市
 注文番号123 営業時間は9時～18時 ありがとうございます 日本語 テスト データ 電話番号 ＡＢＣ 「無料」
