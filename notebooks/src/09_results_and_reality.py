@@ -293,6 +293,25 @@ for label, report in tuned.items():
 # - Never trust a single figure. Train at least twice, with other rows.
 
 # %% [markdown] lang="ja"
+# ## 自分の行は足りているか
+#
+# 行を増やす前に、増やせば良くなるのかを測れます。行の一部だけの短い学習を何度か行い、曲線が上がり続けるか、平らになったかを見ます。あわせて、学習した行そのものにも答えさせます。行を知らないならエポック数、行は知っているのに聞き方が違うと答えられないなら言い回し、どの行にもない事実なら行そのものが足りません。
+#
+# 下は記録です。ボタンを押すと、同じことをここで測ります（数分かかります。途中で止めても続きから再開できます）。自分のデータなら `workshop curve` が同じことをします。
+
+# %% [markdown] lang="en"
+# ## Are your own rows enough?
+#
+# Before you write more rows you can measure whether they would help: train a few times on a part of the rows, and see whether the curve still rises or is flat. The training rows themselves are asked, too. Rows that are not known need epochs; rows that are known, but only in their own words, need other wordings; and a fact that stands in no row needs a row.
+#
+# Below is the record. The button measures the same here (some minutes; stop it, and it goes on from there). For data of your own `workshop curve` does it.
+
+# %% tags=["nbval-ignore-output"]
+from workshop_helpers import rows_curve
+
+rows_curve(MODEL, shop.train[:ROWS], shop.questions, runs / "curve")
+
+# %% [markdown] lang="ja"
 # ## 演習
 #
 # `answer` に答えを書いて実行し、その下のセルで確かめます。合っているかどうかと、その理由が出ます。
