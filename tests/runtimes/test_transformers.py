@@ -7,6 +7,8 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.dataset.formats import Conversation, Message
 from workshop_helpers.models.load import load_model, load_tokenizer
 from workshop_helpers.runtimes import ask, open_runtime
+from workshop_helpers.runtimes.transformers import TransformersRuntime
 from workshop_helpers.training.recipe import LoraRecipe
 from workshop_helpers.training.train import train
 
@@ -36,6 +39,8 @@ def asked(*questions: str) -> list[list[dict[str, str]]]:
 
 
 MIXED = asked(*[f"{'Hello there, ' * (i % 5)}where is parcel {i}?" for i in range(14)], *ANSWERS)
+# What all prompts begin with, long enough to be read once for all of them.
+LONG = "You answer for a shop. Standard shipping costs $6.99 and takes 3-5 business days."
 
 
 @pytest.fixture(scope="module")
@@ -80,13 +85,14 @@ def test_answers_are_those_of_generate(architecture: str, tmp_path: Path) -> Non
     model, tokenizer = load_model(folder, device), load_tokenizer(folder)
     ends = [tokenizer.eos_token_id, *range(0, len(tokenizer), 4)]
     GenerationConfig(eos_token_id=ends, pad_token_id=tokenizer.pad_token_id).save_pretrained(folder)
+    prompted = [[{"role": "system", "content": LONG}, *messages] for messages in MIXED]
     with open_runtime(folder) as runtime:
-        found = runtime.answer(MIXED, max_new_tokens=30)
+        found = runtime.answer(prompted, max_new_tokens=30)
     assert len({a.tokens for a in found}) > 1
     settings = GenerationConfig(
         max_new_tokens=30, do_sample=False, eos_token_id=ends, pad_token_id=0
     )
-    for messages, answer in zip(MIXED, found, strict=True):
+    for messages, answer in zip(prompted, found, strict=True):
         text = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
         ids = tokenizer(text, return_tensors="pt")["input_ids"]
         how = {"attention_mask": torch.ones_like(ids), "generation_config": settings}
@@ -94,6 +100,39 @@ def test_answers_are_those_of_generate(architecture: str, tmp_path: Path) -> Non
             whole = model.generate(ids, **how)
         expected = whole[0, ids.shape[1] :].tolist()
         assert list(answer.token_ids or ()) == (expected[:-1] if answer.stopped else expected)
+
+
+def read_at_a_time(runtime: TransformersRuntime, answer: Callable[[], object]) -> list[list[int]]:
+    """The shapes (rows, tokens) of what the network reads while `answer` runs."""
+    shapes: list[list[int]] = []
+    with runtime._network.get_input_embeddings().register_forward_pre_hook(
+        lambda _, given: shapes.append(list(given[0].shape))
+    ):
+        answer()
+    return shapes
+
+
+def test_what_all_prompts_begin_with_is_read_once(tiny_model: Path) -> None:
+    questions = [[{"role": "system", "content": LONG}, *messages] for messages in MIXED]
+    with TransformersRuntime(tiny_model) as runtime:
+        shapes = read_at_a_time(runtime, lambda: runtime.answer(questions, max_new_tokens=1))
+        longest = max(a.prompt_tokens for a in runtime.answer(questions, max_new_tokens=1))
+    assert [rows for rows, _ in shapes] == [1, len(MIXED)]
+    assert shapes[0][1] > len(LONG.split()) and shapes[0][1] + shapes[1][1] == longest
+
+
+def test_a_large_models_batch_is_what_memory_holds(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workshop_helpers.runtimes.transformers._SMALL", 0)  # now it is a large one
+
+    def most(gigabytes: float) -> int:
+        device = replace(choose_device("cpu"), memory_bytes=int(gigabytes * 1e9))
+        with TransformersRuntime(tiny_model, device=device) as runtime:
+            shapes = read_at_a_time(runtime, lambda: runtime.answer(MIXED, max_new_tokens=2))
+        return max(rows for rows, _ in shapes)
+
+    assert most(64) == len(MIXED) > most(0.002) >= 1
 
 
 def test_sampling_defaults_of_a_model_do_not_matter(tiny_model: Path, tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 """Answers by Transformers: base models, adapters and merged models, many conversations at a time.
 
 The loop is written out here instead of calling `generate`: decoding is short, conversations that
-have ended leave the batch at once, and nothing of a model's own sampling defaults (temperature,
-penalties) gets in.
+have ended leave the batch at once, what all prompts begin with is read once, and nothing of a
+model's own sampling defaults (temperature, penalties) gets in.
 """
 
 from __future__ import annotations
@@ -24,6 +24,13 @@ from .base import Reply
 
 if TYPE_CHECKING:
     from ..core.device import Device
+
+# A small model is held up by the overhead of a step, not by memory. A large one's cache may take a
+# sixteenth of the memory. More rows than the most gain little: on one core in fp32, 128 multiply
+# 2.8 times as fast as 16, and 64 multiply 2.2 times as fast.
+_SMALL, _ROWS, _MOST, _SHARE = 100_000_000, 64, 128, 16
+# Shorter beginnings are not worth a pass of their own.
+_WORTH = 16
 
 
 class TransformersRuntime(Closing):
@@ -50,8 +57,7 @@ class TransformersRuntime(Closing):
     def _load(self, ref: ModelRef, batch_size: int | None) -> None:
         self._tokenizer = load_tokenizer(ref)
         self._network: Any = load_model(ref, self.device)
-        # A small model is held up by the overhead of a step, a large one by memory.
-        self.batch_size = batch_size or (64 if self._network.num_parameters() < 100_000_000 else 16)
+        self.batch_size = batch_size
         if ref.kind == "adapter" and self.device.dtype == "fp32":
             # Unmerged, it loses a third of its speed; in 16 bits, merging costs precision.
             with quiet_libraries():
@@ -80,15 +86,26 @@ class TransformersRuntime(Closing):
         # Conversations of one length share a batch, so little is padded; the longest first, so that
         # memory that is too small shows at once.
         order = sorted(range(len(prompts)), key=lambda i: -len(prompts[i]))
+        size = self.batch_size or self._rows(max(map(len, prompts), default=0) + max_new_tokens)
         choose = _chooser(sampling)
         answers: dict[int, Answer] = {}
         with Bar("answering", len(prompts), "answers", shown=progress) as bar:
-            for start in range(0, len(order), self.batch_size):
-                batch = order[start : start + self.batch_size]
+            for start in range(0, len(order), size):
+                batch = order[start : start + size]
                 found = self._generate([prompts[i] for i in batch], max_new_tokens, choose)
                 answers.update(zip(batch, found, strict=True))
                 bar.advance(len(batch))
         return [answers[i] for i in range(len(prompts))]
+
+    def _rows(self, tokens: int) -> int:
+        """How many conversations of so many tokens are answered at a time."""
+        from .cache import token_bytes
+
+        if self._network.num_parameters() < _SMALL:
+            return _ROWS
+        config = self._network.config.get_text_config()
+        each = token_bytes(config, self._network.dtype.itemsize) * tokens
+        return max(1, min(_MOST, (self.device.memory_bytes or 2**33) // _SHARE // max(1, each)))
 
     def _encode(self, messages: Messages) -> list[int]:
         text = chat_prompt(self._tokenizer, messages)
@@ -128,11 +145,14 @@ class TransformersRuntime(Closing):
         (rows, length); logits (rows, vocabulary).
         """
         import torch
-        from transformers import DynamicCache
 
-        ids, mask = self._padded([row.prompt for row in rows])
-        places = (mask.cumsum(1) - 1).clamp(min=0)
-        cache = DynamicCache(config=self._network.config)
+        from .cache import roomy_cache
+
+        cache = roomy_cache(self._network.config)
+        shared = self._read_shared([row.prompt for row in rows], cache)
+        ids, mask = self._padded([row.prompt[shared:] for row in rows])
+        mask = torch.cat([mask.new_ones(len(rows), shared), mask], 1)
+        places = (mask.cumsum(1) - 1).clamp(min=0)[:, shared:]
         alive = rows
         for _ in range(self._window if max_new_tokens is None else max_new_tokens):
             with torch.inference_mode():  # not over a yield: whoever reads on would be in it, too
@@ -158,6 +178,31 @@ class TransformersRuntime(Closing):
             yield
             if not going:
                 return
+
+    def _read_shared(self, prompts: list[list[int]], cache: Any) -> int:
+        """Read what all prompts begin with, once, into every row of the cache; says how many tokens
+        that was.
+        """
+        import torch
+
+        from .cache import RoomyLayer
+
+        first, last = min(prompts), max(prompts)  # in order, all others begin as these two do
+        pairs = enumerate(zip(first[:-1], last[:-1], strict=False))
+        parted = (at for at, (one, other) in pairs if one != other)
+        shared = next(parted, min(len(first), len(last)) - 1)
+        # Padding comes behind what is shared, where it would take up room of a sliding window.
+        if (
+            len(prompts) == 1
+            or shared < _WORTH
+            or not all(isinstance(layer, RoomyLayer) for layer in cache.layers)
+        ):
+            return 0
+        ids = torch.tensor([prompts[0][:shared]], device=self._network.device)
+        with torch.inference_mode():
+            self._network(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
+            cache.batch_repeat_interleave(len(prompts))
+        return shared
 
     def reply(self, messages: Messages, *, max_new_tokens: int | None = 160) -> Reply:
         """See `Runtime.reply`."""
