@@ -24,8 +24,8 @@ class LlamaCppRuntime(Closing):
 
     `slots` questions are answered at a time, as one batch inside llama.cpp (by default 8, and 1 for
     a small model); `context` tokens (question and answer) are kept for each; `threads` defaults to
-    half the cores, at most 4. Raises WorkshopError for a file that is damaged or that llama.cpp
-    does not load.
+    half the cores, at most 4; `adapters`: GGUF adapters that are put on. Raises WorkshopError for a
+    file that is damaged or that llama.cpp does not load.
     """
 
     name = "llama.cpp"
@@ -37,9 +37,11 @@ class LlamaCppRuntime(Closing):
         slots: int | None = None,
         context: int | None = None,
         threads: int | None = None,
+        adapters: Sequence[str | Path] = (),
     ) -> None:
         slots = slots or (SLOTS if read_gguf(gguf).size_bytes >= BATCH_FROM else 1)
-        self.engine = LlamaEngine(gguf, slots=slots, context=context, threads=threads)
+        how: dict[str, Any] = {"context": context, "threads": threads, "adapters": adapters}
+        self.engine = LlamaEngine(gguf, slots=slots, **how)
         self.model = Path(gguf).name
 
     @property
