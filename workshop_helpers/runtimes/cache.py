@@ -3,49 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
-
-from transformers import DynamicCache
-from transformers.cache_utils import DynamicLayer
 
 _ROOM = 64  # tokens
 
 
-class RoomyLayer(DynamicLayer):
-    """Keys and values of one layer (rows, heads, tokens, width), with room behind them for the next
-    tokens. Transformers' own copies all of them at every step.
+@lru_cache(maxsize=1)
+def roomy_layer() -> Any:
+    """The class for keys and values of one layer (rows, heads, tokens, width), with room behind
+    them for the next tokens. Transformers' own copies all of them at every step.
     """
+    from transformers.cache_utils import DynamicLayer
 
-    _whole: tuple[Any, Any] | None = None
+    class RoomyLayer(DynamicLayer):
+        whole: tuple[Any, ...] | None = None
 
-    def update(self, key_states: Any, value_states: Any, *args: Any, **how: Any) -> tuple[Any, Any]:
-        before = self.get_seq_length()
-        after = before + key_states.shape[-2]
-        if self._whole is None or after > self._whole[0].shape[-2]:
-            pairs = ((key_states, self.keys), (value_states, self.values))
-            self._whole = tuple(_with_room(*pair, before, after) for pair in pairs)
-            self.dtype, self.device = key_states.dtype, key_states.device
-            self.is_initialized = True
-        for whole, new in zip(self._whole, (key_states, value_states), strict=True):
-            whole[..., before:after, :] = new
-        self._show(after)
-        return self.keys, self.values
+        def update(self, key_states: Any, value_states: Any, *args: Any, **how: Any) -> Any:
+            before = self.get_seq_length()
+            after = before + key_states.shape[-2]
+            if self.whole is None or after > self.whole[0].shape[-2]:
+                pairs = ((key_states, self.keys), (value_states, self.values))
+                self.whole = tuple(_with_room(*pair, before, after) for pair in pairs)
+                self.dtype, self.device = key_states.dtype, key_states.device
+                self.is_initialized = True
+            for whole, new in zip(self.whole, (key_states, value_states), strict=True):
+                whole[..., before:after, :] = new
+            self.show(after)
+            return self.keys, self.values
 
-    def _show(self, length: int) -> None:
-        assert self._whole is not None
-        self.keys, self.values = (whole[..., :length, :] for whole in self._whole)
+        def show(self, length: int) -> None:
+            assert self.whole is not None
+            self.keys, self.values = (whole[..., :length, :] for whole in self.whole)
 
-    def _change_rows(self, change: Callable[[Any], Any]) -> None:
-        assert self._whole is not None
-        length = self.get_seq_length()
-        self._whole = (change(self._whole[0]), change(self._whole[1]))
-        self._show(length)
+        def change_rows(self, change: Callable[[Any], Any]) -> None:
+            assert self.whole is not None
+            length = self.get_seq_length()
+            self.whole = tuple(change(whole) for whole in self.whole)
+            self.show(length)
 
-    def batch_select_indices(self, indices: Any) -> None:
-        self._change_rows(lambda whole: whole[indices])
+        def batch_select_indices(self, indices: Any) -> None:
+            self.change_rows(lambda whole: whole[indices])
 
-    def batch_repeat_interleave(self, repeats: int) -> None:
-        self._change_rows(lambda whole: whole.repeat_interleave(repeats, dim=0))
+        def batch_repeat_interleave(self, repeats: int) -> None:
+            self.change_rows(lambda whole: whole.repeat_interleave(repeats, dim=0))
+
+    return RoomyLayer
 
 
 def _with_room(new: Any, old: Any, before: int, after: int) -> Any:
@@ -55,14 +58,16 @@ def _with_room(new: Any, old: Any, before: int, after: int) -> Any:
     return whole
 
 
-def roomy_cache(config: Any) -> DynamicCache:
+def roomy_cache(config: Any) -> Any:
     """An empty cache for a model of that configuration. Layers that keep a window only, or another
     state, are transformers' own.
     """
+    from transformers import DynamicCache
+    from transformers.cache_utils import DynamicLayer
+
     cache = DynamicCache(config=config)
-    cache.layers = [
-        RoomyLayer() if type(layer) is DynamicLayer else layer for layer in cache.layers
-    ]
+    layer = roomy_layer()
+    cache.layers = [layer() if type(one) is DynamicLayer else one for one in cache.layers]
     return cache
 
 

@@ -185,7 +185,7 @@ class TransformersRuntime(Closing):
         """
         import torch
 
-        from .cache import RoomyLayer
+        from .cache import roomy_layer
 
         first, last = min(prompts), max(prompts)  # in order, all others begin as these two do
         pairs = enumerate(zip(first[:-1], last[:-1], strict=False))
@@ -195,7 +195,7 @@ class TransformersRuntime(Closing):
         if (
             len(prompts) == 1
             or shared < _WORTH
-            or not all(isinstance(layer, RoomyLayer) for layer in cache.layers)
+            or not all(isinstance(layer, roomy_layer()) for layer in cache.layers)
         ):
             return 0
         ids = torch.tensor([prompts[0][:shared]], device=self._network.device)
