@@ -37,8 +37,7 @@ def open_runtime(
         from .llama_cpp import LlamaCppRuntime
 
         assert ref.path is not None
-        slots = {} if batch_size is None else {"slots": batch_size}
-        return LlamaCppRuntime(ref.path, **slots)
+        return LlamaCppRuntime(ref.path, slots=batch_size)
     from .transformers import TransformersRuntime
 
     return TransformersRuntime(ref, device=device, batch_size=batch_size)
