@@ -171,12 +171,11 @@ def _answers(ref: ModelRef, shop: Shop, seconds: float) -> Iterator[StepTime]:
         start = time.perf_counter() - begun
         asked = [conversation(question.question) for question in shop.questions]
         # A larger batch costs less for each answer; it is tried as long as that does not take long.
+        most = min(getattr(runtime, "batch_size", 1) or len(asked), len(asked))
         count, took = 0, 0.0
-        while took < 2 * seconds and count < getattr(runtime, "batch_size", 1):
+        while took < 2 * seconds and count < most:
             count = min(4 * count or 4, len(asked))
             took = _timed(lambda: runtime.answer(asked[:count]))  # noqa: B023
-            if count == len(asked):
-                break
     todo = CANDIDATES * len(shop.questions)
     yield StepTime("answers", "unit-answers", 0, start, took, count, todo, times=CANDIDATES)
 
