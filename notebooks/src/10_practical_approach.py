@@ -462,7 +462,7 @@ exercises.check(
 # %% tags=["exercise"]
 answer = ...
 
-# %% tags=["solution"]
+# %% tags=["solution", "nbval-ignore-output"]
 in_prompt, trained = result.row("10 in the prompt"), result.row("10")
 answer = 100 * (in_prompt.summary.recall - trained.summary.recall)
 answer

@@ -6,7 +6,6 @@ import itertools
 import re
 from collections import Counter
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -145,12 +144,3 @@ def test_no_question_stands_in_two_of_the_unseen_shops(language):
     ]
     twice = [text for text, count in Counter(asked).items() if count > 1]
     assert not twice
-
-
-def test_a_wheel_leaves_the_unseen_files_out(language):
-    from hatchling.builders.wheel import WheelBuilder
-
-    root = Path(__file__).parents[2]
-    packed = {file.relative_path for file in WheelBuilder(str(root)).recurse_included_files()}
-    assert f"data/shop/train.{language}.jsonl" in packed
-    assert not [path for path in packed if path.startswith("data/unseen")]
