@@ -373,6 +373,30 @@ SPEEDS: dict[str, Callable[[Data, Data, Say], Iterator[Line]]] = {
 }
 
 
+def training(data: Data, say: Say) -> Iterator[str]:
+    """The same LoRA training by the course, by TRL's defaults and by earlier commits."""
+    yield say(
+        "training_about", data["model"]["name"], data["rows"], f"{data['recipe']['epochs']:g}"
+    )
+    known = {"ours": say("training_ours"), "trl": say("training_trl")}
+    ratios, rows = {"ours": dict.fromkeys(("seconds", "peak_bytes"), 1.0)} | data["ratios"], []
+    for way, found in data["ways"].items():
+        seconds, processor = (
+            ranged(found[key], "{:.1f}".format) for key in ("seconds", "processor_seconds")
+        )
+        peak, times = f"{found['peak_bytes']['median'] / 1e6:,.0f}", ratios[way]
+        rows.append(
+            [
+                known.get(way, say("training_commit", way)),
+                *(seconds, processor, number(round(found["tokens_per_second"])), peak),
+                f"{found['loss']['median']:.3f}",
+                *(f"{times[key]:.2f}×" for key in ("seconds", "peak_bytes")),
+            ]
+        )
+    heads = ("seconds", "processor", "tokens", "peak", "loss", "times_seconds", "times_peak")
+    yield table([say("training_way"), *(say(f"training_{head}") for head in heads)], rows)
+
+
 _WAYS = {
     "loop": "data_loop", "before": "data_before", "datasets": "data_datasets", "trl": "data_trl",
     "loads": "data_loads",
@@ -630,6 +654,7 @@ SECTIONS: dict[str, Callable[[Data, Say], Iterator[str]]] = {
     "families": families,
     "adapters": adapters,
     "speed": speed,
+    "training": training,
     "data_check": data_check,
     "own_rows": own_rows,
     "scoring": scoring,
