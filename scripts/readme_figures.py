@@ -393,8 +393,11 @@ def training(data: Data, say: Say) -> Iterator[str]:
                 *(f"{times[key]:.2f}×" for key in ("seconds", "peak_bytes")),
             ]
         )
-    heads = ("seconds", "processor", "tokens", "peak", "loss", "times_seconds", "times_peak")
-    yield table([say("training_way"), *(say(f"training_{head}") for head in heads)], rows)
+    heads = (
+        "training_way", "training_seconds", "training_processor", "training_tokens",
+        "training_peak", "training_loss", "training_times_seconds", "training_times_peak",
+    )  # fmt: skip
+    yield table(map(say, heads), rows)
 
 
 _WAYS = {
