@@ -159,7 +159,7 @@ def fast_bf16_units() -> str | None:
     are faster with them than in fp32, else None.
 
     That is measured, in a tenth of a second: a Xeon whose AMX a virtual machine hides still has
-    avx512_bf16, and takes twice as long in bf16; on an EPYC the same instructions pay.
+    avx512_bf16, and takes twice as long in bf16.
     """
     flags = _cpuinfo("flags", "Features").split()
     units = next((unit for unit in ("amx_bf16", "avx512_bf16", "bf16") if unit in flags), None)
