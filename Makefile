@@ -19,9 +19,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 EXTRAS := train,gguf,data,ollama,notebooks,site,dev
+ADVANCED := $(VENV)/.advanced
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo rehearse live lab test test-fast seeded-faults lint format mame mame-eval \
+.PHONY: help setup advanced demo rehearse live lab test test-fast seeded-faults lint format mame mame-eval \
 	notebooks bench readme site slides diagrams recording
 
 help:  ## this list
@@ -38,6 +39,12 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install $(PIP_ARGS) -c constraints.txt -e ".[$(EXTRAS)]"
 	@touch $@
 
+advanced: $(ADVANCED)  ## what the guide beyond the talk needs besides (notebooks/advanced)
+
+$(ADVANCED): $(STAMP)
+	$(BIN)/python -m pip install $(PIP_ARGS) -c constraints.txt -e ".[advanced]"
+	@touch $@
+
 demo: setup  ## the main job: train, compare, merge, convert, quantize; writes runs/demo/report.html
 	$(BIN)/workshop demo $(ARGS)
 
@@ -50,7 +57,7 @@ live: setup  ## give the talk: the scenes, the clock, and the rehearsed result a
 lab: setup  ## open a notebook in JupyterLab: before and after, or NOTEBOOK=…
 	$(BIN)/jupyter lab $(NOTEBOOK) $(ARGS)
 
-test: setup  ## the whole test suite
+test: setup advanced  ## the whole test suite
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-fast: setup  ## the units that train and convert no model (tests/fast.txt), in about a minute
@@ -74,7 +81,7 @@ mame: setup  ## pretrain the bundled base model again (hours on two cores; goes 
 mame-eval: setup  ## measure mame on held-out shops and phrasings; writes results/mame.json
 	$(BIN)/python -m pretraining.evaluate --out results/mame.json $(ARGS)
 
-notebooks: setup  ## build the notebooks from notebooks/src and execute them
+notebooks: setup advanced  ## build the notebooks from notebooks/src and execute them
 	$(BIN)/python notebooks/build.py $(ARGS)
 
 bench: setup  ## what tuning teaches, quantization costs, and how fast it all is; writes results/

@@ -57,7 +57,9 @@ class Settings:
             return self.out
         if self.quick or self.model != "mame" or set(self.languages) != set(LANGUAGES):
             return self.work / ("quick" if self.quick else "results") / f"{self.name}.json"
-        return ROOT / "results" / f"{self.name}.json"
+        return (
+            ROOT / "results" / f"{self.name}.json"
+        )  # "advanced/11_…" for the guide beyond the talk
 
     def folder(self, *parts: str) -> Path:
         """A place for artifacts of this model."""

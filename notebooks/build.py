@@ -3,7 +3,8 @@
     python notebooks/build.py [NAME...] [--check] [--no-run] [--out DIR --set NAME=VALUE...]
 
 A source is py:percent. Its markdown cells are marked lang="ja" or lang="en"; code cells belong to
-both. The Japanese notebook lies in notebooks/, the English one in notebooks/en/, those with the
+both. The Japanese notebook lies in notebooks/, the English one in notebooks/en/, those of the guide
+beyond the talk (src/advanced/) in notebooks/advanced/ and notebooks/advanced/en/, those with the
 solutions of the exercises in notebooks/solutions/ and notebooks/solutions/en/. What the tags of a
 cell mean is below, at `NOTEBOOK`. A second build of unchanged sources leaves the files as they are:
 ids come from the content, and where only seconds and speeds moved, those recorded before stay.
@@ -52,6 +53,11 @@ def sources() -> list[Path]:
     return sorted(SOURCES.glob("[0-9][0-9]_*.py"))
 
 
+def advanced() -> list[Path]:
+    """The sources of the guide beyond the talk, in its order."""
+    return sorted((SOURCES / "advanced").glob("[0-9][0-9]_*.py"))
+
+
 def extras() -> list[Path]:
     """The sources of notebooks beside the course: no chapter, so no exercises and no quiz."""
     return [SOURCES / "own_rows.py"]
@@ -64,7 +70,10 @@ def has_exercises(source: Path) -> bool:
 
 def target(source: Path, language: str, out: Path = HERE, kind: str = NOTEBOOK) -> Path:
     """Where the notebook of a source and language lies."""
-    folder = out if kind == NOTEBOOK else out / kind
+    if kind == NOTEBOOK:
+        folder = out / "advanced" if source.parent.name == "advanced" else out
+    else:
+        folder = out / kind
     return (folder if language == "ja" else folder / language) / f"{source.stem}.ipynb"
 
 
@@ -238,7 +247,7 @@ def problems(source: Path, language: str, out: Path = HERE, kind: str = NOTEBOOK
         return [(c.cell_type, c.id, c.source, c.metadata.get("tags", [])) for c in notebook.cells]
 
     if sketch(wanted) != sketch(found) or wanted.metadata != found.metadata:
-        return [f"{name} does not match src/{source.name}."]
+        return [f"{name} does not match src/{source.relative_to(SOURCES)}."]
     code = [cell for cell in found.cells if cell.cell_type == "code"]
     if [cell.execution_count for cell in code] != list(range(1, len(code) + 1)):
         return [f"{name} was not executed from top to bottom."]
@@ -292,7 +301,7 @@ def main(arguments: list[str] | None = None) -> int:
     parameters = dict(pair.split("=", 1) for pair in options.set)
     if parameters and options.out == HERE:
         parser.error("--set records what the notebook does not say: give --out a folder of its own")
-    every = [*sources(), *extras()]
+    every = [*sources(), *advanced(), *extras()]
     chosen = [s for s in every if not options.names or s.stem.startswith(tuple(options.names))]
     if not chosen:
         parser.error(f"there is no such notebook; there are {', '.join(s.stem for s in every)}")

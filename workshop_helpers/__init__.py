@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from .display import loss_curve as loss_curve
     from .display.exercises import Exercises as Exercises
     from .display.lora import lora_picture as lora_picture
+    from .display.measured import figures_table as figures_table
+    from .display.measured import measured as measured
     from .display.modelfile import explain_modelfile as explain_modelfile
     from .display.preview import preview as preview
     from .display.tokens import show_tokens as show_tokens
@@ -108,6 +110,7 @@ _FROM = {
     "explain_modelfile": "display.modelfile",
     "explore": "display.widgets.explorer",
     "explore_tokens": "display.widgets.tokens",
+    "figures_table": "display.measured",
     "file_hash": "core.cards",
     "get_model": "models.packages.get",
     "inspect_gguf": "display.widgets.inspector",
@@ -122,6 +125,7 @@ _FROM = {
     "lora_view": "display.widgets.lora",
     "loss_curve": "display",
     "manner": "evaluation.manner",
+    "measured": "display.measured",
     "merge": "training.merge",
     "microscope": "display.widgets.microscope",
     "model_choices": "models.choices",

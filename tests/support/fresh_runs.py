@@ -77,6 +77,24 @@ def run_fresh(
     return seconds
 
 
+def run_alone(source: Path, language: str, folder: Path, patch: Any) -> None:
+    """Run a chapter and its solutions in a kernel of their own, on a machine without Ollama;
+    AssertionError where they give something else than what was recorded.
+    """
+    import nbformat
+
+    build = load_build()
+    patch.setenv("OLLAMA_HOST", no_ollama())
+    with one_kernel() as kernel:
+        for kind in build.KINDS:
+            notebook = build.build(source, language, kind)
+            seconds = run_fresh(notebook, folder, kernel=kernel)
+            note_seconds(f"{language}/{source.stem} ({kind})", seconds)
+            recorded = build.target(source, language, kind=kind)
+            found = differences(notebook, nbformat.read(recorded, as_version=4))
+            assert not found, found[0]
+
+
 def differences(fresh: Any, recorded: Any) -> list[str]:
     """Where a notebook that was run gives something else than its recorded outputs, as nbval would
     see it: pictures, and cells tagged nbval-ignore-output, are not compared.

@@ -43,6 +43,7 @@ EXTRAS = {
     "ollama": "ollama httpx",
     "notebooks": "IPython ipywidgets nbclient nbformat prompt_toolkit",
     "qlora": "bitsandbytes",
+    "advanced": "google janome lm_eval rank_bm25 rouge_score sacrebleu wordllama",
 }
 
 
