@@ -1,0 +1,174 @@
+"""`mame`, or another model, on what its makers never saw (data/unseen).
+
+    python -m benchmarks.unseen [--model M] [--quick] [--reuse]
+
+Three parts: facts stated from prompts as people write them, and questions that the prompt does not
+answer; questions of the shop as they are typed, beside their plain wording, by the model tuned on
+its rows; five new shops, each learned from 120 rows. All with the model's own recipe. Writes
+results/unseen.json part by part: with --reuse a run that was stopped goes on.
+
+These files only measure. Whoever changes the corpus looks at the shares, not at the answers, so
+nothing here prints or keeps one.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from benchmarks.common import (
+    MANY,
+    Settings,
+    earlier,
+    found_or_made,
+    parser,
+    percent,
+    save,
+    settings,
+    table,
+    train_rows,
+)
+
+TITLE = {"en": "What the base model has not seen", "ja": "ベースモデルが見たことのないもの"}
+TARGETS = {
+    "prompted": {"en": 0.85, "ja": 0.80},
+    "variants": {"en": 0.90, "ja": 0.90},  # of what the plain wording gets
+    "shops": {"en": 0.90, "ja": 0.90},  # the median of the five
+}
+
+
+def prompted(asked: Settings, language: str) -> dict[str, Any]:
+    """Facts that stand in the prompt: how many are stated; and what is said where none does."""
+    from pretraining.evaluate import ADMITS
+    from workshop_helpers.metrics.quantities import quantities
+    from workshop_helpers.runtimes import open_runtime
+
+    raw = _rows(asked, f"prompted.{language}.jsonl")
+    asks = [
+        [{"role": "system", "content": one["system"]}, {"role": "user", "content": one["question"]}]
+        for one in raw
+    ]
+    with open_runtime(asked.model) as runtime:
+        texts = [answer.text for answer in runtime.answer(asks, max_new_tokens=120)]
+    stated, without, wrong = [], [], 0
+    for one, text in zip(raw, texts, strict=True):
+        told = {(f.kind, f.value) for f in quantities(one["question"])}
+        figures = {(f.kind, f.value) for f in quantities(text)} - told
+        if one.get("absent"):
+            without.append(not figures and bool(ADMITS[language].search(text)))
+            continue
+        found = [_states(text, fact) for fact in one["facts"]]
+        stated += found
+        wrong += not all(found) and bool(figures)
+    return {
+        "questions": len(raw),
+        "facts_share": _mean(stated),
+        "another_figure_share": round(wrong / (len(raw) - len(without)), 4),
+        "absent": len(without),
+        "admitted_share": _mean(without),
+    }
+
+
+def variants(asked: Settings, language: str) -> dict[str, Any]:
+    """Typed questions of the shop beside the plain ones, of the model tuned on the shop's rows."""
+    from workshop_helpers.runtimes import open_runtime
+    from workshop_helpers.training.recipe import LoraRecipe
+
+    raw = _rows(asked, f"variants.{language}.jsonl")
+    recipe = LoraRecipe.for_model(asked.model)
+    tuned = train_rows(asked, language, MANY, recipe, "unseen-shop", overwrite=not asked.reuse)
+    asks = [[{"role": "user", "content": one[key]}] for key in ("plain", "question") for one in raw]
+    with open_runtime(tuned.adapter) as runtime:
+        texts = [answer.text for answer in runtime.answer(asks, max_new_tokens=120)]
+    kinds: dict[str, list[tuple[bool, bool]]] = defaultdict(list)
+    for one, plain, typed in zip(raw, texts[: len(raw)], texts[len(raw) :], strict=True):
+        kinds[one["kind"]] += [(_states(plain, f), _states(typed, f)) for f in one["facts"]]
+    every = [pair for pairs in kinds.values() for pair in pairs]
+    return {"questions": len(raw), **_pair(every), "kinds": {k: _pair(v) for k, v in kinds.items()}}
+
+
+def shops(asked: Settings, language: str) -> dict[str, Any]:
+    """Held-out facts of each of the five shops after a training on its 120 rows."""
+    from workshop_helpers.dataset.formats import read_conversations
+    from workshop_helpers.evaluation.comparison import compare
+    from workshop_helpers.evaluation.shop import questions_of
+    from workshop_helpers.training.recipe import LoraRecipe
+    from workshop_helpers.training.train import train
+
+    recipe, found = LoraRecipe.for_model(asked.model), {}
+    for folder in sorted(_folder().joinpath("shops").iterdir())[: 1 if asked.quick else None]:
+        asked.say(f"{language}: {folder.name}")
+        rows = read_conversations(folder / f"train.{language}.jsonl")
+        out = asked.folder(language, f"unseen-{folder.name}")
+        how = {} if asked.reuse else {"overwrite": True}
+        tuned = found_or_made(train, asked.model, rows, out, recipe, progress=False, **how)
+        questions = questions_of(folder / f"questions.{language}.jsonl")
+        compared = compare({"tuned": tuned}, questions, progress=False)
+        found[folder.name] = {"seconds": tuned.seconds, **compared.row("tuned").summary.to_dict()}
+    recalls = [one["recall"] for one in found.values()]
+    return {"shops": found, "median_share": round(statistics.median(recalls), 4)}
+
+
+PARTS = {"prompted": prompted, "variants": variants, "shops": shops}
+
+
+def _folder() -> Path:
+    from workshop_helpers.core.artifacts import data_path
+
+    return data_path("unseen")
+
+
+def _rows(asked: Settings, name: str) -> list[dict[str, Any]]:
+    lines = _folder().joinpath(name).read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines[: 12 if asked.quick else None]]
+
+
+def _states(text: str, fact: str | list[str]) -> bool:
+    from workshop_helpers.metrics.surfaces import states
+
+    return any(states(text, one) for one in ([fact] if isinstance(fact, str) else fact))
+
+
+def _mean(values: list[bool]) -> float | None:
+    return round(sum(values) / len(values), 4) if values else None
+
+
+def _pair(pairs: list[tuple[bool, bool]]) -> dict[str, Any]:
+    plain, typed = ([pair[at] for pair in pairs] for at in (0, 1))
+    ratio = round(sum(typed) / sum(plain), 4) if sum(plain) else None
+    of = {"facts": len(pairs), "plain_share": _mean(plain), "typed_share": _mean(typed)}
+    return {**of, "typed_of_plain": ratio}
+
+
+def reached(part: str, found: dict[str, Any]) -> float | None:
+    """The figure of a part that has a target."""
+    key = {"prompted": "facts_share", "variants": "typed_of_plain", "shops": "median_share"}[part]
+    value: float | None = found[key]
+    return value
+
+
+def main(arguments: list[str]) -> int:
+    """Measure what is not measured yet, and save after each part."""
+    asked = settings("unseen", parser(__doc__ or "").parse_args(arguments))
+    parts = dict(earlier(asked, ["parts"]).get("parts", {})) if asked.reuse else {}
+    for part, measure in PARTS.items():
+        for language in asked.languages:
+            if language not in parts.setdefault(part, {}):
+                asked.say(f"{language}: {part}")
+                parts[part][language] = measure(asked, language)
+                save(asked, {"title": TITLE, "targets": TARGETS, "parts": parts})
+    rows = [
+        [f"{part} {language}", percent(reached(part, found)), percent(TARGETS[part][language])]
+        for part, of in parts.items()
+        for language, found in of.items()
+    ]
+    table("Unseen", ("part", "reached", "target"), rows)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
