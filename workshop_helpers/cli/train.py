@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from ..core.errors import WorkshopError
 from .arguments import (
     READ_HELP,
     above_zero,
@@ -27,6 +28,8 @@ RECIPE = (
 
 def add_train_verbs(verbs: Any) -> None:
     """Add `train` and `merge` to the subparsers `verbs`."""
+    from ..training.methods import METHODS
+
     train = add_verb(
         verbs, "train", _train, "train a LoRA adapter on rows of questions and answers",
         "`workshop data check FILE` finds what is wrong with the rows first. An interrupted run "
@@ -36,14 +39,18 @@ def add_train_verbs(verbs: Any) -> None:
     what = "a catalogue name (see `workshop models`), or a model folder"
     option(train, "--model", "MODEL", what, required=True)
     option(train, "--data", "FILE", READ_HELP, Path, required=True)
-    option(train, "--out", "DIR", "folder for the adapter", output_path, required=True)
+    out = "folder for the adapter (with --method full: for the model)"
+    option(train, "--out", "DIR", out, output_path, required=True)
     option(train, "--rows", "N", "use only the first N rows (default: all)", at_least_one)
     recipe = train.add_argument_group("the recipe (default: the model's own; mame / another model)")
+    how = "what is trained: a LoRA adapter, or that of a variant; qlora keeps the base in 4 bits "
+    how += "meanwhile; full trains the whole model (default: lora)"
+    recipe.add_argument("--method", choices=(*METHODS,), default="lora", help=how)
     epochs = f"times to go through the rows ({_defaults('epochs')})"
     option(recipe, "--epochs", "N", epochs, above_zero)
     rank = f"width of the adapter: more can learn more ({_defaults('rank')})"
     option(recipe, "--rank", "N", rank, at_least_one)
-    rate = f"learning rate ({_defaults('learning_rate')})"
+    rate = f"learning rate ({_defaults('learning_rate')}; with --method full 0.3 times that)"
     option(recipe, "--lr", "X", rate, above_zero, dest="learning_rate")
     batch = f"rows a step ({_defaults('batch_size')})"
     option(recipe, "--batch-size", "N", batch, at_least_one)
@@ -82,7 +89,12 @@ def _train(args: argparse.Namespace) -> int:
     from ..training.train import train
 
     changes = {name: value for name, value in given(args, *RECIPE).items() if value is not None}
-    recipe = LoraRecipe.for_model(args.model).replace(**changes)
+    if args.method == "full" and args.rank is not None:
+        raise WorkshopError(
+            "--rank is the width of an adapter, and --method full trains none. Leave one of the "
+            "two away."
+        )
+    recipe = LoraRecipe.for_model(args.model, args.method).replace(**changes)
     rows = read_conversations(args.data, limit=args.rows, **read_options(args))
     if thoughts := sorted({name for row in rows for name in row.thoughts}):
         print(f"Not learned, only the answers are: {', '.join(thoughts)}.", file=sys.stderr)
@@ -99,8 +111,9 @@ def _train(args: argparse.Namespace) -> int:
 
 def _trained(report: Any) -> list[tuple[str, str]]:
     share = report.trainable / report.total
+    made = "model" if report.recipe.method == "full" else "adapter"
     lines = {
-        "adapter": f"{report.adapter}{again(report.reused)}",
+        made: f"{report.adapter}{again(report.reused)}",
         "trained": f"{report.trainable:,} of {report.total:,} parameters ({share:.2%}) on "
         f"{report.device}",
         "loss": report.losses and f"{report.losses[0][2]:.3f} → {report.losses[-1][2]:.3f}",

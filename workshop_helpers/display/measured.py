@@ -35,7 +35,7 @@ def figures_table(chapter: str, rows: Sequence[Mapping[str, Any]], language: str
         raise WorkshopError("There is no row to show: nothing was measured.")
     return ResultTable(
         "figures",
-        [_word(chapter, column, language) for column in rows[0]],
+        [chapter_word(chapter, column, language) for column in rows[0]],
         [[_cell(chapter, name, value, language) for name, value in row.items()] for row in rows],
     )
 
@@ -46,19 +46,25 @@ def measured(name: str, table: str, language: str) -> ResultTable:
 
     Raises WorkshopError where the file or the table is missing.
     """
-    found = read_json(results_path("advanced") / f"{name}.json", dict)
-    if table not in found["tables"]:
-        raise WorkshopError(
-            f"results/advanced/{name}.json has no table {table}. It has: "
-            f"{', '.join(found['tables'])}."
-        )
-    made = figures_table(name[:2], found["tables"][table], language)
+    found, rows = recorded_rows(name, table)
+    made = figures_table(name[:2], rows, language)
     machine = f"{found['machine']['cpu']}, {found['machine']['cores']}"
     said = say("measured.where", language, day=found["made"][:10], machine=machine)
     return ResultTable(made.kind, made.head, made.rows, said)
 
 
-def _word(chapter: str, code: str, language: str) -> str:
+def recorded_rows(name: str, table: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """What results/advanced/NAME.json says, and one of its tables; WorkshopError as `measured`."""
+    found: dict[str, Any] = read_json(results_path("advanced") / f"{name}.json", dict)
+    if table not in found["tables"]:
+        raise WorkshopError(
+            f"results/advanced/{name}.json has no table {table}. It has: "
+            f"{', '.join(found['tables'])}."
+        )
+    return found, found["tables"][table]
+
+
+def chapter_word(chapter: str, code: str, language: str) -> str:
     """The wording of a column or a row's name; what has none, such as a type, stands as it is."""
     name = f"measured-{chapter}"
     return say(f"{name}.{code}", language) if code in entries(name) else code
@@ -68,7 +74,7 @@ def _cell(chapter: str, column: str, value: Any, language: str) -> str:
     if value is None:
         return "–"
     if isinstance(value, str):
-        return _word(chapter, value, language)
+        return chapter_word(chapter, value, language)
     for end, written in UNITS.items():
         if column.endswith(end):
             return written(value)

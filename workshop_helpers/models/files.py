@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 import math
+import shutil
 from collections import Counter
+from fnmatch import fnmatch
 from pathlib import Path, PurePath
 
 from ..core.errors import WorkshopError, first_line, from_extra
 from ..core.jsonio import read_json
 
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+# What lies beside a model's weights and belongs to every model made of it: llama.cpp's converter
+# wants Gemma's tokenizer.model.
+_COPIED = (
+    "tokenizer*", "special_tokens*", "added_tokens*", "vocab*", "merges*", "chat_template*",
+    "generation_config*", "*.model", "*.jinja", "license*", "notice*",
+)  # fmt: skip
+
+
+def copy_beside_weights(folder: Path, out: Path) -> None:
+    """Copy tokenizer, template and licence of a model folder to `out`, byte for byte."""
+    for file in folder.iterdir():
+        if file.is_file() and any(fnmatch(file.name.lower(), pattern) for pattern in _COPIED):
+            shutil.copyfile(file, out / file.name)
 
 
 def check_model_folder(folder: Path, missing: str | None = None) -> None:

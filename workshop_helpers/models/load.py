@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import warnings
 from collections.abc import Iterator
@@ -114,10 +115,17 @@ def _prepends_spaces(folder: Path) -> bool:
         return False
 
 
-def load_model(model: ModelRef | str | Path, device: Device, *, dtype: str | None = None) -> Any:
+def load_model(
+    model: ModelRef | str | Path,
+    device: Device,
+    *,
+    dtype: str | None = None,
+    quantization: Any = None,
+) -> Any:
     """The torch model in evaluation mode on `device`; of an adapter, a `PeftModel` on its base.
 
-    `dtype` is "fp32", "bf16" or "fp16" and defaults to the device's. Raises WorkshopError when the
+    `dtype` is "fp32", "bf16" or "fp16" and defaults to the device's. `quantization`: settings of
+    transformers, such as a BitsAndBytesConfig (see four_bit.py). Raises WorkshopError when the
     weights cannot be found, fetched or read, and for a `.gguf` file, which torch does not run.
     """
     ref = resolve(model)
@@ -126,9 +134,13 @@ def load_model(model: ModelRef | str | Path, device: Device, *, dtype: str | Non
             f"{ref.name} is a GGUF file: llama.cpp runs it (`workshop ask`), torch does not."
         )
     if ref.base is not None and ref.path is not None:
-        return _with_adapter(load_model(ref.base, device, dtype=dtype), ref.base, ref.path)
+        base = load_model(ref.base, device, dtype=dtype, quantization=quantization)
+        return _with_adapter(base, ref.base, ref.path)
     folder = model_folder(ref)
     _check_layers(folder)
+    settings: dict[str, Any] = {}
+    if quantization is not None:  # quantized where it will run
+        settings = {"quantization_config": quantization, "device_map": {"": device.name}}
     with quiet_libraries():
         from transformers import AutoModelForCausalLM
 
@@ -141,12 +153,13 @@ def load_model(model: ModelRef | str | Path, device: Device, *, dtype: str | Non
                 use_safetensors=True,
                 local_files_only=True,
                 trust_remote_code=False,
+                **settings,
             )
         except Exception as error:  # as above
             raise WorkshopError(
                 f"The model in {folder} cannot be loaded: {first_line(error)}"
             ) from error
-    return loaded.to(device.name).eval()
+    return (loaded if settings else loaded.to(device.name)).eval()
 
 
 def _check_layers(folder: Path) -> None:
@@ -199,13 +212,16 @@ def pick_device(device: Device | str | None, ref: ModelRef) -> Device:
 @contextmanager
 def quiet_libraries() -> Iterator[None]:
     """No bars, log lines or warnings of transformers, datasets, peft and TRL in the block."""
-    from transformers.utils import logging
+    from transformers.utils import logging as transformers_logging
 
+    # PEFT imports bitsandbytes where it is installed, which then misses a package nobody asked for.
+    logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
     # Only training needs datasets, which is slow to import.
     datasets = sys.modules.get("datasets")
-    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    verbosity = transformers_logging.get_verbosity()
+    bars = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
     if datasets is not None:
         dataset_bars = not datasets.are_progress_bars_disabled()
         datasets.disable_progress_bars()
@@ -214,8 +230,8 @@ def quiet_libraries() -> Iterator[None]:
             warnings.simplefilter("ignore")
             yield
     finally:
-        logging.set_verbosity(verbosity)
+        transformers_logging.set_verbosity(verbosity)
         if bars:
-            logging.enable_progress_bar()
+            transformers_logging.enable_progress_bar()
         if datasets is not None and dataset_bars:
             datasets.enable_progress_bars()

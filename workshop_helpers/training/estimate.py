@@ -163,7 +163,7 @@ def estimate_recipe(
     return estimate_memory(
         Shape.of(model),
         rank=recipe.rank,
-        modules=recipe.target_modules,
+        modules=recipe.adapted,
         batch=recipe.batch_size,
         length=length,
     )

@@ -49,13 +49,15 @@ def _step_seconds(
     import torch
     from peft import get_peft_model
 
-    from ..models.load import load_model, load_tokenizer, quiet_libraries
+    from ..models.load import load_tokenizer, quiet_libraries
     from .fused import fused_lora
     from .loss import answer_loss, training_batch
+    from .methods import load_base
     from .trainer import lora_config
 
     with quiet_libraries():
-        model = get_peft_model(load_model(ref, device), lora_config(recipe))
+        model, config = load_base(ref, device, recipe.method), lora_config(recipe)
+        model = model if config is None else get_peft_model(model, config)
     inputs = training_batch(load_tokenizer(ref), batch)
     inputs = {name: value[:, : recipe.max_length].to(device.name) for name, value in inputs.items()}
     seconds = 0.0

@@ -6,10 +6,8 @@ compared afterwards is what was written: the files are read back.
 
 from __future__ import annotations
 
-import shutil
 import time
 from dataclasses import asdict, dataclass, replace
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +16,7 @@ from ..core.errors import WorkshopError, explain_os_errors, first_line
 from ..core.memory import explain_full_memory
 from ..core.ownership import keep_apart, refuse_other
 from ..models.chat import chat_prompt
-from ..models.files import check_model_folder, stored_dtype
+from ..models.files import check_model_folder, copy_beside_weights, stored_dtype
 from ..models.identity import identity
 from ..models.load import load_model, load_tokenizer, model_folder, pick_device, quiet_libraries
 from ..models.resolve import ModelRef, check_utf8, folders_of, resolve
@@ -40,11 +38,6 @@ _CHATS = (
 _FP32_TOLERANCE = 1e-3
 # Of the adapter's own effect; more than this lost in casting and the merged model is another model.
 _CAST_TOLERANCE = 0.5
-# The base's own files, byte for byte: llama.cpp's converter wants Gemma's tokenizer.model.
-_COPIED = (
-    "tokenizer*", "special_tokens*", "added_tokens*", "vocab*", "merges*", "chat_template*",
-    "generation_config*", "*.model", "*.jinja", "license*", "notice*",
-)  # fmt: skip
 
 
 @dataclass
@@ -140,8 +133,7 @@ def _merge(
         with quiet_libraries():
             merged.save_pretrained(str(temporary))
         del merged, adapted
-        for file in filter(_is_copied, folder.iterdir()):
-            shutil.copyfile(file, temporary / file.name)
+        copy_beside_weights(folder, temporary)
         of_written = _logits(load_model(temporary, device), tokenizer)
         report = MergeReport(
             model=out,
@@ -154,10 +146,6 @@ def _merge(
         _check_written(report, effect)
         store_report(temporary, "model", base, inputs, report, out, ref.path)
     return report
-
-
-def _is_copied(file: Path) -> bool:
-    return file.is_file() and any(fnmatch(file.name.lower(), pattern) for pattern in _COPIED)
 
 
 def _merged(adapted: Any, tokenizer: Any, of_adapter: Any) -> Any:

@@ -1,4 +1,4 @@
-"""How an adapter is trained: the LoRA recipe."""
+"""How a model is trained: the recipe."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from typing import Any
 
 from ..core.errors import WorkshopError
 from ..models.resolve import ModelRef, resolve
+from .methods import METHODS
 
 SCHEDULES = ("constant", "linear", "cosine")
 
 
 @dataclass(frozen=True)
 class LoraRecipe:
-    """How an adapter is trained.
+    """How an adapter is trained, or with `method` "full" a whole model.
 
+    `method`: what is trained, one of `METHODS` (methods.py); plain LoRA, unless said otherwise.
     `rank` and `alpha`: the adapter adds (alpha / rank) · B·A to a weight, A and B of that rank.
     `target_modules`: names of the layers that get one; None takes every linear layer but the output
     head. `loraplus_ratio`: how many times the learning rate of A the one of B is (LoRA+, Hayou et
@@ -43,6 +45,7 @@ class LoraRecipe:
     general_rows: float = 0.0
     weight_decay: float = 0.0
     max_grad_norm: float = 1.0
+    method: str = "lora"
 
     def __post_init__(self) -> None:
         if isinstance(self.target_modules, list | tuple | set):
@@ -56,6 +59,7 @@ class LoraRecipe:
             (self.epochs > 0, "epochs", "above 0"),
             (self.batch_size >= 1, "batch_size", "at least 1"),
             (self.gradient_accumulation >= 1, "gradient_accumulation", "at least 1"),
+            (self.method in METHODS, "method", f"one of {', '.join(METHODS)}"),
             (self.schedule in SCHEDULES, "schedule", f"one of {', '.join(SCHEDULES)}"),
             (0 <= self.warmup < 1, "warmup", "at least 0 and below 1"),
             (self.max_length >= 8, "max_length", "at least 8"),
@@ -77,10 +81,18 @@ class LoraRecipe:
             raise WorkshopError(f"The recipe cannot be used: {'; '.join(faults)}.")
 
     @classmethod
-    def for_model(cls, model: str | Path | ModelRef) -> LoraRecipe:
-        """The defaults for a model: the catalogue's for it or the model it comes from."""
+    def for_model(cls, model: str | Path | ModelRef, method: str = "lora") -> LoraRecipe:
+        """The defaults for a model: the catalogue's for it or the model it comes from, with the
+        learning rate that goes with `method`.
+        """
         ref = resolve(model)
-        return cls(**(ref.origin.recipe if ref.origin else {}))
+        found = cls(**(ref.origin.recipe if ref.origin else {})).replace(method=method)
+        return found.replace(learning_rate=found.learning_rate * METHODS[method].rate)
+
+    @property
+    def adapted(self) -> tuple[str, ...] | None:
+        """The layers that get an adapter, as `target_modules` or the method says."""
+        return METHODS[self.method].modules or self.target_modules
 
     def replace(self, **changes: Any) -> LoraRecipe:
         """A copy with some values changed. Raises WorkshopError for a value or a name that makes no
@@ -97,4 +109,6 @@ class LoraRecipe:
     def to_dict(self) -> dict[str, Any]:
         values = asdict(self)
         values["target_modules"] = list(self.target_modules) if self.target_modules else None
+        if self.method == "lora":  # what was made before there were others stays what it is
+            del values["method"]
         return values

@@ -1,4 +1,4 @@
-"""LoRA training: rows in, an adapter out.
+"""LoRA training: rows in, an adapter out; or a whole model, where the recipe's method is "full".
 
 TRL's `SFTTrainer` trains, PEFT adds the adapter, the loss counts the answer only. What this module
 adds: defaults that fit the model, rows that do not fit are named, a killed run goes on where its
@@ -27,12 +27,13 @@ from ..core.ownership import keep_apart, refuse_other
 from ..core.progress import Bar
 from ..dataset.formats import Conversation
 from ..metrics.language import detect_language
-from ..models.files import stored_tensors
+from ..models.files import check_model_folder, stored_tensors
 from ..models.identity import identity
-from ..models.load import load_model, load_tokenizer, pick_device, quiet_libraries
+from ..models.load import load_tokenizer, pick_device, quiet_libraries
 from ..models.resolve import ModelRef, check_utf8, folders_of, resolve
 from .checkpoints import check_work, prepare_work, remove_work, step_of, work_folder
 from .fused import fused_lora
+from .methods import adapter_start, load_base, save_adapter, save_whole
 from .recipe import LoraRecipe
 from .report import (
     TrainingProgress,
@@ -72,6 +73,8 @@ def train(
 ) -> TrainingReport:
     """Train a LoRA adapter for `model` on `data` and write it to the folder `out`.
 
+    The recipe's `method` says which kind of adapter; with "full" the whole model is trained, and
+    `out` becomes a model folder, as `merge` makes one.
     `data` is a JSONL file or conversations, of which the first `rows` are used; `recipe` defaults
     to `LoraRecipe.for_model(model)`; `general` are rows to mix in, as many as `recipe.general_rows`
     says. An equal earlier run's adapter in `out` is returned unchanged, unless `overwrite`; one of
@@ -153,9 +156,18 @@ class _Run:
     inputs: dict[str, Any]
     device: Device
 
+    @property
+    def kind(self) -> str:
+        """Of the artifact, for its card."""
+        return "model" if self.recipe.method == "full" else "adapter"
+
 
 def _restore(values: dict[str, Any]) -> TrainingReport:
-    stored_tensors(values["adapter"] / "adapter_model.safetensors")
+    if "model" in values:
+        check_model_folder(values["model"])
+        values["adapter"] = values["model"]
+    else:
+        stored_tensors(values["adapter"] / "adapter_model.safetensors")
     return TrainingReport.from_dict(values)
 
 
@@ -163,9 +175,10 @@ def _found(out: Path, inputs: dict[str, Any], overwrite: bool) -> TrainingReport
     """The report of an equal run, if it is not to be overwritten; then the checkpoint from which an
     adapter that was stopped would go on is removed, too.
     """
-    refuse_other(out, "adapter", inputs, overwrite=overwrite)
+    kind = "model" if inputs["recipe"].get("method") == "full" else "adapter"
+    refuse_other(out, kind, inputs, overwrite=overwrite)
     if not overwrite:
-        return stored_report(out, "adapter", inputs, _restore)
+        return stored_report(out, kind, inputs, _restore)
     if "stopped" in ((read_card(out) or {}).get("inputs") or {}):
         remove_work(work_folder(out))
     return None
@@ -188,7 +201,7 @@ def _train(run: _Run, progress: bool | Progress) -> TrainingReport:
         trainer_class = course_trainer(recipe)
     keep_freed_memory()
     started = time.perf_counter()
-    tokenizer, base = load_tokenizer(run.ref), load_model(run.ref, device)
+    tokenizer, base = load_tokenizer(run.ref), load_base(run.ref, device, recipe.method)
     fit = _fitting_rows(run, tokenizer, base)
     checkpointing, why = choose_checkpointing(base, recipe, device, max(fit.lengths))
     work = work_folder(run.out)
@@ -203,6 +216,9 @@ def _train(run: _Run, progress: bool | Progress) -> TrainingReport:
             processing_class=tokenizer,
             peft_config=lora_config(recipe),
         )
+        for learning in (p for p in trainer.model.parameters() if p.requires_grad):
+            learning.data = learning.data.float()  # TRL halves them on a 4-bit base
+        start = adapter_start(trainer.model, recipe.method)
         _run_trainer(trainer, device, checkpoint, progress)
     adapted, state = trainer.model, trainer.state
     stopped = (state.global_step, state.max_steps) if state.global_step < state.max_steps else None
@@ -230,13 +246,20 @@ def _train(run: _Run, progress: bool | Progress) -> TrainingReport:
     inputs = {**run.inputs, "stopped": stopped} if stopped else run.inputs
     with atomic_directory(run.out, needs_bytes=8 * report.trainable + 2**20) as folder:
         with quiet_libraries():
-            adapted.save_pretrained(str(folder), save_embedding_layers=False)
-        _tidy_adapter(folder, run.ref)
+            _save(run, adapted, start, folder)
         report.seconds = round(time.perf_counter() - started, 3)
-        store_report(folder, "adapter", run.ref, inputs, report, run.out, run.ref.path)
+        store_report(folder, run.kind, run.ref, inputs, report, run.out, run.ref.path)
     if not stopped:
         remove_work(work)
     return report
+
+
+def _save(run: _Run, model: Any, start: dict[str, Any] | None, folder: Path) -> None:
+    if run.recipe.method == "full":
+        save_whole(model, run.ref, folder)
+        return
+    save_adapter(model, start, folder)
+    _tidy_adapter(folder, run.ref)
 
 
 def _fitting_rows(run: _Run, tokenizer: Any, base: Any) -> FittingRows:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from .checkpoints import saving
 from .estimate import activation_bytes
 from .loss import answer_loss, answer_places
+from .methods import METHODS
 from .recipe import LoraRecipe
 from .report import TrainingProgress
 
@@ -66,15 +67,18 @@ def trainer_arguments(
 
 
 def lora_config(recipe: LoraRecipe) -> Any:
-    """PEFT's LoraConfig of a recipe."""
+    """PEFT's LoraConfig of a recipe; None where the whole model is trained."""
     from peft import LoraConfig
 
+    if recipe.method == "full":
+        return None
     return LoraConfig(
         r=recipe.rank,
         lora_alpha=recipe.alpha,
         lora_dropout=recipe.dropout,
-        target_modules=list(recipe.target_modules) if recipe.target_modules else "all-linear",
+        target_modules=list(recipe.adapted) if recipe.adapted else "all-linear",
         task_type="CAUSAL_LM",
+        **METHODS[recipe.method].peft,
     )
 
 

@@ -1,0 +1,1 @@
+"""What the guide beyond the talk shows from records: results/advanced/."""
