@@ -74,9 +74,19 @@ if TYPE_CHECKING:
     from .runtimes.ollama.prompted import prompted as prompted
     from .runtimes.places import place_to_run as place_to_run
     from .stage.widget import stage_view as stage_view
+    from .training.cloud.check import check_cloud_rows as check_cloud_rows
+    from .training.cloud.check import write_cloud_rows as write_cloud_rows
+    from .training.cloud.jobs import cloud_job_events as cloud_job_events
+    from .training.cloud.jobs import read_cloud_job as read_cloud_job
+    from .training.cloud.jobs import submit_cloud_job as submit_cloud_job
+    from .training.cloud.jobs import wait_for_cloud_job as wait_for_cloud_job
+    from .training.cloud.practice import PracticeServer as PracticeServer
+    from .training.cloud.providers import CloudOrder as CloudOrder
     from .training.estimate import estimate_cost as estimate_cost
     from .training.estimate import estimate_recipe as estimate_recipe
     from .training.merge import merge as merge
+    from .training.model_card import write_model_card as write_model_card
+    from .training.push import plan_push as plan_push
     from .training.recipe import LoraRecipe as LoraRecipe
     from .training.train import train as train
     from .training.trainer import libraries_bytes as libraries_bytes
@@ -87,18 +97,22 @@ __version__ = "0.1.0"
 _FROM = {
     "CATALOGUE": "models.catalogue",
     "Candidate": "evaluation.candidates",
+    "CloudOrder": "training.cloud.providers",
     "Exercises": "display.exercises",
     "LoraRecipe": "training.recipe",
+    "PracticeServer": "training.cloud.practice",
     "Shop": "evaluation.shop",
     "TrainingView": "display.widgets.training",
     "advise": "evaluation.decision",
     "agenda_clock": "display.widgets.clock",
     "agreement": "evaluation.agreement",
     "ask": "runtimes",
+    "check_cloud_rows": "training.cloud.check",
     "check_machine": "evaluation.doctor",
     "check_rows": "dataset.checks",
     "choose_device": "core.device",
     "clean": "dataset.checks",
+    "cloud_job_events": "training.cloud.jobs",
     "compare": "evaluation.comparison",
     "convert": "gguf.convert",
     "cost_sliders": "display.widgets.cost",
@@ -131,12 +145,14 @@ _FROM = {
     "model_choices": "models.choices",
     "pick_quantization": "display.widgets.picker",
     "place_to_run": "runtimes.places",
+    "plan_push": "training.push",
     "preview": "display.preview",
     "probe": "evaluation.forgetting",
     "prompted": "runtimes.ollama.prompted",
     "quantization_table": "evaluation.quantization",
     "quantize": "gguf.quantize",
     "read_block": "gguf.blocks",
+    "read_cloud_job": "training.cloud.jobs",
     "read_conversations": "dataset.formats",
     "read_gguf": "gguf.header",
     "read_questions": "dataset.questions",
@@ -148,12 +164,16 @@ _FROM = {
     "show_tokens": "display.tokens",
     "split": "dataset.checks",
     "stage_view": "stage.widget",
+    "submit_cloud_job": "training.cloud.jobs",
     "sweep": "evaluation.sweep",
     "time_steps": "evaluation.timing",
     "train": "training.train",
+    "wait_for_cloud_job": "training.cloud.jobs",
     "weigh_base": "evaluation.fit",
+    "write_cloud_rows": "training.cloud.check",
     "write_conversations": "dataset.formats",
     "write_dirty_rows": "evaluation.dirty",
+    "write_model_card": "training.model_card",
 }
 __all__ = [*_FROM]
 

@@ -28,6 +28,7 @@ CALLS = {
     "gguf": "MODEL --converter CONVERTER --out OUT",
     "quantize": "GGUF --to Q8_0 --out-dir OUT",
     "verify": "MODEL ADAPTER GGUF --questions QUESTIONS --facts FACTS --out OUT --html OUT",
+    "card": "ADAPTER --scores TEXT --forgetting TEXT --out OUT",
     "modelfile": "GGUF --system-file TEXT --from-data ROWS --out OUT",
     "demo": "--model MODEL --no-ollama --language en --out OUT",
     "curve": "--data ROWS --questions QUESTIONS --model MODEL --out OUT",

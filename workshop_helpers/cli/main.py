@@ -89,6 +89,7 @@ def build_parser() -> argparse.ArgumentParser:
     # Late: a Ctrl-C while they are imported is to end in one line, too.
     from .arguments import DEBUG_HELP, Parser, flag, run_prints_help
     from .chat import add_chat_verb
+    from .cloud import add_cloud_verbs
     from .convert import add_convert_verbs
     from .curve import add_curve_verb
     from .data import add_data_verbs
@@ -100,6 +101,7 @@ def build_parser() -> argparse.ArgumentParser:
     from .models import add_models_verb
     from .ollama import add_ollama_verbs
     from .own import add_own_verb
+    from .publish import add_publish_verbs
     from .stage import add_stage_verbs
     from .train import add_train_verbs
 
@@ -118,7 +120,7 @@ def build_parser() -> argparse.ArgumentParser:
         add_demo_verb, add_own_verb, add_demos_verbs, add_doctor_verb, add_models_verb,
         add_train_verbs, add_curve_verb,
         add_evaluate_verbs, add_chat_verb, add_convert_verbs, add_data_verbs, add_modelfile_verb,
-        add_ollama_verbs, add_stage_verbs,
+        add_ollama_verbs, add_cloud_verbs, add_publish_verbs, add_stage_verbs,
     ):  # fmt: skip
         add(verbs)
     return parser
