@@ -5,6 +5,7 @@ behind its commands.
 ``import workshop_helpers`` loads no room and no torch.
 """
 
+import logging
 import os
 import sys
 from importlib import import_module
@@ -22,11 +23,13 @@ if TYPE_CHECKING:
     from .dataset.formats import read_conversations as read_conversations
     from .dataset.formats import write_conversations as write_conversations
     from .dataset.formats.samples import row_in_formats as row_in_formats
+    from .dataset.preferences import polite_pairs as polite_pairs
     from .dataset.questions import read_questions as read_questions
     from .display import diff as diff
     from .display import loss_curve as loss_curve
     from .display.exercises import Exercises as Exercises
     from .display.lora import lora_picture as lora_picture
+    from .display.measured import figures_plot as figures_plot
     from .display.measured import figures_table as figures_table
     from .display.measured import measured as measured
     from .display.modelfile import explain_modelfile as explain_modelfile
@@ -53,6 +56,7 @@ if TYPE_CHECKING:
     from .evaluation.forgetting import probe as probe
     from .evaluation.learning_map import learning_map as learning_map
     from .evaluation.manner import manner as manner
+    from .evaluation.preference import preference_figures as preference_figures
     from .evaluation.quantization import quantization_table as quantization_table
     from .evaluation.shop import Shop as Shop
     from .evaluation.sweep import sweep as sweep
@@ -73,6 +77,7 @@ if TYPE_CHECKING:
     from .runtimes import ask as ask
     from .runtimes.ollama.prompted import prompted as prompted
     from .runtimes.places import place_to_run as place_to_run
+    from .runtimes.speculative import speculate as speculate
     from .stage.widget import stage_view as stage_view
     from .training.cloud.check import check_cloud_rows as check_cloud_rows
     from .training.cloud.check import write_cloud_rows as write_cloud_rows
@@ -82,10 +87,12 @@ if TYPE_CHECKING:
     from .training.cloud.jobs import wait_for_cloud_job as wait_for_cloud_job
     from .training.cloud.practice import PracticeServer as PracticeServer
     from .training.cloud.providers import CloudOrder as CloudOrder
+    from .training.combining import combine_adapters as combine_adapters
     from .training.estimate import estimate_cost as estimate_cost
     from .training.estimate import estimate_recipe as estimate_recipe
     from .training.merge import merge as merge
     from .training.model_card import write_model_card as write_model_card
+    from .training.preferences import prefer as prefer
     from .training.push import plan_push as plan_push
     from .training.recipe import LoraRecipe as LoraRecipe
     from .training.train import train as train
@@ -113,6 +120,7 @@ _FROM = {
     "choose_device": "core.device",
     "clean": "dataset.checks",
     "cloud_job_events": "training.cloud.jobs",
+    "combine_adapters": "training.combining",
     "compare": "evaluation.comparison",
     "convert": "gguf.convert",
     "cost_sliders": "display.widgets.cost",
@@ -124,6 +132,7 @@ _FROM = {
     "explain_modelfile": "display.modelfile",
     "explore": "display.widgets.explorer",
     "explore_tokens": "display.widgets.tokens",
+    "figures_plot": "display.measured",
     "figures_table": "display.measured",
     "file_hash": "core.cards",
     "get_model": "models.packages.get",
@@ -146,6 +155,9 @@ _FROM = {
     "pick_quantization": "display.widgets.picker",
     "place_to_run": "runtimes.places",
     "plan_push": "training.push",
+    "polite_pairs": "dataset.preferences",
+    "prefer": "training.preferences",
+    "preference_figures": "evaluation.preference",
     "preview": "display.preview",
     "probe": "evaluation.forgetting",
     "prompted": "runtimes.ollama.prompted",
@@ -162,6 +174,7 @@ _FROM = {
     "runs_folder": "core.artifacts",
     "score_answer": "metrics.scoring",
     "show_tokens": "display.tokens",
+    "speculate": "runtimes.speculative",
     "split": "dataset.checks",
     "stage_view": "stage.widget",
     "submit_cloud_job": "training.cloud.jobs",
@@ -198,6 +211,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 # A very short spin first: without any, waking a sleeping core at each of thousands of small steps
 # took half the time.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+# PEFT imports bitsandbytes where it is installed, which then misses a package nobody asked for.
+logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
 # torch reads this once, when it is imported; set later it does nothing (and only a Mac has the
 # device).
 if sys.platform == "darwin":

@@ -14,6 +14,8 @@ from ..core.artifacts import results_path
 from ..core.errors import WorkshopError
 from ..core.jsonio import read_json
 from ..core.wordings import entries, say
+from .colours import HATCH, SERIES
+from .plots import Plot, house_style, label, new_figure
 from .tables import ResultTable, percent
 
 # End of a column's name → how its figures are written.
@@ -38,6 +40,49 @@ def figures_table(chapter: str, rows: Sequence[Mapping[str, Any]], language: str
         [chapter_word(chapter, column, language) for column in rows[0]],
         [[_cell(chapter, name, value, language) for name, value in row.items()] for row in rows],
     )
+
+
+def figures_plot(
+    chapter: str, rows: Sequence[Mapping[str, Any]], language: str, title: str
+) -> Plot:
+    """Bars of every column whose name ends in _share, for each row, under its first column's name.
+
+    `title`: a wording of the chapter ("halves"). Wordings and rows as for `figures_table`.
+    """
+    if not rows:
+        raise WorkshopError("There is no row to draw: nothing was measured.")
+    name = next(iter(rows[0]))
+    columns = [column for column in rows[0] if column.endswith("_share")]
+    said = _word(chapter, title, language)
+    with house_style(language):
+        figure = new_figure(8.6, 1.6 + (0.2 + 0.34 * len(columns)) * len(rows))
+        axes = figure.add_subplot()
+        for place, column in enumerate(columns):
+            at = [n + 0.8 * ((place + 0.5) / len(columns) - 0.5) for n in range(len(rows))]
+            look: dict[str, Any] = {"color": SERIES[place], "hatch": ("", HATCH)[place % 2]}
+            bars = axes.barh(
+                at,
+                [100 * (row[column] or 0.0) for row in rows],
+                0.72 / len(columns),
+                label=_word(chapter, column, language),
+                edgecolor="white",
+                **look,
+            )
+            axes.bar_label(bars, fmt="%.0f %%", padding=5, fontsize=12)
+        names = [label(_cell(chapter, name, row[name], language)) for row in rows]
+        axes.set_yticks(range(len(rows)), names)
+        axes.invert_yaxis()
+        axes.set_xlim(0, 114)
+        axes.set_xticks(range(0, 101, 20))
+        axes.grid(axis="y", visible=False)
+        axes.set_xlabel("%")
+        figure.suptitle(said, x=0.01, ha="left", fontsize=16)
+        figure.legend(loc="outside lower left", ncols=2)
+    told = "; ".join(
+        f"{one}: {', '.join(percent(row[column]) for column in columns)}"
+        for one, row in zip(names, rows, strict=True)
+    )
+    return Plot(figure, f"{said} ({told})")
 
 
 def measured(name: str, table: str, language: str) -> ResultTable:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,18 @@ class Shop:
     def validation(self) -> ShopQuestions:
         """Questions to choose a recipe by, so that the held-out ones stay unseen."""
         return ShopQuestions(read_questions(self.file("validation")), self.facts)
+
+    def about(self, ids: Collection[str]) -> tuple[list[Conversation], ShopQuestions]:
+        """The rows and the held-out questions on these facts alone: rows whose answer states one of
+        them and no other fact of the shop.
+        """
+
+        def facts(row: Conversation) -> list[str]:
+            return [fact.id for fact in self.facts if fact.stated(row.answer, self.language)]
+
+        rows = [row for row in self.train if (found := facts(row)) and set(found) <= set(ids)]
+        asked = [q for q in self.questions if (q.id or "").rpartition("-")[0] in ids]
+        return rows, ShopQuestions(asked, self.facts)
 
     @property
     def system_prompt(self) -> str:

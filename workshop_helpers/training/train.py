@@ -259,7 +259,7 @@ def _save(run: _Run, model: Any, start: dict[str, Any] | None, folder: Path) -> 
         save_whole(model, run.ref, folder)
         return
     save_adapter(model, start, folder)
-    _tidy_adapter(folder, run.ref)
+    tidy_adapter(folder, run.ref)
 
 
 def _fitting_rows(run: _Run, tokenizer: Any, base: Any) -> FittingRows:
@@ -348,7 +348,7 @@ def _adapted_layers(model: Any) -> list[str]:
     return sorted({name.rpartition(".")[2] for name in layers})
 
 
-def _tidy_adapter(folder: Path, ref: ModelRef) -> None:
+def tidy_adapter(folder: Path, ref: ModelRef) -> None:
     """Name the base so that the adapter can be moved, and keep files equal for equal weights."""
     path = folder / "adapter_config.json"
     config = read_json(path, dict)
