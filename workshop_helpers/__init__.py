@@ -91,6 +91,7 @@ if TYPE_CHECKING:
     from .training.estimate import estimate_cost as estimate_cost
     from .training.estimate import estimate_recipe as estimate_recipe
     from .training.merge import merge as merge
+    from .training.mlx_adapter import from_mlx as from_mlx
     from .training.model_card import write_model_card as write_model_card
     from .training.preferences import prefer as prefer
     from .training.push import plan_push as plan_push
@@ -135,6 +136,7 @@ _FROM = {
     "figures_plot": "display.measured",
     "figures_table": "display.measured",
     "file_hash": "core.cards",
+    "from_mlx": "training.mlx_adapter",
     "get_model": "models.packages.get",
     "inspect_gguf": "display.widgets.inspector",
     "learning_map": "evaluation.learning_map",
