@@ -50,4 +50,6 @@ def test_what_cannot_be_trained_on_is_refused(report, tiny_model, tmp_path):
         prefer(tiny_model, [], tmp_path / "out")
     with pytest.raises(WorkshopError, match="beta is 0"):
         prefer(tiny_model, PAIRS, tmp_path / "out", beta=0)
+    with pytest.raises(WorkshopError, match='"full" cannot'):
+        prefer(tiny_model, PAIRS, tmp_path / "out", RECIPE.replace(method="full"))
     assert not (tmp_path / "out").exists()

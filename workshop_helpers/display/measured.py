@@ -53,7 +53,7 @@ def figures_plot(
         raise WorkshopError("There is no row to draw: nothing was measured.")
     name = next(iter(rows[0]))
     columns = [column for column in rows[0] if column.endswith("_share")]
-    said = _word(chapter, title, language)
+    said = chapter_word(chapter, title, language)
     with house_style(language):
         figure = new_figure(8.6, 1.6 + (0.2 + 0.34 * len(columns)) * len(rows))
         axes = figure.add_subplot()
@@ -64,7 +64,7 @@ def figures_plot(
                 at,
                 [100 * (row[column] or 0.0) for row in rows],
                 0.72 / len(columns),
-                label=_word(chapter, column, language),
+                label=chapter_word(chapter, column, language),
                 edgecolor="white",
                 **look,
             )

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 # Less than a plain training's rate: the loss of a pair has no floor that holds the text together.
 RATE = 0.1
+METHODS = ("lora", "mlp", "rslora", "dora")  # whose adapter is nothing at the start
 
 
 @dataclass
@@ -85,8 +86,8 @@ def prefer(
     how dear it is to leave the reference; smaller moves farther. An equal earlier run's adapter is
     returned unchanged, unless `overwrite`.
 
-    Raises WorkshopError without pairs, for an adapter as the model, and where `out` may not be
-    replaced.
+    Raises WorkshopError without pairs, for an adapter as the model, for a method that is none of
+    `METHODS`, and where `out` may not be replaced.
     """
     ref = resolve(model)
     if ref.kind not in ("catalogue", "folder"):
@@ -100,6 +101,11 @@ def prefer(
         raise WorkshopError(f"beta is {beta}; it must be above 0, such as 0.1.")
     usual = LoraRecipe.for_model(ref)
     recipe = recipe or usual.replace(learning_rate=RATE * usual.learning_rate, epochs=3)
+    if recipe.method not in METHODS:
+        raise WorkshopError(
+            f'The method "{recipe.method}" cannot be trained by preference here; choose from '
+            f"{', '.join(METHODS)}."
+        )
     out = Path(out).expanduser()
     check_utf8(out)
     keep_apart(out, folders_of(ref))

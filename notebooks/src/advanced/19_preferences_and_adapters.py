@@ -322,32 +322,26 @@ figures_table("19", drafted, LANGUAGE)
 #
 # ## 動かさなかったもの
 #
-# vLLMは、1つの土台に多数のアダプターを載せ、リクエストごとに切り替えて配るサーバーです。GPUが要るので、**ここでは測定していません**。公式の説明によれば、こう動かします。
+# vLLMは、1つの土台に多数のアダプターを載せ、リクエストごとに切り替えて配るサーバーです。どのアダプターを使うかは、リクエストの `model` に名前を書いて選びます。llama.cppの `-md` は、下書き用のGGUFを渡す引数です。vLLMにはGPUが要るので、どれも**ここでは測定していません**。公式の説明によれば、こう動かします。
 #
 # ```bash
 # vllm serve BASE_MODEL --enable-lora --lora-modules first=runs/first second=runs/second
-# # リクエストの "model" に first か second を書く
 # vllm serve BASE_MODEL --speculative-config '{"method": "ngram", "num_speculative_tokens": 5}'
 # llama-server -m model.gguf -md draft.gguf
 # ```
-#
-# llama.cppの `-md` は下書き用のGGUFです。これも、この章では測定していません。
 
 # %% [markdown] lang="en"
 # A model that drafts for itself never guesses wrong. It is no faster for that, because its drafts are not free. What pays is a draft that is **much cheaper than the model**, and right most of the time: a model of billions of parameters with the smallest of its family. For one as small as `mame`, arranging a pass costs more than the pass. Note also that tuning made the untuned model a poorer draft.
 #
 # ## What did not run
 #
-# vLLM serves many adapters on one base, and switches with every request. It wants a GPU, so it was **not measured here**. By its documentation it is run like this:
+# vLLM serves many adapters on one base and switches with every request, whose `model` names the adapter. With llama.cpp, `-md` takes a GGUF that drafts. vLLM wants a GPU, so all of this was **not measured here**. By their documentation they are run like this:
 #
 # ```bash
 # vllm serve BASE_MODEL --enable-lora --lora-modules first=runs/first second=runs/second
-# # the "model" of a request is first or second
 # vllm serve BASE_MODEL --speculative-config '{"method": "ngram", "num_speculative_tokens": 5}'
 # llama-server -m model.gguf -md draft.gguf
 # ```
-#
-# With llama.cpp, `-md` names a GGUF that drafts. That was not measured in this chapter either.
 
 # %% [markdown] lang="ja"
 # ## 経験則
