@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .dataset.preferences import polite_pairs as polite_pairs
     from .dataset.questions import read_questions as read_questions
     from .display import diff as diff
+    from .display import interval_plot as interval_plot
     from .display import loss_curve as loss_curve
     from .display.exercises import Exercises as Exercises
     from .display.lora import lora_picture as lora_picture
@@ -47,15 +48,25 @@ if TYPE_CHECKING:
     from .display.widgets.tokens import explore_tokens as explore_tokens
     from .display.widgets.training import TrainingView as TrainingView
     from .evaluation.agreement import agreement as agreement
+    from .evaluation.altered import referenced as referenced
+    from .evaluation.altered import wrong_answers as wrong_answers
     from .evaluation.candidates import Candidate as Candidate
     from .evaluation.comparison import compare as compare
     from .evaluation.decision import advise as advise
     from .evaluation.dirty import write_dirty_rows as write_dirty_rows
     from .evaluation.doctor import check_machine as check_machine
+    from .evaluation.evaluate import evaluate as evaluate
     from .evaluation.fit import weigh_base as weigh_base
     from .evaluation.forgetting import probe as probe
+    from .evaluation.harness import run_task as run_task
+    from .evaluation.harness import write_task as write_task
+    from .evaluation.intervals import bootstrap as bootstrap
+    from .evaluation.intervals import difference as difference
+    from .evaluation.judge import by_facts as by_facts
+    from .evaluation.judge import judge as judge
     from .evaluation.learning_map import learning_map as learning_map
     from .evaluation.manner import manner as manner
+    from .evaluation.perplexity import reference_loss as reference_loss
     from .evaluation.preference import preference_figures as preference_figures
     from .evaluation.quantization import quantization_table as quantization_table
     from .evaluation.shop import Shop as Shop
@@ -66,6 +77,11 @@ if TYPE_CHECKING:
     from .gguf.convert import convert as convert
     from .gguf.header import read_gguf as read_gguf
     from .gguf.quantize import quantize as quantize
+    from .metrics.likeness import chrf as chrf
+    from .metrics.overlap import bleu as bleu
+    from .metrics.overlap import overlap as overlap
+    from .metrics.overlap import rouge as rouge
+    from .metrics.overlap import words as words
     from .metrics.scoring import score_answer as score_answer
     from .models.catalogue import CATALOGUE as CATALOGUE
     from .models.choices import model_choices as model_choices
@@ -75,7 +91,9 @@ if TYPE_CHECKING:
     from .models.lora import lora_matrices as lora_matrices
     from .models.packages.get import get_model as get_model
     from .runtimes import ask as ask
+    from .runtimes.llama_cpp import LlamaCppRuntime as LlamaCppRuntime
     from .runtimes.ollama.prompted import prompted as prompted
+    from .runtimes.openai import ChatServer as ChatServer
     from .runtimes.places import place_to_run as place_to_run
     from .runtimes.speculative import speculate as speculate
     from .stage.widget import stage_view as stage_view
@@ -105,8 +123,10 @@ __version__ = "0.1.0"
 _FROM = {
     "CATALOGUE": "models.catalogue",
     "Candidate": "evaluation.candidates",
+    "ChatServer": "runtimes.openai",
     "CloudOrder": "training.cloud.providers",
     "Exercises": "display.exercises",
+    "LlamaCppRuntime": "runtimes.llama_cpp",
     "LoraRecipe": "training.recipe",
     "PracticeServer": "training.cloud.practice",
     "Shop": "evaluation.shop",
@@ -115,10 +135,14 @@ _FROM = {
     "agenda_clock": "display.widgets.clock",
     "agreement": "evaluation.agreement",
     "ask": "runtimes",
+    "bleu": "metrics.overlap",
+    "bootstrap": "evaluation.intervals",
+    "by_facts": "evaluation.judge",
     "check_cloud_rows": "training.cloud.check",
     "check_machine": "evaluation.doctor",
     "check_rows": "dataset.checks",
     "choose_device": "core.device",
+    "chrf": "metrics.likeness",
     "clean": "dataset.checks",
     "cloud_job_events": "training.cloud.jobs",
     "combine_adapters": "training.combining",
@@ -128,8 +152,10 @@ _FROM = {
     "data_path": "core.artifacts",
     "decision_helper": "display.widgets.decision",
     "diff": "display",
+    "difference": "evaluation.intervals",
     "estimate_cost": "training.estimate",
     "estimate_recipe": "training.estimate",
+    "evaluate": "evaluation.evaluate",
     "explain_modelfile": "display.modelfile",
     "explore": "display.widgets.explorer",
     "explore_tokens": "display.widgets.tokens",
@@ -139,6 +165,8 @@ _FROM = {
     "from_mlx": "training.mlx_adapter",
     "get_model": "models.packages.get",
     "inspect_gguf": "display.widgets.inspector",
+    "interval_plot": "display",
+    "judge": "evaluation.judge",
     "learning_map": "evaluation.learning_map",
     "leave_out": "dataset.checks",
     "libraries_bytes": "training.trainer",
@@ -154,6 +182,7 @@ _FROM = {
     "merge": "training.merge",
     "microscope": "display.widgets.microscope",
     "model_choices": "models.choices",
+    "overlap": "metrics.overlap",
     "pick_quantization": "display.widgets.picker",
     "place_to_run": "runtimes.places",
     "plan_push": "training.push",
@@ -171,8 +200,12 @@ _FROM = {
     "read_gguf": "gguf.header",
     "read_questions": "dataset.questions",
     "read_weights": "gguf.blocks",
+    "reference_loss": "evaluation.perplexity",
+    "referenced": "evaluation.altered",
+    "rouge": "metrics.overlap",
     "row_in_formats": "dataset.formats.samples",
     "rows_curve": "display.widgets.rows_curve",
+    "run_task": "evaluation.harness",
     "runs_folder": "core.artifacts",
     "score_answer": "metrics.scoring",
     "show_tokens": "display.tokens",
@@ -185,10 +218,13 @@ _FROM = {
     "train": "training.train",
     "wait_for_cloud_job": "training.cloud.jobs",
     "weigh_base": "evaluation.fit",
+    "words": "metrics.overlap",
     "write_cloud_rows": "training.cloud.check",
     "write_conversations": "dataset.formats",
     "write_dirty_rows": "evaluation.dirty",
     "write_model_card": "training.model_card",
+    "write_task": "evaluation.harness",
+    "wrong_answers": "evaluation.altered",
 }
 __all__ = [*_FROM]
 

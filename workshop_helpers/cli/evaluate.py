@@ -91,15 +91,15 @@ def _verify(args: argparse.Namespace) -> int:
 
     questions = questions_of(args.questions, args.facts)[: args.limit]
     written = {file: kind for file, kind in ((args.out, _KIND), (args.html, _PAGE)) if file}
-    inputs = {file: _inputs(args, file) for file in written}
+    inputs = {file: inputs_of(args, file) for file in written}
     for file, kind in written.items():
-        _check_writable(file)
+        check_writable(file)
         refuse_other(file, kind, inputs[file], overwrite=args.overwrite)
     if args.out is not None and args.out == args.html:
         raise WorkshopError(f"--out and --html both name {args.out}. Give each a file of its own.")
     candidates = [Candidate(model, model) for model in dict.fromkeys(args.models)]
     how = given(args, "device", "max_new_tokens")
-    comparison = compare(candidates, questions, progress=not args.json and _told, **how)
+    comparison = compare(candidates, questions, progress=not args.json and told, **how)
     for file, kind in written.items():
         begin_card(file, kind, inputs[file])
         if kind == _KIND:
@@ -135,14 +135,15 @@ def _judged(comparison: Comparison) -> list[Any]:
     return [faults and faults.rich(), say("scoring.nothing") if nothing else some]
 
 
-def _told(row: CandidateResult) -> None:
+def told(row: CandidateResult) -> None:
+    """Tell that a model has answered."""
     from ..display import percent
 
-    told = f"{row.label}: {len(row.answers)} answers in {row.seconds:.1f} s"
-    print(f"{told}, facts stated {percent(row.summary.recall)}", file=sys.stderr)
+    done = f"{row.label}: {len(row.answers)} answers in {row.seconds:.1f} s"
+    print(f"{done}, facts stated {percent(row.summary.recall)}", file=sys.stderr)
 
 
-def _inputs(args: argparse.Namespace, file: Path) -> dict[str, Any]:
+def inputs_of(args: argparse.Namespace, file: Path) -> dict[str, Any]:
     """What the answers are made of. Raises WorkshopError where `file`, to be written, is a part of
     it.
     """
@@ -159,7 +160,7 @@ def _inputs(args: argparse.Namespace, file: Path) -> dict[str, Any]:
     return {"models": of_models, **asked}
 
 
-def _check_writable(path: Path) -> None:
+def check_writable(path: Path) -> None:
     """Say before minutes of work that its result could not be written."""
     if path.is_dir():
         raise WorkshopError(

@@ -97,6 +97,7 @@ def build_parser() -> argparse.ArgumentParser:
     from .demos import add_demos_verbs
     from .doctor import add_doctor_verb
     from .evaluate import add_evaluate_verbs
+    from .evaluating import add_evaluating_verb
     from .modelfile import add_modelfile_verb
     from .models import add_models_verb
     from .ollama import add_ollama_verbs
@@ -118,7 +119,7 @@ def build_parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(title="commands", metavar="COMMAND")
     for add in (
         add_demo_verb, add_own_verb, add_demos_verbs, add_doctor_verb, add_models_verb,
-        add_train_verbs, add_curve_verb,
+        add_train_verbs, add_curve_verb, add_evaluating_verb,
         add_evaluate_verbs, add_chat_verb, add_convert_verbs, add_data_verbs, add_modelfile_verb,
         add_ollama_verbs, add_cloud_verbs, add_publish_verbs, add_stage_verbs,
     ):  # fmt: skip

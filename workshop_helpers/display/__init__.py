@@ -13,6 +13,7 @@ from ..training.report import TrainingReport
 from .answers import answers_side_by_side
 from .changes import diff
 from .curves import learning_curve
+from .evaluated import interval_plot
 from .findings import findings_view
 from .formats import formats_view
 from .html import Html
@@ -33,6 +34,7 @@ __all__ = [
     "curve_explorer",
     "diff",
     "duration",
+    "interval_plot",
     "learning_curve",
     "loss_curve",
     "percent",

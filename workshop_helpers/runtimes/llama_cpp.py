@@ -82,6 +82,14 @@ class LlamaCppRuntime(Closing):
             for one in found
         ]
 
+    @property
+    def url(self) -> str:
+        """Where programs on this machine reach the open model, as on any OpenAI-compatible server,
+        until it is closed.
+        """
+        host, port = self.engine.address
+        return f"http://{host}:{port}/v1"
+
     def reply(self, messages: Messages, *, max_new_tokens: int | None = 160) -> Reply:
         """See `Runtime.reply`. What a conversation has in common with the one before is not read
         again.
