@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from .display.widgets.tokens import explore_tokens as explore_tokens
     from .display.widgets.training import TrainingView as TrainingView
     from .evaluation.agreement import agreement as agreement
+    from .evaluation.altered import changed as changed
+    from .evaluation.altered import fact_id as fact_id
     from .evaluation.altered import referenced as referenced
     from .evaluation.altered import wrong_answers as wrong_answers
     from .evaluation.candidates import Candidate as Candidate
@@ -69,6 +71,8 @@ if TYPE_CHECKING:
     from .evaluation.perplexity import reference_loss as reference_loss
     from .evaluation.preference import preference_figures as preference_figures
     from .evaluation.quantization import quantization_table as quantization_table
+    from .evaluation.retrieval import found_facts as found_facts
+    from .evaluation.retrieval import retrieved as retrieved
     from .evaluation.shop import Shop as Shop
     from .evaluation.sweep import sweep as sweep
     from .evaluation.timing import time_steps as time_steps
@@ -138,6 +142,7 @@ _FROM = {
     "bleu": "metrics.overlap",
     "bootstrap": "evaluation.intervals",
     "by_facts": "evaluation.judge",
+    "changed": "evaluation.altered",
     "check_cloud_rows": "training.cloud.check",
     "check_machine": "evaluation.doctor",
     "check_rows": "dataset.checks",
@@ -159,9 +164,11 @@ _FROM = {
     "explain_modelfile": "display.modelfile",
     "explore": "display.widgets.explorer",
     "explore_tokens": "display.widgets.tokens",
+    "fact_id": "evaluation.altered",
     "figures_plot": "display.measured",
     "figures_table": "display.measured",
     "file_hash": "core.cards",
+    "found_facts": "evaluation.retrieval",
     "from_mlx": "training.mlx_adapter",
     "get_model": "models.packages.get",
     "inspect_gguf": "display.widgets.inspector",
@@ -202,6 +209,7 @@ _FROM = {
     "read_weights": "gguf.blocks",
     "reference_loss": "evaluation.perplexity",
     "referenced": "evaluation.altered",
+    "retrieved": "evaluation.retrieval",
     "rouge": "metrics.overlap",
     "row_in_formats": "dataset.formats.samples",
     "rows_curve": "display.widgets.rows_curve",

@@ -29,6 +29,7 @@ CALLS = {
     "quantize": "GGUF --to Q8_0 --out-dir OUT",
     "verify": "MODEL ADAPTER GGUF --questions QUESTIONS --facts FACTS --out OUT --html OUT",
     "card": "ADAPTER --scores TEXT --forgetting TEXT --out OUT",
+    "evaluate": "MODEL ADAPTER GGUF --questions QUESTIONS --facts FACTS --out OUT",
     "modelfile": "GGUF --system-file TEXT --from-data ROWS --out OUT",
     "demo": "--model MODEL --no-ollama --language en --out OUT",
     "curve": "--data ROWS --questions QUESTIONS --model MODEL --out OUT",

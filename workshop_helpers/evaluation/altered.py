@@ -59,21 +59,22 @@ def wrong_answers(question: Question) -> list[str]:
     return [reference.replace(right, other) for other in other_amounts(right)]
 
 
-def changed(shop: Shop, ids: Sequence[str]) -> tuple[ShopFacts, ShopQuestions]:
-    """The shop after a change of policy: its facts, those of `ids` with another amount, and the
-    held-out questions about these, which expect the new amounts.
+def changed(shop: Shop, ids: Sequence[str]) -> Shop:
+    """The shop after a change of policy: the facts of `ids` have another amount, and the held-out
+    questions about these expect it.
 
     Raises WorkshopError for an unknown id, and for a fact without an amount that can change.
     """
-    language = shop.language
+    language, after = shop.language, Shop(shop.language)
     new = {id: _changed(shop.facts.by_id(id), language) for id in ids}
-    facts = ShopFacts(tuple(new.get(fact.id, fact) for fact in shop.facts), shop.facts.shop_name)
-    asked = [
-        replace(question, facts=new[id].values[language])
-        for question in shop.questions
-        if (id := fact_id(question)) in new
-    ]
-    return facts, ShopQuestions(asked, facts)
+    kept = tuple(new.get(fact.id, fact) for fact in shop.facts)
+    after.facts = ShopFacts(kept, shop.facts.shop_name)
+    asked = []
+    for question in shop.questions:
+        fact = new.get(fact_id(question))
+        asked.append(replace(question, facts=fact.values[language]) if fact else question)
+    after.questions = ShopQuestions(asked, after.facts)
+    return after
 
 
 def _changed(fact: Fact, language: str) -> Fact:

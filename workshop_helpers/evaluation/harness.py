@@ -114,12 +114,14 @@ def run_task(
 
     Raises WorkshopError as `load_model` does.
     """
-    from ..models.load import load_model, load_tokenizer, pick_device
+    import datasets  # noqa: F401  # `quiet_libraries` silences what is there
+
+    from ..models.load import load_model, load_tokenizer, pick_device, quiet_libraries
     from ..models.resolve import resolve
 
     ref = resolve(model)
     tokenizer, network = load_tokenizer(ref), load_model(ref, pick_device(device, ref))
-    with _quiet_and_offline():
+    with quiet_libraries(), _quiet_and_offline():
         from lm_eval import simple_evaluate
         from lm_eval.models.huggingface import HFLM
         from lm_eval.tasks import TaskManager
@@ -144,10 +146,15 @@ def _quiet_and_offline() -> Iterator[None]:
     os.environ.update(set_to)
     disabled = logging.root.manager.disable
     logging.disable(logging.WARNING)
+    kept = os.dup(2)
     try:
-        with redirect_stderr(io.StringIO()):  # the bars
+        # The bars are Python's; outside of a repository git complains by itself.
+        with redirect_stderr(io.StringIO()), open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
             yield
     finally:
+        os.dup2(kept, 2)
+        os.close(kept)
         logging.disable(disabled)
         for name, value in before.items():
             if value is None:

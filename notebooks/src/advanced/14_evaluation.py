@@ -227,14 +227,14 @@ for size in (1, 4, 32):
 print({size: round(value, 2) for size, value in padded.items()})
 
 # %% [markdown] lang="ja"
-# 同じモデルの同じ文章なのに、バッチの大きさだけで別の値になりました。詰め物の場所のラベルを-100にすれば、損失から外れます。
+# 同じモデルの同じ文章なのに、バッチの大きさだけで桁まで変わりました。`mame` は詰め物を一度も見たことがないので、差がとくに派手に出ます。詰め物を見慣れたモデルでは控えめですが、正しい値でないことは同じです。詰め物の場所のラベルを-100にすれば、損失から外れます。
 #
 # ### トークナイザーが違えば比べられない
 #
 # パープレキシティは「1トークンあたり」の値です。ところが1トークンの長さはモデルごとに違います。次の表は、`mame` とSmolLM2-135Mに同じ文を読ませた記録です。どちらも学習前です。
 
 # %% [markdown] lang="en"
-# One model, one text, and the size of a batch alone changes the figure. Labels of -100 take the filling out of the loss.
+# One model, one text, and the size of a batch alone changes the figure by orders of magnitude. `mame` has never seen filling, so the effect is at its most garish here; a model that knows it moves less, and is just as wrong. Labels of -100 take the filling out of the loss.
 #
 # ### Not across tokenizers
 #
@@ -246,7 +246,7 @@ from workshop_helpers import measured
 measured("14_evaluation", "tokenizers", LANGUAGE)
 
 # %% [markdown] lang="ja"
-# 日本語の行を見てください。SmolLM2は1文字を何個ものトークンに刻むので、1トークンあたりの驚きは小さく出ます。1文字を書くのに必要なビット数（損失の合計÷文字数）なら、物差しがそろいます。**順位が入れ替わるかどうか**は、この表で確かめてください。トークナイザーの違うモデルの比較に使ってよいのは、右端の列だけです。
+# 日本語の行を見てください。SmolLM2は1文字を何個ものトークンに刻むので、1トークンあたりの驚きは小さく出て、パープレキシティでは `mame` より良く見えます。1文字を書くのに必要なビット数（損失の合計÷文字数）で物差しをそろえると、**順位がひっくり返り**、差は2倍以上になります。トークナイザーの違うモデルの比較に使ってよいのは、右端の列だけです。
 #
 # ## LLMに審査してもらう
 #
@@ -255,7 +255,7 @@ measured("14_evaluation", "tokenizers", LANGUAGE)
 # 審査員は、OpenAI互換のサーバーなら何でもかまいません。llama.cppはその1つなので、外へつながずに手元で試せます。最初の審査員は `mame` です。
 
 # %% [markdown] lang="en"
-# Look at the Japanese lines. SmolLM2 cuts a character into several tokens, so its surprise for each of them comes out small. Bits for a character (the whole loss by the number of characters) put both on one scale. **See in the table whether the order turns round.** Between models with different tokenizers, only the last column may be compared.
+# Look at the Japanese lines. SmolLM2 cuts a character into several tokens, so its surprise for each of them comes out small, and by perplexity it looks better than `mame`. Bits for a character (the whole loss by the number of characters) put both on one scale, and **the order turns round**, by more than a factor of two. Between models with different tokenizers, only the last column may be compared.
 #
 # ## A language model as the judge
 #
@@ -289,7 +289,7 @@ figures_table("14", [verdicts.figures()], LANGUAGE)
 measured("14_evaluation", "judges", LANGUAGE)
 
 # %% [markdown] lang="ja"
-# 英語では返事の形は守れるのに、判定は「先に見せたほう」に偏っています。正解を先に見せて1回だけ聞けば優秀な審査員に見え、後に見せれば落第です。入れ替えて2回聞くと、その実力が分かります。日本語では判定の形にすらなりません。
+# 英語では返事の形は守れるのに、読み取れた判定は全部「先に見せたほう」でした。正解を先に見せて1回だけ聞けば優秀な審査員に見え、後に見せれば1問も当たりません。入れ替えて2回聞いて初めて、その実力が分かります。日本語では判定の形にすらなりません。
 #
 # もっと大きなモデルなら偏りは小さくなりますが、なくなるとは限りません（ここでは測定していません）。本物の審査員で測るときは、次の1行です。`OPENAI_API_KEY` は環境変数から読み、画面には出しません。
 #
@@ -304,7 +304,7 @@ measured("14_evaluation", "judges", LANGUAGE)
 # 自分の課題はYAMLとJSONLの2つのファイルで作れます。4つの選択肢のうち、いちばん確率の高いものが正解なら1点。モデルには何も書かせません。
 
 # %% [markdown] lang="en"
-# In English it keeps to the form, and its verdict leans on "the one shown first". Show the right answer first and ask once: an excellent judge. Show it second: a failure. Only the second order tells. In Japanese it does not even produce verdicts.
+# In English it keeps to the form, and every verdict that could be read was "the one shown first". Show the right answer first and ask once: an excellent judge. Show it second, and it never finds it. Only asking in both orders tells. In Japanese it does not even produce verdicts.
 #
 # Larger models lean less, which is not to say that they do not lean at all (not measured here). With a real judge it is one line; the key is read from `OPENAI_API_KEY` and shown nowhere.
 #
