@@ -132,13 +132,19 @@ def test_the_verb_gives_json_without_references(tmp_path, capfd):
         (("--judge", "http://127.0.0.1:9/v1"), "mame"),
         (("--judge-model", "x"), "--judge http"),
         (("--key-env", "KEY"), "--judge http"),
-        (("--out", "."), "folder"),
     ],
 )
 def test_what_does_not_go_together_is_refused_before_any_work(asked, capfd, arguments, told):
     code, _, errors = run(capfd, "evaluate", "mame", "--questions", asked, *arguments)
     assert code == 2
     assert told in errors
+
+
+def test_a_folder_is_no_place_for_the_figures(asked, tmp_path, capfd):
+    folder = tmp_path / "figures"
+    folder.mkdir()
+    code, _, errors = run(capfd, "evaluate", "mame", "--questions", asked, "--out", folder)
+    assert (code, "folder" in errors) == (2, True)
 
 
 def test_a_judge_that_is_not_there_is_told_before_the_models_answer(asked, capfd, mame_gguf):
