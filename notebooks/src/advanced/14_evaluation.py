@@ -46,10 +46,15 @@ ROWS = 100
 LANGUAGE = "ja"
 
 # %% tags=["needed"]
-from workshop_helpers import LoraRecipe, Shop, compare, referenced, runs_folder, train
+from workshop_helpers import LoraRecipe, Shop, referenced, runs_folder, train
 
 shop, runs = Shop(LANGUAGE), runs_folder(MODEL, LANGUAGE)
 tuned = train(MODEL, shop.train[:ROWS], runs / f"tuned-{ROWS}", LoraRecipe.for_model(MODEL))
+questions = referenced(shop.questions)
+
+# %%
+from workshop_helpers import compare
+
 rivals = {"prompt": shop.prompted(MODEL), f"{ROWS}": tuned}
 result = compare(rivals, shop.questions)
 
@@ -76,7 +81,7 @@ result
 #
 # One warning. The 90 questions ask for 29 facts, three or four times each. Miss a fact, and all its questions fall together. So the honest way is to draw **by fact** and not by question.
 
-# %% tags=["needed", "nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"]
 from workshop_helpers import bootstrap
 
 facts = [question.id.rpartition("-")[0] for question in shop.questions]
@@ -95,7 +100,7 @@ interval_plot({label: bootstrap(values, facts) for label, values in recalls.item
 # %% [markdown] lang="en"
 # Overlapping intervals do not mean that there is no difference. Both answered **the same questions**, so take the difference question by question and draw those: how hard a question is cancels out. That is the paired comparison.
 
-# %% tags=["needed", "nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"]
 from workshop_helpers import difference
 
 one, other = recalls["prompt"], recalls[f"{ROWS}"]
@@ -144,13 +149,11 @@ print(f"cut by janome: {rouge(returns, exchanges):.2f}, {rouge(same, same):.2f}"
 #
 # Are words the answer? A mean test: take the questions that the tuned model **answers rightly**, and put its answer beside a **wrong one**, the reference with nothing but the amount changed. How often does a yardstick give the wrong answer as many points, or more?
 
-# %% tags=["needed", "nbval-ignore-output"]
+# %% tags=["nbval-ignore-output"]
 from workshop_helpers import chrf, figures_table, wrong_answers
 
-questions, row = referenced(shop.questions), result.rows[-1]
-good = [
-    i for i, score in enumerate(row.scores) if score.recall == 1 and wrong_answers(questions[i])
-]
+row = result.rows[-1]
+good = [i for i, s in enumerate(row.scores) if s.recall == 1 and wrong_answers(questions[i])]
 cases = [
     (row.answers[i].text, wrong_answers(questions[i])[0], questions[i].reference) for i in good
 ]
@@ -231,14 +234,14 @@ print({size: round(value, 2) for size, value in padded.items()})
 #
 # ### トークナイザーが違えば比べられない
 #
-# パープレキシティは「1トークンあたり」の値です。ところが1トークンの長さはモデルごとに違います。次の表は、`mame` とSmolLM2-135Mに同じ文を読ませた記録です。どちらも学習前です。
+# パープレキシティは「1トークンあたり」の値です。ところが1トークンの長さはモデルごとに違います。次の表は、`mame` とSmolLM2に同じ文を読ませた記録です。どちらも学習前です。
 
 # %% [markdown] lang="en"
 # One model, one text, and the size of a batch alone changes the figure by orders of magnitude. `mame` has never seen filling, so the effect is at its most garish here; a model that knows it moves less, and is just as wrong. Labels of -100 take the filling out of the loss.
 #
 # ### Not across tokenizers
 #
-# Perplexity is a figure for a token, and a token is as long as the model's tokenizer makes it. The next table is a record of `mame` and SmolLM2-135M reading the same sentences, both untuned.
+# Perplexity is a figure for a token, and a token is as long as the model's tokenizer makes it. The next table is a record of `mame` and SmolLM2 reading the same sentences, both untuned.
 
 # %%
 from workshop_helpers import measured
@@ -278,12 +281,12 @@ figures_table("14", [verdicts.figures()], LANGUAGE)
 # %% [markdown] lang="ja"
 # `mame` はお店の応対しか知らないので、判定になっていません。読み取れない答えを黙って捨てると、こういう審査員でも立派な割合が出てしまいます。だから「読み取れた割合」も必ず報告します。
 #
-# では、指示に従うように学習された小さなモデル、SmolLM2-135Mならどうでしょう。しかも、**正解を横に見せて**います。片方は正解そのもの、もう片方は金額や日数が違う答えです。
+# では、指示に従うように学習された小さなモデル、SmolLM2ならどうでしょう。しかも、**正解を横に見せて**います。片方は正解そのもの、もう片方は金額や日数が違う答えです。
 
 # %% [markdown] lang="en"
 # `mame` knows nothing but how to serve customers; these are no verdicts. Drop unreadable answers silently, and even such a judge has a fine percentage. So the share that could be read is always reported.
 #
-# What about SmolLM2-135M, a small model tuned to follow instructions? It even has **the right answer beside it**. One of the two answers is that very sentence, the other has another amount.
+# What about SmolLM2, a small model tuned to follow instructions? It even has **the right answer beside it**. One of the two answers is that very sentence, the other has another amount.
 
 # %%
 measured("14_evaluation", "judges", LANGUAGE)
@@ -293,9 +296,7 @@ measured("14_evaluation", "judges", LANGUAGE)
 #
 # もっと大きなモデルなら偏りは小さくなりますが、なくなるとは限りません（ここでは測定していません）。本物の審査員で測るときは、次の1行です。`OPENAI_API_KEY` は環境変数から読み、画面には出しません。
 #
-# ```
-# workshop evaluate mame runs/adapter --questions questions.jsonl --judge https://api.openai.com/v1 --judge-model MODEL
-# ```
+# `workshop evaluate mame runs/adapter --questions questions.jsonl --judge https://api.openai.com/v1 --judge-model MODEL`
 #
 # ## lm-evalで測る
 #
@@ -308,9 +309,7 @@ measured("14_evaluation", "judges", LANGUAGE)
 #
 # Larger models lean less, which is not to say that they do not lean at all (not measured here). With a real judge it is one line; the key is read from `OPENAI_API_KEY` and shown nowhere.
 #
-# ```
-# workshop evaluate mame runs/adapter --questions questions.jsonl --judge https://api.openai.com/v1 --judge-model MODEL
-# ```
+# `workshop evaluate mame runs/adapter --questions questions.jsonl --judge https://api.openai.com/v1 --judge-model MODEL`
 #
 # ## By lm-eval
 #
@@ -368,7 +367,7 @@ figures_table("14", rows, LANGUAGE)
 # - パープレキシティは、同じトークナイザーの中だけで比べます。またぐときはビット/文字です。
 # - LLM審査員は、採用試験をしてから使います。順番を入れ替え、引き分けを認め、読み取れた割合と事実との一致を報告します。
 #
-# 限界もあります。ここの質問はどれも短い事実を問うもので、審査員は135Mまでしか試していません。長い文章の良し悪しでは、順位が変わるかもしれません。
+# 限界もあります。ここの質問はどれも短い事実を問うもので、SmolLM2より大きな審査員は試していません。長い文章の良し悪しでは、順位が変わるかもしれません。
 
 # %% [markdown] lang="en"
 # ## Rule of thumb
@@ -378,7 +377,7 @@ figures_table("14", rows, LANGUAGE)
 # - Compare perplexity within one tokenizer. Across them, bits per character.
 # - Examine a judge before you employ it: both orders, ties allowed, the readable share and the agreement with facts reported.
 #
-# The limits: all questions here ask for short facts, and no judge above 135M was tried. For the quality of long texts the order may be another one.
+# The limits: all questions here ask for short facts, and no judge larger than SmolLM2 was tried. For the quality of long texts the order may be another one.
 
 # %% [markdown] lang="ja"
 # ## 演習
