@@ -4,7 +4,9 @@
 
 searches  how often each way of searching finds the fact that a question asks for
 ways      each way to answer, on the 90 questions, and on those about the ten facts that change
-          after the training; one training each, so a few points are luck
+          after the training: from the prompt, from a search, tuned, tuned with a search, tuned on
+          rows that have the found facts in them ("taught"), and on such rows with other amounts
+          ("varied"); one training each, so a few points are luck
 smollm2   what results/real_models.json has of the same for SmolLM2-135M, put beside it
 
 No seconds are noted, so other work may run beside it.
@@ -49,6 +51,7 @@ def ways(asked: Settings) -> list[dict[str, Any]]:
         news = [question for question in tomorrow.questions if fact_id(question) in ids]
         lessons = {"tuned": shop.train[:ROWS]}
         lessons["taught"] = with_facts(shop, lessons["tuned"], SEARCH)
+        lessons["varied"] = with_facts(shop, lessons["tuned"], SEARCH, vary=True)
         made = {}
         for name, data in lessons.items():
             asked.say(f"training {name}, {language}")
@@ -61,11 +64,17 @@ def ways(asked: Settings) -> list[dict[str, Any]]:
             "tuned": lambda shop, to=made["tuned"]: Candidate("tuned", to),  # type: ignore[misc]
             "both": lambda shop, to=made["tuned"]: retrieved(shop, to, SEARCH),  # type: ignore[misc]
             "taught": lambda shop, to=made["taught"]: retrieved(shop, to, SEARCH),  # type: ignore[misc]
+            "varied": lambda shop, to=made["varied"]: retrieved(shop, to, SEARCH),  # type: ignore[misc]
         }
         for name, way in make.items():
             asked.say(f"asking {name}, {language}")
             few = 6 if asked.quick else None
             today = compare([way(shop)], shop.questions[:few], progress=False).rows[0]
+            moved = [
+                score.recall or 0.0
+                for score, question in zip(today.scores, shop.questions, strict=False)
+                if fact_id(question) in ids
+            ]
             shown = tomorrow.facts
             after = compare([way(tomorrow)], news[:few], shop=shown, progress=False).rows[0]
             rows.append(
@@ -74,6 +83,7 @@ def ways(asked: Settings) -> list[dict[str, Any]]:
                     "way": name,
                     "today_share": today.summary.recall,
                     "contradicted_share": today.summary.contradicted,
+                    "same_today_share": sum(moved) / len(moved) if moved else None,
                     "tomorrow_share": after.summary.recall,
                     "prompt_tokens": round(today.prompt_tokens, 1),
                 }

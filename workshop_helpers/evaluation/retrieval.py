@@ -20,7 +20,7 @@ from typing import Any
 from ..core.errors import WorkshopError
 from ..dataset.formats import Conversation, Message
 from ..metrics.overlap import words
-from .altered import fact_id
+from .altered import fact_id, other_amounts
 from .candidates import Candidate
 from .shop import Shop
 
@@ -113,11 +113,31 @@ def retrieved(shop: Shop, model: str | Path, method: str, n: int = 3) -> Candida
 
 
 def with_facts(
-    shop: Shop, rows: Sequence[Conversation], method: str, n: int = 3
+    shop: Shop, rows: Sequence[Conversation], method: str, n: int = 3, *, vary: bool = False
 ) -> list[Conversation]:
-    """The training rows with the facts in the system prompt that `method` finds for each: what is
-    learned then is to answer from them.
+    """The training rows with the facts in the system prompt that `method` finds for each.
+
+    vary: in three of four rows another amount stands both in the prompt and in the answer, so that
+    only who reads is right; where it is always the same one, remembering does as well.
     """
     look_up = retrieved(shop, "", method, n).look_up
     assert look_up is not None
-    return [Conversation((Message("system", look_up(row.question)), *row.messages)) for row in rows]
+    made = []
+    for place, row in enumerate(rows):
+        told, answer = look_up(row.question), row.answer
+        if vary and place % 4:
+            told, answer = _other(shop, told, answer, place % 4 - 1)
+        last = Message("assistant", answer)
+        made.append(Conversation((Message("system", told), *row.messages[:-1], last)))
+    return made
+
+
+def _other(shop: Shop, told: str, answer: str, which: int) -> tuple[str, str]:
+    """Both texts with another amount of the first fact that stands in both; unchanged without."""
+    for fact in shop.facts:
+        for surface in fact.values[shop.language][0]:
+            others = other_amounts(surface)
+            if others and surface in told and surface in answer:
+                other = others[which % len(others)]
+                return told.replace(surface, other), answer.replace(surface, other)
+    return told, answer
