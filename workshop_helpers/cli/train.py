@@ -25,6 +25,8 @@ RECIPE = (
     "epochs", "rank", "learning_rate", "batch_size", "seed", "general_rows", "max_length",
 )  # fmt: skip
 
+PATIENCE = 2  # epochs: a validation loss may rise once and fall again
+
 
 def add_train_verbs(verbs: Any) -> None:
     """Add `train` and `merge` to the subparsers `verbs`."""
@@ -62,6 +64,11 @@ def add_train_verbs(verbs: Any) -> None:
     option(recipe, "--general", "FILE", "general rows to mix in against forgetting", Path)
     share = "how many of them, as a share of the training rows: 0.5 is one to two"
     option(recipe, "--general-rows", "X", f"{share} ({_defaults('general_rows')})", above_zero)
+    checked = train.add_argument_group("validation: a loss of other rows after each epoch")
+    others = "rows that are not trained on; the adapter of their lowest loss is the one written"
+    option(checked, "--validation", "FILE", others, Path)
+    patience = f"end after N epochs without a lower validation loss ({PATIENCE} without N)"
+    option(checked, "--early-stopping", "N", patience, at_least_one, nargs="?", const=PATIENCE)
     add_reading(train)
 
     merge = add_verb(
@@ -100,7 +107,7 @@ def _train(args: argparse.Namespace) -> int:
         print(f"Not learned, only the answers are: {', '.join(thoughts)}.", file=sys.stderr)
     for sentence in weigh_base(args.model, rows, args.device)[2]:
         print(sentence, file=sys.stderr)
-    how = given(args, "general", "device", "overwrite")
+    how = given(args, "general", "validation", "early_stopping", "device", "overwrite")
     report = train(args.model, rows, args.out, recipe, **how)
     if args.rows is not None and len(rows) < args.rows:
         fewer = f"{args.data} has {len(rows)} rows, not {args.rows}: it was trained on all of them."
@@ -119,6 +126,7 @@ def _trained(report: Any) -> list[tuple[str, str]]:
         "loss": report.losses and f"{report.losses[0][2]:.3f} → {report.losses[-1][2]:.3f}",
         "time": f"{report.seconds:.1f} s for {report.tokens:,} tokens, peak memory "
         f"{megabytes(report.peak_memory_bytes)}",
+        "validation": report.validation and _validated(report.validation),
         "went on": report.resumed_from is not None
         and f"from step {report.resumed_from} of an interrupted run",
         "truncated": report.truncated
@@ -126,6 +134,15 @@ def _trained(report: Any) -> list[tuple[str, str]]:
         "dropped": report.dropped and f"{_rows(report.dropped)}: nothing of the answer fits",
     }
     return [(label, text) for label, text in lines.items() if text]
+
+
+def _validated(found: Any) -> str:
+    step, epoch, loss = found.best
+    last = found.losses[-1]
+    told = f"lowest loss {loss:.3f} after epoch {epoch:g} (step {step}), whose adapter this is"
+    if found.ended == "early":
+        return f"{told}; ended after epoch {last[1]:g}: not lower for {found.patience} epochs"
+    return f"{told}; {last[2]:.3f} at the end"
 
 
 def _rows(numbers: list[int]) -> str:

@@ -13,6 +13,7 @@ from ..core.errors import WorkshopError
 from ..core.showing import Shown
 from ..models.resolve import ModelRef
 from .recipe import LoraRecipe
+from .validation import Validation
 
 _R = TypeVar("_R")
 
@@ -55,9 +56,9 @@ class TrainingReport(Shown):
     `peak_memory_bytes`: of the process on a CPU, of torch on a GPU. `resumed_from`: the step of the
     checkpoint that a killed run had left. `reused`: nothing was trained, the adapter of an equal
     run was there. `stopped`: (step, of steps) where the run was asked to end early; the same call
-    goes on from there. `learning_rates`: of the same steps as `losses`. `seconds`: without
-    importing libraries; of this run only. `language`: the rows', in which the report shows itself;
-    not stored.
+    goes on from there. `validation`: what the validation rows said, where there were any.
+    `learning_rates`: of the same steps as `losses`. `seconds`: without importing libraries; of this
+    run only. `language`: the rows', in which the report shows itself; not stored.
     """
 
     adapter: Path
@@ -78,6 +79,7 @@ class TrainingReport(Shown):
     resumed_from: int | None = None
     reused: bool = False
     stopped: tuple[int, int] | None = None
+    validation: Validation | None = None
     learning_rates: list[float] = field(default_factory=list)
     language: str = "en"
 
@@ -95,6 +97,7 @@ class TrainingReport(Shown):
             "losses": [list(point) for point in self.losses],
             "recipe": self.recipe.to_dict(),
             "target_modules": list(self.target_modules),
+            "validation": self.validation.to_dict() if self.validation else None,
         }
 
     @classmethod
@@ -105,6 +108,8 @@ class TrainingReport(Shown):
         kept["recipe"] = LoraRecipe(**kept["recipe"])
         kept["target_modules"] = tuple(kept["target_modules"])
         kept["stopped"] = tuple(kept["stopped"]) if kept.get("stopped") else None
+        if kept.get("validation"):
+            kept["validation"] = Validation.from_dict(kept["validation"])
         return cls(**kept)
 
 

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +50,7 @@ from .trainer import (
     progress_callback,
     trainer_arguments,
 )
+from .validation import Validator, validation_inputs, validation_rows
 
 if TYPE_CHECKING:
     from ..core.device import Device
@@ -67,6 +68,8 @@ def train(
     *,
     rows: int | None = None,
     general: Rows | None = None,
+    validation: Rows | None = None,
+    early_stopping: int | None = None,
     device: Device | str | None = None,
     overwrite: bool = False,
     progress: bool | Progress = True,
@@ -77,10 +80,12 @@ def train(
     `out` becomes a model folder, as `merge` makes one.
     `data` is a JSONL file or conversations, of which the first `rows` are used; `recipe` defaults
     to `LoraRecipe.for_model(model)`; `general` are rows to mix in, as many as `recipe.general_rows`
-    says. An equal earlier run's adapter in `out` is returned unchanged, unless `overwrite`; one of
-    other rows, another recipe or model is replaced with `overwrite` alone. A run that was killed
-    continues from its last complete checkpoint and ends with the weights of an uninterrupted one.
-    `progress` shows a bar in a terminal, or is called after each step.
+    says. `validation` are rows that are not trained on: their loss is measured after each epoch,
+    the adapter of the lowest one is that in `out`, and after `early_stopping` epochs without a
+    lower one training ends. An equal earlier run's adapter in `out` is returned unchanged, unless
+    `overwrite`; one of other rows, another recipe or model is replaced with `overwrite` alone. A
+    run that was killed continues from its last complete checkpoint and ends with the weights of an
+    uninterrupted one. `progress` shows a bar in a terminal, or is called after each step.
 
     Where `progress` returns True, training stops after that step: what was learned so far becomes
     the adapter in `out`, whole, and its card and report say `stopped`. It does not count as the
@@ -101,10 +106,12 @@ def train(
     recipe = recipe or LoraRecipe.for_model(ref)
     conversations = training_rows(data, rows)
     extra = sample_general(general, recipe, len(conversations))
+    held_out = validation_rows(validation, early_stopping, conversations)
     out = Path(out).expanduser()
     check_utf8(out)
-    read = {row.file for row in (*conversations, *extra)}  # also of rows that were read before
-    read.update(str(given) for given in (data, general) if isinstance(given, str | Path))
+    # also of rows that were read before
+    read = {row.file for row in (*conversations, *extra, *held_out)}
+    read.update(str(g) for g in (data, general, validation) if isinstance(g, str | Path))
     keep_apart(out, [*folders_of(ref), *sorted(filter(None, read))])
     inputs = {
         "stage": "train",
@@ -113,13 +120,15 @@ def train(
         "rows": len(conversations),
         "general": rows_hash(extra),
         "recipe": recipe.to_dict(),
+        **validation_inputs(held_out, early_stopping),
     }
     with claim(out):
         check_work(work_folder(out))
         report = _found(out, inputs, overwrite)
         if report is None:
             chosen = training_device(device, ref)
-            report = _make(_Run(ref, conversations, extra, out, recipe, inputs, chosen), progress)
+            run = _Run(ref, conversations, extra, out, recipe, inputs, chosen, held_out)
+            report = _make(run, progress)
         else:
             # Left over where a run was killed after its adapter had got its name.
             remove_work(work_folder(out))
@@ -155,6 +164,20 @@ class _Run:
     recipe: LoraRecipe
     inputs: dict[str, Any]
     device: Device
+    held_out: list[Conversation] = field(default_factory=list)  # to validate on
+
+    def validator(self, tokenizer: Any, max_length: int) -> Validator | None:
+        """What validates this run, if anything does."""
+        if not self.held_out:
+            return None
+        fit = fit_rows(tokenizer, self.held_out, max_length)
+        if fit.truncated or fit.dropped:
+            long = len(fit.truncated) + len(fit.dropped)
+            raise WorkshopError(
+                f"{long} of the validation rows have more than {max_length} tokens, and would be "
+                "cut. Raise max_length, or take them out."
+            )
+        return Validator(self.held_out, self.inputs["early_stopping"], tokenizer)
 
     @property
     def kind(self) -> str:
@@ -203,6 +226,7 @@ def _train(run: _Run, progress: bool | Progress) -> TrainingReport:
     started = time.perf_counter()
     tokenizer, base = load_tokenizer(run.ref), load_base(run.ref, device, recipe.method)
     fit = _fitting_rows(run, tokenizer, base)
+    validator = run.validator(tokenizer, fit.max_length)
     checkpointing, why = choose_checkpointing(base, recipe, device, max(fit.lengths))
     work = work_folder(run.out)
     checkpoint = prepare_work(work, run.inputs)
@@ -219,9 +243,14 @@ def _train(run: _Run, progress: bool | Progress) -> TrainingReport:
         for learning in (p for p in trainer.model.parameters() if p.requires_grad):
             learning.data = learning.data.float()  # TRL halves them on a 4-bit base
         start = adapter_start(trainer.model, recipe.method)
+        if validator is not None:
+            validator.attach(trainer, checkpoint)
         _run_trainer(trainer, device, checkpoint, progress)
+    validated = validator.finish() if validator is not None else None
     adapted, state = trainer.model, trainer.state
-    stopped = (state.global_step, state.max_steps) if state.global_step < state.max_steps else None
+    early = state.global_step < state.max_steps
+    asked = early and not (validated is not None and validated.ended == "early")
+    stopped = (state.global_step, state.max_steps) if asked else None
     report = TrainingReport(
         adapter=run.out,
         trainable=sum(p.numel() for p in adapted.parameters() if p.requires_grad),
@@ -229,7 +258,7 @@ def _train(run: _Run, progress: bool | Progress) -> TrainingReport:
         losses=_losses(trainer, recipe),
         rows=len(run.conversations),
         general_rows=len(run.general),
-        tokens=round(sum(fit.lengths) * (state.epoch if stopped else recipe.epochs)),
+        tokens=round(sum(fit.lengths) * (state.epoch if early else recipe.epochs)),
         seconds=0.0,
         peak_memory_bytes=peak.bytes,
         truncated=fit.truncated,
@@ -240,6 +269,7 @@ def _train(run: _Run, progress: bool | Progress) -> TrainingReport:
         target_modules=tuple(_adapted_layers(adapted)),
         resumed_from=step_of(checkpoint) if checkpoint else None,
         stopped=stopped,
+        validation=validated,
         learning_rates=[e["learning_rate"] for e in state.log_history if "loss" in e],
     )
     # Other inputs than the finished run's, which the same call is still to make.

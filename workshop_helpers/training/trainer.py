@@ -16,6 +16,7 @@ from .loss import answer_loss, answer_places
 from .methods import METHODS
 from .recipe import LoraRecipe
 from .report import TrainingProgress
+from .validation import Validator
 
 if TYPE_CHECKING:
     from ..core.device import Device
@@ -90,6 +91,8 @@ def course_trainer(recipe: LoraRecipe) -> Any:
     from trl import SFTTrainer
 
     class CourseTrainer(SFTTrainer):
+        validator: Validator | None = None
+
         def create_optimizer(self, model: Any = None) -> Any:
             if recipe.loraplus_ratio == 1 or getattr(self, "optimizer", None) is not None:
                 return super().create_optimizer(model)
@@ -122,6 +125,8 @@ def course_trainer(recipe: LoraRecipe) -> Any:
             with saving(folder):
                 # TRL's own would write a model card into every checkpoint.
                 Trainer._save_checkpoint(self, model, trial)
+                if self.validator is not None:
+                    self.validator.save(folder)
 
     return CourseTrainer
 
