@@ -22,6 +22,9 @@ from workshop_helpers.core.cards import file_hash  # noqa: E402
 from workshop_helpers.core.device import machine, versions  # noqa: E402
 from workshop_helpers.core.errors import WorkshopError  # noqa: E402
 from workshop_helpers.core.jsonio import read_json, write_json  # noqa: E402
+from workshop_helpers.core.memory import (  # noqa: E402
+    peak_resident_bytes as peak_memory_bytes,  # noqa: F401
+)
 
 if TYPE_CHECKING:
     from workshop_helpers.training.recipe import LoraRecipe
@@ -256,26 +259,6 @@ def found_or_made(make: Callable[..., _R], *arguments: Any, **how: Any) -> _R:
         return make(*arguments, **how)
     except AlreadyThere:
         return make(*arguments, **{**how, "overwrite": True})
-
-
-def peak_memory_bytes() -> int:
-    """The most memory this process has held (resident), by the system's own count."""
-    if sys.platform == "win32":
-        import psutil
-
-        return int(psutil.Process().memory_info().peak_wset)
-    # Not getrusage on Linux: a child process starts with its parent's mark there.
-    status = Path("/proc/self/status")
-    if status.exists():
-        marks = [
-            line.split() for line in status.read_text().splitlines() if line.startswith("VmHWM")
-        ]
-        if marks:
-            return int(marks[0][1]) * 1024
-    import resource
-
-    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return int(used if sys.platform == "darwin" else used * 1024)
 
 
 def child(module: str, *arguments: str, clean: bool = False) -> dict[str, Any]:

@@ -33,9 +33,11 @@ if TYPE_CHECKING:
     from .display.measured import figures_plot as figures_plot
     from .display.measured import figures_table as figures_table
     from .display.measured import measured as measured
+    from .display.measured import recorded_rows as recorded_rows
     from .display.modelfile import explain_modelfile as explain_modelfile
     from .display.preview import preview as preview
     from .display.tokens import show_tokens as show_tokens
+    from .display.validation import validation_curve as validation_curve
     from .display.widgets.clock import agenda_clock as agenda_clock
     from .display.widgets.cost import cost_sliders as cost_sliders
     from .display.widgets.decision import decision_helper as decision_helper
@@ -87,6 +89,7 @@ if TYPE_CHECKING:
     from .metrics.overlap import rouge as rouge
     from .metrics.overlap import words as words
     from .metrics.scoring import score_answer as score_answer
+    from .metrics.variety import variety as variety
     from .models.catalogue import CATALOGUE as CATALOGUE
     from .models.choices import model_choices as model_choices
     from .models.load import load_model as load_model
@@ -120,6 +123,7 @@ if TYPE_CHECKING:
     from .training.recipe import LoraRecipe as LoraRecipe
     from .training.train import train as train
     from .training.trainer import libraries_bytes as libraries_bytes
+    from .training.trials import try_training as try_training
 
 __version__ = "0.1.0"
 
@@ -207,6 +211,7 @@ _FROM = {
     "read_gguf": "gguf.header",
     "read_questions": "dataset.questions",
     "read_weights": "gguf.blocks",
+    "recorded_rows": "display.measured",
     "reference_loss": "evaluation.perplexity",
     "referenced": "evaluation.altered",
     "retrieved": "evaluation.retrieval",
@@ -224,6 +229,9 @@ _FROM = {
     "sweep": "evaluation.sweep",
     "time_steps": "evaluation.timing",
     "train": "training.train",
+    "try_training": "training.trials",
+    "validation_curve": "display.validation",
+    "variety": "metrics.variety",
     "wait_for_cloud_job": "training.cloud.jobs",
     "weigh_base": "evaluation.fit",
     "words": "metrics.overlap",

@@ -6,8 +6,9 @@ import platform
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import WorkshopError
@@ -60,6 +61,39 @@ class PeakMemory:
             self._thread.join()
 
 
+def resident_bytes() -> int:
+    """The memory that this process holds now."""
+    import psutil
+
+    return int(psutil.Process().memory_info().rss)
+
+
+def peak_resident_bytes() -> int:
+    """The most memory that this process has held (resident), by the system's own count."""
+    if sys.platform == "win32":
+        import psutil
+
+        return int(psutil.Process().memory_info().peak_wset)
+    # Not getrusage on Linux: a child process starts with its parent's mark there.
+    status = Path("/proc/self/status")
+    if status.exists():
+        marks = [
+            line.split() for line in status.read_text().splitlines() if line.startswith("VmHWM")
+        ]
+        if marks:
+            return int(marks[0][1]) * 1024
+    import resource
+
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(used if sys.platform == "darwin" else used * 1024)
+
+
+def forget_peak() -> None:
+    """Let `peak_resident_bytes` begin anew from what is held now (Linux; elsewhere it goes on)."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
 @contextmanager
 def explain_full_memory(message: str) -> Iterator[None]:
     """Turn full memory, of the process or of a device of torch, into a WorkshopError: `message`."""
@@ -77,14 +111,25 @@ def keep_freed_memory() -> None:
     """Keep freed memory in the process (glibc only; elsewhere nothing happens).
 
     glibc gives big blocks back to the kernel after every training step and takes them again in the
-    next; the page faults then cost more than the arithmetic. The options are those of mallopt(3).
+    next; the page faults then cost more than the arithmetic.
     """
+    _tell_malloc(mmap_max=0, trim_threshold=2**31 - 1, top_pad=256 << 20)
+
+
+def give_freed_memory_back() -> None:
+    """From now on give it back at once, also where a training follows: what the process holds is
+    then what is in use, and `peak_resident_bytes` is a measurement of that. Slower.
+    """
+    keep_freed_memory()  # which is cached: a training will not change it again
+    _tell_malloc(mmap_max=65_536, trim_threshold=128 << 10, top_pad=128 << 10)
+
+
+def _tell_malloc(*, mmap_max: int, trim_threshold: int, top_pad: int) -> None:
+    """The options of mallopt(3), on glibc alone."""
     if not sys.platform.startswith("linux") or platform.libc_ver()[0] != "glibc":
         return
     import ctypes
 
     mallopt = ctypes.CDLL(None).mallopt
-    trim_threshold, top_pad, mmap_max = -1, -2, -4
-    mallopt(mmap_max, 0)
-    mallopt(trim_threshold, 2**31 - 1)
-    mallopt(top_pad, 256 << 20)
+    for number, value in ((-4, mmap_max), (-1, trim_threshold), (-2, top_pad)):
+        mallopt(number, value)

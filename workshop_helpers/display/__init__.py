@@ -23,6 +23,7 @@ from .report import report_html, write_report
 from .rows_curve import rows_curve_plot
 from .sweep import sweep_plot
 from .tables import ResultTable, as_table, percent
+from .validation import validation_curve
 from .widgets.curves import curve_explorer
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "rows_curve_plot",
     "size_against_quality",
     "sweep_plot",
+    "validation_curve",
     "view",
     "write_report",
 ]
@@ -53,6 +55,8 @@ def view(result: Any) -> Html | Plot | ResultTable:
     if isinstance(result, SideBySide):
         return answers_side_by_side(result)
     if isinstance(result, TrainingReport):
+        if result.validation:
+            return validation_curve(result)
         return loss_curve(result) if result.losses else Html("", repr(result))
     if isinstance(result, CheckReport):
         return findings_view(result)

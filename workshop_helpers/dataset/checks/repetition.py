@@ -6,12 +6,12 @@ from array import array
 from collections.abc import Iterable
 from typing import Any
 
+from ...metrics.variety import opening as begins
 from .findings import Finding
 from .row import CheckedRow, Places, Rows, SetCheck
 from .subjects import are_parallel
 
 ALIKE = 0.8  # minimum Jaccard index of near duplicates
-OPENING = 16  # length of an answer's opening; half as many Japanese characters
 MOST_OPENINGS = 100_000  # counted openings; a later one cannot be common
 FEWEST_ROWS = 20  # minimum for meaningful shares
 PIECE = 20  # characters of an answer to search for elsewhere in it
@@ -65,10 +65,7 @@ class Openings(SetCheck):
         self.rows = 0
 
     def take(self, rows: Rows) -> Iterable[Finding]:
-        openings = [
-            opening if (opening := answer[:OPENING]).isascii() else opening[: OPENING // 2]
-            for answer in rows.answers
-        ]
+        openings = [begins(answer) for answer in rows.answers]
         self.rows += len(rows)
         counted = self._counted
         for number, opening in zip(rows.numbers, openings, strict=True):
