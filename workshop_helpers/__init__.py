@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .display.measured import figures_table as figures_table
     from .display.measured import measured as measured
     from .display.measured import recorded_rows as recorded_rows
+    from .display.memory import memory_bars as memory_bars
     from .display.modelfile import explain_modelfile as explain_modelfile
     from .display.preview import preview as preview
     from .display.tokens import show_tokens as show_tokens
@@ -114,11 +115,16 @@ if TYPE_CHECKING:
     from .training.cloud.providers import CloudOrder as CloudOrder
     from .training.combining import combine_adapters as combine_adapters
     from .training.estimate import estimate_cost as estimate_cost
+    from .training.estimate import estimate_memory as estimate_memory
     from .training.estimate import estimate_recipe as estimate_recipe
+    from .training.estimate import largest_batch as largest_batch
+    from .training.estimate import shape_of as shape_of
+    from .training.estimate import tokens_a_second as tokens_a_second
     from .training.merge import merge as merge
     from .training.mlx_adapter import from_mlx as from_mlx
     from .training.model_card import write_model_card as write_model_card
     from .training.preferences import prefer as prefer
+    from .training.prices import load_prices as load_prices
     from .training.push import plan_push as plan_push
     from .training.recipe import LoraRecipe as LoraRecipe
     from .training.train import train as train
@@ -163,6 +169,7 @@ _FROM = {
     "diff": "display",
     "difference": "evaluation.intervals",
     "estimate_cost": "training.estimate",
+    "estimate_memory": "training.estimate",
     "estimate_recipe": "training.estimate",
     "evaluate": "evaluation.evaluate",
     "explain_modelfile": "display.modelfile",
@@ -178,10 +185,12 @@ _FROM = {
     "inspect_gguf": "display.widgets.inspector",
     "interval_plot": "display",
     "judge": "evaluation.judge",
+    "largest_batch": "training.estimate",
     "learning_map": "evaluation.learning_map",
     "leave_out": "dataset.checks",
     "libraries_bytes": "training.trainer",
     "load_model": "models.load",
+    "load_prices": "training.prices",
     "load_tokenizer": "models.load",
     "lora_layers": "models.lora",
     "lora_matrices": "models.lora",
@@ -190,6 +199,7 @@ _FROM = {
     "loss_curve": "display",
     "manner": "evaluation.manner",
     "measured": "display.measured",
+    "memory_bars": "display.memory",
     "merge": "training.merge",
     "microscope": "display.widgets.microscope",
     "model_choices": "models.choices",
@@ -221,6 +231,7 @@ _FROM = {
     "run_task": "evaluation.harness",
     "runs_folder": "core.artifacts",
     "score_answer": "metrics.scoring",
+    "shape_of": "training.estimate",
     "show_tokens": "display.tokens",
     "speculate": "runtimes.speculative",
     "split": "dataset.checks",
@@ -228,6 +239,7 @@ _FROM = {
     "submit_cloud_job": "training.cloud.jobs",
     "sweep": "evaluation.sweep",
     "time_steps": "evaluation.timing",
+    "tokens_a_second": "training.estimate",
     "train": "training.train",
     "try_training": "training.trials",
     "validation_curve": "display.validation",

@@ -6,7 +6,13 @@ import pytest
 
 from workshop_helpers import estimate_cost, estimate_recipe, libraries_bytes
 from workshop_helpers.core.errors import WorkshopError
-from workshop_helpers.training.estimate import Shape, activation_bytes, estimate_memory
+from workshop_helpers.training.estimate import (
+    Shape,
+    activation_bytes,
+    estimate_memory,
+    largest_batch,
+    logits_bytes,
+)
 from workshop_helpers.training.recipe import LoraRecipe
 
 SHAPE = Shape(1_000_000, 2, 100, 300, 50, 1000)
@@ -45,11 +51,42 @@ def test_four_bits_leave_the_embedding_as_it_is():
 
 
 def test_activations_grow_with_batch_and_length_and_shrink_when_recomputed():
-    once = activation_bytes(100, 10, 64, 0, 2)
-    assert once == 100 * 10 * 34 * 64
-    assert activation_bytes(200, 10, 64, 0, 2) == 2 * once
-    assert activation_bytes(100, 10, 64, 0, 2, recomputed=True) == 100 * (10 * 2 * 64 + 34 * 64)
-    assert activation_bytes(100, 10, 64, 1000, 2) - once == 100 * 12 * 1000
+    layer = 4 * 300 + 6 * 100 + 2 * 50
+    assert activation_bytes(100, SHAPE, 2) == 100 * 2 * 2 * layer
+    assert activation_bytes(200, SHAPE, 2) == 200 * 2 * 2 * layer
+    recomputed = activation_bytes(100, SHAPE, 2, recomputed=True)
+    assert recomputed == 100 * 2 * (2 * 100 + layer)
+    assert logits_bytes(100, 1000) == 100 * 12 * 1000
+    # The usual proportions give what the literature counts.
+    usual = Shape.typical(8e9)
+    per_token = activation_bytes(1, usual, 2) / usual.layers / usual.hidden
+    assert per_token == pytest.approx(34, rel=0.02)
+
+
+def test_answers_alone_get_logits_and_less_learning_keeps_less():
+    all_of_it, some = (estimate_memory(SHAPE, length=64, answers=n) for n in (None, 16))
+    assert some.logits == all_of_it.logits / 4 and some.activations == all_of_it.activations
+    kept = [estimate_memory(SHAPE, m, modules=n).activations for m, n in LEARNS]
+    assert kept == sorted(kept) and len(set(kept)) == 3
+
+
+LEARNS = (("lora", ("up_proj",)), ("lora", None), ("full", None))
+
+
+def test_the_peak_holds_gradients_or_activations_not_both():
+    found = estimate_memory(SHAPE, "full", batch=1, length=8)
+    assert found.peak == found.weights + found.optimizer + found.gradients
+    found = estimate_memory(SHAPE, "lora", batch=64)
+    assert found.peak == found.total - found.gradients
+
+
+@pytest.mark.parametrize("memory", [1e7, 4e7, 1e9])
+def test_the_largest_batch_fits_and_one_more_row_does_not(memory):
+    batch = largest_batch(SHAPE, memory, "lora", length=64)
+    assert batch > 0
+    assert estimate_memory(SHAPE, batch=batch, length=64).peak <= memory
+    assert estimate_memory(SHAPE, batch=batch + 1, length=64).peak > memory
+    assert largest_batch(SHAPE, 1e6) == 0
 
 
 @pytest.mark.parametrize(

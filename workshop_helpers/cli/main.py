@@ -96,6 +96,7 @@ def build_parser() -> argparse.ArgumentParser:
     from .demo import add_demo_verb
     from .demos import add_demos_verbs
     from .doctor import add_doctor_verb
+    from .estimate import add_estimate_verb
     from .evaluate import add_evaluate_verbs
     from .evaluating import add_evaluating_verb
     from .modelfile import add_modelfile_verb
@@ -119,7 +120,7 @@ def build_parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(title="commands", metavar="COMMAND")
     for add in (
         add_demo_verb, add_own_verb, add_demos_verbs, add_doctor_verb, add_models_verb,
-        add_train_verbs, add_curve_verb, add_evaluating_verb,
+        add_train_verbs, add_curve_verb, add_estimate_verb, add_evaluating_verb,
         add_evaluate_verbs, add_chat_verb, add_convert_verbs, add_data_verbs, add_modelfile_verb,
         add_ollama_verbs, add_cloud_verbs, add_publish_verbs, add_stage_verbs,
     ):  # fmt: skip

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .checkpoints import saving
-from .estimate import activation_bytes
+from .estimate import Shape, activation_bytes, logits_bytes
 from .loss import answer_loss, answer_places
 from .methods import METHODS
 from .recipe import LoraRecipe
@@ -243,7 +243,9 @@ def choose_checkpointing(
     tokens = recipe.batch_size * length
     width = 4 if device.dtype == "fp32" else 2
     layers, hidden = config.num_hidden_layers, config.hidden_size
-    activations = activation_bytes(tokens, layers, hidden, config.vocab_size, width)
+    wide = getattr(config, "intermediate_size", None) or 4 * hidden
+    shape = Shape(0, layers, hidden, wide, hidden, config.vocab_size)
+    activations = activation_bytes(tokens, shape, width) + logits_bytes(tokens, shape.vocabulary)
     weights = sum(p.numel() * p.element_size() for p in model.parameters())
     need, have = (activations + 1.2 * weights) / 1e9, 0.8 * device.memory_bytes / 1e9
     if need > have:
