@@ -1,7 +1,7 @@
 """Chapter 16: what validation loss, facts and forgetting do as epochs go by, and what helps against
 forgetting.
 
-    python -m benchmarks.advanced.failures [--languages ja]
+    python -m benchmarks.advanced.failures [--parts ja-epochs-40 …]
 
 `epochs`: one training of mame, stopped after some epochs and taken up again; each time the loss of
 validation rows (other wordings of the same facts, never trained on), recall of facts on the
@@ -122,7 +122,9 @@ def memory(asked: Settings, language: str) -> list[dict[str, Any]]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    args = parser(__doc__).parse_args(arguments)
+    read = parser(__doc__)
+    read.add_argument("--parts", nargs="+", help="measure these alone (ja-memory, en-epochs-40, …)")
+    args = read.parse_args(arguments)
     asked = settings("advanced/16_five_failures", args)
     parts: dict[str, Any] = {}
     for language in reversed(asked.languages):  # ja first: the course's first language
@@ -132,12 +134,15 @@ def main(arguments: list[str] | None = None) -> int:
             **{f"epochs-{n}": lambda n=n, la=language: by_epochs(asked, la, n) for n in STOPS},
         }
         for name, measure in todo.items():
-            path = asked.folder("failures", f"part-{language}-{name}.json")
+            part = f"{language}-{name}"
+            path = asked.folder("failures", f"part-{part}.json")
             try:
-                parts[f"{language}-{name}"] = read_json(path, list)
+                parts[part] = read_json(path, list)
             except WorkshopError:
-                parts[f"{language}-{name}"] = measure()
-                write_json(path, parts[f"{language}-{name}"])
+                if args.parts is not None and part not in args.parts:
+                    continue
+                parts[part] = measure()
+                write_json(path, parts[part])
     tables = {
         table: [row for name, rows in parts.items() if table in name for row in rows]
         for table in ("epochs", "forgetting", "memory")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from ..core.wordings import say
 from ..training.estimate import MemoryEstimate
@@ -26,7 +27,7 @@ def memory_bars(estimates: Mapping[str, MemoryEstimate], language: str = "en") -
                                        strict=True):  # fmt: skip
             values = [one.terms[term] / 1e9 for one in estimates.values()]
             named = say(f"widgets.cost-{term}", language)
-            look = {"color": colour, "hatch": hatch, "edgecolor": "white"}
+            look: dict[str, Any] = {"color": colour, "hatch": hatch, "edgecolor": "white"}
             axes.barh(range(len(names)), values, 0.6, left, label=named, **look)
             left = [a + b for a, b in zip(left, values, strict=True)]
         peaks = [one.peak / 1e9 for one in estimates.values()]

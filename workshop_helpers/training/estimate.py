@@ -211,15 +211,18 @@ def largest_batch(shape: Shape, memory_bytes: float, method: str = "lora", **how
 
 
 def estimate_recipe(
-    model: str | Path | ModelRef, recipe: LoraRecipe, length: int
+    model: str | Path | ModelRef, recipe: LoraRecipe, length: int, width: int = 2
 ) -> MemoryEstimate:
-    """The estimate for a model whose files are there, by a recipe, with rows of `length` tokens."""
+    """The estimate for a model whose files are there, by a recipe, with rows of `length` tokens, in
+    numbers of `width` bytes.
+    """
     return estimate_memory(
         Shape.of(model),
         rank=recipe.rank,
         modules=recipe.adapted,
         batch=recipe.batch_size,
         length=length,
+        width=width,
     )
 
 
