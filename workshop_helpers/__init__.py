@@ -34,8 +34,10 @@ if TYPE_CHECKING:
     from .display.measured import figures_table as figures_table
     from .display.measured import measured as measured
     from .display.measured import recorded_rows as recorded_rows
+    from .display.measured_plot import measured_plot as measured_plot
     from .display.memory import memory_bars as memory_bars
     from .display.modelfile import explain_modelfile as explain_modelfile
+    from .display.nf4 import nf4_picture as nf4_picture
     from .display.preview import preview as preview
     from .display.tokens import show_tokens as show_tokens
     from .display.validation import validation_curve as validation_curve
@@ -71,6 +73,7 @@ if TYPE_CHECKING:
     from .evaluation.judge import judge as judge
     from .evaluation.learning_map import learning_map as learning_map
     from .evaluation.manner import manner as manner
+    from .evaluation.merge_ways import merge_ways as merge_ways
     from .evaluation.perplexity import reference_loss as reference_loss
     from .evaluation.preference import preference_figures as preference_figures
     from .evaluation.quantization import quantization_table as quantization_table
@@ -93,6 +96,10 @@ if TYPE_CHECKING:
     from .metrics.variety import variety as variety
     from .models.catalogue import CATALOGUE as CATALOGUE
     from .models.choices import model_choices as model_choices
+    from .models.four_bit import held_bytes as held_bytes
+    from .models.four_bit import load_quantized as load_quantized
+    from .models.four_bit import nf4_block as nf4_block
+    from .models.four_bit import plain_weights as plain_weights
     from .models.load import load_model as load_model
     from .models.load import load_tokenizer as load_tokenizer
     from .models.lora import lora_layers as lora_layers
@@ -121,6 +128,7 @@ if TYPE_CHECKING:
     from .training.estimate import shape_of as shape_of
     from .training.estimate import tokens_a_second as tokens_a_second
     from .training.merge import merge as merge
+    from .training.methods import METHODS as METHODS
     from .training.mlx_adapter import from_mlx as from_mlx
     from .training.model_card import write_model_card as write_model_card
     from .training.preferences import prefer as prefer
@@ -142,6 +150,7 @@ _FROM = {
     "Exercises": "display.exercises",
     "LlamaCppRuntime": "runtimes.llama_cpp",
     "LoraRecipe": "training.recipe",
+    "METHODS": "training.methods",
     "PracticeServer": "training.cloud.practice",
     "Shop": "evaluation.shop",
     "TrainingView": "display.widgets.training",
@@ -182,6 +191,7 @@ _FROM = {
     "found_facts": "evaluation.retrieval",
     "from_mlx": "training.mlx_adapter",
     "get_model": "models.packages.get",
+    "held_bytes": "models.four_bit",
     "inspect_gguf": "display.widgets.inspector",
     "interval_plot": "display",
     "judge": "evaluation.judge",
@@ -191,6 +201,7 @@ _FROM = {
     "libraries_bytes": "training.trainer",
     "load_model": "models.load",
     "load_prices": "training.prices",
+    "load_quantized": "models.four_bit",
     "load_tokenizer": "models.load",
     "lora_layers": "models.lora",
     "lora_matrices": "models.lora",
@@ -199,13 +210,18 @@ _FROM = {
     "loss_curve": "display",
     "manner": "evaluation.manner",
     "measured": "display.measured",
+    "measured_plot": "display.measured_plot",
     "memory_bars": "display.memory",
     "merge": "training.merge",
+    "merge_ways": "evaluation.merge_ways",
     "microscope": "display.widgets.microscope",
     "model_choices": "models.choices",
+    "nf4_block": "models.four_bit",
+    "nf4_picture": "display.nf4",
     "overlap": "metrics.overlap",
     "pick_quantization": "display.widgets.picker",
     "place_to_run": "runtimes.places",
+    "plain_weights": "models.four_bit",
     "plan_push": "training.push",
     "polite_pairs": "dataset.preferences",
     "prefer": "training.preferences",

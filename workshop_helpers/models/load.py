@@ -214,8 +214,10 @@ def quiet_libraries() -> Iterator[None]:
     """No bars, log lines or warnings of transformers, datasets, peft and TRL in the block."""
     from transformers.utils import logging as transformers_logging
 
-    # PEFT imports bitsandbytes where it is installed, which then misses a package nobody asked for.
-    logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
+    # PEFT imports bitsandbytes where it is installed, which then misses a package nobody asked for;
+    # and of each 8-bit product it says that it is one.
+    for name in ("bitsandbytes.backends.cpu.ops", "bitsandbytes.autograd._functions"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     # Only training needs datasets, which is slow to import.
     datasets = sys.modules.get("datasets")
     verbosity = transformers_logging.get_verbosity()
