@@ -83,3 +83,17 @@ def test_what_is_found_stands_before_the_question_and_in_the_rows():
     assert "$14.99" in told and told.count("\n- ") == 2
     (row,) = with_facts(shop, shop.train[:1], "pieces")
     assert row.messages[0].role == "system" and row.messages[1:] == shop.train[0].messages
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_with_other_amounts_prompt_and_answer_still_agree(language):
+    shop = Shop(language)
+    plain = with_facts(shop, shop.train[:40], "pieces")
+    varied = with_facts(shop, shop.train[:40], "pieces", vary=True)
+    moved = [(a, b) for a, b in zip(plain, varied, strict=True) if a.answer != b.answer]
+    assert len(moved) > 10
+    for before, after in moved:
+        assert before.question == after.question
+        new = [t for t in after.system.splitlines() if t not in before.system.splitlines()]
+        assert len(new) == 1, "one fact of the prompt is another"
+    assert all(a.answer == b.answer for a, b in zip(plain[::4], varied[::4], strict=True))

@@ -89,6 +89,7 @@ def interval_plot(intervals: Mapping[str, Interval], language: str, title: str =
         if any(one.low < 0 for one in intervals.values()):
             axes.axvline(0, color=axes.xaxis.label.get_color(), linewidth=1)
         axes.set_xlabel("%")
+        axes.locator_params(axis="x", integer=True, nbins=8)
         axes.set_title(title)
     told = "; ".join(
         f"{name} {100 * one.mean:.0f} % ({_ends(one)})" for name, one in intervals.items()
