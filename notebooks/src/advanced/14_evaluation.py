@@ -475,7 +475,7 @@ if MODEL == "mame":
     assert chosen[f"{ROWS}"].acc > sum(other) / len(other), "choosing is easier than saying"
 
 # %% [markdown] lang="ja"
-# 次の章では、ここで試したものさしを使って「プロンプト、検索、学習のどれを選ぶか」に答えます。
+# 次の `15_rag_or_finetuning` では、ここで試したものさしを使って「プロンプト、検索、学習のどれを選ぶか」に答えます。
 
 # %% [markdown] lang="en"
-# In the next chapter these yardsticks answer whether to prompt, to retrieve or to tune.
+# Next, in `15_rag_or_finetuning`, these yardsticks answer whether to prompt, to retrieve or to tune.
