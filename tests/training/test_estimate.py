@@ -78,6 +78,12 @@ def test_the_peak_holds_gradients_or_activations_not_both():
     assert found.peak == found.weights + found.optimizer + found.gradients
     found = estimate_memory(SHAPE, "lora", batch=64)
     assert found.peak == found.total - found.gradients
+    # Nor a layer that is computed again and the logits.
+    found = estimate_memory(SHAPE, "lora", batch=64, checkpointing=True)
+    tokens = 64 * 512
+    inputs, layer = tokens * 2 * 2 * 100, tokens * 2 * (4 * 300 + 6 * 100 + 2 * 50)
+    assert found.activations == inputs + layer and found.recomputed == layer < found.logits
+    assert found.peak == found.weights + found.adapter + found.optimizer + inputs + found.logits
 
 
 @pytest.mark.parametrize("memory", [1e7, 4e7, 1e9])

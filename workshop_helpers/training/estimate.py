@@ -115,7 +115,8 @@ def logits_bytes(tokens: int, vocabulary: int) -> float:
 @dataclass(frozen=True)
 class MemoryEstimate:
     """Bytes of each term of a training, and the number of weights that are `trainable`. The
-    activations are those of the layers.
+    activations are those of the layers; `recomputed` is the part of them that is made again, a
+    layer at a time.
     """
 
     weights: float
@@ -125,6 +126,7 @@ class MemoryEstimate:
     activations: float
     logits: float
     trainable: int
+    recomputed: float = 0.0
 
     @property
     def terms(self) -> dict[str, float]:
@@ -139,8 +141,11 @@ class MemoryEstimate:
 
     @property
     def peak(self) -> float:
-        """What is held at once: gradients come as the activations go, a layer at a time."""
-        passing = max(self.gradients, self.activations + self.logits)
+        """What is held at once: gradients come as the activations go, a layer at a time, and a
+        layer is computed again when the logits have gone.
+        """
+        never_both = min(self.recomputed, self.logits)
+        passing = max(self.gradients, self.activations + self.logits - never_both)
         return self.weights + self.adapter + self.optimizer + passing
 
 
@@ -183,8 +188,11 @@ def estimate_memory(
         batch * length, shape, width, kept=kept, recomputed=checkpointing
     )
     logits = logits_bytes(batch * (length if answers is None else answers), shape.vocabulary)
+    inputs = batch * length * shape.layers * width * shape.hidden
+    again = activations - inputs if checkpointing else 0.0
+    learned = 4.0 * trainable
     return MemoryEstimate(
-        weights, 4.0 * adapter, 4.0 * trainable, 8.0 * trainable, activations, logits, trainable
+        weights, 4.0 * adapter, learned, 2 * learned, activations, logits, trainable, again
     )
 
 
