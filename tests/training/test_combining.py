@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -38,6 +40,18 @@ def test_cat_is_the_weighted_sum_of_the_changes(two, tmp_path):
     for total, one, other in zip(changes(made.adapter), *map(changes, two), strict=True):
         assert torch.allclose(total, one - 0.5 * other, atol=1e-6)
     assert combine_adapters(two, tmp_path / "cat", "cat", weights=[1.0, -0.5]).reused
+
+
+def test_the_sum_of_rank_stabilised_adapters_is_no_stronger(two, tmp_path):
+    folders = []
+    for adapter in two:
+        folders.append(Path(shutil.copytree(adapter, tmp_path / adapter.name)))
+        config = json.loads((folders[-1] / "adapter_config.json").read_text("utf-8"))
+        text = json.dumps({**config, "use_rslora": True})
+        (folders[-1] / "adapter_config.json").write_text(text, "utf-8")
+    made = combine_adapters(folders, tmp_path / "cat", "cat")
+    for total, one, other in zip(changes(made.adapter), *map(changes, folders), strict=True):
+        assert torch.allclose(total, one + other, atol=1e-6)
 
 
 def test_linear_brings_along_what_nobody_trained(two, tmp_path):

@@ -153,6 +153,9 @@ def _combine(
             raise WorkshopError(
                 f"PEFT cannot combine these adapters by {how}: {first_line(error)}"
             ) from error
+    # The new matrices hold the strengths already; PEFT 0.21 keeps this of the first adapter, so the
+    # change would be √rank times too strong.
+    model.peft_config["default"].use_rslora = False
     with atomic_directory(out, needs_bytes=2**24) as folder:
         with quiet_libraries():
             model.save_pretrained(
