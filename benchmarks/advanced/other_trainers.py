@@ -408,7 +408,11 @@ def main(arguments: list[str]) -> int:
         ],
         "flags": bench.note("flags", bench.flags),
         "versions": [
-            {"package": package, "version": version, "environment": name}
+            {
+                "package": {"mlx": "MLX"}.get(package, package),
+                "version": version,
+                "environment": name,
+            }
             for name in PACKAGES
             for package, version in packages(environment(name)).items()
         ],
