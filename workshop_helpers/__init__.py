@@ -127,6 +127,8 @@ if TYPE_CHECKING:
     from .training.estimate import largest_batch as largest_batch
     from .training.estimate import shape_of as shape_of
     from .training.estimate import tokens_a_second as tokens_a_second
+    from .training.launch import launch as launch
+    from .training.launch import train_shared as train_shared
     from .training.merge import merge as merge
     from .training.methods import METHODS as METHODS
     from .training.mlx_adapter import from_mlx as from_mlx
@@ -196,6 +198,7 @@ _FROM = {
     "interval_plot": "display",
     "judge": "evaluation.judge",
     "largest_batch": "training.estimate",
+    "launch": "training.launch",
     "learning_map": "evaluation.learning_map",
     "leave_out": "dataset.checks",
     "libraries_bytes": "training.trainer",
@@ -257,6 +260,7 @@ _FROM = {
     "time_steps": "evaluation.timing",
     "tokens_a_second": "training.estimate",
     "train": "training.train",
+    "train_shared": "training.launch",
     "try_training": "training.trials",
     "validation_curve": "display.validation",
     "variety": "metrics.variety",
