@@ -21,7 +21,7 @@ from workshop_helpers.training import train as training
 from workshop_helpers.training.fused import fused_lora
 from workshop_helpers.training.loss import answer_loss, training_batch
 from workshop_helpers.training.merge import merge
-from workshop_helpers.training.methods import METHODS, MLP
+from workshop_helpers.training.methods import METHODS, MLP, load_base
 from workshop_helpers.training.recipe import LoraRecipe
 from workshop_helpers.training.report import TrainingReport
 from workshop_helpers.training.train import train
@@ -156,6 +156,26 @@ def test_the_quick_products_compute_what_a_method_means(
     with fused_lora(model) as layers:
         assert bool(layers) == fused
         assert loss(model, tiny_model) == pytest.approx(usual, abs=1e-5)
+
+
+def test_a_validation_leaves_the_gradients_of_a_base_in_four_bits(tiny_model: Path) -> None:
+    from peft import get_peft_model
+
+    base = load_base(resolve(tiny_model), CPU, "qlora")
+    model = get_peft_model(base, training.lora_config(recipe("qlora")))
+
+    def gradients() -> list[torch.Tensor]:
+        model.zero_grad()
+        total, _ = answer_loss(model.train(), training_batch(load_tokenizer(tiny_model), rows(3)))
+        total.backward()
+        return [p.grad.clone() for p in model.parameters() if p.grad is not None]
+
+    for name, weight in model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.constant_(weight, 0.01)
+    before = gradients()
+    loss(model, tiny_model)  # with AVX512-BF16 it would reorder the weights
+    assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(before, gradients(), strict=True))
 
 
 def test_what_plain_lora_has_made_before_is_still_its_own(tiny_model: Path) -> None:

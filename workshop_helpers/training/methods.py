@@ -57,7 +57,13 @@ def load_base(ref: ModelRef, device: Device, method: str) -> Any:
     """
     base = METHODS[method].base
     if base == "four_bit":
-        return load_model(ref, device, quantization=four_bit_settings(device))
+        model = load_model(ref, device, quantization=four_bit_settings(device))
+        # A validation in between would have the layers reorder their weights (see four_bit.py), and
+        # through those no gradient comes back.
+        for layer in model.modules():
+            if hasattr(layer, "support_avx512bf16_for_cpu"):
+                layer.support_avx512bf16_for_cpu = False
+        return model
     return load_model(ref, device, dtype="fp32" if base == "fp32" else None)
 
 
