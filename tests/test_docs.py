@@ -29,7 +29,7 @@ from workshop_helpers.cli.main import build_parser
 from workshop_helpers.gguf.header import TYPES
 
 PAGES = [
-    "clean-up", "colab", "corrections", "mac", "models", "ollama", "presenting", "rows",
+    "beyond", "clean-up", "colab", "corrections", "mac", "models", "ollama", "presenting", "rows",
     "troubleshooting",
 ]  # fmt: skip
 # Variables that other programs read, and ours does not: a name that is neither here nor in the code
