@@ -156,7 +156,7 @@ def test_the_help_of_train_gives_the_recipes_own_values(capfd):
     _, out, _ = run(capfd, "train", "--help")
     told = " ".join(out.split())
     assert f"times to go through the rows ({own.epochs:g} / {other.epochs:g})" in told
-    assert f"learning rate ({own.learning_rate:g} / {other.learning_rate:g})" in told
+    assert f"learning rate ({own.learning_rate:g} / {other.learning_rate:g};" in told
     assert f"rows a step ({own.batch_size})" in told and own.batch_size == other.batch_size
 
 
