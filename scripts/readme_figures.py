@@ -694,7 +694,29 @@ def section(name: str, data: Data, language: str, level: str = "##", folder: str
 def every_table(language: str) -> str:
     """The body of results/README.md."""
     there = [name for name in SECTIONS if (ROOT / "results" / f"{name}.json").is_file()]
-    return "\n\n".join(section(name, read(name), language) for name in there)
+    parts = [section(name, read(name), language) for name in there]
+    say, page = words(language), "README.md" if language == "en" else "README.ja.md"
+    return "\n\n".join([*parts, f"## {say('beyond')}", say("beyond_where", f"advanced/{page}")])
+
+
+def beyond_tables(language: str) -> str:
+    """The body of results/advanced/README.md: every table of the guide beyond the talk."""
+    from workshop_helpers.display.measured import figures_table
+
+    say, folder = words(language), ROOT / "notebooks" / "src" / "advanced"
+    parts = []
+    for path in sorted((ROOT / "results" / "advanced").glob("*.json")):
+        data = read(f"advanced/{path.stem}")
+        source = (folder / f"{path.stem}.py").read_text(encoding="utf-8")
+        title = source.partition(f'lang="{language}"\n# # ')[2].partition("\n")[0]
+        notebook = "en/" if language == "en" else ""
+        link = f"../../notebooks/advanced/{notebook}{path.stem}.ipynb"
+        parts.append(f"## [{title}]({link})")
+        for name, rows in data["tables"].items():
+            made = figures_table(path.stem[:2], rows, language)
+            parts += [f"`{name}`", table(made.head, [list(row) for row in made.rows])]
+        parts.append(f"<sub>{machine(data, say)} · [`{path.name}`]({path.name})</sub>")
+    return "\n\n".join(parts)
 
 
 def five_figures(language: str) -> str:
@@ -774,6 +796,8 @@ def pages() -> Iterator[tuple[Path, str]]:
         "README.ja.md": five_figures("ja"),
         "results/README.md": every_table("en"),
         "results/README.ja.md": every_table("ja"),
+        "results/advanced/README.md": beyond_tables("en"),
+        "results/advanced/README.ja.md": beyond_tables("ja"),
     }
     for name, body in bodies.items():
         yield ROOT / name, filled((ROOT / name).read_text(encoding="utf-8"), body)

@@ -65,6 +65,7 @@ def pages(language: str) -> dict[str, Path]:
         "index": HERE / f"index.{language}.md",
         "start": ROOT / ("README.ja.md" if ja else "README.md"),
         "results": ROOT / "results" / ("README.ja.md" if ja else "README.md"),
+        "results-beyond": ROOT / "results" / "advanced" / ("README.ja.md" if ja else "README.md"),
     }
     for kind in ("notebooks", "solutions", "advanced"):
         folder = ROOT / "notebooks" / ("" if kind == "notebooks" else kind) / ("" if ja else "en")

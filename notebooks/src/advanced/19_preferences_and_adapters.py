@@ -91,7 +91,7 @@ start = merge(joint.adapter, runs / "both-halves-model").model
 #
 # RLHFは、人の好みを真似る報酬モデルを作り、生成と採点を繰り返して強化学習します。DPOは、それを1本の損失関数に畳みました。答えの組があれば、報酬モデルも生成もいりません。
 #
-# $$-\log\sigma\Big(\beta\big[(\log\pi_+-\log\rho_+)-(\log\pi_--\log\rho_-)\big]\Big)$$
+# $$-\log\sigma\left(\beta\left[(\log\pi_+-\log\rho_+)-(\log\pi_--\log\rho_-)\right]\right)$$
 #
 # $\pi$ は学習中のモデル、$\rho$ は学習前の同じモデル、$+$ は丁寧な答え、$-$ はそっけない答えです。LoRAなら $\rho$ のためにモデルをもう1つ載せる必要はありません。アダプターを外せば、それが $\rho$ です。
 #
@@ -102,7 +102,7 @@ start = merge(joint.adapter, runs / "both-halves-model").model
 #
 # RLHF builds a reward model that imitates people's taste, then generates, scores and reinforces, over and over. DPO folds all that into one loss. With pairs of answers at hand it needs neither a reward model nor any generating:
 #
-# $$-\log\sigma\Big(\beta\big[(\log\pi_+-\log\rho_+)-(\log\pi_--\log\rho_-)\big]\Big)$$
+# $$-\log\sigma\left(\beta\left[(\log\pi_+-\log\rho_+)-(\log\pi_--\log\rho_-)\right]\right)$$
 #
 # Here $\pi$ is the model in training, $\rho$ the same model before it, $+$ the polite answer and $-$ the blunt one. With LoRA, $\rho$ takes no second model in memory: switch the adapter off, and there it is.
 #
