@@ -12,7 +12,8 @@ set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 "${PYTHON:-python3}" -m venv "$work/venv"
-"$work/venv/bin/python" -m pip install --quiet mlx-lm==0.32.2 mlx[cpu]==0.32.4 transformers==5.23.0
+"$work/venv/bin/python" -m pip install --quiet mlx-lm==0.32.2 "mlx[cpu]==0.32.4" \
+    transformers==5.23.0
 cd "$work"
 venv/bin/python - <<'PY'
 from importlib.metadata import version

@@ -5,15 +5,15 @@
 #   more, mlx-lm reads the top level only and takes its own default: 10,000 for llama, where Llama 3
 #   has 500,000 and SmolLM2 100,000. Positions are turned by other angles, and nothing is said.
 #   (qwen3 reads rope_parameters; qwen2's default, 1,000,000, happens to be that of Qwen2.5.)
-# Who is hurt: whoever tunes or merges with transformers 5 and runs the folder in mlx-lm: the answers
-#   are worse there, and the training gets the blame. (rope_theta at the top level of config.json,
-#   as transformers 4 wrote it, helps.)
+# Who is hurt: whoever tunes or merges with transformers 5 and runs the folder in mlx-lm: its answers
+#   are worse, and the training gets the blame. (rope_theta at the top level of config.json, as
+#   transformers 4 wrote it, helps.)
 # Seen with: mlx-lm==0.32.2, mlx==0.32.4, transformers==5.23.0, torch==2.13.0, on 2026-11-30.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 "${PYTHON:-python3}" -m venv "$work/venv"
-"$work/venv/bin/python" -m pip install --quiet mlx-lm==0.32.2 mlx[cpu]==0.32.4 \
+"$work/venv/bin/python" -m pip install --quiet mlx-lm==0.32.2 "mlx[cpu]==0.32.4" \
     transformers==5.23.0 torch==2.13.0
 cd "$work"
 HF_HUB_OFFLINE=1 venv/bin/python - <<'PY'
@@ -57,8 +57,8 @@ for family, default in (("Llama", 10_000.0), ("Mistral", 10_000.0), ("Qwen2", 1_
     right.append(apart(family, default))
     wrong.append(apart(family, 500_000.0 if family != "Qwen2" else 10_000.0))
     right.append(apart(family, 500_000.0, top_level=True))
-    print(f"{family}: the logits are apart, in parts of the largest, by {right[-2]:.1%} where theta is"
-          f" {default:,.0f}; by {wrong[-1]:.0%} with another;"
+    print(f"{family}: the logits are apart, in parts of the largest, by {right[-2]:.1%} where theta"
+          f" is {default:,.0f}; by {wrong[-1]:.0%} with another;"
           f" by {right[-1]:.1%} with another that stands at the top level, too")
 right.append(apart("Qwen3", 500_000.0))
 print(f"Qwen3: by {right[-1]:.1%}")
