@@ -5,8 +5,8 @@
 #   more, mlx-lm reads the top level only and takes its own default: 10,000 for llama, where Llama 3
 #   has 500,000 and SmolLM2 100,000. Positions are turned by other angles, and nothing is said.
 #   (qwen3 reads rope_parameters; qwen2's default, 1,000,000, happens to be that of Qwen2.5.)
-# Who is hurt: whoever tunes or merges with transformers 5 and runs the folder in mlx-lm: its answers
-#   are worse, and the training gets the blame. (rope_theta at the top level of config.json, as
+# Who is hurt: whoever tunes or merges with transformers 5 and runs the folder in mlx-lm: the
+#   answers are worse, and the training gets the blame. (rope_theta at the top level of config.json, as
 #   transformers 4 wrote it, helps.)
 # Seen with: mlx-lm==0.32.2, mlx==0.32.4, transformers==5.23.0, torch==2.13.0, on 2026-11-30.
 set -euo pipefail
