@@ -23,7 +23,8 @@ from workshop_helpers.core.cards import made_from, read_card, write_card
 # Each verb with all its files: OUT is what it writes to, another word in capitals what it reads.
 # A verb that writes and is missing here fails `test_every_verb_that_writes_is_tried`.
 CALLS = {
-    "train": "--model MODEL --data ROWS --general GENERAL --general-rows 0.5 --out OUT",
+    "train": "--model MODEL --data ROWS --general GENERAL --general-rows 0.5 --validation OTHERS "
+    "--out OUT",
     "merge": "ADAPTER --out OUT",
     "gguf": "MODEL --converter CONVERTER --out OUT",
     "quantize": "GGUF --to Q8_0 --out-dir OUT",
@@ -56,7 +57,7 @@ NAMES = {
     "MODEL": "model", "ADAPTER": "adapter", "GGUF": "m-F16.gguf", "CONVERTER": "llama.cpp",
     "ROWS": "rows.jsonl", "GENERAL": "general.jsonl", "QUESTIONS": "questions.jsonl",
     "FACTS": "facts.yaml", "TABLE": "table.csv", "PAGE": "page.md", "CODE": "code.py",
-    "TEXT": "system.txt",
+    "TEXT": "system.txt", "OTHERS": "others.jsonl",
 }  # fmt: skip
 APART = "would overwrite|lies in|outside of it"
 # Other refusals that come first: by the name, or because a file is where a folder should be.
@@ -91,6 +92,7 @@ def things(tmp_path: Path, tiny_model: Path, tiny_adapter: Path, tiny_gguf: Path
         shutil.copyfile(f"{tiny_gguf}{suffix}", folder / f"m-F16.gguf{suffix}")
     write_rows(folder / "rows.jsonl")
     write_rows(folder / "general.jsonl", 4)
+    (folder / "others.jsonl").write_text('{"instruction": "Open?", "output": "From 9:00."}\n')
     write_questions(folder / "questions.jsonl")
     shutil.copyfile(data_path("shop", "facts.yaml"), folder / "facts.yaml")
     (folder / "table.csv").write_text("question,answer\nHow much?,$5\nHow long?,3 days\n")

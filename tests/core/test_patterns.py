@@ -57,6 +57,11 @@ LOCAL: dict[str, Callable[[], list[re.Pattern[Any]]]] = {
         lambda: [re.compile(r"v?\d+\.\d+\.\d+([-+][0-9A-Za-z.+-]+)?")]
     ),
     "runtimes.ollama.refusals: pattern": refused,
+    "training.cloud.practice: pattern": lambda: [
+        re.compile(r"GET /v1beta1/projects/[^/]+/locations/[^/]+/tuningJobs/(\w+)/events"),
+        re.compile(r"POST /upload/storage/v1/b/([^/]+)/o"),
+        re.compile(r"GET /v1/fine_tuning/jobs/([\w-]+)/events"),
+    ],
     "stage.cells: f'(?m)^{k} = '": lambda: [re.compile(r"(?m)^ROWS = ")],
     "stage.cells: f'(?m)^{name} = (\"[^\"]*\"|\\\\d+)'": (
         lambda: [re.compile(r'(?m)^ROWS = ("[^"]*"|\d+)')]

@@ -256,12 +256,13 @@ def test_diverged_training_is_no_adapter(
     import torch
 
     def broken(*args: Any, **kwargs: Any) -> Any:
-        model = load_model(*args, **kwargs)
+        model = whole(*args, **kwargs)
         with torch.no_grad():
             model.model.norm.weight[0] = float("nan")
         return model
 
-    monkeypatch.setattr(training, "load_model", broken)
+    whole = training.load_base
+    monkeypatch.setattr(training, "load_base", broken)
     with pytest.raises(WorkshopError, match=r"diverged.*learning rate"):
         train(tiny_model, rows(4), tmp_path / "a", QUICK)
     assert not (tmp_path / "a").exists()

@@ -32,7 +32,7 @@ def other_amounts(surface: str) -> list[str]:
         return []
     if re.search(r"\d:00", surface):
         return [
-            re.sub(r"(\d+):00", lambda m, by=by: f"{(int(m[1]) + by) % 24}:00", surface)  # type: ignore[misc]
+            re.sub(r"(?<!\d)(\d{1,2}):00", lambda m, by=by: f"{(int(m[1]) + by) % 24}:00", surface)  # type: ignore[misc]
             for by in _HOURS
         ]
     found = (_NUMBER.sub(lambda m, by=by: _times(m[0], by), surface) for by in _TIMES)  # type: ignore[misc]

@@ -114,6 +114,12 @@ from workshop_helpers import measured
 measured("20_more_than_one_machine", "asked_for_two", LANGUAGE)
 
 # %% [markdown] lang="ja"
+# 2つ起動しただけでは、まだ一緒に学習するとはかぎりません。`--multi_gpu` で起動した2つのプロセスは、CPUを使うと誰かが言わないと、どちらも「自分ひとりだ」と思って別々に学習します。`train_shared` はそれを言っています。自分のスクリプトなら、環境変数 `ACCELERATE_USE_CPU` を `true` にします（[確かめるスクリプト](../../findings/accelerate-on-cpus-starts-one-or-strangers.sh)があります）。
+
+# %% [markdown] lang="en"
+# Two processes that were started do not yet train together. Unless somebody says that the CPU is meant, each of the two that `--multi_gpu` started takes itself for the only one, and they train apart. `train_shared` says so. For a script of your own, set the environment's `ACCELERATE_USE_CPU` to `true` ([a script shows it](../../../findings/accelerate-on-cpus-starts-one-or-strangers.sh)).
+
+# %% [markdown] lang="ja"
 # ## 同じにするために要ること
 #
 # 何もしなければ、同じにはなりません。気を付けることは3つあります。
