@@ -20,6 +20,14 @@ from workshop_helpers.training.train import train
 RECIPE = LONG.replace(epochs=3)  # of five steps each, for 20 rows
 
 
+@pytest.fixture(autouse=True)
+def interrupts_arrive():
+    """Also in a background job of a shell, which begins with Ctrl-C ignored."""
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, usual)
+
+
 class Watch:
     """Stops at a step, by the answer that it gives or by an interrupt of its own process."""
 

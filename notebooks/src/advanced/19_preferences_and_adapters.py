@@ -93,7 +93,7 @@ start = merge(joint.adapter, runs / "both-halves-model").model
 #
 # $$-\log\sigma\left(\beta\left[(\log\pi_+-\log\rho_+)-(\log\pi_--\log\rho_-)\right]\right)$$
 #
-# $\pi$ は学習中のモデル、$\rho$ は学習前の同じモデル、$+$ は丁寧な答え、$-$ はそっけない答えです。LoRAなら $\rho$ のためにモデルをもう1つ載せる必要はありません。アダプターを外せば、それが $\rho$ です。
+# $\pi$ は学習中のモデル、$\rho$ は学習前の同じモデル、添え字の＋は丁寧な答え、−はそっけない答えです。LoRAなら $\rho$ のためにモデルをもう1つ載せる必要はありません。アダプターを外せば、それが $\rho$ です。
 #
 # 学習率に注意してください。TRLの `DPOConfig` の既定値は全体を学習するときの値で、LoRAには小さすぎます。ここでは、このモデルのSFT用レシピの3分の1（`preferred`）と、さらに控えめにその3割（`careful`）の2通りを試します。
 
@@ -104,7 +104,7 @@ start = merge(joint.adapter, runs / "both-halves-model").model
 #
 # $$-\log\sigma\left(\beta\left[(\log\pi_+-\log\rho_+)-(\log\pi_--\log\rho_-)\right]\right)$$
 #
-# Here $\pi$ is the model in training, $\rho$ the same model before it, $+$ the polite answer and $-$ the blunt one. With LoRA, $\rho$ takes no second model in memory: switch the adapter off, and there it is.
+# Here $\pi$ is the model in training, $\rho$ the same model before it, the index + the polite answer and − the blunt one. With LoRA, $\rho$ takes no second model in memory: switch the adapter off, and there it is.
 #
 # Mind the learning rate. The default of TRL's `DPOConfig` is one for training all weights, far too small for LoRA. We try two: a third of the rate of this model's SFT recipe (`preferred`), and three tenths of that (`careful`).
 
