@@ -222,6 +222,52 @@ def earlier(asked: Settings, keys: Iterable[str]) -> dict[str, Any]:
     return {key: found[key] for key in keys if key in found}
 
 
+def languages_of(model: str, asked: Sequence[str]) -> list[str]:
+    """Those of the languages that the model speaks, as far as the catalogue knows it."""
+    from workshop_helpers.models.catalogue import find_entry
+
+    entry = find_entry(model)
+    return [language for language in asked if entry is None or language in entry.languages]
+
+
+class Results:
+    """The file of a benchmark that takes hours: read before every note, so that two runs can fill
+    it, of two models, and a run that was killed goes on with the next.
+
+    `source` is where the figures come from, `frame` what else stands above them. `models` says of
+    each model what was measured and where; what was measured of another version of it, on another
+    machine or with other versions is dropped when the model is measured again.
+    """
+
+    def __init__(self, path: Path, source: dict[str, Any], frame: dict[str, Any]) -> None:
+        self.path, self.source, self.frame = path, source, frame
+
+    def read(self) -> dict[str, Any]:
+        """What the file holds; its frame where there is none."""
+        empty = {**self.source, **self.frame, "models": {}, "runs": []}
+        return read_json(self.path, dict) if self.path.exists() else empty
+
+    def begin(self, model: str, about: dict[str, Any]) -> None:
+        """Keep what was noted of this very model, and drop the rest of that name."""
+        found = self.read()
+        known = {k: v for k, v in found["models"].get(model, {}).items() if k != "made"}
+        if known != about:
+            found["runs"] = [run for run in found["runs"] if run["model"] != model]
+            found["models"][model] = {"made": self.source["made"], **about}
+            write_json(self.path, found)
+
+    def has(self, task: dict[str, Any]) -> bool:
+        return any(task.items() <= run.items() for run in self.read()["runs"])
+
+    def add(self, task: dict[str, Any], scores: dict[str, Any]) -> None:
+        """Note what was measured of a task, which names its `model`."""
+        found = self.read()
+        others = [run for run in found["runs"] if not task.items() <= run.items()]
+        found["runs"] = [*others, {**task, **scores}]
+        found["made"] = found["models"][task["model"]]["made"] = self.source["made"]
+        write_json(self.path, found)
+
+
 def train_rows(
     asked: Settings,
     language: str,

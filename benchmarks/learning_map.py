@@ -1,12 +1,13 @@
 """A map of what decides: held-out facts by rows, epochs and learning rate, each with its spread.
 
-    python -m benchmarks.learning_map [--model mame] [--quick]
+    python -m benchmarks.learning_map [--model mame] [--trainings 3] [--quick]
 
 Starts from the model's recipe for 100 rows and changes one thing at a time; beside these the talk's
 recipe, ten rows three times. A point is trained three times: on the shop's first rows, on rows
-drawn from all 500 by chance, and on the first rows in another order. Each training is noted as soon
-as it is done: a killed run goes on with the next. No seconds are noted, so other work may run
-beside it.
+drawn from all 500 by chance, and on the first rows in another order. Each training is noted in the
+file of results as soon as it is done: a killed run goes on with the next, and the models stand
+there beside each other (--out results/learning_map.json). No seconds are noted, so other work may
+run beside it.
 """
 
 from __future__ import annotations
@@ -14,14 +15,16 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.common import (
     MANY,
+    Results,
     Settings,
+    languages_of,
     parser,
     percent,
     provenance,
@@ -92,7 +95,9 @@ def settings_of(recipe: LoraRecipe) -> list[dict[str, Any]]:
     return [usual | change for change in changes]
 
 
-def points(recipe: LoraRecipe, languages: tuple[str, ...], *, quick: bool = False) -> list[Point]:
+def points(
+    recipe: LoraRecipe, languages: Sequence[str], trainings: int = 3, *, quick: bool = False
+) -> list[Point]:
     """All trainings in the order in which they are done, so that a part of them is of use too."""
     varied = settings_of(recipe)
     if quick:
@@ -104,50 +109,14 @@ def points(recipe: LoraRecipe, languages: tuple[str, ...], *, quick: bool = Fals
     return [
         Point(language, **values, seed=seed, drawn=drawn)
         for part, seed, drawn in rounds
+        if seed < trainings
         for values in part
         for language in languages
     ]
 
 
-class Notes:
-    """One line a finished training, kept until all are done; a line that was cut off is left out.
-
-    Notes of another model, machine or set of versions are not gone on with.
-    """
-
-    def __init__(self, path: Path, source: dict[str, Any]) -> None:
-        self.path = path
-        self.records: list[dict[str, Any]] = []
-        source = {key: source[key] for key in ("model", "machine", "versions", "quick")}
-        path.parent.mkdir(parents=True, exist_ok=True)
-        kept = list(self._lines())
-        if kept[:1] == [source]:
-            self.records = kept[1:]
-        self._write("w", source, *self.records)
-
-    def _lines(self) -> Iterator[dict[str, Any]]:
-        if self.path.exists():
-            for line in self.path.read_text(encoding="utf-8").splitlines():
-                try:
-                    yield json.loads(line)
-                except ValueError:
-                    return
-
-    def _write(self, mode: str, *lines: dict[str, Any]) -> None:
-        with self.path.open(mode, encoding="utf-8") as file:
-            file.write("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
-
-    def add(self, record: dict[str, Any]) -> None:
-        self.records.append(record)
-        self._write("a", record)
-
-    def has(self, point: Point) -> bool:
-        wanted = asdict(point)
-        return any(wanted.items() <= record.items() for record in self.records)
-
-
 def train_and_ask(bench: Bench, point: Point, start: LoraRecipe) -> dict[str, Any]:
-    """The record of one training; `diverged` stands in it where the loss was no number any more."""
+    """What came of one training; `diverged` where the loss was no number any more."""
     from workshop_helpers.core.artifacts import data_path
     from workshop_helpers.core.errors import WorkshopError
     from workshop_helpers.dataset.formats import read_conversations
@@ -156,7 +125,6 @@ def train_and_ask(bench: Bench, point: Point, start: LoraRecipe) -> dict[str, An
     asked = bench.asked
     rows = read_conversations(data_path("shop", f"train.{point.language}.jsonl"))
     out = asked.folder("learning_map", point.language)
-    record = {"model": Path(asked.model).name, **asdict(point)}
     try:
         report = train(
             asked.model,
@@ -169,23 +137,11 @@ def train_and_ask(bench: Bench, point: Point, start: LoraRecipe) -> dict[str, An
     except WorkshopError as error:
         if "diverged" not in str(error):
             raise
-        return record | {"diverged": True}
+        return {"diverged": True}
     found = bench.examine("map", point.language, report.adapter)
     shutil.rmtree(out, ignore_errors=True)
     scores = {name: round(found[name], 4) for name in SCORES}
-    return record | scores | {"final_loss": round(report.final_loss, 4)}
-
-
-def figures(source: dict[str, Any], bench: Bench, start: LoraRecipe, notes: Notes) -> Any:
-    """What results/learning_map.json holds. A model's records stand beside those of others, and
-    `models` says of each where and when it was measured.
-    """
-    about = {key: source[key] for key in ("made", "machine", "versions")}
-    about |= {"files": source["model"]["files"], "recipe": start.to_dict()}
-    questions = {language: len(found) for language, found in bench.questions.items()}
-    about["questions"] = questions
-    name = Path(bench.asked.model).name
-    return source | {"title": TITLE, "models": {name: about}, "runs": notes.records}
+    return scores | {"final_loss": round(report.final_loss, 4)}
 
 
 def report(runs: list[dict[str, Any]]) -> None:
@@ -209,30 +165,35 @@ def report(runs: list[dict[str, Any]]) -> None:
     )
 
 
-def measure(asked: Settings) -> dict[str, Any]:
-    """All trainings that are not yet noted. The file of results is written after each."""
-    from workshop_helpers.core.jsonio import write_json
+def measure(asked: Settings, trainings: int) -> dict[str, Any]:
+    """All that is not noted yet, with at most so many trainings of a point."""
     from workshop_helpers.training.recipe import LoraRecipe
 
     source = provenance(asked)
+    languages = languages_of(asked.model, asked.languages)
     bench = Bench(asked, Plan.quick() if asked.quick else Plan())
-    start = LoraRecipe.for_model(asked.model)
-    notes = Notes(asked.folder("learning_map.jsonl"), source)
-    found = figures(source, bench, start, notes)
-    todo = points(start, asked.languages, quick=asked.quick)
+    start, name = LoraRecipe.for_model(asked.model), Path(asked.model).name
+    about = {key: source[key] for key in ("machine", "versions")}
+    about |= {"files": source["model"]["files"], "recipe": json.loads(json.dumps(start.to_dict()))}
+    about["questions"] = {language: len(bench.questions[language]) for language in languages}
+    results = Results(asked.result, source, {"title": TITLE})
+    results.begin(name, about)
+    todo = points(start, languages, trainings, quick=asked.quick)
     for place, point in enumerate(todo, 1):
-        if not notes.has(point):
-            asked.say(f"{place}/{len(todo)} {point}")
-            notes.add(train_and_ask(bench, point, start))
-            write_json(asked.result, found)
-    write_json(asked.result, found)
-    notes.path.unlink()
-    return dict(found)
+        task = {"model": name, **asdict(point)}
+        if not results.has(task):
+            scores = train_and_ask(bench, point, start)
+            results.add(task, scores)
+            asked.say(f"{place}/{len(todo)} {point} {scores}")
+    return results.read()
 
 
 def main(arguments: list[str]) -> int:
-    asked = settings("learning_map", parser(__doc__ or "").parse_args(arguments))
-    found = measure(asked)
+    made = parser(__doc__ or "")
+    made.add_argument("--trainings", type=int, default=3, choices=(1, 2, 3), help="of each point")
+    args = made.parse_args(arguments)
+    asked = settings("learning_map", args)
+    found = measure(asked, args.trainings)
     report(found["runs"])
     print(f"→ {asked.result}")
     return 0

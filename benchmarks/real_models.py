@@ -30,8 +30,10 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.common import (
     MANY,
+    Results,
     Settings,
     found_or_made,
+    languages_of,
     parser,
     percent,
     provenance,
@@ -389,60 +391,12 @@ class Bench:
             self._open = None
 
 
-class Results:
-    """The file of results: read before every note, so that two runs can fill it, of two models.
-
-    What was measured of another version of a model, on another machine or with other versions is
-    dropped when the model is measured again.
-    """
-
-    def __init__(self, path: Path, source: Scores) -> None:
-        self.path, self.source = path, source
-
-    def read(self) -> Scores:
-        """What the file holds; its frame where there is none."""
-        from workshop_helpers.core.jsonio import read_json
-
-        frame = {"title": TITLE, "noise": NOISE, "models": {}, "runs": []}
-        return read_json(self.path, dict) if self.path.exists() else {**self.source, **frame}
-
-    def begin(self, model: str, about: Scores) -> None:
-        """Keep what was noted of this very model, and drop the rest of that name."""
-        found = self.read()
-        if found["models"].get(model) != about:
-            found["runs"] = [run for run in found["runs"] if run["model"] != model]
-            found["models"][model] = about
-            self._write(found)
-
-    def has(self, task: Task) -> bool:
-        return any(asdict(task).items() <= run.items() for run in self.read()["runs"])
-
-    def add(self, task: Task, scores: Scores) -> None:
-        found = self.read()
-        others = [run for run in found["runs"] if not asdict(task).items() <= run.items()]
-        found["runs"] = [*others, {**asdict(task), **scores}]
-        found["made"] = self.source["made"]
-        self._write(found)
-
-    def _write(self, found: Scores) -> None:
-        from workshop_helpers.core.jsonio import write_json
-
-        write_json(self.path, found)
-
-
-def languages_of(model: str, asked: Sequence[str]) -> list[str]:
-    """Those of the languages that the model speaks."""
-    from workshop_helpers.models.catalogue import CATALOGUE
-
-    return [language for language in asked if language in CATALOGUE[model].languages]
-
-
 def measure(asked: Settings, models: Sequence[str], parts: Sequence[str]) -> Scores:
     """All that is not measured yet."""
     from benchmarks.common import model_facts
 
     source = provenance(asked)
-    results = Results(asked.result, source)
+    results = Results(asked.result, source, {"title": TITLE, "noise": NOISE})
     for model in models:
         bench = Bench(asked, model)
         about = {key: source[key] for key in ("machine", "versions")}
@@ -452,9 +406,9 @@ def measure(asked: Settings, models: Sequence[str], parts: Sequence[str]) -> Sco
         if asked.quick:
             todo = todo[::9]
         for place, task in enumerate(todo, 1):
-            if not results.has(task):
+            if not results.has(asdict(task)):
                 scores = task.measure(bench)
-                results.add(task, scores)
+                results.add(asdict(task), scores)
                 told = {k: v for k, v in scores.items() if isinstance(v, float)}
                 asked.say(f"{place}/{len(todo)} {list(asdict(task).values())} {told}")
         bench.close()

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 
@@ -28,6 +29,8 @@ from benchmarks import (
     throughput,
     training,
 )
+from benchmarks.common import Results, Settings
+from workshop_helpers.core.jsonio import read_json, write_json
 from workshop_helpers.dataset import questions
 from workshop_helpers.evaluation.curve import RowsCurve
 from workshop_helpers.evaluation.shop import Shop
@@ -179,18 +182,35 @@ def test_drawn_rows_differ_with_the_seed_and_the_first_rows_do_not():
     assert chosen(1, True) == chosen(1, True)
 
 
-def test_a_killed_map_goes_on_after_the_last_whole_note(tmp_path):
-    source = {"model": {}, "machine": {"cpu": "A"}, "versions": {}, "quick": False}
-    point = learning_map.points(LoraRecipe(), ("en",), quick=True)[0]
-    path = tmp_path / "notes.jsonl"
-    notes = learning_map.Notes(path, source)
-    assert not notes.has(point)
-    notes.add({**vars(point), "recall": 0.5})
-    with path.open("a") as file:
-        file.write('{"language": "en", "rows": 1')  # killed in the middle of a line
-    again = learning_map.Notes(path, source)
-    assert again.has(point) and len(again.records) == 1
-    assert learning_map.Notes(path, source | {"machine": {"cpu": "B"}}).records == []
+def test_fewer_trainings_of_a_point_leave_out_the_chances_not_the_points():
+    recipe = LoraRecipe(epochs=8, learning_rate=1e-3, batch_size=4)
+    once = learning_map.points(recipe, ("en",), trainings=1)
+    assert {(p.seed, p.drawn) for p in once} == {(0, False)}
+    assert {p.rows for p in once} == {10, 25, 50, 100, 250, 500}
+    assert set(once) < set(learning_map.points(recipe, ("en",), trainings=2))
+
+
+def test_the_map_of_one_model_stands_beside_that_of_another_and_goes_on(tmp_path, monkeypatch):
+    trained = []
+
+    def train_and_ask(bench, point, start):
+        trained.append(point)
+        if len(trained) == 3:
+            raise KeyboardInterrupt
+        return {"recall": 0.5}
+
+    monkeypatch.setattr(learning_map, "train_and_ask", train_and_ask)
+    path = tmp_path / "map.json"
+    write_json(path, {"models": {"other": {}}, "runs": [{"model": "other", "recall": 0.25}]})
+    asked = Settings("learning_map", "mame", quick=False, languages=("en",), out=path)
+    with pytest.raises(KeyboardInterrupt):
+        learning_map.measure(asked, 1)
+    assert len(read_json(path)["runs"]) == 3
+    found = learning_map.measure(asked, 1)
+    assert len(trained) == len(set(trained)) + 1  # the one that was stopped, once more
+    assert [run["recall"] for run in found["runs"]][:2] == [0.25, 0.5]
+    assert set(found["models"]) == {"other", "mame"}
+    assert found["models"]["mame"]["questions"] == {"en": 90}
 
 
 PARTS = ("prompts", "quantization", "wordings")
@@ -258,18 +278,18 @@ def test_a_killed_measurement_goes_on_and_another_version_of_a_model_starts_anew
     source = {"benchmark": "real_models", "made": "now"}
     task, other = real_models.plan("mame", ["prompts"], ("en",))[:2]
     path = tmp_path / "real.json"
-    results = real_models.Results(path, source)
+    results = Results(path, source, {})
     results.begin("mame", {"files": "a"})
     results.begin("smollm2", {"files": "s"})
-    results.add(task, {"recall": 0.5})
-    results.add(real_models.plan("smollm2", ["prompts"], ("en",))[0], {"recall": 0.1})
-    again = real_models.Results(path, source)
+    results.add(asdict(task), {"recall": 0.5})
+    results.add(asdict(real_models.plan("smollm2", ["prompts"], ("en",))[0]), {"recall": 0.1})
+    again = Results(path, source, {})
     again.begin("mame", {"files": "a"})
-    assert again.has(task) and not again.has(other)
-    again.add(task, {"recall": 0.75})  # by two runs at a time
+    assert again.has(asdict(task)) and not again.has(asdict(other))
+    again.add(asdict(task), {"recall": 0.75})  # by two runs at a time
     assert [run["recall"] for run in again.read()["runs"]] == [0.1, 0.75]
     again.begin("mame", {"files": "b"})
-    assert not again.has(task)
+    assert not again.has(asdict(task))
     assert [run["model"] for run in again.read()["runs"]] == ["smollm2"]
 
 
