@@ -26,6 +26,7 @@ BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 
 Data = dict[str, Any]
 Say = Callable[..., str]
+Curve = Callable[[str], dict[float, float]]
 
 
 def words(language: str) -> Say:
@@ -109,6 +110,48 @@ def mame(data: Data, say: Say) -> Iterator[str]:
     yield table(["", say("en"), say("ja")], rows)
 
 
+def unseen(data: Data, say: Say) -> Iterator[str]:
+    """Prompts, typed questions and shops that the base model's makers did not write."""
+    parts, targets = data["parts"], data["targets"]
+    about = (
+        ("prompted", "unseen_facts_share"),
+        ("prompted", "unseen_another_figure_share"),
+        ("prompted", "unseen_admitted_share"),
+        ("variants", "unseen_typed_of_plain"),
+        ("shops", "unseen_median_share"),
+    )
+    aimed = {"facts_share", "typed_of_plain", "median_share"}
+    rows = []
+    for part, name in about:
+        cells, key = [say(name)], name.removeprefix("unseen_")
+        for spoken, found in parts[part].items():
+            value, target = found[key], targets[part][spoken]
+            missed = "" if value >= target else f", **{say('short')}**"
+            cells.append(share(value))
+            if key in aimed:
+                cells[-1] += f" ({say('target')} {target:.0%}{missed})"
+        rows.append(cells)
+    yield table(["", say("en"), say("ja")], rows)
+    for spoken, found in parts["variants"].items():
+        yield say("unseen_typed", say(spoken), found["questions"])
+        kinds = [
+            [
+                say(f"typed_{kind.replace(' ', '_')}"),
+                *(share(of[k]) for k in ("plain_share", "typed_share")),
+            ]
+            for kind, of in sorted(found["kinds"].items(), key=lambda kind: kind[1]["typed_share"])
+        ]
+        yield table(map(say, ("unseen_kind", "unseen_plain", "unseen_as_typed")), kinds)
+    yield say("unseen_shops")
+    scores = ("recall", "contradicted", "unsupported")
+    rows = [
+        [f"{name.replace('-', ' ')}, {say(spoken)}", *(share(one[key]) for key in scores)]
+        for spoken, found in parts["shops"].items()
+        for name, one in found["shops"].items()
+    ]
+    yield table(map(say, ("unseen_shop", *scores)), rows)
+
+
 def learning(data: Data, say: Say) -> Iterator[str]:
     """What tuning taught, and what it cost, for each language."""
     seeds = sorted({run["seed"] for run in data["runs"] if "seed" in run})
@@ -146,6 +189,71 @@ def learning_map(data: Data, say: Say) -> Iterator[str]:
         scored = ("recall", "contradicted", "unsupported", "trainings")
         yield table(map(say, (*heads, *scored)), rows)
     yield say("map_spread")
+
+
+def mapped(data: Data, language: str) -> Iterator[tuple[str, str, Curve]]:
+    """Each model of the map with the language that is shown of it (`language` if it was measured
+    in it), and what gives the points of a curve: by value, the median recall.
+    """
+
+    def curve(model: str, spoken: str, by: str) -> dict[float, float]:
+        recipe = data["models"][model]["recipe"]
+        usual = {"rows": 100, **{key: recipe[key] for key in ("epochs", "learning_rate")}}
+        usual |= {"batch_size": recipe["batch_size"], "model": model, "language": spoken}
+        del usual[by]
+        found: dict[float, list[float]] = {}
+        for run in data["runs"]:
+            if usual.items() <= run.items():
+                # A training that diverged states nothing.
+                found.setdefault(run[by], []).append(run.get("recall") or 0.0)
+        return {value: median(recalls) for value, recalls in sorted(found.items())}
+
+    for model, about in data["models"].items():
+        spoken = language if language in about["questions"] else next(iter(about["questions"]))
+        yield model, spoken, partial(curve, model, spoken)
+
+
+def map_picture(data: Data, language: str) -> str:
+    """A line of bars for each model: by rows, epochs and learning rate."""
+    say = words(language)
+    lines = []
+    for model, spoken, curve in mapped(data, language):
+        recipe = data["models"][model]["recipe"]
+        titles = {
+            "rows": say("picture_map_rows", model, say(spoken), f"{recipe['epochs']:g}"),
+            "epochs": say("picture_map_epochs"),
+            "learning_rate": say("picture_map_rate", f"{recipe['epochs']:g}"),
+        }
+        lines.append(
+            [
+                Panel(title, [(f"{x:g}", y, share(y)) for x, y in curve(by).items()], "good", 52)
+                for by, title in titles.items()
+            ]
+        )
+    return picture(lines)
+
+
+def map_table(data: Data, language: str) -> str:
+    """Recall by the number of rows, a line a model and language, behind the talk's recipe."""
+    say, every = words(language), {}
+    for spoken in ("en", "ja"):
+        for model, of, curve in mapped(data, spoken):
+            talk = [
+                run["recall"]
+                for run in data["runs"]
+                if (run["model"], run["language"], run["rows"]) == (model, of, 10)
+                and run["epochs"] == 3
+            ]
+            every[model, of] = (curve("rows"), talk)
+    numbers = sorted({rows for found, _ in every.values() for rows in found})
+    body = []
+    for (model, spoken), (found, talk) in sorted(every.items()):
+        recipe = data["models"][model]["recipe"]
+        name = say("map_model", model, say(spoken), f"{recipe['epochs']:g}", recipe["rank"])
+        shares = (share(found.get(rows)) for rows in numbers)
+        body.append([name, share(median(talk)), *shares])
+    heads = (say("map_rows", rows) for rows in numbers)
+    return table([say("map_head"), say("map_talk"), *heads], body)
 
 
 def _spread(values: list[float | None]) -> Data | None:
@@ -648,6 +756,7 @@ def stage(data: Data, say: Say) -> Iterator[str]:
 # In the order of the page. How the recipe was found (recipe_search) has no table.
 SECTIONS: dict[str, Callable[[Data, Say], Iterator[str]]] = {
     "mame": mame,
+    "unseen": unseen,
     "learning": learning,
     "learning_map": learning_map,
     "curve": curve,
@@ -751,9 +860,13 @@ def five_figures(language: str) -> str:
         row("five_quantized", quantized),
     ]
     about = say("five_about", learned["questions"][language])
-    return "\n\n".join(
-        [table(["", say("en"), say("ja")], rows), f"<sub>{machine(learned, say)}. {about}</sub>"]
-    )
+    parts = [
+        table(["", say("en"), say("ja")], rows),
+        f"<sub>{machine(learned, say)}. {about}</sub>",
+        f"![{say('map_drawn')}](docs/images/map.{language}.svg)",
+        map_table(read("learning_map"), language),
+    ]
+    return "\n\n".join(parts)
 
 
 def overview(language: str) -> str:
@@ -802,7 +915,8 @@ def pages() -> Iterator[tuple[Path, str]]:
     for name, body in bodies.items():
         yield ROOT / name, filled((ROOT / name).read_text(encoding="utf-8"), body)
     for language in ("en", "ja"):
-        pictures = {"overview": overview(language)}
+        recorded = read("learning_map")
+        pictures = {"overview": overview(language), "map": map_picture(recorded, language)}
         if (ROOT / "results" / "real_models.json").is_file():
             pictures |= real_pictures(read("real_models"), language)
         for name, drawn in pictures.items():

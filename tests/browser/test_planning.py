@@ -14,6 +14,8 @@ CELLS = (
     "from workshop_helpers import cost_sliders\ncost_sliders(LANGUAGE)",
     "from workshop_helpers import agenda_clock\nagenda_clock(LANGUAGE)",
     "from workshop_helpers import learning_map\nlearning_map(LANGUAGE).explore()",
+    "from workshop_helpers import Shop, rows_curve\nshop = Shop(LANGUAGE)\n"
+    "rows_curve('mame', shop.train[:16], shop.questions[:8], f'curve-{LANGUAGE}')",
 )
 WORDS = {
     "en": ("about 100", "A small training", "tokens per second", "epochs"),
@@ -37,9 +39,16 @@ def opened(browser: Any, lab: Any, request: Any) -> Iterator[Any]:
     found.close()
 
 
-def until(output: Any, what: Callable[[], Any]) -> None:
+# Of the curve of rows: both names of its button, what is told when it is stopped, and when done.
+CURVE = {
+    "en": ("Measure here", "Stop", "What is finished is kept", "Measured here, in"),
+    "ja": ("ここで測る", "止める", "済んだ分は残っていて", "秒かけて測りました"),
+}
+
+
+def until(output: Any, what: Callable[[], Any], seconds: float = 10) -> None:
     """Wait for what a control brings about: on a busy machine the answer takes a moment."""
-    for _ in range(100):
+    for _ in range(round(10 * seconds)):
         if what():
             return
         output.page.wait_for_timeout(100)
@@ -85,3 +94,18 @@ def test_the_widgets_of_planning_answer_to_mouse_and_keyboard(opened):
     explorer.press(explorer.area.get_by_role("checkbox").nth(1), "Space")
     until(explorer, lambda: explorer.html != by_epochs)
     explorer.photograph(f"curves-{opened.language}")
+
+
+def test_the_curve_of_rows_is_measured_by_its_button_stopped_and_gone_on_with(opened):
+    start, stop, stopped, done = CURVE[opened.language]
+    curve = opened.output("rows_curve")
+    recorded = curve.area.locator(".widget-html svg").inner_html()
+    curve.click(curve.button(start))
+    until(curve, lambda: curve.button(stop).count())
+    curve.click(curve.button(stop))
+    until(curve, lambda: stopped in curve.text, 120)
+    curve.press(curve.button(start), "Enter")
+    until(curve, lambda: done in curve.text, 300)
+    assert curve.area.locator(".widget-html svg").inner_html() != recorded
+    assert curve.button(start).is_enabled()
+    curve.photograph(f"rows-{opened.language}")

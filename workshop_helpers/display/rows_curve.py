@@ -15,6 +15,7 @@ from .colours import BLUE, ORANGE, VERMILLION
 from .html import page, section
 from .plots import Plot, house_style, label, new_figure
 from .tables import ResultTable, as_table, percent
+from .widgets.pieces import SCROLL
 
 COLUMNS = ("rows", "epochs", "recall", "interval", "seeds", "own", "loss", "seconds")
 _DRAWN = 40  # places of the band
@@ -112,7 +113,7 @@ def _table(curve: RowsCurve, language: str | None = None) -> ResultTable:
         "curve.note", language, done=len(curve.trainings), planned=curve.planned,
         questions=curve.questions, luck=curve.luck,
     )  # fmt: skip
-    return ResultTable("rows-curve", head, rows, note)
+    return ResultTable("rows-curve", head, rows, note, whole=(2, 3, 4, 5))
 
 
 def _cells(point: Point) -> list[str]:
@@ -153,7 +154,7 @@ def rows_curve_html(curve: RowsCurve, language: str | None = None) -> str:
     return (
         f"<ul>{told}</ul>{f'<p>{escape(ahead)}</p>' if ahead else ''}"
         f'<div style="max-width:44em">{rows_curve_plot(curve, language).svg()}</div>'
-        f'<div style="overflow-x:auto">{as_table(curve, language).html()}</div>'
+        f'<div style="{SCROLL}">{as_table(curve, language).html()}</div>'
     )
 
 

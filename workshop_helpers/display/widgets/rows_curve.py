@@ -20,6 +20,7 @@ from ...metrics.scoring import Question
 from ..html import Html
 from ..rows_curve import advice_lines, expected_line, rows_curve_html
 from .base import View
+from .pieces import framed
 
 if TYPE_CHECKING:
     import ipywidgets
@@ -64,7 +65,7 @@ class RowsCurveView(View):
         return say(f"curve.widget-{name}", self.language, **values)
 
     def _picture(self) -> str:
-        return rows_curve_html(self.curve, self.language)
+        return framed(rows_curve_html(self.curve, self.language))
 
     def _press(self) -> None:
         """Begin, in a thread of its own so that the button is heard; or stop."""
