@@ -58,7 +58,8 @@ TITLE = {
     "ja": "プロンプトの事実・重みの丸め・言い回し",
 }
 MODELS = ("mame", "smollm2")
-RECIPES = {"smollm2": {"epochs": 10}}  # for 100 rows; what differs from the catalogue's
+# For 100 rows; what differs from the catalogue's.
+RECIPES = {"smollm2": {"rank": 16, "alpha": 32, "epochs": 10}}
 SCORES = ("recall", "contradicted", "unsupported")
 LONGEST = 64  # tokens of an answer: an untuned model goes on and on
 

@@ -8,7 +8,8 @@ are reported on other questions (data/shop/questions.*.jsonl), which nothing her
 candidate is trained once a language (seed 0). Those that state at least 90 % of the facts asked for
 in every language are ordered by what they forget (the drop on the general probe, averaged over its
 kinds and the languages); the best few are trained again with two more seeds and must pass with
-each. The rest is judgement: read the table.
+each. Where none passes, the best few are those that state most. The rest is judgement: read the
+table.
 """
 
 from __future__ import annotations
@@ -183,7 +184,8 @@ def main(arguments: list[str]) -> int:
 
     for trial in trials:
         run(trial, 0)
-    for trial in [t for t in ranked(trials, base) if t.passes][: args.confirm]:
+    passed = [trial for trial in trials if trial.passes]
+    for trial in ranked(passed or trials, base)[: args.confirm]:
         for seed in (1, 2):
             run(trial, seed)
     report(trials, base)

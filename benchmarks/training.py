@@ -20,7 +20,17 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import Settings, parser, ratio, save, seconds_range, settings, spread, table
+from benchmarks.common import (
+    Settings,
+    of_usual_rank,
+    parser,
+    ratio,
+    save,
+    seconds_range,
+    settings,
+    spread,
+    table,
+)
 from benchmarks.speed import Trainer, trl_rows
 
 TITLE = {"en": "LoRA training, side by side", "ja": "LoRAの学習を並べて測る"}
@@ -48,7 +58,7 @@ def side_by_side(
     ref, language = resolve(asked.model), asked.languages[0]
     data = data_path("shop", f"train.{language}.jsonl")
     talks = read_conversations(data, limit=rows + HELD_OUT)
-    recipe = LoraRecipe.for_model(ref).replace(epochs=epochs, general_rows=0.0)
+    recipe = of_usual_rank(LoraRecipe.for_model(ref)).replace(epochs=epochs, general_rows=0.0)
     model = str(model_folder(ref).resolve())
     ours: dict[str, Any] = {
         "model": model,

@@ -15,7 +15,7 @@ import sys
 import time
 from typing import Any
 
-from benchmarks.common import child, parser, peak_memory_bytes, save, settings
+from benchmarks.common import child, of_usual_rank, parser, peak_memory_bytes, save, settings
 from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.core.jsonio import read_json, write_json
 
@@ -37,7 +37,7 @@ def measure(kind: str) -> dict[str, Any]:
     from workshop_helpers.training.trainer import course_trainer, lora_config
 
     torch.set_num_threads(1)
-    recipe = LoraRecipe.for_model(MODEL)
+    recipe = of_usual_rank(LoraRecipe.for_model(MODEL))
     course_trainer(recipe)
     libraries = psutil.Process().memory_info().rss
     device = training_device("cpu", resolve(MODEL))

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import peak_memory_bytes
+from benchmarks.common import of_usual_rank, peak_memory_bytes
 
 
 def measure(model: str, method: str, steps: int) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def measure(model: str, method: str, steps: int) -> dict[str, Any]:
     from workshop_helpers.training.trainer import course_trainer
 
     torch.set_num_threads(1)
-    recipe = LoraRecipe.for_model(model, method).replace(epochs=1)
+    recipe = of_usual_rank(LoraRecipe.for_model(model, method)).replace(epochs=1)
     course_trainer(recipe)  # imports what a training needs
     libraries = psutil.Process().memory_info().rss
     ends: list[float] = []
