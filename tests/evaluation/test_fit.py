@@ -43,7 +43,8 @@ def test_a_language_that_a_model_does_not_speak_is_said_without_opening_it():
     assert "smollm2" in str(fit.sentence()) and "Japanese" in str(fit.sentence())
 
 
-def test_the_better_base_speaks_the_language_and_comes_with_memory_and_time():
+def test_the_better_base_speaks_the_language_and_comes_with_memory_and_time(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))  # whose terms were accepted counts, too
     for name, speaks in (("school.en", "smollm2"), ("library.ja", "qwen2.5-0.5b")):
         rows = own(f"{name}.csv")
         base = better_base(rows, than=rows_fit("mame", rows), device="cpu")
