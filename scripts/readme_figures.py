@@ -152,6 +152,35 @@ def unseen(data: Data, say: Say) -> Iterator[str]:
     yield table(map(say, ("unseen_shop", *scores)), rows)
 
 
+def mame_tried(data: Data, say: Say) -> Iterator[str]:
+    """The bundled weights beside those of a longer pretraining, on the same rows."""
+    yield say("tried_about", data["weights"]["continued"]["steps"])
+    heads = [
+        f"{say(spoken)}: {say(name)}"
+        for spoken in ("en", "ja")
+        for name in ("tried_bundled", "tried_continued", "tried_mean")
+    ]
+    about = {
+        **{key: (say(key), target) for key, target in data["targets"].items()},
+        "prompted": (say("unseen_facts_share"), None),
+        "typed_of_plain": (say("unseen_typed_of_plain"), None),
+        "shops_median": (say("unseen_median_share"), None),
+    }
+    rows = []
+    for key, (told, target) in about.items():
+        cells = [
+            told
+            if target is None
+            else f"{told} ({say('target')} {target['en']:.0%} / {target['ja']:.0%})"
+        ]
+        for spoken in ("en", "ja"):
+            for weights in data["weights"].values():
+                found = {**weights["rows"], **weights.get("unseen", {})}
+                cells.append(share(found[key][spoken] if key in found else None))
+        rows.append(cells)
+    yield table(["", *heads], rows)
+
+
 def learning(data: Data, say: Say) -> Iterator[str]:
     """What tuning taught, and what it cost, for each language."""
     seeds = sorted({run["seed"] for run in data["runs"] if "seed" in run})
@@ -757,6 +786,7 @@ def stage(data: Data, say: Say) -> Iterator[str]:
 SECTIONS: dict[str, Callable[[Data, Say], Iterator[str]]] = {
     "mame": mame,
     "unseen": unseen,
+    "mame_tried": mame_tried,
     "learning": learning,
     "learning_map": learning_map,
     "curve": curve,
