@@ -17,6 +17,7 @@ from __future__ import annotations
 import statistics
 import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.common import GOAL, MANY, parser, percent, save, settings, table
@@ -36,7 +37,7 @@ CANDIDATES = (
 )
 # The questions to choose by, never those that results are reported on.
 QUESTION_SET = "validation"
-TITLE = {"en": "How the recipe was found", "ja": "レシピの探索"}
+TITLE = {"en": "How the recipe for {} was found", "ja": "{}のレシピの探索"}
 
 
 @dataclass
@@ -192,7 +193,7 @@ def main(arguments: list[str]) -> int:
     save(
         asked,
         {
-            "title": TITLE,
+            "title": {k: text.format(Path(asked.model).name) for k, text in TITLE.items()},
             "goal": GOAL,
             "question_set": QUESTION_SET,
             "questions": {language: len(found) for language, found in bench.questions.items()},

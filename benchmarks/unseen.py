@@ -74,21 +74,31 @@ def prompted(asked: Settings, language: str) -> dict[str, Any]:
 
 
 def variants(asked: Settings, language: str) -> dict[str, Any]:
-    """Typed questions of the shop beside the plain ones, of the model tuned on the shop's rows."""
+    """Typed questions of the shop beside the plain ones, of the model tuned on the shop's rows; and
+    the typed ones once more, tidied as `workshop chat` does it.
+    """
     from workshop_helpers.runtimes import open_runtime
+    from workshop_helpers.runtimes.tidy import tidied
     from workshop_helpers.training.recipe import LoraRecipe
 
     raw = _rows(asked, f"variants.{language}.jsonl")
     recipe = LoraRecipe.for_model(asked.model)
     tuned = train_rows(asked, language, MANY, recipe, "unseen-shop", overwrite=not asked.reuse)
-    asks = [[{"role": "user", "content": one[key]}] for key in ("plain", "question") for one in raw]
+    ways = {
+        "plain": [one["plain"] for one in raw],
+        "typed": [one["question"] for one in raw],
+        "tidied": [tidied(one["question"]) for one in raw],
+    }
+    asks = [[{"role": "user", "content": text}] for texts in ways.values() for text in texts]
     with open_runtime(tuned.adapter) as runtime:
         texts = [answer.text for answer in runtime.answer(asks, max_new_tokens=120)]
-    kinds: dict[str, list[tuple[bool, bool]]] = defaultdict(list)
-    for one, plain, typed in zip(raw, texts[: len(raw)], texts[len(raw) :], strict=True):
-        kinds[one["kind"]] += [(_states(plain, f), _states(typed, f)) for f in one["facts"]]
-    every = [pair for pairs in kinds.values() for pair in pairs]
-    return {"questions": len(raw), **_pair(every), "kinds": {k: _pair(v) for k, v in kinds.items()}}
+    kinds: dict[str, list[tuple[bool, ...]]] = defaultdict(list)
+    for place, one in enumerate(raw):
+        for fact in one["facts"]:
+            kinds[one["kind"]].append(tuple(_states(t, fact) for t in texts[place :: len(raw)]))
+    every = [stated for found in kinds.values() for stated in found]
+    told = {kind: _ways(found, list(ways)) for kind, found in kinds.items()}
+    return {"questions": len(raw), **_ways(every, list(ways)), "kinds": told}
 
 
 def shops(asked: Settings, language: str) -> dict[str, Any]:
@@ -137,11 +147,14 @@ def _mean(values: list[bool]) -> float | None:
     return round(sum(values) / len(values), 4) if values else None
 
 
-def _pair(pairs: list[tuple[bool, bool]]) -> dict[str, Any]:
-    plain, typed = ([pair[at] for pair in pairs] for at in (0, 1))
-    ratio = round(sum(typed) / sum(plain), 4) if sum(plain) else None
-    of = {"facts": len(pairs), "plain_share": _mean(plain), "typed_share": _mean(typed)}
-    return {**of, "typed_of_plain": ratio}
+def _ways(stated: list[tuple[bool, ...]], ways: list[str]) -> dict[str, Any]:
+    """For each way of asking the share of the facts, and that share of what the first one gets."""
+    sums = {way: sum(one[place] for one in stated) for place, way in enumerate(ways)}
+    plain, *others = ways
+    of = {f"{way}_share": round(n / len(stated), 4) for way, n in sums.items()}
+    if sums[plain]:
+        of |= {f"{way}_of_{plain}": round(sums[way] / sums[plain], 4) for way in others}
+    return {"facts": len(stated), **of}
 
 
 def reached(part: str, found: dict[str, Any]) -> float | None:

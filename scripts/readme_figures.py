@@ -73,6 +73,11 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if whole else f"{value:.4g}"
 
 
+def short(value: float) -> str:
+    """Two significant digits of what is below one: 0.00033333 is a third of a rate."""
+    return f"{value:.2g}" if value < 1 else f"{value:g}"
+
+
 def ranged(found: Data | None, show: Callable[[float], str]) -> str:
     """A median, with the range where the runs differ."""
     if found is None:
@@ -118,9 +123,10 @@ def unseen(data: Data, say: Say) -> Iterator[str]:
         ("prompted", "unseen_another_figure_share"),
         ("prompted", "unseen_admitted_share"),
         ("variants", "unseen_typed_of_plain"),
+        ("variants", "unseen_tidied_of_plain"),
         ("shops", "unseen_median_share"),
     )
-    aimed = {"facts_share", "typed_of_plain", "median_share"}
+    aimed = {"facts_share", "typed_of_plain", "tidied_of_plain", "median_share"}
     rows = []
     for part, name in about:
         cells, key = [say(name)], name.removeprefix("unseen_")
@@ -137,11 +143,13 @@ def unseen(data: Data, say: Say) -> Iterator[str]:
         kinds = [
             [
                 say(f"typed_{kind.replace(' ', '_')}"),
-                *(share(of[k]) for k in ("plain_share", "typed_share")),
+                *(share(of[k]) for k in ("plain_share", "typed_share", "tidied_share")),
             ]
             for kind, of in sorted(found["kinds"].items(), key=lambda kind: kind[1]["typed_share"])
         ]
-        yield table(map(say, ("unseen_kind", "unseen_plain", "unseen_as_typed")), kinds)
+        yield table(
+            map(say, ("unseen_kind", "unseen_plain", "unseen_as_typed", "unseen_tidied")), kinds
+        )
     yield say("unseen_shops")
     scores = ("recall", "contradicted", "unsupported")
     rows = [
@@ -213,11 +221,35 @@ def learning_map(data: Data, say: Say) -> Iterator[str]:
                     ranged(_spread([run.get(key) for run in runs]), share)
                     for key in ("recall", "contradicted", "unsupported")
                 )
-                rows.append([*(f"{x}" for x in setting[1:]), *scores, str(len(runs))])
+                told = (x if isinstance(x, str) else short(x) for x in setting[1:])
+                rows.append([*told, *scores, str(len(runs))])
         heads = ("candidate", "rows", "epochs", "rate", "batch_size")
         scored = ("recall", "contradicted", "unsupported", "trainings")
         yield table(map(say, (*heads, *scored)), rows)
     yield say("map_spread")
+
+
+def recipe_search(data: Data, say: Say) -> Iterator[str]:
+    """The recipes that were tried, the best first, each with its trainings by seed."""
+    yield say("search_about", *data["questions"].values(), f"{data['goal']:.0%}")
+    rows = []
+    for trial in data["trials"]:
+        recipe, records = trial["recipe"], trial["records"]
+        whole = recipe.get("method") == "full"
+        more = [f"dropout {recipe['dropout']:g}"] if recipe["dropout"] else []
+        if recipe["target_modules"]:
+            more.append(say("search_mlp"))
+        scores = (
+            ranged(_spread([record[key] for record in records]), share)
+            for key in ("recall", "contradicted", "general_knowledge")
+        )
+        about = [short(recipe[key]) for key in ("learning_rate", "epochs", "batch_size")]
+        name = say("search_whole") if whole else str(recipe["rank"])
+        rows.append([", ".join([name, *more]), *about, *scores, str(len(records))])
+    heads = ("search_rank", "rate", "epochs", "batch_size")
+    yield table(
+        map(say, (*heads, "recall", "contradicted", "general_knowledge", "trainings")), rows
+    )
 
 
 def mapped(data: Data, language: str) -> Iterator[tuple[str, str, Curve]]:
@@ -255,7 +287,7 @@ def map_picture(data: Data, language: str) -> str:
         }
         lines.append(
             [
-                Panel(title, [(f"{x:g}", y, share(y)) for x, y in curve(by).items()], "good", 52)
+                Panel(title, [(short(x), y, share(y)) for x, y in curve(by).items()], "good", 58)
                 for by, title in titles.items()
             ]
         )
@@ -782,13 +814,14 @@ def stage(data: Data, say: Say) -> Iterator[str]:
     yield say("with_ollama" if data["ollama"] else "without_ollama", data["ollama"])
 
 
-# In the order of the page. How the recipe was found (recipe_search) has no table.
+# In the order of the page. How mame's recipe was found (recipe_search) has no table.
 SECTIONS: dict[str, Callable[[Data, Say], Iterator[str]]] = {
     "mame": mame,
     "unseen": unseen,
     "mame_tried": mame_tried,
     "learning": learning,
     "learning_map": learning_map,
+    "recipe_search_smollm2": recipe_search,
     "curve": curve,
     "quantization": quantization,
     "real_models": real_models,

@@ -26,6 +26,19 @@ def test_it_answers_obeys_and_ends(model, capfd, monkeypatch):
     assert err.count(" tokens, ") == 2
 
 
+def test_a_question_in_capitals_is_tidied_and_that_is_said(model, capfd, monkeypatch):
+    def asked(*options: str) -> tuple[str, str]:
+        monkeypatch.setattr("sys.stdin", io.StringIO("HOW MUCH IS SHIPPING??\n/history\n"))
+        _, out, err = run(capfd, "chat", model, "--max-new-tokens", 20, *options)
+        return out, err
+
+    out, err = asked()
+    assert "(asked as: How much is shipping?)" in err and "user       How much" in err
+    as_typed, told = asked("--as-typed")
+    assert "asked as" not in told and "user       HOW MUCH IS SHIPPING??" in told
+    assert as_typed != out
+
+
 def test_what_does_not_fit_ends_the_answer_and_not_the_conversation(model, capfd, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO("word " * 5000 + "\n/reset\nHello!\n"))
     code, out, err = run(capfd, "chat", model, "--max-new-tokens", 8)

@@ -7,6 +7,7 @@ import builtins
 import pytest
 
 from workshop_helpers.display.html import Html
+from workshop_helpers.display.tables import ResultTable, unbroken
 from workshop_helpers.display.widgets.base import WIDGET_VIEW, View
 
 
@@ -48,3 +49,18 @@ def test_without_ipywidgets_the_picture_stands_alone(monkeypatch):
 
     monkeypatch.setattr(builtins, "__import__", without)
     assert set(Counting()._repr_mimebundle_()) == {"text/plain", "text/html"}
+
+
+@pytest.mark.parametrize(
+    ("cell", "kept"),
+    [
+        ("7 % – 59 %", "7\u00a0% – 59\u00a0%"),
+        ("11.7 MB", "11.7\u00a0MB"),
+        ("about 8 min, 2.5 GB", "about 8\u00a0min, 2.5\u00a0GB"),
+        ("in 3 steps of 2", "in 3 steps of 2"),
+        ("4 shops, 5 more", "4 shops, 5 more"),
+    ],
+)
+def test_no_line_of_a_table_ends_between_a_figure_and_its_unit(cell, kept):
+    assert unbroken(cell) == kept
+    assert f"<td>{kept}</td>" in ResultTable("t", ["a", "b"], [["x", cell]]).html()

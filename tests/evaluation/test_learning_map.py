@@ -76,7 +76,7 @@ def test_a_training_that_diverged_has_no_scores_and_no_point(found):
 def test_machine_and_date_are_told_with_the_figures(found):
     assert "2026-11-29" in found.source and "A CPU, 2 cores" in found.source
     assert found.source in view(found).html()
-    assert "90 % (80–94 %)" in view(found).html()
+    assert "90\u00a0% (80–94\u00a0%)" in view(found).html()  # no line ends before a unit
 
 
 def test_the_readers_own_trainings_lie_beside_the_recorded_ones(found):

@@ -13,6 +13,7 @@ from .arguments import (
     add_longest_answer,
     add_system_text,
     add_verb,
+    flag,
     option,
     system_text,
 )
@@ -26,6 +27,10 @@ CHAT_HELP = (
     "/reset forgets the conversation, /system TEXT sets the system text, /history shows what is "
     "sent along, /bye or Ctrl-D ends; Ctrl-C stops an answer"
 )
+AS_TYPED_HELP = (
+    "ask in the very letters that were typed; otherwise capitals alone, wide letters and doubled "
+    "marks are tidied first, and what is asked instead is shown"
+)
 
 
 def add_chat_verb(verbs: Any) -> None:
@@ -36,6 +41,7 @@ def add_chat_verb(verbs: Any) -> None:
     option(chat, "model", "MODEL", MODEL_HELP)
     add_system_text(chat)
     add_longest_answer(chat)
+    flag(chat, "--as-typed", AS_TYPED_HELP)
 
 
 def _chat(args: argparse.Namespace) -> int:
@@ -45,11 +51,16 @@ def _chat(args: argparse.Namespace) -> int:
     system = system_text(args)
     with open_runtime(args.model, device=args.device, batch_size=1) as runtime:
         chat = Chat(runtime, system=system, max_new_tokens=args.max_new_tokens)
-        return talk(chat, f"{args.model} by {runtime.name}")
+        return talk(chat, f"{args.model} by {runtime.name}", as_typed=args.as_typed)
 
 
-def talk(chat: Chat, who: str) -> int:
-    """Read lines and print the answers until the input ends; `who` answers. Gives the exit code."""
+def talk(chat: Chat, who: str, *, as_typed: bool = False) -> int:
+    """Read lines and print the answers until the input ends; `who` answers. Gives the exit code.
+
+    Questions are tidied (see `tidied`) unless `as_typed`.
+    """
+    from ..runtimes.tidy import tidied
+
     at_a_terminal = sys.stdin.isatty()
     if at_a_terminal:
         with suppress(ImportError):  # Windows has none, and needs none
@@ -76,7 +87,10 @@ def talk(chat: Chat, who: str) -> int:
         elif command.startswith("/"):
             _note(f"There is no {command}. {CHAT_HELP}.")
         elif line:
-            _turn(chat, line)
+            asked = line if as_typed else tidied(line)
+            if asked != line:
+                _note(f"(asked as: {asked})")
+            _turn(chat, asked)
 
 
 def _turn(chat: Chat, line: str) -> None:

@@ -21,7 +21,7 @@ from .arguments import (
     option,
     several,
 )
-from .chat import CHAT_HELP, talk
+from .chat import AS_TYPED_HELP, CHAT_HELP, talk
 from .output import OK, WRONG, console, megabytes, show, table
 
 if TYPE_CHECKING:
@@ -85,6 +85,7 @@ def _add_asking(inner: Any) -> None:
     same = "The same question gives the same answer."
     ask = _verb(inner, "ask", _ask, "ask a model one question", same)
     chat = _verb(inner, "chat", _chat, "talk with a model", CHAT_HELP)
+    flag(chat, "--as-typed", AS_TYPED_HELP)
     for verb in (ask, chat):
         option(verb, "name", "NAME", "its name")
     option(ask, "question", "QUESTION", "the question, in quotes")
@@ -400,7 +401,7 @@ def _chat(args: argparse.Namespace) -> int:
     name = _plain_name(args.name)
     with OllamaRuntime(name, host=args.host, greedy=False) as runtime:
         chat = Chat(runtime, system=args.system, max_new_tokens=args.max_new_tokens)
-        return talk(chat, f"{name} on {runtime.server.host}")
+        return talk(chat, f"{name} on {runtime.server.host}", as_typed=args.as_typed)
 
 
 def _compare(args: argparse.Namespace) -> int:

@@ -113,7 +113,7 @@ def _table(curve: RowsCurve, language: str | None = None) -> ResultTable:
         "curve.note", language, done=len(curve.trainings), planned=curve.planned,
         questions=curve.questions, luck=curve.luck,
     )  # fmt: skip
-    return ResultTable("rows-curve", head, rows, note, whole=(2, 3, 4, 5))
+    return ResultTable("rows-curve", head, rows, note, whole=(3,))
 
 
 def _cells(point: Point) -> list[str]:

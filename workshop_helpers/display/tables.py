@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import singledispatch
@@ -17,6 +18,13 @@ from ..evaluation.manner import Manners
 from ..evaluation.quantization import TIMED, QuantizationRow, QuantizationTable
 from ..runtimes.ollama.layers import Proof
 from .html import Html
+
+_BEFORE_UNIT = re.compile(r"(?<=\d) (?=%|(?:[smh]|ms|min|[kKMG]i?B)\b)")
+
+
+def unbroken(text: str) -> str:
+    """`text` in which no line ends between a figure and its unit, as "93 %" and "11 MB"."""
+    return _BEFORE_UNIT.sub("\u00a0", text)
 
 
 @dataclass(frozen=True)
@@ -45,7 +53,7 @@ class ResultTable:
         )
         rows = [
             "".join(
-                f"<{'td' if column else 'th'}{self._style(column)}>{escape(cell)}"
+                f"<{'td' if column else 'th'}{self._style(column)}>{escape(unbroken(cell))}"
                 f"</{'td' if column else 'th'}>"
                 for column, cell in enumerate(row)
             )
