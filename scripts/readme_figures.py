@@ -240,7 +240,7 @@ def recipe_search(data: Data, say: Say) -> Iterator[str]:
         if recipe["target_modules"]:
             more.append(say("search_mlp"))
         scores = (
-            ranged(_spread([record[key] for record in records]), share)
+            ranged(_spread([record.get(key) for record in records]), share)
             for key in ("recall", "contradicted", "general_knowledge")
         )
         about = [short(recipe[key]) for key in ("learning_rate", "epochs", "batch_size")]

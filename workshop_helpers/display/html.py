@@ -9,6 +9,10 @@ from typing import Any
 
 from ..core.outside import shown
 
+# A box that scrolls what is too wide for it. By `overflow-x` alone a box inside a widget would grow
+# with its table instead: there it stands in a flex row.
+SCROLL = "overflow-x:auto;width:0;min-width:100%"
+
 
 @dataclass(frozen=True)
 class Html:

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Mapping
 from html import escape
 from typing import Any
 
-from .html import Html
-from .widgets.pieces import SCROLL
+from .html import SCROLL, Html
 
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 

@@ -12,10 +12,9 @@ from ..core.wordings import say
 from ..evaluation.curve import Point, RowsCurve
 from ..evaluation.saturation import Estimate
 from .colours import BLUE, ORANGE, VERMILLION
-from .html import page, section
+from .html import SCROLL, page, section
 from .plots import Plot, house_style, label, new_figure
 from .tables import ResultTable, as_table, percent
-from .widgets.pieces import SCROLL
 
 COLUMNS = ("rows", "epochs", "recall", "interval", "seeds", "own", "loss", "seconds")
 _DRAWN = 40  # places of the band

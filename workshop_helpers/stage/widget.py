@@ -13,11 +13,11 @@ from ..core.agenda import SECTIONS, Section
 from ..core.errors import WorkshopError
 from ..core.wordings import say
 from ..display.colours import BLUE, ORANGE, VERMILLION
-from ..display.html import Html
+from ..display.html import SCROLL, Html
 from ..display.outputs import outputs_view
 from ..display.widgets.base import View
 from ..display.widgets.clock import minutes_seconds
-from ..display.widgets.pieces import SCROLL, failure, framed, note, small_table
+from ..display.widgets.pieces import failure, framed, note, small_table
 from .cells import Plan, make_plan, notebooks_folder
 from .live import Live
 from .screen import cell_name

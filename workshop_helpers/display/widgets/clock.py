@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 from ...core.agenda import PLANNED, Clock, agenda
 from ...core.wordings import say
 from ..colours import BLUE, VERMILLION
-from ..html import Html
+from ..html import SCROLL, Html
 from .base import View
-from .pieces import SCROLL
 
 if TYPE_CHECKING:
     import ipywidgets

@@ -16,9 +16,8 @@ from ...training.estimate import (
     estimate_memory,
 )
 from ..colours import SERIES
-from ..html import Html
+from ..html import SCROLL, Html
 from .base import View
-from .pieces import SCROLL
 
 if TYPE_CHECKING:
     import ipywidgets

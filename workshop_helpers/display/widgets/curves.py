@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 from ...core.wordings import say
 from ...evaluation.learning_map import VARIED, LearningMap
 from ..curves import SCORES, learning_curve, settings_table
-from ..html import Html
+from ..html import SCROLL, Html
 from .base import View
-from .pieces import SCROLL
 
 if TYPE_CHECKING:
     import ipywidgets

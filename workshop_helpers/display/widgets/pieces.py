@@ -9,7 +9,7 @@ from html import escape
 
 from ...core.errors import WorkshopError
 from ..colours import VERMILLION
-from ..html import Html
+from ..html import SCROLL, Html
 
 # Boxes side by side that wrap where the page is narrow.
 FLOW = "display:flex;flex-wrap:wrap;gap:3px;margin:.3em 0"
@@ -21,11 +21,6 @@ def framed(html: str) -> str:
     """
     style = "max-width:64rem;font-size:clamp(13px,1.2vw,17px);line-height:1.5"
     return f'<div style="{style}">{html}</div>'
-
-
-# A box that scrolls what is too wide for it. By `overflow-x` alone a box inside a widget would grow
-# with its table instead: there it stands in a flex row.
-SCROLL = "overflow-x:auto;width:0;min-width:100%"
 
 
 def note(text: str) -> str:
