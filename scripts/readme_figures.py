@@ -241,15 +241,13 @@ def recipe_search(data: Data, say: Say) -> Iterator[str]:
             more.append(say("search_mlp"))
         scores = (
             ranged(_spread([record.get(key) for record in records]), share)
-            for key in ("recall", "contradicted", "general_knowledge")
+            for key in ("recall", "general_knowledge")
         )
         about = [short(recipe[key]) for key in ("learning_rate", "epochs", "batch_size")]
         name = say("search_whole") if whole else str(recipe["rank"])
         rows.append([", ".join([name, *more]), *about, *scores, str(len(records))])
     heads = ("search_rank", "rate", "epochs", "batch_size")
-    yield table(
-        map(say, (*heads, "recall", "contradicted", "general_knowledge", "trainings")), rows
-    )
+    yield table(map(say, (*heads, "recall", "general_knowledge", "trainings")), rows)
 
 
 def mapped(data: Data, language: str) -> Iterator[tuple[str, str, Curve]]:
