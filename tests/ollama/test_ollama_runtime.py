@@ -552,9 +552,9 @@ def test_a_runner_that_dies_is_named_and_the_next_question_works(
 
     with OllamaServer(tmp_path, ollama_binary) as own, Ollama(own.host) as server:
         server.create("m", babbler, parameters=BABBLE)
-        stream = server.chat("m", HELLO)
-        pieces = iter(stream)
-        next(pieces)
+        # Loaded and looked for beforehand: on a busy machine an answer may be quicker than a look
+        # at all processes.
+        assert list(server.chat("m", HELLO, options={"num_predict": 1}))
         runners = [
             one
             for one in psutil.process_iter(["cmdline"])
@@ -562,6 +562,8 @@ def test_a_runner_that_dies_is_named_and_the_next_question_works(
             and "runner" in one.info["cmdline"]
         ]
         assert runners
+        pieces = iter(server.chat("m", HELLO))
+        next(pieces)
         for one in runners:
             one.kill()
         with pytest.raises(WorkshopError, match="runner of m stopped while answering"):
