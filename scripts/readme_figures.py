@@ -926,6 +926,7 @@ def five_figures(language: str) -> str:
         f"<sub>{machine(learned, say)}. {about}</sub>",
         f"![{say('map_drawn')}](docs/images/map.{language}.svg)",
         map_table(read("learning_map"), language),
+        f"<sub>{say('map_once')}</sub>",
     ]
     return "\n\n".join(parts)
 

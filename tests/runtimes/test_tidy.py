@@ -32,6 +32,7 @@ def test_width_capitals_and_doubled_marks_are_tidied(typed, read):
         "Do you take VISA or JCB?",
         "そうりょうはいくらですか？",
         "送料（海外）は？",
+        "CD・DVD BOXの返品は？",
         "Is it 1.50 or 2.50?",
         "",
     ],

@@ -131,7 +131,7 @@ SMOLLM2 = CatalogueEntry(
     # Chosen on the shop's validation questions, see results/recipe_search_smollm2.json. No recipe
     # reached 90 %. The rank decides: 16 stated about 62 %, 64 about 74 %, 256 from 74 to 88 %, with
     # an adapter that is larger than the model; 128 swung from 62 to 84 % with the seed. Twice the
-    # rate, more epochs, and training all weights stated less.
+    # rate, more epochs, and training all weights stated no more.
     recipe={"rank": 256, "alpha": 512, "learning_rate": 1e-3, "epochs": 8, "batch_size": 4},
     note="A real public model that needs no hub: it comes in a package. English only. Its template "
     "adds a system prompt of its own when none is given. Memory: an estimate.",

@@ -17,10 +17,9 @@ def tidied(question: str) -> str:
     """
     text = _WIDE.sub(lambda found: unicodedata.normalize("NFKC", found[0]), question.strip())
     text = _DOUBLED.sub(r"\1", text)
-    letters = [letter for letter in text if letter.isascii() and letter.isalpha()]
-    if len(letters) < _SHORTEST or any(letter.islower() for letter in text):
-        return text
-    if " " not in text and text.isascii():  # a single word may be an abbreviation
+    letters = [letter for letter in text if letter.isalpha()]
+    # A single word may be an abbreviation; kana and kanji are no capitals.
+    if len(letters) < _SHORTEST or " " not in text or not all(map(str.isupper, letters)):
         return text
     lowered = re.sub(r"\bi\b", "I", text.lower())
     return lowered[:1].upper() + lowered[1:]
