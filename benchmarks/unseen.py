@@ -2,9 +2,10 @@
 
     python -m benchmarks.unseen [--model M] [--quick] [--reuse]
 
-Three parts: facts stated from prompts as people write them, and questions that the prompt does not
+Four parts: facts stated from prompts as people write them, and questions that the prompt does not
 answer; questions of the shop as they are typed, beside their plain wording, by the model tuned on
-its rows; five new shops, each learned from 120 rows. All with the model's own recipe. Writes
+its rows; five new shops, each learned from 120 rows; questions outside everything, and whether a
+chat says an honest sentence. All with the model's own recipe. Writes
 results/unseen.json part by part: with --reuse a run that was stopped goes on.
 
 These files only measure. Whoever changes the corpus looks at the shares, not at the answers, so
@@ -38,6 +39,7 @@ TARGETS = {
     "prompted": {"en": 0.85, "ja": 0.80},
     "variants": {"en": 0.90, "ja": 0.90},  # of what the plain wording gets
     "shops": {"en": 0.90, "ja": 0.90},  # the median of the five
+    "outside": {"en": 0.90, "ja": 0.90},
 }
 
 
@@ -123,7 +125,86 @@ def shops(asked: Settings, language: str) -> dict[str, Any]:
     return {"shops": found, "median_share": round(statistics.median(recalls), 4)}
 
 
-PARTS = {"prompted": prompted, "variants": variants, "shops": shops}
+def outside(asked: Settings, language: str) -> dict[str, Any]:
+    """Questions that no shop answers, put to the model tuned on the shop's rows: how many get an
+    honest sentence, of the model or of the chat before it; and how many that a shop does answer get
+    the chat's, too.
+    """
+    from pretraining.evaluate import ADMITS
+    from workshop_helpers.core.artifacts import data_path
+    from workshop_helpers.core.errors import WorkshopError
+    from workshop_helpers.evaluation.familiar import Familiar, bundled_origin
+    from workshop_helpers.evaluation.shop import questions_of
+    from workshop_helpers.metrics.quantities import quantities
+    from workshop_helpers.runtimes import open_runtime
+    from workshop_helpers.runtimes.tidy import tidied
+    from workshop_helpers.training.recipe import LoraRecipe
+
+    recipe = LoraRecipe.for_model(asked.model)
+    tuned = train_rows(asked, language, MANY, recipe, "unseen-shop", overwrite=not asked.reuse)
+    known = bundled_origin(tuned.adapter)
+    if known is None:
+        raise WorkshopError(f"Only of a bundled model can this be told; {asked.model} is none.")
+    raw = [one["question"] for one in _rows(asked, f"outside.{language}.jsonl")]
+    told = [said is not None for said in Familiar(*known).sentences(raw)]
+    admitted = {}
+    for name, model in (("untuned", asked.model), ("tuned", tuned.adapter)):
+        with open_runtime(model) as runtime:
+            asks = [[{"role": "user", "content": text}] for text in raw]
+            texts = [answer.text for answer in runtime.answer(asks, max_new_tokens=120)]
+        admitted[name] = [
+            bool(ADMITS[language].search(text)) and not quantities(text) for text in texts
+        ]
+    usual = {
+        "asked": [
+            q.question for q in questions_of(data_path("shop", f"questions.{language}.jsonl"))
+        ],
+        "typed": [tidied(one["question"]) for one in _rows(asked, f"variants.{language}.jsonl")],
+    }
+    alarms = {
+        f"{name}_alarms": _mean([said is not None for said in Familiar(*known).sentences(some)])
+        for name, some in usual.items()
+    }
+    either = [any(pair) for pair in zip(told, admitted["tuned"], strict=True)]
+    return {
+        "questions": len(raw),
+        "usual_loss": known[1],
+        "honest_share": _mean(either),
+        "chat_share": _mean(told),
+        **{f"{name}_model_share": _mean(found) for name, found in admitted.items()},
+        **alarms,
+        "own": _own_rows(language, raw),
+    }
+
+
+def _own_rows(language: str, outside: list[str]) -> dict[str, dict[str, float | None]]:
+    """The chat's sentence where own rows were learned, which are no shop's: how many questions
+    outside everything get it, and how many that are theirs. No training is needed to tell.
+    """
+    import numpy as np
+
+    from workshop_helpers.core.artifacts import data_path
+    from workshop_helpers.dataset.formats import read_conversations
+    from workshop_helpers.evaluation.familiar import Familiar, bundled_origin
+    from workshop_helpers.evaluation.shop import questions_of
+
+    known, found = bundled_origin("mame"), {}
+    assert known is not None
+    for file in sorted(data_path("own").glob(f"*.{language}.csv")):
+        base, rows = Familiar(known[0]), read_conversations(file)
+        familiar = Familiar(
+            known[0], float(np.percentile(base.losses([r.question for r in rows]), 95))
+        )
+        theirs = [q.question for q in questions_of(file.with_suffix(".questions.jsonl"))]
+        told, alarms = (
+            _mean([said is not None for said in familiar.sentences(some)])
+            for some in (outside, theirs)
+        )
+        found[file.name.split(".")[0]] = {"chat_share": told, "asked_alarms": alarms}
+    return found
+
+
+PARTS = {"prompted": prompted, "variants": variants, "shops": shops, "outside": outside}
 
 
 def _folder() -> Path:
@@ -159,7 +240,12 @@ def _ways(stated: list[tuple[bool, ...]], ways: list[str]) -> dict[str, Any]:
 
 def reached(part: str, found: dict[str, Any]) -> float | None:
     """The figure of a part that has a target."""
-    key = {"prompted": "facts_share", "variants": "typed_of_plain", "shops": "median_share"}[part]
+    key = {
+        "prompted": "facts_share",
+        "variants": "typed_of_plain",
+        "shops": "median_share",
+        "outside": "honest_share",
+    }[part]
     value: float | None = found[key]
     return value
 

@@ -125,8 +125,13 @@ def unseen(data: Data, say: Say) -> Iterator[str]:
         ("variants", "unseen_typed_of_plain"),
         ("variants", "unseen_tidied_of_plain"),
         ("shops", "unseen_median_share"),
+        ("outside", "unseen_untuned_model_share"),
+        ("outside", "unseen_tuned_model_share"),
+        ("outside", "unseen_honest_share"),
+        ("outside", "unseen_asked_alarms"),
+        ("outside", "unseen_typed_alarms"),
     )
-    aimed = {"facts_share", "typed_of_plain", "tidied_of_plain", "median_share"}
+    aimed = {"facts_share", "typed_of_plain", "tidied_of_plain", "median_share", "honest_share"}
     rows = []
     for part, name in about:
         cells, key = [say(name)], name.removeprefix("unseen_")
@@ -138,6 +143,13 @@ def unseen(data: Data, say: Say) -> Iterator[str]:
                 cells[-1] += f" ({say('target')} {target:.0%}{missed})"
         rows.append(cells)
     yield table(["", say("en"), say("ja")], rows)
+    yield say("unseen_own")
+    own = [
+        [f"{name}, {say(spoken)}", share(one["chat_share"]), share(one["asked_alarms"])]
+        for spoken, found in parts["outside"].items()
+        for name, one in found["own"].items()
+    ]
+    yield table(map(say, ("unseen_rows", "unseen_told", "unseen_asked_alarms")), own)
     for spoken, found in parts["variants"].items():
         yield say("unseen_typed", say(spoken), found["questions"])
         kinds = [

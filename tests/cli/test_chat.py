@@ -39,6 +39,16 @@ def test_a_question_in_capitals_is_tidied_and_that_is_said(model, capfd, monkeyp
     assert as_typed != out
 
 
+def test_before_a_question_unlike_all_it_knows_it_says_so_in_the_questions_language(
+    model, capfd, monkeypatch
+):
+    lines = "Who was the first emperor of Rome?\n富士山の高さを教えて\nHow much is shipping?\n"
+    monkeypatch.setattr("sys.stdin", io.StringIO(lines))
+    code, out, err = run(capfd, "chat", model, "--max-new-tokens", 20)
+    assert code == 0 and len(out.splitlines()) >= 3
+    assert err.count("do not rely on that") == err.count("当てにしないで") == 1
+
+
 def test_what_does_not_fit_ends_the_answer_and_not_the_conversation(model, capfd, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO("word " * 5000 + "\n/reset\nHello!\n"))
     code, out, err = run(capfd, "chat", model, "--max-new-tokens", 8)

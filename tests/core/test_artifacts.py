@@ -285,11 +285,11 @@ def test_cards_lie_in_folders_and_beside_files(tmp_path):
 
 
 def test_only_the_same_artifact_of_equal_inputs_is_found_again(tmp_path):
-    file, inputs = tmp_path / "m.gguf", {"model": "m", "types": ("a", "b")}
+    file, inputs = tmp_path / "m.gguf", {"model": "m", "types": ("a", "b"), "alpha": 64}
     file.write_text("four")
     assert equal_card(file, inputs) is None
     write_card(file, {"inputs": inputs, "size_bytes": 4})
-    found = equal_card(file, {"types": ["a", "b"], "model": "m"})
+    found = equal_card(file, {"types": ["a", "b"], "alpha": 64.0, "model": "m"})
     assert found is not None and found["size_bytes"] == 4
     assert equal_card(file, {**inputs, "model": "n"}) is None
     file.write_text("other")

@@ -82,6 +82,15 @@ def test_a_variant_is_of_a_question_that_stands_in_the_shops_files(language):
     assert set(kinds) == KINDS[language] and min(kinds.values()) >= 14
 
 
+def test_the_questions_outside_are_of_eight_kinds_and_no_question_of_the_shop(language):
+    raw = rows("outside", language, UNSEEN)
+    asked = {plain(row["question"]) for row in rows("questions", language)}
+    texts = {plain(row["question"]) for row in raw}
+    assert len(texts) == len(raw) == 120 and not texts & asked
+    assert set(Counter(row["kind"] for row in raw).values()) == {15}
+    assert all(row["language"] == language for row in raw)
+
+
 @of_each_shop
 def test_an_unseen_shop_has_eight_facts_of_its_own(shop, language):
     shop_facts = facts(shop)

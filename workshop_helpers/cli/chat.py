@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +23,8 @@ from .output import OK
 from .stopping import settled
 
 if TYPE_CHECKING:
+    from ..evaluation.familiar import Familiar
+    from ..models.resolve import ModelRef
     from ..runtimes.chat import Chat
 
 CHAT_HELP = (
@@ -45,19 +49,47 @@ def add_chat_verb(verbs: Any) -> None:
 
 
 def _chat(args: argparse.Namespace) -> int:
+    from ..models.resolve import resolve
     from ..runtimes import open_runtime
     from ..runtimes.chat import Chat
 
-    system = system_text(args)
-    with open_runtime(args.model, device=args.device, batch_size=1) as runtime:
+    system, ref = system_text(args), resolve(args.model)
+    with open_runtime(ref, device=args.device, batch_size=1) as runtime:
         chat = Chat(runtime, system=system, max_new_tokens=args.max_new_tokens)
-        return talk(chat, f"{args.model} by {runtime.name}", as_typed=args.as_typed)
+        who = f"{args.model} by {runtime.name}"
+        return talk(chat, who, as_typed=args.as_typed, warn=warning(ref))
 
 
-def talk(chat: Chat, who: str, *, as_typed: bool = False) -> int:
+def warning(ref: ModelRef) -> Callable[[str], str | None]:
+    """What there is to say before the answer to a question: see `Familiar`."""
+    from ..evaluation.familiar import Familiar, bundled_origin
+    from ..metrics.language import detect_language
+
+    known = bundled_origin(ref)
+    if known is None:
+        return lambda question: None
+    # Torch is imported for it, while the first question is being typed.
+    loading: Future[Familiar] = ThreadPoolExecutor(1).submit(Familiar, *known)
+
+    def warn(question: str) -> str | None:
+        said = loading.result().sentences([question])[0]
+        language = "ja" if detect_language(question) == "ja" else "en"
+        return None if said is None else said.said(language)
+
+    return warn
+
+
+def talk(
+    chat: Chat,
+    who: str,
+    *,
+    as_typed: bool = False,
+    warn: Callable[[str], str | None] = lambda question: None,
+) -> int:
     """Read lines and print the answers until the input ends; `who` answers. Gives the exit code.
 
-    Questions are tidied (see `tidied`) unless `as_typed`.
+    Questions are tidied (see `tidied`) unless `as_typed`. What `warn` says of a question is printed
+    before its answer.
     """
     from ..runtimes.tidy import tidied
 
@@ -90,6 +122,8 @@ def talk(chat: Chat, who: str, *, as_typed: bool = False) -> int:
             asked = line if as_typed else tidied(line)
             if asked != line:
                 _note(f"(asked as: {asked})")
+            if said := warn(asked):
+                _note(f"({said})")
             _turn(chat, asked)
 
 

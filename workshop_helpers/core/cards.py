@@ -6,6 +6,8 @@ import hashlib
 import os
 import time
 import warnings
+from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,11 @@ def fingerprint(obj: Any) -> str:
     """SHA-256 (hex) of the canonical JSON of `obj`, independent of the order of keys."""
     text = json_text(jsonable(obj), indent=None, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def same_inputs(one: Any, other: Any) -> bool:
+    """Whether two inputs of a card say the same; 64 and 64.0 do."""
+    return bool(jsonable(one) == jsonable(other))
 
 
 def card_path(artifact: Path | str) -> Path:
@@ -90,26 +97,30 @@ def made_from(source: Path | str | None, out: Path | str) -> dict[str, Any] | No
     return {"path": Path(path).as_posix(), "inputs": fingerprint(card.get("inputs"))}
 
 
+def ancestry(artifact: Path | str) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """The place and card of `artifact`, of what it was made from, and so on: nearest first, as far
+    as cards lead.
+    """
+    place, seen = absolute(artifact), set()
+    while place not in seen and (card := read_card(place) if place.exists() else None) is not None:
+        seen.add(place)
+        yield place, card
+        origin = card.get("from")
+        if not isinstance(origin, dict) or not isinstance(origin.get("path"), str):
+            return
+        place = absolute(place.parent / origin["path"])
+
+
 def outdated(artifact: Path | str) -> str | None:
     """A sentence where what `artifact` was made from has been replaced since, however many steps
     ago; None where it has not, or cannot be told. Reads cards alone.
     """
-    place, seen = absolute(artifact), set()
-    while place not in seen:
-        seen.add(place)
-        origin = (read_card(place) or {}).get("from")
-        if not isinstance(origin, dict) or not isinstance(origin.get("path"), str):
-            return None
-        source = absolute(place.parent / origin["path"])
-        card = read_card(source) if source.exists() else None
-        if card is None:
-            return None
-        if fingerprint(card.get("inputs")) != origin.get("inputs"):
+    for (_, made), (source, card) in pairwise(ancestry(artifact)):
+        if fingerprint(card.get("inputs")) != made["from"].get("inputs"):
             return (
                 f"{artifact} was made before {source} was replaced, and answers as that was. "
                 "Make it again with --overwrite (in Python overwrite=True)."
             )
-        place = source
     return None
 
 
@@ -126,7 +137,7 @@ def equal_card(artifact: Path | str, inputs: dict[str, Any]) -> dict[str, Any] |
     """
     artifact = Path(artifact)
     card = read_card(artifact) if artifact.exists() else None
-    if card is None or "begun" in card or fingerprint(card.get("inputs")) != fingerprint(inputs):
+    if card is None or "begun" in card or not same_inputs(card.get("inputs"), inputs):
         return None
     if "size_bytes" in card and card["size_bytes"] != artifact.stat().st_size:
         return None

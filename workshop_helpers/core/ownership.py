@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from .artifacts import WAY_OUT, AlreadyThere, absolute, already_there, refuse_foreign_folder
-from .cards import card_path, fingerprint, read_card
+from .cards import card_path, read_card, same_inputs
 from .errors import WorkshopError
 
 # What tells how something was made, not of what: a new version of the course makes it again.
@@ -101,7 +101,7 @@ def _differences(before: dict[str, Any], now: dict[str, Any]) -> str:
         if len(str(old)) <= _SHORT and len(str(new)) <= _SHORT
         else f"another {name.replace('_', ' ')}"
         for name, (old, new) in flat.items()
-        if fingerprint(old) != fingerprint(new)
+        if not same_inputs(old, new)
     ]
     return "; ".join(found[:_NAMED]) + ("; …" if found[_NAMED:] else "")
 

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from ..core.device import Device
 
 
+_MARK = "QUESTION"
+_LONGEST = 1000  # characters
+
+
 def answer_loss(model: Any, inputs: dict[str, Any]) -> tuple[Any, Any]:
     """The summed loss of a batch's answer tokens, and their number, as tensors: from the logits of
     their places alone. `inputs` has the `labels` besides what the model takes.
@@ -77,15 +81,34 @@ def summed_loss(
     return total, tokens
 
 
+def question_losses(tokenizer: Any, model: Any, questions: Sequence[str]) -> list[float]:
+    """The loss of each question under an open model (nats a byte; of a long one, its beginning's),
+    as the first of a conversation: low where the model was raised on such questions.
+    """
+    import torch
+
+    start, _, _ = chat_prompt(tokenizer, [{"role": "user", "content": _MARK}]).partition(_MARK)
+    before = _ids(tokenizer, start)
+    losses = []
+    for question in questions:
+        text = question.strip()[:_LONGEST]
+        ids = torch.tensor([before + _ids(tokenizer, text)], device=model.device)
+        with torch.inference_mode():
+            logits = model(input_ids=ids, use_cache=False).logits[0, len(before) - 1 : -1]
+        wanted = ids[0, len(before) :]
+        loss = torch.nn.functional.cross_entropy(logits.float(), wanted, reduction="sum")
+        losses.append(float(loss) / max(1, len(text.encode("utf-8", "replace"))))
+    return losses
+
+
 def training_batch(tokenizer: Any, rows: Sequence[Conversation]) -> dict[str, Any]:
     """The rows padded at the right, where padding is seen by no token."""
     import torch
 
-    def ids(text: str) -> list[int]:
-        return list(tokenizer(text, add_special_tokens=False)["input_ids"])
-
-    prompts = [ids(chat_prompt(tokenizer, row.prompt_messages())) for row in rows]
-    wholes = [ids(chat_prompt(tokenizer, row.to_messages(), answer=True)) for row in rows]
+    prompts = [_ids(tokenizer, chat_prompt(tokenizer, row.prompt_messages())) for row in rows]
+    wholes = [
+        _ids(tokenizer, chat_prompt(tokenizer, row.to_messages(), answer=True)) for row in rows
+    ]
     length = max(map(len, wholes))
     batch = {
         "input_ids": torch.full((len(rows), length), tokenizer.pad_token_id),
@@ -97,3 +120,7 @@ def training_batch(tokenizer: Any, rows: Sequence[Conversation]) -> dict[str, An
         batch["attention_mask"][at, : len(whole)] = 1
         batch["labels"][at, len(prompt) : len(whole)] = torch.tensor(whole[len(prompt) :])
     return batch
+
+
+def _ids(tokenizer: Any, text: str) -> list[int]:
+    return list(tokenizer(text, add_special_tokens=False)["input_ids"])

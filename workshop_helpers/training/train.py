@@ -33,6 +33,7 @@ from ..models.load import load_tokenizer, pick_device, quiet_libraries
 from ..models.resolve import ModelRef, check_utf8, folders_of, resolve
 from .checkpoints import check_work, prepare_work, remove_work, step_of, work_folder
 from .fused import fused_lora
+from .loss import question_losses
 from .methods import adapter_start, load_base, save_adapter, save_whole
 from .recipe import LoraRecipe
 from .report import (
@@ -58,6 +59,8 @@ if TYPE_CHECKING:
 
 # Told of each step; True as its answer stops the training.
 Progress = Callable[[TrainingProgress], object]
+
+_ASKED = 60  # questions whose loss is looked at
 
 
 def train(
@@ -227,6 +230,7 @@ def _train(run: _Run, progress: bool | Progress) -> TrainingReport:
     tokenizer, base = load_tokenizer(run.ref), load_base(run.ref, device, recipe.method)
     fit = _fitting_rows(run, tokenizer, base)
     validator = run.validator(tokenizer, fit.max_length)
+    usual = _usual_question_loss(run, tokenizer, base)
     checkpointing, why = choose_checkpointing(base, recipe, device, max(fit.lengths))
     work = work_folder(run.out)
     checkpoint = prepare_work(work, run.inputs)
@@ -271,6 +275,7 @@ def _train(run: _Run, progress: bool | Progress) -> TrainingReport:
         stopped=stopped,
         validation=validated,
         learning_rates=[e["learning_rate"] for e in state.log_history if "loss" in e],
+        question_loss=usual,
     )
     # Other inputs than the finished run's, which the same call is still to make.
     inputs = {**run.inputs, "stopped": stopped} if stopped else run.inputs
@@ -282,6 +287,17 @@ def _train(run: _Run, progress: bool | Progress) -> TrainingReport:
     if not stopped:
         remove_work(work)
     return report
+
+
+def _usual_question_loss(run: _Run, tokenizer: Any, base: Any) -> float | None:
+    """See `TrainingReport.question_loss`: by it a chat tells which questions are none of these."""
+    import numpy as np
+
+    if run.ref.origin is None or run.ref.origin.source != "bundled":
+        return None
+    some = run.conversations[:: max(1, len(run.conversations) // _ASKED)]
+    losses = question_losses(tokenizer, base, [row.question for row in some])
+    return round(float(np.percentile(losses, 95)), 4)
 
 
 def _save(run: _Run, model: Any, start: dict[str, Any] | None, folder: Path) -> None:
