@@ -2,8 +2,9 @@
 [options]
 
 Names: learning, quantization, speed, data_check, scoring (all five without a name); learning_map,
-recipe_search, curve, unseen; training, own_rows and real_models (which need smollm2); runtimes,
-adapters and families (which need a running Ollama); stage. Options go to each of them;
+recipe_search, curve, unseen; training, verifying, own_rows and real_models (which need smollm2);
+demo (which needs an earlier commit's checkout); runtimes, adapters and families (which need a
+running Ollama); stage. Options go to each of them;
 `python -m benchmarks.NAME --help` lists them.
 """
 
@@ -17,8 +18,8 @@ from benchmarks.common import ROOT
 # Quantization takes the adapter that learning has trained, if it finds one.
 NAMES = ("learning", "quantization", "speed", "data_check", "scoring")
 OTHERS = (
-    "learning_map", "recipe_search", "curve", "unseen", "training", "own_rows", "real_models",
-    "runtimes", "adapters", "families", "stage",
+    "learning_map", "recipe_search", "curve", "unseen", "training", "verifying", "own_rows",
+    "real_models", "demo", "runtimes", "adapters", "families", "stage",
 )  # fmt: skip
 
 

@@ -58,8 +58,6 @@ TITLE = {
     "ja": "プロンプトの事実・重みの丸め・言い回し",
 }
 MODELS = ("mame", "smollm2")
-# For 100 rows; what differs from the catalogue's.
-RECIPES = {"smollm2": {"rank": 16, "alpha": 32, "epochs": 10}}
 SCORES = ("recall", "contradicted", "unsupported")
 LONGEST = 64  # tokens of an answer: an untuned model goes on and on
 
@@ -291,7 +289,7 @@ class Bench:
         """Of a training on 100 rows."""
         from workshop_helpers.training.recipe import LoraRecipe
 
-        return LoraRecipe.for_model(self.model).replace(**RECIPES.get(self.model, {}))
+        return LoraRecipe.for_model(self.model)
 
     @cached_property
     def shop(self) -> Callable[[str], Shop]:

@@ -9,6 +9,7 @@ python -m benchmarks.verifying --model smollm2 [--quick] [--without WAY]
 from __future__ import annotations
 
 import statistics
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from benchmarks.common import (
     train_rows,
 )
 
+TITLE = {"en": "Putting 90 questions to a model", "ja": "質問90問をモデルに答えさせる"}
 WAYS = ("runtime", "generate", "llama.cpp")
 TARGET = 4.0  # times as fast as `generate`
 TIE = 1e-3  # nats: what rounding in 32 bits may decide
@@ -119,11 +121,11 @@ def measure(asked: Settings, ways: tuple[str, ...]) -> dict[str, Any]:
     return {"language": language, "questions": count, "max_new_tokens": longest, "models": figures}
 
 
-def main() -> None:
-    arguments = parser(__doc__)
-    arguments.add_argument("--without", choices=WAYS[1:], nargs="+", default=[])
-    arguments.set_defaults(model="smollm2")
-    args = arguments.parse_args()
+def main(arguments: list[str]) -> int:
+    made = parser(__doc__ or "")
+    made.add_argument("--without", choices=WAYS[1:], nargs="+", default=[])
+    made.set_defaults(model="smollm2", languages=["en"])
+    args = made.parse_args(arguments)
     asked = settings("verifying", args)
     found = measure(asked, tuple(way for way in WAYS if way not in args.without))
     rows = [
@@ -140,8 +142,9 @@ def main() -> None:
     ]
     head = ("", "seconds", "processor", "times ours", "parted: ties + others")
     table(f"{found['questions']} questions", head, rows)
-    save(asked, {"target": TARGET, "tie": TIE, "runs": RUNS, **found})
+    save(asked, {"title": TITLE, "target": TARGET, "tie": TIE, "runs": RUNS, **found})
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))

@@ -233,11 +233,22 @@ def learning_map(data: Data, say: Say) -> Iterator[str]:
                     ranged(_spread([run.get(key) for run in runs]), share)
                     for key in ("recall", "contradicted", "unsupported")
                 )
+                cost = [
+                    ranged(_spread([run.get("general") for run in runs]), share),
+                    ranged(
+                        _spread([run.get("processor_seconds") for run in runs]), "{:.0f} s".format
+                    ),
+                    ranged(
+                        _spread([gigabytes(run.get("peak_bytes")) for run in runs]),
+                        "{:.1f} GB".format,
+                    ),
+                ]
                 told = (x if isinstance(x, str) else short(x) for x in setting[1:])
-                rows.append([*told, *scores, str(len(runs))])
+                rows.append([*told, *scores, *cost, str(len(runs))])
         heads = ("candidate", "rows", "epochs", "rate", "batch_size")
-        scored = ("recall", "contradicted", "unsupported", "trainings")
-        yield table(map(say, (*heads, *scored)), rows)
+        scored = ("recall", "contradicted", "unsupported", "general_knowledge")
+        cost_heads = ("map_processor", "map_peak", "trainings")
+        yield table(map(say, (*heads, *scored, *cost_heads)), rows)
     yield say("map_spread")
 
 
@@ -299,6 +310,7 @@ def map_picture(data: Data, language: str) -> str:
             [
                 Panel(title, [(short(x), y, share(y)) for x, y in curve(by).items()], "good", 58)
                 for by, title in titles.items()
+                if len(curve(by)) > 1  # varied
             ]
         )
     return picture(lines)
@@ -325,6 +337,10 @@ def map_table(data: Data, language: str) -> str:
         body.append([name, share(median(talk)), *shares])
     heads = (say("map_rows", rows) for rows in numbers)
     return table([say("map_head"), say("map_talk"), *heads], body)
+
+
+def gigabytes(size: int | None) -> float | None:
+    return None if size is None else size / 1e9
 
 
 def _spread(values: list[float | None]) -> Data | None:

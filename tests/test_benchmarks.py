@@ -622,7 +622,7 @@ def test_every_benchmark_tells_how_it_is_used(name, capsys):
         import_module(f"benchmarks.{name}").main(["--help"])
     told = capsys.readouterr().out
     assert left.value.code == 0 and "--quick" in told
-    none = ("families", "scoring", "own_rows", "real_models")  # which take no model
+    none = ("families", "scoring", "own_rows", "real_models", "demo")  # which take no model
     assert ("--model " in told) is (name not in none)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from commands import run
 from families import FAMILIES, HARD_TEXTS, save_family
 from real_models import fetched
 from token_diff import token_diff
@@ -142,7 +143,9 @@ def values(gguf: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.slow
-def test_the_whole_way_works_by_its_name(smollm2: FetchedModel, tmp_path: Path) -> None:
+def test_the_whole_way_works_by_its_name(
+    smollm2: FetchedModel, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     row = Conversation((Message("user", QUESTION[0]["content"]), Message("assistant", ANSWER)))
     recipe = LoraRecipe.for_model("smollm2").replace(epochs=12, batch_size=1, schedule="constant")
     adapter = train("smollm2", [row], tmp_path / "adapter", recipe).adapter
@@ -158,6 +161,13 @@ def test_the_whole_way_works_by_its_name(smollm2: FetchedModel, tmp_path: Path) 
         with open_runtime(model) as runtime:
             (answer,) = runtime.answer([QUESTION], max_new_tokens=24)
         assert (answer.text, answer.stopped) == (ANSWER, True)
+    questions = tmp_path / "questions.jsonl"
+    asked = {"question": QUESTION[0]["content"], "facts": ["8:45"], "language": "en"}
+    questions.write_text(json.dumps(asked) + "\n", encoding="utf-8")
+    models = ("smollm2", adapter, merged.model, small.path)
+    code, out, _ = run(capfd, "verify", *models, "--questions", questions, "--json")
+    recalls = [one["summary"]["recall"] for one in json.loads(out)["candidates"]]
+    assert (code, recalls) == (0, [0.0, 1.0, 1.0, 1.0])
 
 
 def test_a_gemma_of_any_size_comes_back_as_it_was(tmp_path: Path) -> None:

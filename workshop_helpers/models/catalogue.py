@@ -151,9 +151,9 @@ GEMMA_270M = CatalogueEntry(
     "gemma3-270m", "google/gemma-3-270m", "9b0cfec892e2bc2afd938c98eabe4e4a7b1e0ca1",
     "Gemma Terms of Use", True, ("en", "ja", "140+ languages"), 268_098_176, 4.0, None, "Gemma",
     "Gemma3ForCausalLM",
-    # That of trials on SmolLM2. On this one it has taught two rows in twelve epochs, and the turns
-    # of its template; nothing more was tried.
-    recipe={"rank": 16, "alpha": 32, "learning_rate": 1e-3, "epochs": 5, "batch_size": 4},
+    # One trial a language: 76 % (English) and 66 % (Japanese) of the facts in 58 validation
+    # questions. Rank 16 was not tried beyond ten rows.
+    recipe={"rank": 64, "alpha": 128, "learning_rate": 1e-3, "epochs": 8, "batch_size": 4},
     note="A base model: it continues text and has learned no chat. The course gives it Gemma's "
     "turns, which tuning teaches it. Half of its weights are the embedding of 262,144 tokens. "
     "Memory: an estimate.",
