@@ -313,7 +313,7 @@ def map_picture(data: Data, language: str) -> str:
                 if len(curve(by)) > 1  # varied
             ]
         )
-    return picture(lines)
+    return picture([line for line in lines if line])
 
 
 def map_table(data: Data, language: str) -> str:
@@ -330,11 +330,14 @@ def map_table(data: Data, language: str) -> str:
             every[model, of] = (curve("rows"), talk)
     numbers = sorted({rows for found, _ in every.values() for rows in found})
     body = []
-    for (model, spoken), (found, talk) in sorted(every.items()):
+    order = list(data["models"])
+    for (model, spoken), (found, talk) in sorted(
+        every.items(), key=lambda one: order.index(one[0][0])
+    ):
         recipe = data["models"][model]["recipe"]
         name = say("map_model", model, say(spoken), f"{recipe['epochs']:g}", recipe["rank"])
         shares = (share(found.get(rows)) for rows in numbers)
-        body.append([name, share(median(talk)), *shares])
+        body.append([name, share(median(talk) if talk else None), *shares])
     heads = (say("map_rows", rows) for rows in numbers)
     return table([say("map_head"), say("map_talk"), *heads], body)
 
