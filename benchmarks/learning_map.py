@@ -50,7 +50,8 @@ TITLE = {"en": "What decides: rows, epochs, learning rate", "ja": "決め手は�
 @dataclass(frozen=True)
 class Point:
     """One training: how many rows of the shop, how many times, at which rate; `drawn`: rows chosen
-    by chance with `seed` instead of the first ones. `seed` also orders them in training.
+    by chance with `seed` instead of the first ones. `seed` also orders them in training. Of no rows
+    it is the untuned model.
     """
 
     language: str
@@ -119,7 +120,8 @@ def points(
     long = [v for v in varied if v["rows"] > MANY]
     rounds = [(quickly, 0, False), (quickly, 1, True), (long, 0, False), (long, 1, True)]
     rounds += [(quickly, 2, False), (long, 2, False)]
-    return [
+    untuned = [Point(language, 0, 0, 0.0, 0, seed=0, drawn=False) for language in languages]
+    return untuned + [
         Point(language, **values, seed=seed, drawn=drawn)
         for part, seed, drawn in rounds
         if seed < trainings
@@ -136,6 +138,8 @@ def train_and_ask(bench: Bench, point: Point, start: LoraRecipe) -> dict[str, An
     from workshop_helpers.training.train import train
 
     asked = bench.asked
+    if not point.rows:
+        return ask(bench, point.language, asked.model)
     rows = read_conversations(data_path("shop", f"train.{point.language}.jsonl"))
     out = asked.folder("learning_map", point.language)
     before = time.process_time()
@@ -153,15 +157,20 @@ def train_and_ask(bench: Bench, point: Point, start: LoraRecipe) -> dict[str, An
             raise
         return {"diverged": True}
     used = time.process_time() - before
-    found = bench.examine("map", point.language, report.adapter)
-    scores = {name: round(found[name], 4) for name in SCORES}
-    scores |= {"general": general(report.adapter, point.language, quick=asked.quick)}
+    scores = ask(bench, point.language, report.adapter)
     shutil.rmtree(out, ignore_errors=True)
     return scores | {
         "final_loss": round(report.final_loss, 4),
         "processor_seconds": round(used, 1),
         "peak_bytes": report.peak_memory_bytes,
     }
+
+
+def ask(bench: Bench, language: str, model: str | Path) -> dict[str, Any]:
+    """What a model states in the shop's held-out questions, and what it knows beside the shop."""
+    found = bench.examine("map", language, model)
+    scores = {name: round(found[name], 4) for name in SCORES}
+    return scores | {"general": general(model, language, quick=bench.asked.quick)}
 
 
 def general(model: str | Path, language: str, *, quick: bool = False) -> float:
@@ -209,7 +218,7 @@ def report(runs: list[dict[str, Any]]) -> None:
                 str(run["seed"]),
                 *(percent(run.get(name)) for name in (*SCORES, "general")),
                 f"{run['processor_seconds']:.0f} s" if "processor_seconds" in run else "",
-                "diverged" if run.get("diverged") else f"{run['final_loss']:.3f}",
+                "diverged" if run.get("diverged") else f"{run.get('final_loss', 0):.3f}",
             ]
             for run in runs
         ],

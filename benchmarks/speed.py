@@ -175,8 +175,9 @@ class Trainer:
     """A process that trains when it is told to, so that nothing this process does in between
     reaches it.
 
-    `module`, of the checkout `root`, reads a task a line and answers with its seconds; `task` is
-    what all its tasks have in common; `judge` says of an adapter what it has learned.
+    `module`, of the checkout `root`, run by `python`, reads a task a line and answers with its
+    seconds; `task` is what all its tasks have in common; `judge` says of an adapter what it has
+    learned.
     """
 
     def __init__(
@@ -186,6 +187,7 @@ class Trainer:
         task: dict[str, Any],
         judge: Callable[[Path], dict[str, float]],
         root: Path = ROOT,
+        python: str = sys.executable,
     ) -> None:
         self.asked, self.task, self.judge = asked, task, judge
         self.name = module.rpartition(".")[2] + ("" if root == ROOT else f" in {root.name}")
@@ -194,7 +196,7 @@ class Trainer:
         errors = self.folder / "stderr"
         self.errors = self.stack.enter_context(errors.open("w+", encoding="utf-8"))
         self.process = subprocess.Popen(
-            [sys.executable, "-m", module],
+            [python, "-m", module],
             cwd=root,
             env={**CLEAN_ENVIRONMENT, "PYTHONPATH": str(root)},
             stdin=subprocess.PIPE,

@@ -2,13 +2,14 @@
 in turns: seconds, tokens a second, memory, and what was learned.
 
     python -m benchmarks.training [--model smollm2] [--rows 40] [--epochs 3] [--repeats 3]
-        [--beside TREE …]
+        [--beside TREE …] [--unsloth PYTHON]
 
 TREE is a checkout of an earlier commit (`git worktree add --detach TREE COMMIT`), which this
-environment's Python runs. All train the model's documented recipe for so many epochs on the shop's
-first rows, each way in processes of its own; one more training before is not counted. Seconds of
-the processor (all threads) are measured beside those of the clock, since a busy machine lengthens
-them less. The loss is that of the adapter on the 20 rows behind the training's, in this package.
+environment's Python runs; PYTHON is that of an environment in which Unsloth is installed. All train
+the model's documented recipe for so many epochs on the shop's first rows, each way in processes of
+its own; one more training before is not counted. Seconds of the processor (all threads) are
+measured beside those of the clock, since a busy machine lengthens them less. The loss is that of
+the adapter on the 20 rows behind the training's, in this package.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from benchmarks.common import (
 )
 from benchmarks.speed import Trainer, trl_rows
 
-TITLE = {"en": "LoRA training, side by side", "ja": "LoRAの学習を並べて測る"}
+TITLE = {"en": "LoRA training of {}, side by side", "ja": "{}のLoRA学習を並べて測る"}
 HELD_OUT = 20
 
 
@@ -44,9 +45,14 @@ def commit_of(tree: Path) -> str:
 
 
 def side_by_side(
-    asked: Settings, trees: dict[str, Path], rows: int, epochs: float, repeats: int
+    asked: Settings,
+    trees: dict[str, Path],
+    rows: int,
+    epochs: float,
+    repeats: int,
+    unsloth: str | None = None,
 ) -> dict[str, Any]:
-    """`trees`: earlier commits by name."""
+    """`trees`: earlier commits by name. `unsloth`: the Python that has it."""
     from workshop_helpers.core.artifacts import data_path
     from workshop_helpers.dataset.formats import read_conversations
     from workshop_helpers.models.load import load_tokenizer, model_folder
@@ -77,6 +83,10 @@ def side_by_side(
     with ExitStack() as stack:
         ways = {"ours": Trainer(asked, "benchmarks.our_training", ours, learned)}
         ways["trl"] = Trainer(asked, "benchmarks.trl_default", theirs, learned)
+        if unsloth:
+            ways["unsloth"] = Trainer(
+                asked, "benchmarks.unsloth_training", theirs, learned, python=unsloth
+            )
         for name, tree in trees.items():
             ways[name] = Trainer(asked, "benchmarks.our_training", ours, learned, tree)
         for way in ways.values():
@@ -148,13 +158,15 @@ def main(arguments: list[str]) -> int:
     made.add_argument("--epochs", type=float, default=3, help="(default: %(default)s)")
     made.add_argument("--repeats", type=int, default=3, help="(default: %(default)s)")
     made.add_argument("--beside", type=Path, nargs="+", default=[], metavar="TREE")
+    made.add_argument("--unsloth", metavar="PYTHON")
     args = made.parse_args(arguments)
     asked = settings("training", args)
     trees = {commit_of(tree): tree.resolve() for tree in args.beside}
     repeats, epochs = (1, 0.1) if asked.quick else (args.repeats, args.epochs)
-    figures = side_by_side(asked, trees, args.rows, epochs, repeats)
+    figures = side_by_side(asked, trees, args.rows, epochs, repeats, args.unsloth)
     report(figures)
-    save(asked, {"title": TITLE, **figures})
+    name = Path(asked.model).name
+    save(asked, {"title": {la: text.format(name) for la, text in TITLE.items()}, **figures})
     return 0
 
 

@@ -576,7 +576,7 @@ def training(data: Data, say: Say) -> Iterator[str]:
     yield say(
         "training_about", data["model"]["name"], data["rows"], f"{data['recipe']['epochs']:g}"
     )
-    known = {"ours": say("training_ours"), "trl": say("training_trl")}
+    known = {"ours": say("training_ours"), "trl": say("training_trl"), "unsloth": "Unsloth"}
     ratios, rows = {"ours": dict.fromkeys(("seconds", "peak_bytes"), 1.0)} | data["ratios"], []
     for way, found in data["ways"].items():
         seconds, processor = (
@@ -596,6 +596,50 @@ def training(data: Data, say: Say) -> Iterator[str]:
         "training_peak", "training_loss", "training_times_seconds", "training_times_peak",
     )  # fmt: skip
     yield table(map(say, heads), rows)
+
+
+def verifying(data: Data, say: Say) -> Iterator[str]:
+    """The same questions by the course, by `generate` and by llama.cpp."""
+    aim = f"{data['target']:g}"
+    yield say("verifying_about", data["questions"], data["model"]["name"], data["tie"], aim)
+    rows = []
+    for model, ways in data["models"].items():
+        for way, found in ways.items():
+            ties = sum(abs(gap) <= data["tie"] for gap in found["parted"])
+            times = f"{found['takes']:.2f}×"
+            if way == "generate":
+                times = marked(times, found["takes"] >= data["target"], say)
+            rows.append(
+                [
+                    f"{say(f'verifying_{model}')}: {say(f'verifying_by_{way}')}",
+                    ranged(found["seconds"], "{:.1f}".format),
+                    ranged(found["processor_seconds"], "{:.1f}".format),
+                    times,
+                    f"{found['peak_bytes'] / 1e6:,.0f}",
+                    f"{ties} + {len(found['parted']) - ties}",
+                ]
+            )
+    heads = ("training_seconds", "training_processor", "verifying_times", "training_peak")
+    yield table(["", *map(say, (*heads, "verifying_parted"))], rows)
+
+
+def demo(data: Data, say: Say) -> Iterator[str]:
+    """The whole demo by this package and by earlier commits."""
+    yield say("demo_about", f"{data['target_at_most']:.0%}")
+    rows = []
+    for name, found in data["ways"].items():
+        ours, of = name == "ours", data["ours_to"].get(name)
+        took = [ranged(found[key], "{:.0f}".format) for key in ("seconds", "processor_seconds")]
+        share_of = "–" if of is None else share(1 / of["seconds"])
+        if of is not None:
+            share_of = marked(share_of, 1 / of["seconds"] <= data["target_at_most"], say)
+        recalls = data["runs"][name][-1]["recalls"].values()
+        stated = (share(list(of_language.values())[-1]) for of_language in recalls)
+        label = say("training_ours") if ours else say("training_commit", name)
+        rows.append([label, *took, share_of, *stated])
+    spoken = [say("demo_stated", say(la)) for la in data["runs"]["ours"][-1]["recalls"]]
+    heads = map(say, ("training_seconds", "training_processor", "demo_share"))
+    yield table(["", *heads, *spoken], rows)
 
 
 _WAYS = {
@@ -859,6 +903,9 @@ SECTIONS: dict[str, Callable[[Data, Say], Iterator[str]]] = {
     "adapters": adapters,
     "speed": speed,
     "training": training,
+    "training_mame": training,
+    "verifying": verifying,
+    "demo": demo,
     "data_check": data_check,
     "own_rows": own_rows,
     "scoring": scoring,

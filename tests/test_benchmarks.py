@@ -167,9 +167,12 @@ def test_the_map_changes_one_thing_at_a_time_and_the_telling_ones_come_first():
     assert all(sum(one[name] != usual[name] for name in usual) == 1 for one in changed)
     assert {one["epochs"] for one in changed} == {1, 3, 5, 10, 20}
     points = learning_map.points(recipe, ("en", "ja"))
-    assert len(set(points)) == len(points) == 2 * 3 * len([talk, start, *changed])
-    assert [p.rows for p in points[:4]] == [10, 10, 100, 100]
-    assert max(p.rows for p in points[:24]) == 100
+    assert len(set(points)) == len(points) == 2 * (1 + 3 * len([talk, start, *changed]))
+    assert [p.rows for p in points[:6]] == [0, 0, 10, 10, 100, 100]
+    assert max(p.rows for p in points[:26]) == 100
+    short = learning_map.settings_of(recipe, short=True)
+    assert {one["rows"] for one in short} == {10, 25, 50, 100, 250}
+    assert {one["learning_rate"] for one in short} == {usual["learning_rate"]}
 
 
 def test_drawn_rows_differ_with_the_seed_and_the_first_rows_do_not():
@@ -186,7 +189,7 @@ def test_fewer_trainings_of_a_point_leave_out_the_chances_not_the_points():
     recipe = LoraRecipe(epochs=8, learning_rate=1e-3, batch_size=4)
     once = learning_map.points(recipe, ("en",), trainings=1)
     assert {(p.seed, p.drawn) for p in once} == {(0, False)}
-    assert {p.rows for p in once} == {10, 25, 50, 100, 250, 500}
+    assert {p.rows for p in once} == {0, 10, 25, 50, 100, 250, 500}
     assert set(once) < set(learning_map.points(recipe, ("en",), trainings=2))
 
 

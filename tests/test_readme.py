@@ -132,7 +132,9 @@ def test_every_wording_is_used_and_fits_both_languages():
         assert set(texts) == {"en", "ja"}
         assert texts["en"].count("{}") == texts["ja"].count("{}")
         known = re.search(f"['\"]{re.escape(key)}['\"]", source) or f'"{key}"' in results
-        assert known or re.match("(startup|lora|against_trl|picture|real|typed|verdict)_", key), key
+        assert known or re.match(
+            "(startup|lora|against_trl|picture|real|typed|verdict|verifying)_", key
+        ), key
 
 
 def test_a_missed_speed_of_the_data_check_is_marked():

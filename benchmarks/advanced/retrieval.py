@@ -103,7 +103,9 @@ def smollm2() -> list[dict[str, Any]]:
             "prompt_tokens": run["prompt_tokens"],
         }
         for run in runs
-        if run["model"] == "smollm2" and run["part"] == "prompts"
+        if run["model"] == "smollm2"
+        and run["part"] == "prompts"
+        and (run["facts"], run["tuned"]) in names
     ]
 
 

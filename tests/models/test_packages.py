@@ -21,14 +21,14 @@ from token_diff import token_diff
 
 from benchmarks.families import CHAT, chat_ids, log_probabilities
 from workshop_helpers.core.artifacts import cache_folder, claim
-from workshop_helpers.core.cards import read_card
+from workshop_helpers.core.cards import made_from, read_card, write_card
 from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.dataset.formats import Conversation, Message
 from workshop_helpers.gguf.convert import convert
 from workshop_helpers.gguf.engine import LlamaEngine
 from workshop_helpers.gguf.header import read_gguf
 from workshop_helpers.gguf.logits import ServerLogits
-from workshop_helpers.gguf.quantize import quantize
+from workshop_helpers.gguf.quantize import OldGrid, opened_from, quantize
 from workshop_helpers.models.catalogue import CATALOGUE
 from workshop_helpers.models.files import stored_tensors
 from workshop_helpers.models.identity import identity
@@ -156,6 +156,8 @@ def test_the_whole_way_works_by_its_name(
     assert (merged.model / "NOTICE").is_file()
     f16 = convert(merged.model, tmp_path / "m-F16.gguf")
     small = quantize(f16.path, "Q8_0")
+    with pytest.warns(OldGrid, match=r"smollm2.*Q4_1.*Q8_0"):
+        quantize(f16.path, "Q4_1")
     assert f16.check.problems == small.check.problems == []
     for model in (merged.model, small.path):
         with open_runtime(model) as runtime:
@@ -168,6 +170,24 @@ def test_the_whole_way_works_by_its_name(
     code, out, _ = run(capfd, "verify", *models, "--questions", questions, "--json")
     recalls = [one["summary"]["recall"] for one in json.loads(out)["candidates"]]
     assert (code, recalls) == (0, [0.0, 1.0, 1.0, 1.0])
+
+
+def test_only_a_tuned_model_of_an_opened_base_lies_on_an_old_grid(tmp_path: Path) -> None:
+    """By cards alone: of a model, and of what was made from it."""
+
+    def made(name: str, **card: Any) -> Path:
+        write_card(place := tmp_path / name, card)
+        place.write_bytes(b"")
+        return place
+
+    trained = {"inputs": {"stage": "train"}}
+    for base, of in (("smollm2", ("smollm2", "Q4_1")), ("mame", None)):
+        adapter = made(f"{base}-adapter", origin=base, **trained)
+        merged = made(f"{base}-model", origin=base, **{"from": made_from(adapter, tmp_path / "m")})
+        gguf = made(f"{base}.gguf", **{"from": made_from(merged, tmp_path / "g")})
+        assert opened_from(gguf) == opened_from(adapter) == of
+    untuned = made("untuned.gguf", origin="smollm2")
+    assert opened_from(untuned) is opened_from(tmp_path / "nothing") is None
 
 
 def test_a_gemma_of_any_size_comes_back_as_it_was(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ _RATIOS = (4.0, 1.0)
 _NAMED = 5  # rules of findings that are named
 _OTHERS = 100
 # The type to chat with, where it is among those made.
-SERVED = "Q4_K_M"
+SERVED, CAREFUL = "Q4_K_M", "Q8_0"  # the second where the first would take the tuning away
 Agree = Callable[[str], bool]
 
 
@@ -272,7 +272,8 @@ class _Own:
             for sentence in said:
                 walk.tell(sentence.said(walk.language))
             walk.model = self.model or self._choose(walk, fit, better)
-            walk.tell(self._expected(walk, fit))
+            for model in dict.fromkeys((walk.model, fit.model)):
+                walk.tell(self._expected(walk, fit, model))
             walk.tell(self._takes(walk, rows))
         return {**fit.to_dict(), "better": better and better.to_dict()}
 
@@ -290,12 +291,12 @@ class _Own:
             get_model(entry.name)
         return entry.name
 
-    def _expected(self, walk: Walk, fit: Fit) -> str:
+    def _expected(self, walk: Walk, fit: Fit, model: str) -> str:
         from ..evaluation.fit import recorded
 
-        found = recorded(walk.model, walk.language)
-        values: dict[str, Any] = {"model": walk.model}
-        if fit.inside and walk.model == fit.model and not found:
+        found = recorded(model, walk.language)
+        values: dict[str, Any] = {"model": model}
+        if fit.inside and model == fit.model and not found:
             return say("walk.known", walk.language, **values)
         if found is None:
             return say("fit.expect-unknown", walk.language, **values)
@@ -323,8 +324,12 @@ class _Own:
         walk.compare(candidates, questions, self.questions)
 
     def _goodbye(self, walk: Walk) -> None:
+        from ..gguf.quantize import opened_from
+
         made = walk.quantization.rows
-        file = next((row.path for row in made if row.type == SERVED), made[-1].path)
+        base = opened_from(made[0].path)
+        served = CAREFUL if base and base[1] == SERVED else SERVED
+        file = next((row.path for row in made if row.type == served), made[-1].path)
         self.screen.print(say("walk.chat", walk.language), style="bold")
         for command in (f"chat {file}", f"ollama create {self.file.stem} {file}"):
             self.screen.print(f"  workshop {command}", markup=False, soft_wrap=True)

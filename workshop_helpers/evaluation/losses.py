@@ -15,6 +15,7 @@ of rounding.
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,12 +70,13 @@ class Losses(Closing):
     """Compares quantized files with the F16 model at `path`, over `texts`.
 
     Its distributions are kept in memory if they fit, else computed again. `tokens`: answer tokens
-    that count; `method`: how llama.cpp gives the probabilities.
+    that count; `method`: how llama.cpp gives the probabilities. Several threads may call `of`.
     """
 
     def __init__(self, path: Path, texts: list[Text], threads: int) -> None:
         self.path, self.texts, self.threads = path, texts, threads
         self._kept: dict[int, np.ndarray] = {}
+        self._lock = threading.Lock()
         self._model = self._open(path)
         self.method = self._model.method
         if isinstance(self._model, ServerLogits):  # slow: a tenth must do
@@ -105,12 +107,13 @@ class Losses(Closing):
         return math.exp(loss / self.tokens), max(0.0, divergence / self.tokens), same / self.tokens
 
     def _distributions(self, index: int) -> np.ndarray:
-        if index in self._kept:
-            return self._kept[index]
-        found = self._model.log_probabilities(*self.texts[index])
-        if sum(kept.nbytes for kept in self._kept.values()) + found.nbytes <= MEMORY:
-            self._kept[index] = found
-        return found
+        with self._lock:
+            if index in self._kept:
+                return self._kept[index]
+            found = self._model.log_probabilities(*self.texts[index])
+            if sum(kept.nbytes for kept in self._kept.values()) + found.nbytes <= MEMORY:
+                self._kept[index] = found
+            return found
 
     def _open(self, path: Path) -> Logits:
         longest = max(len(ids) for ids, _ in self.texts)

@@ -4,8 +4,11 @@ machine.
 
 from __future__ import annotations
 
+import os
 import statistics
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +27,7 @@ from .losses import Losses, held_out_texts
 from .shop import ShopQuestions
 
 SPEED_QUESTIONS, SPEED_TOKENS, SPEED_PASSES = 4, 32, 5
+_SMALL = 2**30  # bytes of a file that may be open twice
 # Figures that another program on the machine changes: medians, and not ordered within their ranges.
 TIMED = ("load_seconds", "prompt_tokens_per_second", "generation_tokens_per_second")
 LOSSES = ("perplexity", "kl_to_f16", "same_top_token")  # what `Losses.of` gives
@@ -153,24 +157,31 @@ def quantization_table(
 
     with LlamaCppRuntime(source.path, threads=threads) as runtime:
         texts = held_out_texts(runtime.engine, rows, held_out_tokens)
+
+    def measure(file: tuple[str, Path, int]) -> dict[str, Any]:
+        kind, path, fallback = file
+        with LlamaCppRuntime(path, threads=threads) as runtime:
+            opened.callback(runtime.close)
+            given = runtime.answer([q.messages() for q in asked], max_new_tokens=max_new_tokens)
+        answers = tuple(answer.text for answer in given)
+        return {
+            **{"type": kind, "path": path, "fallback": fallback, "answers": answers},
+            "size_bytes": path.stat().st_size,
+            "bits_per_weight": round(read_gguf(path).bits_per_weight, 3),
+            "recall": _recall(answers, asked, shop),
+            **dict(zip(LOSSES, losses.of(path), strict=True)),
+        }
+
     measured: list[dict[str, Any]] = []
+    pool = ThreadPoolExecutor(_at_a_time(source.size_bytes, threads))
     with (
         Losses(source.path, texts, threads) as losses,
         Bar("measuring", len(files) + SPEED_PASSES, "steps", shown=progress) as bar,
+        ExitStack() as opened,  # an answer at work ends when its runtime is closed
     ):
-        for kind, path, fallback in files:
-            with LlamaCppRuntime(path, threads=threads) as runtime:
-                given = runtime.answer([q.messages() for q in asked], max_new_tokens=max_new_tokens)
-            answers = tuple(answer.text for answer in given)
-            measured.append(
-                {
-                    **{"type": kind, "path": path, "fallback": fallback, "answers": answers},
-                    "size_bytes": path.stat().st_size,
-                    "bits_per_weight": round(read_gguf(path).bits_per_weight, 3),
-                    "recall": _recall(answers, asked, shop),
-                    **dict(zip(LOSSES, losses.of(path), strict=True)),
-                }
-            )
+        opened.callback(pool.shutdown, wait=False, cancel_futures=True)
+        for one in pool.map(measure, files):
+            measured.append(one)
             bar.advance()
         passes = []
         for _ in range(SPEED_PASSES):  # by turns: what slows the machine down slows all types down
@@ -180,6 +191,11 @@ def quantization_table(
     timed = [_medians(of_type) for of_type in zip(*passes, strict=True)]
     found = [QuantizationRow(**one, **two) for one, two in zip(measured, timed, strict=True)]
     return QuantizationTable(found, *about, tuple(asked), shop)
+
+
+def _at_a_time(size_bytes: int, threads: int) -> int:
+    """How many files of about this size are asked side by side; their speeds are measured alone."""
+    return max(1, min(2, (os.cpu_count() or 1) // threads)) if size_bytes <= _SMALL else 1
 
 
 def _speeds(path: Path, conversations: list[Any], threads: int) -> tuple[float, float, float]:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from pathlib import Path
 
-from ..core.cards import file_hash, warn_outdated
+from ..core.cards import ancestry, file_hash, warn_outdated
 from ..core.child import Child
-from ..core.errors import WorkshopError, from_extra
+from ..core.errors import Note, WorkshopError, from_extra
 from ..core.ownership import keep_apart
+from ..models.catalogue import CATALOGUE
 from ..models.resolve import check_utf8
 from .artifact import GgufReport, make_checked, raise_if_full, type_named
 from .header import FLOAT_TYPES, TYPES, read_gguf
+
+
+class OldGrid(Note):
+    """A tuned model is rounded to the very type that its base was opened up from."""
 
 
 def quantize(
@@ -21,9 +27,10 @@ def quantize(
     """Write `source` (an F32, F16 or BF16 GGUF) as `type` to `out`, else to its `default_name`.
 
     The report lists every tensor whose rows did not divide by 256 and so fell back to another type.
-    Repeating the same call does no work. `out` is written atomically. Raises
-    WorkshopError for an unknown type (nearest names given), a source that is damaged or already
-    quantized, a full disk, a second run on the same file.
+    Repeating the same call does no work. `out` is written atomically. Warns (`OldGrid`) where the
+    type is that which a tuned model's base was opened up from. Raises WorkshopError for an unknown
+    type (nearest names given), a source that is damaged or already quantized, a full disk, a second
+    run on the same file.
     """
     kind = type_named(type, TYPES)
     file = read_gguf(source)
@@ -32,6 +39,14 @@ def quantize(
         raise WorkshopError(
             f"{file.path} is {file.type} already, and quantizing twice adds one loss to another. "
             "Start from its F16 file."
+        )
+    if (base := opened_from(file.path)) and base[1] == kind:
+        warnings.warn(
+            f"{base[0]}, as it comes in its package, was opened up from {kind}. Its weights still "
+            "lie on that grid, and rounding back to it takes much of the tuning away. Q8_0 keeps "
+            "what was learned.",
+            OldGrid,
+            stacklevel=2,
         )
     out = Path(out) if out is not None else default_name(file.path, kind)
     keep_apart(out, [file.path])
@@ -45,6 +60,18 @@ def quantize(
         needs_bytes=file.size_bytes,
         overwrite=overwrite,
     )
+
+
+def opened_from(model: Path) -> tuple[str, str] | None:
+    """The name of the base that a tuned model was made from, and the type which that was opened up
+    from, as far as cards tell; None for an untuned one, and for a base of full weights.
+    """
+    cards = [card for _, card in ancestry(model)]
+    origins = {card.get("origin") for card in cards}
+    if not any((card.get("inputs") or {}).get("stage") == "train" for card in cards):
+        return None
+    bases = ((name, entry.package) for name, entry in CATALOGUE.items() if name in origins)
+    return next(((name, package.type) for name, package in bases if package), None)
 
 
 def default_name(source: Path, kind: str) -> Path:
