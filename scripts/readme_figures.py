@@ -630,9 +630,10 @@ def demo(data: Data, say: Say) -> Iterator[str]:
     for name, found in data["ways"].items():
         ours, of = name == "ours", data["ours_to"].get(name)
         took = [ranged(found[key], "{:.0f}".format) for key in ("seconds", "processor_seconds")]
-        share_of = "–" if of is None else share(1 / of["seconds"])
+        share_of = "–"
         if of is not None:
-            share_of = marked(share_of, 1 / of["seconds"] <= data["target_at_most"], say)
+            good = of["seconds"] <= data["target_at_most"]
+            share_of = marked(share(of["seconds"]), good, say)
         recalls = data["runs"][name][-1]["recalls"].values()
         stated = (share(list(of_language.values())[-1]) for of_language in recalls)
         label = say("training_ours") if ours else say("training_commit", name)
