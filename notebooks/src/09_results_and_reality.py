@@ -116,10 +116,10 @@ for point in public.curve("epochs", "smollm2"):
     print(f"{point.first.epochs:g} epochs: {point.recall:.0%}")
 
 # %% [markdown] lang="ja"
-# 3エポックでは足りないのは同じです。違うのは、8エポックを超えると**もう伸びない**ことと、いちばん良いところでも9割に届かないことです（学習は1回ずつで、数ポイントの差は運の範囲です）。レシピは、モデルごとに測って選ぶものです。
+# 3エポックでは足りないのは同じです。違うのは、8エポックを超えると**もう伸びない**ことと、いちばん良いところでも9割に届かないことです（学習は1〜2回ずつで、数ポイントの差は運の範囲です）。レシピは、モデルごとに測って選ぶものです。
 
 # %% [markdown] lang="en"
-# Three epochs are too few here, too. What differs: beyond eight **nothing more is gained**, and the best of them does not reach 90 percent (one training each: some points between them are luck). A recipe is chosen for a model, by measuring.
+# Three epochs are too few here, too. What differs: beyond eight **nothing more is gained**, and the best of them does not reach 90 percent (one or two trainings each: some points between them are luck). A recipe is chosen for a model, by measuring.
 
 # %% [markdown] lang="ja" tags=["presenter"]
 # - **言う**: 「100行あれば実用」ではありません。同じ100行でも、回数と学習率しだいで結果は大きく変わります。

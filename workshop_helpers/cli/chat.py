@@ -72,7 +72,10 @@ def warning(ref: ModelRef) -> Callable[[str], str | None]:
     loading: Future[Familiar] = ThreadPoolExecutor(1).submit(Familiar, *known)
 
     def warn(question: str) -> str | None:
-        said = loading.result().sentences([question])[0]
+        try:
+            said = loading.result().sentences([question])[0]
+        except (WorkshopError, ImportError):  # a GGUF is also answered where no torch is installed
+            return None
         language = "ja" if detect_language(question) == "ja" else "en"
         return None if said is None else said.said(language)
 

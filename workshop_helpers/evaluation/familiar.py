@@ -59,7 +59,7 @@ def bundled_origin(model: str | Path | ModelRef) -> tuple[CatalogueEntry, float 
     """
     ref = resolve(model)
     line = list(ancestry(ref.path)) if ref.path else []
-    named = {ref.origin.name if ref.origin else None, *(card.get("origin") for _, card in line)}
+    named = [ref.origin.name if ref.origin else None, *(card.get("origin") for _, card in line)]
     for entry in CATALOGUE.values():
         if entry.source != "bundled":
             continue

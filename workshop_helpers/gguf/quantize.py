@@ -67,9 +67,10 @@ def opened_from(model: Path) -> tuple[str, str] | None:
     from, as far as cards tell; None for an untuned one, and for a base of full weights.
     """
     cards = [card for _, card in ancestry(model)]
-    origins = {card.get("origin") for card in cards}
-    if not any((card.get("inputs") or {}).get("stage") == "train" for card in cards):
+    inputs = [card.get("inputs") for card in cards]
+    if not any(isinstance(one, dict) and one.get("stage") == "train" for one in inputs):
         return None
+    origins = [card.get("origin") for card in cards]
     bases = ((name, entry.package) for name, entry in CATALOGUE.items() if name in origins)
     return next(((name, package.type) for name, package in bases if package), None)
 
