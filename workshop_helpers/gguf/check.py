@@ -38,7 +38,7 @@ _COMPARED = 64  # tokens they are compared on
 _SPECIAL = (3, 4)  # control and user-defined, of the types in `tokenizer.ggml.token_type`
 
 
-ASKED = "Hello! 送料は？"  # what the model is asked: letters, a sign and Japanese
+ASKED = "Hello!"  # what the model is asked: any that talks, in any language, has an answer to it
 
 
 @dataclass(frozen=True)
