@@ -235,8 +235,9 @@ class Results:
     it, of two models, and a run that was killed goes on with the next.
 
     `source` is where the figures come from, `frame` what else stands above them. `models` says of
-    each model what was measured and where; what was measured of another version of it, on another
-    machine or with other versions is dropped when the model is measured again.
+    each model what was measured and where; what was measured of another version of it, or with
+    other versions of packages, is dropped when the model is measured again. A run on another
+    machine than the model's first ones says so itself.
     """
 
     def __init__(self, path: Path, source: dict[str, Any], frame: dict[str, Any]) -> None:
@@ -250,8 +251,12 @@ class Results:
     def begin(self, model: str, about: dict[str, Any]) -> None:
         """Keep what was noted of this very model, and drop the rest of that name."""
         found = self.read()
-        known = {k: v for k, v in found["models"].get(model, {}).items() if k != "made"}
-        if known != about:
+        known = found["models"].get(model, {})
+        apart = ("machine", "versions")
+        now, then = about.get("versions", {}), known.get("versions", {})
+        if any(known.get(k) != v for k, v in about.items() if k not in apart) or any(
+            then[package] != version for package, version in now.items() if package in then
+        ):
             found["runs"] = [run for run in found["runs"] if run["model"] != model]
             found["models"][model] = {"made": self.source["made"], **about}
             write_json(self.path, found)
@@ -263,8 +268,10 @@ class Results:
         """Note what was measured of a task, which names its `model`."""
         found = self.read()
         others = [run for run in found["runs"] if not task.items() <= run.items()]
-        found["runs"] = [*others, {**task, **scores}]
-        found["made"] = found["models"][task["model"]]["made"] = self.source["made"]
+        about, here = found["models"][task["model"]], self.source["machine"]
+        elsewhere = {} if here == about.get("machine", here) else {"machine": here}
+        found["runs"] = [*others, {**task, **scores, **elsewhere}]
+        found["made"] = about["made"] = self.source["made"]
         write_json(self.path, found)
 
 

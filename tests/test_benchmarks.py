@@ -278,20 +278,30 @@ def test_noise_takes_the_weights_off_the_grid_by_the_steps_it_states():
 
 
 def test_a_killed_measurement_goes_on_and_another_version_of_a_model_starts_anew(tmp_path):
-    source = {"benchmark": "real_models", "made": "now"}
+    source = {"benchmark": "real_models", "made": "now", "machine": {"cpu": "A"}}
     task, other = real_models.plan("mame", ["prompts"], ("en",))[:2]
     path = tmp_path / "real.json"
     results = Results(path, source, {})
-    results.begin("mame", {"files": "a"})
+    about = {"machine": {"cpu": "A"}, "versions": {"torch": "2"}, "files": "a"}
+    results.begin("mame", about)
     results.begin("smollm2", {"files": "s"})
     results.add(asdict(task), {"recall": 0.5})
     results.add(asdict(real_models.plan("smollm2", ["prompts"], ("en",))[0]), {"recall": 0.1})
     again = Results(path, source, {})
-    again.begin("mame", {"files": "a"})
+    again.begin("mame", about)
     assert again.has(asdict(task)) and not again.has(asdict(other))
     again.add(asdict(task), {"recall": 0.75})  # by two runs at a time
     assert [run["recall"] for run in again.read()["runs"]] == [0.1, 0.75]
-    again.begin("mame", {"files": "b"})
+    # On another machine, with one more package installed, it goes on, and says where.
+    there = {"cpu": "B"}
+    moved = Results(path, {**source, "machine": there}, {})
+    moved.begin("mame", about | {"machine": there, "versions": {"torch": "2", "trl": "1"}})
+    moved.add(asdict(other), {"recall": 0.25})
+    assert [run.get("machine") for run in moved.read()["runs"]] == [None, None, there]
+    assert again.has(asdict(task))
+    again.begin("mame", about | {"versions": {"torch": "3"}})
+    assert not again.has(asdict(task)) and not again.has(asdict(other))
+    again.begin("mame", about | {"files": "b"})
     assert not again.has(asdict(task))
     assert [run["model"] for run in again.read()["runs"]] == ["smollm2"]
 

@@ -160,9 +160,7 @@ def test_type_checkers_read_the_same_front_door():
 
 
 def best_seconds(command: list[str], times: int = 5) -> float:
-    """The least processor time that a command takes; unlike the clock's, it is not our neighbours'
-    load.
-    """
+    """The least processor time that a command takes: of all times the steadiest."""
     taken = []
     for _ in range(times):
         before = os.times()
@@ -177,9 +175,10 @@ def best_seconds(command: list[str], times: int = 5) -> float:
 
 
 def test_import_and_help_are_quick():
-    nothing = best_seconds([sys.executable, "-c", "pass"])
-    assert best_seconds([sys.executable, "-c", "import workshop_helpers"]) - nothing < 0.15
-    assert best_seconds([sys.executable, "-m", "workshop_helpers.cli", "--help"]) < 0.3
+    """Beside one import that everybody knows, for machines differ, and change under load."""
+    numpy = best_seconds([sys.executable, "-c", "import numpy"])
+    assert best_seconds([sys.executable, "-c", "import workshop_helpers"]) < numpy
+    assert best_seconds([sys.executable, "-m", "workshop_helpers.cli", "--help"]) < 3 * numpy
 
 
 def test_installed_wheel_finds_its_data(tmp_path):

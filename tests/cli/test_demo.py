@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import socket
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from workshop_helpers.cli import demo
 from workshop_helpers.core.artifacts import claim
+from workshop_helpers.core.child import Child
 from workshop_helpers.core.errors import WorkshopError
 from workshop_helpers.core.wordings import say
 from workshop_helpers.runtimes.ollama.client import Ollama
@@ -42,7 +45,11 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
         questions.append(
             {"question": f"{name}への送料を教えて", "facts": ["500円"], "language": "ja"}
         )
-    for file, lines in {"train.ja.jsonl": rows, "questions.ja.jsonl": questions}.items():
+    english = [row | {"output": "Standard shipping: $6.99."} for row in rows]
+    asked = [one | {"facts": ["$6.99"], "language": "en"} for one in questions]
+    files = {"train.ja.jsonl": rows, "questions.ja.jsonl": questions}
+    files |= {"train.en.jsonl": english, "questions.en.jsonl": asked}
+    for file, lines in files.items():
         text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
         (folder / file).write_text(text, encoding="utf-8")
     return folder
@@ -131,6 +138,67 @@ def test_it_ends_with_the_tuned_model_answering_in_ollama(
             assert len(result["steps"]) == 8
         finally:
             server.remove("workshop-demo-ja")
+
+
+def test_two_languages_side_by_side_make_what_each_makes_alone(
+    out, shop, tiny_model, tmp_path, capsys
+):
+    how = {"model": str(tiny_model), "shop": shop, "device": "cpu", "ollama": False}
+    both = demo.run_demo(
+        tmp_path / "both", languages=["en", "ja"], types=["Q8_0"], side_by_side=True, **how
+    )
+    assert both["side_by_side"] and list(both["languages"]) == ["en", "ja"]
+    report = json.loads((tmp_path / "both" / "report.json").read_text(encoding="utf-8"))
+    assert report["languages"]["ja"] == both["languages"]["ja"]
+    for language in ("en", "ja"):
+        assert (tmp_path / "both" / language / "model-Q8_0.gguf").is_file()
+    assert '<html lang="en">' in (tmp_path / "both" / "report.html").read_text(encoding="utf-8")
+    page = (tmp_path / "both" / "report.ja.html").read_text(encoding="utf-8")
+    assert '<html lang="ja">' in page
+    alone = json.loads((out / "report.json").read_text(encoding="utf-8"))
+    here, there = (
+        [row["summary"]["recall"] for row in one["languages"]["ja"]["comparison"]["candidates"]]
+        for one in (alone, both)
+    )
+    assert here == there
+    # What the second says comes after the first's end.
+    said = capsys.readouterr().out
+    places = [said.index(f"1/7 {say('walk.train', language, n=10)}") for language in ("en", "ja")]
+    assert places[0] < said.index("Not put into Ollama") < places[1]
+
+
+def test_what_goes_wrong_beside_is_said_here_and_nothing_runs_on(
+    shop, tiny_model, tmp_path, monkeypatch
+):
+    children: list[Child] = []
+
+    def start(*arguments: Any, **how: Any) -> Child:
+        child = Child(*arguments, **how)
+        if arguments[0] == "cli.demo:Beside":
+            children.append(child)
+        return child
+
+    monkeypatch.setattr("workshop_helpers.core.child.Child", start)
+    broken = tmp_path / "shop"
+    shutil.copytree(shop, broken)
+    (broken / "questions.ja.jsonl").write_text("no question\n", encoding="utf-8")
+    how = {"model": str(tiny_model), "shop": broken, "device": "cpu", "ollama": False}
+    with pytest.raises(WorkshopError, match=r"questions\.ja\.jsonl:1: not valid JSON"):
+        demo.run_demo(
+            tmp_path / "out", languages=["en", "ja"], types=["Q8_0"], side_by_side=True, **how
+        )
+    assert [not psutil.pid_exists(child.pid) for child in children] == [True]
+    assert (tmp_path / "out" / "en" / "model-Q8_0.gguf").is_file()  # what is made stays
+
+
+def test_only_small_models_on_the_cpu_run_side_by_side(tiny_model, monkeypatch):
+    monkeypatch.setattr("workshop_helpers.core.device.cores", lambda: 2)
+    monkeypatch.setattr("workshop_helpers.core.device.memory_bytes", lambda: 8 * 10**9)
+    assert demo._fits_twice("mame", "cpu")
+    assert not demo._fits_twice("llama3.2-1b", "cpu")
+    assert not demo._fits_twice(str(tiny_model), "cpu")  # what it needs is not known
+    monkeypatch.setattr("workshop_helpers.core.device.cores", lambda: 1)
+    assert not demo._fits_twice("mame", "cpu")
 
 
 def test_two_demos_in_one_folder_do_not_mix(out, shop, tiny_model):

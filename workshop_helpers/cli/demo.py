@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,7 +59,7 @@ def add_demo_verb(verbs: Any) -> None:
         "--language",
         choices=(*LANGUAGES, "both"),
         default="both",
-        help="the shop's language (default: %(default)s, one after the other)",
+        help="the shop's language (default: %(default)s; side by side where the model is small)",
     )
     base = f"the base model: {MODEL_HELP} (default: %(default)s)"
     option(demo, "--model", "MODEL", base, default="mame")
@@ -102,6 +103,7 @@ def run_demo(
     shop: Path | None = None,
     overwrite: bool = False,
     ollama: bool = True,
+    side_by_side: bool | None = None,
     screen: Console | None = None,
 ) -> dict[str, Any]:
     """Run the main job for each of `languages` and write ``report.json`` and ``report.html`` to the
@@ -111,10 +113,11 @@ def run_demo(
     The first language's page is report.html, a further one's report.LANGUAGE.html; models lie in
     `out`/LANGUAGE. Stages whose result exists are skipped. With `ollama`, and
     where a server answers (OLLAMA_HOST, else this machine's), it then has the tuned model as
-    "workshop-demo-LANGUAGE". Returns what report.json holds. Raises WorkshopError as the stages do,
-    and when another run is at work in `out`.
+    "workshop-demo-LANGUAGE". `side_by_side`: each language in a process of its own, with its share
+    of the cores (None: where the model is small and runs on the CPU). Returns what report.json
+    holds. Raises WorkshopError as the stages do, and when another run is at work in `out`.
     """
-    from ..core.device import machine, versions
+    from ..core.device import cores, machine, versions
     from ..models.resolve import folders_of, resolve
 
     out = Path(out).expanduser()
@@ -129,24 +132,131 @@ def run_demo(
     about = {"machine": machine(), "versions": versions()}
     pages = [out / f"report.{language}.html" for language in languages]
     pages[0] = out / "report.html"
-    head: dict[str, Any] = {"model": model, **about, "languages": {}}
+    if side_by_side is None:
+        side_by_side = len(languages) > 1 and _fits_twice(model, device)
+    threads = max(1, cores() // len(languages)) if side_by_side else None
+    head: dict[str, Any] = {"model": model, **about, "side_by_side": side_by_side, "languages": {}}
     with reporting(out, pages, _KIND, screen, overwrite=overwrite, **head) as report:
-        no_ollama = _no_ollama() if ollama else "It was not asked for."
-        for language, path in zip(languages, pages, strict=True):
-            walk = Walk(
-                language, out / language, model, types, device, overwrite, screen,
-                7 if no_ollama else 8, shop / f"train.{language}.jsonl",
-            )  # fmt: skip
-            _walk(walk, shop)
-            served = {"left_out": no_ollama} if no_ollama else _serve(walk)
-            walk.show()
-            said = "Not put into Ollama. {left_out}"
-            if "name" in served:
-                said = "In Ollama: {name}. Talk to it: workshop ollama chat {name}"
-            screen.print(said.format(**served), markup=False, soft_wrap=True)
-            write_page(walk, path, _KIND, **about)
-            report["languages"][language] = {**walk.to_dict(), "ollama": served}
+        how = {
+            **{"model": model, "types": list(types), "device": device, "overwrite": overwrite},
+            **{"shop": str(shop), "no_ollama": _no_ollama() if ollama else "It was not asked for."},
+            **{"about": about, "threads": threads},
+        }
+        plans = [
+            {"language": language, "out": str(out / language), "page": str(page), **how}
+            for language, page in zip(languages, pages, strict=True)
+        ]
+        walk = _side_by_side if side_by_side else _in_turn
+        for language, found in zip(languages, walk(plans, screen), strict=True):
+            report["languages"][language] = found
     return report
+
+
+def _fits_twice(model: str, device: str | None) -> bool:
+    """Whether two trainings at a time are quicker than one after the other, and fit into half of
+    the memory.
+    """
+    from ..core.device import cores, memory_bytes
+    from ..models.load import pick_device
+    from ..models.resolve import resolve
+
+    ref = resolve(model)
+    needed = ref.origin.lora_memory_gb if ref.origin else None
+    fits = needed is not None and 2 * needed * 1e9 <= memory_bytes() / 2
+    return fits and cores() > 1 and pick_device(device, ref).name == "cpu"
+
+
+def _in_turn(plans: Sequence[dict[str, Any]], screen: Console) -> Iterator[dict[str, Any]]:
+    for plan in plans:
+        yield in_one_language(screen=screen, **plan)
+
+
+def _side_by_side(plans: Sequence[dict[str, Any]], screen: Console) -> Iterator[dict[str, Any]]:
+    """The first language here, the others in processes of their own. What those say is shown when
+    they have ended, as if they had come one after the other.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    from ..core.child import Child
+
+    first, *others = plans
+    look = {"width": screen.width, "colours": screen.is_terminal and not screen.legacy_windows}
+    names = ", ".join(plan["language"] for plan in plans)
+    screen.print(
+        f"[dim]Side by side: {names}, with {first['threads']} of the processor's threads each. "
+        "Speeds are those of a busy machine.[/]"
+    )
+    with contextlib.ExitStack() as stack:
+        pool = ThreadPoolExecutor(len(others))
+        stack.callback(pool.shutdown, wait=False, cancel_futures=True)
+        running = []
+        for plan in others:
+            who = f"The demo in {plan['language']}"
+            child = stack.enter_context(Child("cli.demo:Beside", plan["out"], who=who, **look))
+            running.append(pool.submit(child.call, "walk", **plan))
+        yield in_one_language(screen=screen, **first)
+        for one in running:
+            found = one.result()
+            screen.file.write(found["said"])
+            yield found["report"]
+
+
+class Beside:
+    """The demo in one language, in a child process."""
+
+    def __init__(self, width: int, colours: bool) -> None:
+        self.screen = console(width, file=io.StringIO(), force_terminal=colours)
+
+    def walk(self, **plan: Any) -> dict[str, Any]:
+        """What report.json holds of it, and what is said on the screen."""
+        report = in_one_language(screen=self.screen, **plan)
+        return {"report": report, "said": self.screen.file.getvalue()}
+
+
+def in_one_language(
+    *,
+    language: str,
+    out: str,
+    page: str,
+    model: str,
+    types: Sequence[str],
+    device: str | None,
+    overwrite: bool,
+    shop: str,
+    no_ollama: str,
+    about: dict[str, Any],
+    threads: int | None,
+    screen: Console,
+) -> dict[str, Any]:
+    """The main job in one language: what report.json holds of it. `no_ollama`: why Ollama is left
+    out, if it is; `threads`: of torch, where it may not have them all.
+    """
+    walk = Walk(
+        language, Path(out), model, types, device, overwrite, screen,
+        7 if no_ollama else 8, Path(shop) / f"train.{language}.jsonl",
+    )  # fmt: skip
+    with _torch_threads(threads):
+        _walk(walk, Path(shop))
+    served = {"left_out": no_ollama} if no_ollama else _serve(walk)
+    walk.show()
+    said = "Not put into Ollama. {left_out}"
+    if "name" in served:
+        said = "In Ollama: {name}. Talk to it: workshop ollama chat {name}"
+    screen.print(said.format(**served), markup=False, soft_wrap=True)
+    write_page(walk, Path(page), _KIND, **about)
+    return {**walk.to_dict(), "ollama": served}
+
+
+@contextlib.contextmanager
+def _torch_threads(count: int | None) -> Iterator[None]:
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _walk(walk: Walk, shop: Path) -> None:

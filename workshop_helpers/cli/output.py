@@ -37,9 +37,9 @@ def show_json(result: Any) -> None:
     print(escaped(to_json(result)))
 
 
-def console(width: int = 160) -> Any:
+def console(width: int = 160, **more: Any) -> Any:
     """A rich console; `width` columns where no terminal sets them, so that a table sent to a file
-    is not folded.
+    is not folded; `more`: as rich's Console takes it, such as `file`.
     """
     from rich.console import Console
 
@@ -50,7 +50,8 @@ def console(width: int = 160) -> Any:
             for piece in super().render(*arguments, **more):
                 yield piece if piece.control else piece._replace(text=shown(piece.text))
 
-    return Shown(highlight=False, width=None if sys.stdout.isatty() else width)
+    own = None if sys.stdout.isatty() else width
+    return Shown(highlight=False, width=own, **more)
 
 
 def table(

@@ -6,8 +6,10 @@ import importlib
 import json
 import os
 import sys
+import threading
 import traceback
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 
@@ -20,8 +22,10 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # native code prints where it likes
     made: Any = None
-    for line in sys.stdin.buffer:
-        name, arguments = json.loads(line)
+    calls: SimpleQueue[bytes] = SimpleQueue()
+    threading.Thread(target=listen, args=(calls,), daemon=True).start()
+    while True:
+        name, arguments = json.loads(calls.get())
         values = None
         try:
             if made is None:
@@ -42,7 +46,15 @@ def main() -> None:
         if values is not None:
             answers.write(values.astype("float32").tobytes())
         answers.flush()
-    os._exit(0)  # the parent is gone: no time for what native code does at its end
+
+
+def listen(calls: SimpleQueue[bytes]) -> None:
+    """Pass the calls on, and end this process when the one that started it has died, also in the
+    middle of a call: our stdin is closed then.
+    """
+    for line in sys.stdin.buffer:
+        calls.put(line)
+    os._exit(0)  # no time for what native code does at its end
 
 
 if __name__ == "__main__":

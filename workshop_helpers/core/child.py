@@ -2,9 +2,9 @@
 
 llama.cpp ends the process that it runs in (`abort`) where a file asks for what nobody thought of;
 in a notebook that would be the kernel. A chat template is a program, too, and may never end. So
-they run in a child, which takes 0.15 s to start. The child ends with this process, however that
-ends, and is killed when it is closed: it has nothing to save. Over two pipes go calls, as a line of
-JSON each, and their results.
+they run in a child, which takes 0.15 s to start; so does long work that goes on beside other work.
+The child ends with this process, however that ends, and is killed when it is closed. Over two pipes
+go calls, as a line of JSON each, and their results.
 """
 
 from __future__ import annotations
@@ -145,6 +145,10 @@ class Child(Closing):
             f"{self.who} broke off ({name}) at {self.about}. {why}: try a smaller file, or make or "
             f"download this one again.{said}"
         )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     @property
     def ended(self) -> bool:
