@@ -1,7 +1,7 @@
 """What models that people know do with facts: in the prompt, rounded, and by their wordings.
 
-    python -m benchmarks.real_models [--models mame smollm2] [--part prompts quantization wordings]
-        [--quick]
+    python -m benchmarks.real_models [--models mame smollm2 gemma3-270m]
+        [--part prompts quantization wordings] [--quick]
 
 prompts       the shop's facts in the system prompt (all 29, the 3 that a search finds, only the
               right one) of the base model, and of the model tuned on 100 rows
@@ -57,7 +57,7 @@ TITLE = {
     "en": "Facts in the prompt, rounded weights, wordings",
     "ja": "プロンプトの事実・重みの丸め・言い回し",
 }
-MODELS = ("mame", "smollm2")
+MODELS = ("mame", "smollm2", "gemma3-270m")
 SCORES = ("recall", "contradicted", "unsupported")
 LONGEST = 64  # tokens of an answer: an untuned model goes on and on
 

@@ -3,7 +3,7 @@ course's runtime, transformers' `generate` in batches of 16 and llama.cpp in F32
 GGUF, in turns, each in a process of its own. Answers that differ are counted, and told whether
 rounding decides them.
 
-python -m benchmarks.verifying --model smollm2 [--quick] [--without WAY]
+python -m benchmarks.verifying --model smollm2 [--runs 2] [--quick] [--without WAY]
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ TITLE = {"en": "Putting 90 questions to a model", "ja": "質問90問をモデル
 WAYS = ("runtime", "generate", "llama.cpp")
 TARGET = 4.0  # times as fast as `generate`
 TIE = 1e-3  # nats: what rounding in 32 bits may decide
-EPOCHS, RUNS, QUESTIONS, TOKENS = 2, 3, 90, 160
+EPOCHS, QUESTIONS, TOKENS = 2, 90, 160
 
 
 def models(asked: Settings, language: str) -> dict[str, dict[str, tuple[str, ...]]]:
@@ -92,7 +92,7 @@ def gaps(model: str, language: str, one: list[list[int]], other: list[list[int]]
     return found
 
 
-def measure(asked: Settings, ways: tuple[str, ...]) -> dict[str, Any]:
+def measure(asked: Settings, ways: tuple[str, ...], times: int) -> dict[str, Any]:
     """Every model by every way."""
     language = asked.languages[0]
     count, longest = (8, 16) if asked.quick else (QUESTIONS, TOKENS)
@@ -100,7 +100,7 @@ def measure(asked: Settings, ways: tuple[str, ...]) -> dict[str, Any]:
     figures: dict[str, Any] = {}
     for name, arguments in models(asked, language).items():
         runs: dict[str, list[dict[str, Any]]] = {way: [] for way in ways}
-        for _ in range(1 if asked.quick else RUNS):
+        for _ in range(1 if asked.quick else times):
             for way in ways:
                 asked.say(f"{name} by {way}")
                 made = child("benchmarks.answering", *arguments[way], "--way", way, *how)
@@ -124,10 +124,11 @@ def measure(asked: Settings, ways: tuple[str, ...]) -> dict[str, Any]:
 def main(arguments: list[str]) -> int:
     made = parser(__doc__ or "")
     made.add_argument("--without", choices=WAYS[1:], nargs="+", default=[])
+    made.add_argument("--runs", type=int, default=2, help="of each (default: %(default)s)")
     made.set_defaults(model="smollm2", languages=["en"])
     args = made.parse_args(arguments)
     asked = settings("verifying", args)
-    found = measure(asked, tuple(way for way in WAYS if way not in args.without))
+    found = measure(asked, tuple(way for way in WAYS if way not in args.without), args.runs)
     rows = [
         (
             f"{name} by {way}",
@@ -142,7 +143,7 @@ def main(arguments: list[str]) -> int:
     ]
     head = ("", "seconds", "processor", "times ours", "parted: ties + others")
     table(f"{found['questions']} questions", head, rows)
-    save(asked, {"title": TITLE, "target": TARGET, "tie": TIE, "runs": RUNS, **found})
+    save(asked, {"title": TITLE, "target": TARGET, "tie": TIE, "runs": args.runs, **found})
     return 0
 
 

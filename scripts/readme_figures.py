@@ -601,7 +601,8 @@ def training(data: Data, say: Say) -> Iterator[str]:
 def verifying(data: Data, say: Say) -> Iterator[str]:
     """The same questions by the course, by `generate` and by llama.cpp."""
     aim = f"{data['target']:g}"
-    yield say("verifying_about", data["questions"], data["model"]["name"], data["tie"], aim)
+    about = (data["questions"], data["model"]["name"], data["runs"], data["tie"], aim)
+    yield say("verifying_about", *about)
     rows = []
     for model, ways in data["models"].items():
         for way, found in ways.items():

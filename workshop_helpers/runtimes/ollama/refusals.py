@@ -26,6 +26,13 @@ _REFUSED = (
         "smaller num_ctx, or close what else uses memory.",
     ),
     (
+        # of its manifest, and nothing else: a runner's end is told with more words
+        r"^(unexpected )?eof$",
+        "The Ollama at {host} holds {name} only in part ({said}): it was killed, or its disk was "
+        "full, while the model was made or fetched. It neither lists nor removes what is there; "
+        "make or pull {name} again.",
+    ),
+    (
         r"runner|(?<!\S)eof(?!\S)",
         "Ollama's runner of {name} stopped while {doing}: {said}. Most often memory is short; else "
         "the model does not suit this release. Its log says more; ask again to load it again.",
