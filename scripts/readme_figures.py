@@ -601,8 +601,8 @@ def training(data: Data, say: Say) -> Iterator[str]:
 def verifying(data: Data, say: Say) -> Iterator[str]:
     """The same questions by the course, by `generate` and by llama.cpp."""
     aim = f"{data['target']:g}"
-    about = (data["questions"], data["model"]["name"], data["runs"], data["tie"], aim)
-    yield say("verifying_about", *about)
+    asked = (data["questions"], data["model"]["name"], data["runs"], data["threads"])
+    yield say("verifying_about", *asked, data["tie"], aim)
     rows = []
     for model, ways in data["models"].items():
         for way, found in ways.items():
@@ -929,7 +929,11 @@ def machine(data: Data, say: Say) -> str:
     shown = [found["cpu"], f"{found['cores']} cores", f"{found['memory_gb']} GB", found["os"]]
     gpu = found.get("accelerator") or "none"
     shown += [gpu] if gpu != "none" else []
-    return say("measured", ", ".join([*shown, f"Python {found['python']}"]))
+    here = say("measured", ", ".join([*shown, f"Python {found['python']}"]))
+    runs = data["runs"] if isinstance(data.get("runs"), list) else []
+    cpus = [run["machine"]["cpu"] for run in runs if "machine" in run]
+    elsewhere = (say("measured_on", cpus.count(cpu), cpu) for cpu in dict.fromkeys(cpus))
+    return say("semicolon").join([here, *elsewhere])
 
 
 def section(name: str, data: Data, language: str, level: str = "##", folder: str = "") -> str:
