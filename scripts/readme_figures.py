@@ -931,9 +931,12 @@ def machine(data: Data, say: Say) -> str:
     shown += [gpu] if gpu != "none" else []
     here = say("measured", ", ".join([*shown, f"Python {found['python']}"]))
     runs = data["runs"] if isinstance(data.get("runs"), list) else []
-    cpus = [run["machine"]["cpu"] for run in runs if "machine" in run]
-    elsewhere = (say("measured_on", cpus.count(cpu), cpu) for cpu in dict.fromkeys(cpus))
-    return say("semicolon").join([here, *elsewhere])
+    homes = {model: about.get("machine", found) for model, about in data.get("models", {}).items()}
+    cpus = [run.get("machine", homes.get(run.get("model"), found))["cpu"] for run in runs]
+    others = dict.fromkeys(cpu for cpu in cpus if cpu != found["cpu"])
+    return say("semicolon").join(
+        [here, *(say("measured_on", cpus.count(cpu), cpu) for cpu in others)]
+    )
 
 
 def section(name: str, data: Data, language: str, level: str = "##", folder: str = "") -> str:

@@ -294,7 +294,7 @@ for label, report in tuned.items():
 #
 # 講演の目安は、最小の実験が10〜20行で1分以内、実用レベルが100〜500行で10〜30分、本格運用が1000行以上で数時間です。この教材で測ったのは500行まで、モデルは名前の出ているものだけです。その範囲で言えるのは次のことです。
 #
-# - 事実1つにつき、**違う言い回しの行が何行か**要ります。行を選ぶときは、事実が抜けていないかを先に数えます。
+# - 事実1つにつき、**違う言い回しの行が何行か**要ります。行を選ぶときは、事実が抜けていないかを先に数えます。実在のモデル `smollm2` は、ステップ数をそろえて学習しても、1通りの言い回しでは評価用の質問の事実の27〜54 %、16通りでは83〜87 %を答えました（`mame` は1通りでも変わりません。記録は `results/` にあります）。
 # - 行数より先に、**学習率とエポック数**を合わせます。少ない行で試し、再現率が動くことを確かめてから行を増やします。
 # - 学習に使わない質問を取り分け、**矛盾と忘却**も同じ手間で測ります。
 # - 1回の数字を信じません。行の選び方を変えて、せめて2回は学習します。
@@ -304,7 +304,7 @@ for label, report in tuned.items():
 #
 # The talk's rule of thumb: 10–20 rows and a minute for the smallest experiment, 100–500 rows and 10–30 minutes for practical use, 1000 rows and more and some hours for production. This course has measured up to 500 rows, with the models that are named. Within that range:
 #
-# - Each fact needs **several rows in different words**. When you choose rows, count first whether a fact is missing.
+# - Each fact needs **several rows in different words**. When you choose rows, count first whether a fact is missing. At equal steps a real model, `smollm2`, stated 27–54 % of the facts on the held-out questions after one wording of each, and 83–87 % after sixteen (`mame` does not need them; the record is in `results/`).
 # - **Learning rate and epochs** come before the number of rows. Try with few rows, see recall move, then add rows.
 # - Keep questions apart that are never trained on, and measure **contradictions and forgetting** with the same care.
 # - Never trust a single figure. Train at least twice, with other rows.

@@ -30,7 +30,7 @@ def found(tmp_path, monkeypatch):
     about |= {"questions": {"en": 90, "ja": 90}}
     runs = [
         run(100, 0.9),
-        run(100, 0.8, seed=1, drawn=True),
+        run(100, 0.8, seed=1, drawn=True) | {"machine": {"cpu": "another"}},
         run(100, 0.94, seed=2),
         run(10, 0.3),
         run(10, 0.02, epochs=3, batch_size=2),

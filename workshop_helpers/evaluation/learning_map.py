@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +31,8 @@ class Training:
     wrong, with an invented figure. All three and `final_loss` are None where training `diverged`.
     `general`: share of 60 questions of general knowledge answered rightly, after it;
     `processor_seconds` and `peak_bytes`: of the training, in time of one core and in memory of the
-    process. These three are None where they were not noted.
+    process. These three are None where they were not noted. `machine`: where, if not where the
+    model was measured first.
     """
 
     model: str
@@ -50,6 +51,7 @@ class Training:
     processor_seconds: float | None = None
     peak_bytes: int | None = None
     diverged: bool = False
+    machine: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
