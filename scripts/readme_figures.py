@@ -740,12 +740,15 @@ SCORES = ("recall", "contradicted", "unsupported")
 
 
 def of_part(data: Data, part: str, *keys: str) -> dict[tuple[Any, ...], list[Data]]:
-    """The runs of a part of real_models by the values of `keys`, and sorted by the first three."""
+    """The runs of a part of real_models by the values of `keys`, the first of which is the model:
+    in the models' order, and sorted by the next two.
+    """
+    models = list(data["models"])
     found: dict[tuple[Any, ...], list[Data]] = {}
     for run in data["runs"]:
         if run["part"] == part:
             found.setdefault(tuple(run[key] for key in keys), []).append(run)
-    return dict(sorted(found.items(), key=lambda item: item[0][:3]))
+    return dict(sorted(found.items(), key=lambda one: (models.index(one[0][0]), one[0][1:3])))
 
 
 def real_models(data: Data, say: Say) -> Iterator[str]:
@@ -814,7 +817,7 @@ def real_pictures(data: Data, language: str) -> Iterator[tuple[str, str]]:
         ]
         prompts.append(panel(f"{model}, {say(spoken)}", bars, 95))
     if prompts:
-        yield "real-prompts", picture([prompts])
+        yield "real-prompts", picture([prompts[at : at + 3] for at in range(0, len(prompts), 3)])
     rounded = of_part(data, "quantization", "model", "language", "weights").items()
     facts, grid = [], []
     for (model, spoken, weights), found in rounded:

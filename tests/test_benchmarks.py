@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import asdict
@@ -332,9 +333,14 @@ def figures_of_real_models() -> dict[str, object]:
         "benchmark": "real_models",
         "title": real_models.TITLE,
         "noise": 0.5,
+        "models": {"smollm2": {}, "mame": {}},
         "runs": [
-            {"part": "prompts", **about, "tuned": False, "facts": "all", **scores}
-            | {"prompt_tokens": 600},
+            *(
+                {"part": "prompts", **about, "tuned": False, "facts": "all", **scores}
+                | {"prompt_tokens": 600, "language": language, "model": model}
+                for model in ("mame", "smollm2")
+                for language in ("en", "ja")
+            ),
             {**rounded, "weights": "tuned", "type": "Q2_K", **scores},
             {**rounded, "weights": "noise", "type": "Q4_1"},
             {**worded, "wordings": 1, "seed": 0, "trained_recall": 1.0},
@@ -354,6 +360,10 @@ def test_real_models_are_shown_in_tables_and_pictures():
     drawn = dict(readme_figures.real_pictures(figures, "ja"))
     assert list(drawn) == ["real-prompts", "real-quantization", "real-wordings"]
     assert all("90.0 %" in drawn[name] for name in ("real-prompts", "real-quantization"))
+    places = [drawn["real-prompts"].index(name) for name in ("smollm2, 英語", "mame, 日本語")]
+    assert places == sorted(places)  # the models in the order in which they were measured
+    bars = re.findall(r'<rect[^>]* width="([\d.]+)"', drawn["real-prompts"])
+    assert len(bars) == 8 and min(map(float, bars)) > 60  # wide enough to compare
     assert ">0.1250<" in drawn["real-quantization"] and ">70.0 %<" in drawn["real-wordings"]
 
 
