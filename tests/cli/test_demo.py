@@ -191,6 +191,16 @@ def test_what_goes_wrong_beside_is_said_here_and_nothing_runs_on(
     assert (tmp_path / "out" / "en" / "model-Q8_0.gguf").is_file()  # what is made stays
 
 
+def test_the_languages_are_those_of_the_model_or_those_asked_for(tiny_model, capsys):
+    assert list(demo._languages(None, "mame")) == ["en", "ja"]
+    assert list(demo._languages(None, str(tiny_model))) == ["en", "ja"]  # nobody knows
+    assert list(demo._languages("ja", "smollm2")) == ["ja"]
+    assert list(demo._languages("both", "smollm2")) == ["en", "ja"]
+    assert not capsys.readouterr().out
+    assert list(demo._languages(None, "smollm2")) == ["en"]
+    assert "smollm2 was made for en" in capsys.readouterr().out
+
+
 def test_only_small_models_on_the_cpu_run_side_by_side(tiny_model, monkeypatch):
     monkeypatch.setattr("workshop_helpers.core.device.cores", lambda: 2)
     monkeypatch.setattr("workshop_helpers.core.device.memory_bytes", lambda: 8 * 10**9)

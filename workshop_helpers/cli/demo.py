@@ -58,8 +58,8 @@ def add_demo_verb(verbs: Any) -> None:
     demo.add_argument(
         "--language",
         choices=(*LANGUAGES, "both"),
-        default="both",
-        help="the shop's language (default: %(default)s; side by side where the model is small)",
+        help="the shop's language (default: those that the model was made for, of en and ja; two "
+        "side by side where the model is small)",
     )
     base = f"the base model: {MODEL_HELP} (default: %(default)s)"
     option(demo, "--model", "MODEL", base, default="mame")
@@ -81,7 +81,7 @@ def _demo(args: argparse.Namespace) -> int:
         report = run_demo(
             args.out,
             model=args.model,
-            languages=LANGUAGES if args.language == "both" else (args.language,),
+            languages=_languages(args.language, args.model),
             types=args.to,
             device=args.device,
             overwrite=args.overwrite,
@@ -91,6 +91,19 @@ def _demo(args: argparse.Namespace) -> int:
     if args.json:
         show_json(report)
     return OK
+
+
+def _languages(asked: str | None, model: str) -> Sequence[str]:
+    """In which the demo is run; says so where it leaves one out by itself."""
+    from ..models.resolve import resolve
+
+    if asked is not None:
+        return LANGUAGES if asked == "both" else (asked,)
+    origin = resolve(model).origin
+    spoken = [one for one in LANGUAGES if origin is None or one in origin.languages]
+    if spoken and len(spoken) < len(LANGUAGES):
+        print(f"{model} was made for {spoken[0]}: that alone. --language both runs both.")
+    return spoken or LANGUAGES
 
 
 def run_demo(
